@@ -1,0 +1,32 @@
+"""wfc3tvb: find, score and repair the time-variable background of Hubble WFC3/IR exposures.
+
+The library's front door: `measure`, `open_catalog`, `calibrate`; everything heavier is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wfc3tvb.io.catalog import Catalog, open_catalog
+    from wfc3tvb.pipeline.calibrate import calibrate
+    from wfc3tvb.pipeline.measure import measure
+
+__version__ = "0.1.0"
+__all__ = ["Catalog", "__version__", "calibrate", "measure", "open_catalog"]
+
+_HOMES = {
+    "Catalog": "wfc3tvb.io.catalog",
+    "calibrate": "wfc3tvb.pipeline.calibrate",
+    "measure": "wfc3tvb.pipeline.measure",
+    "open_catalog": "wfc3tvb.io.catalog",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names on first use (PEP 562), so that ``import wfc3tvb`` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wfc3tvb' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

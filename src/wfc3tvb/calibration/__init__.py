@@ -1,0 +1,1 @@
+"""calwf3's infrared arithmetic, arrays in and arrays out."""

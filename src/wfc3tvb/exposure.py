@@ -1,0 +1,68 @@
+"""The states of an exposure that travel between the rooms: what was read, and what was made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: A table row: column name to value, None where unknown.
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ReadCube:
+    """The reads of one exposure, in time order, the zeroth left out.
+
+    Attributes
+    ----------
+    rootname : str
+        Nine characters, lower case.
+    header : mapping
+        Keywords of the primary header and, where the primary has none, of the last read's SCI header.
+    t : ndarray, shape (n,), float64
+        Time of each read since the zeroth [s].
+    mjd : ndarray, shape (n,), float64
+        Time at which each read ended [MJD, UTC]; NaN where the header does not say.
+    rate : ndarray, shape (n, rows, columns), float32
+        Cumulative rate since the zeroth read, ``[read, y, x]`` [electron/s].
+    dq : ndarray, shape (n, rows, columns), int16
+        Data-quality flags.
+    rows : ndarray, shape (rows,), int64
+        Index of each row held in the light-sensitive frame (0-based); a survey by bands holds only some.
+    shape : tuple of int
+        Height and width of the whole light-sensitive frame, reference pixels excluded.
+    raw_shape : tuple of int
+        Height and width of the file's frame, reference pixels included.
+    n_bytes : int
+        Bytes read to obtain this cube.
+    """
+
+    rootname: str
+    header: Mapping[str, Any]
+    t: NDArray[np.float64]
+    mjd: NDArray[np.float64]
+    rate: NDArray[np.float32]
+    dq: NDArray[np.int16]
+    rows: NDArray[np.int64]
+    shape: tuple[int, int]
+    raw_shape: tuple[int, int]
+    n_bytes: int = 0
+    #: Median of every read over the whole frame, reference pixels included (pstat's midpt); only when asked for.
+    cumulative_median: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured of one exposure: its row of `exposures` and its rows of `reads`."""
+
+    exposure: Row
+    reads: list[Row] = field(default_factory=list)
+
+    @property
+    def rootname(self) -> str:
+        """Rootname of the exposure."""
+        return str(self.exposure["rootname"])

@@ -1,0 +1,93 @@
+"""Names of the field: rootnames, associations, file names, data-quality bits, filters.
+
+Sources: WFC3 Data Handbook, section 2.1 (file names) and table 3.3 (data quality flags);
+the archive's public bucket ``stpubdata`` (key layout).
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntFlag
+
+from wfc3tvb.errors import BadArgumentError
+
+_ROOTNAME = re.compile(r"i[a-z0-9]{8}")
+_FILE = re.compile(r"(?P<root>i[a-z0-9]{8})_(?P<suffix>[a-z0-9]{2,8})\.fits")
+
+#: The filters that pass He I 10830 A (WFC3 Data Handbook 7.10); the grisms are catalogued on request.
+TVB_FILTERS = ("F105W", "F110W")
+GRISMS = ("G102", "G141")
+#: Reference pixels on each side of an IR raw frame (WFC3 Instrument Handbook 5.7).
+BORDER = 5
+
+
+class DQ(IntFlag):
+    """Data-quality bits of WFC3/IR, as calwf3 names them (WFC3 Data Handbook table 3.3)."""
+
+    SOFTERR = 1
+    DATALOST = 2
+    DETECTORPROB = 4
+    BADZERO = 8
+    HOTPIX = 16
+    UNSTABLE = 32
+    WARMPIX = 64
+    BADBIAS = 128
+    SATPIXEL = 256
+    BADFLAT = 512
+    SPIKE = 1024
+    ZEROSIG = 2048
+    DATAREJECT = 8192
+    HIGH_CURVATURE = 16384
+
+
+def dataset_name(text: str) -> str:
+    """Return `text` as a lower-case nine-character dataset name.
+
+    Parameters
+    ----------
+    text : str
+        Association, dataset or rootname in any case, e.g. ``IBOHBF040``.
+
+    Raises
+    ------
+    BadArgumentError
+        If it is not nine letters and digits beginning with ``i``.
+    """
+    name = text.strip().lower()
+    if not _ROOTNAME.fullmatch(name):
+        raise BadArgumentError(f"{text!r} is not a WFC3 dataset name (nine characters, e.g. IBOHBF040 or IBOHBFB9Q)")
+    return name
+
+
+def is_dataset_name(text: str) -> bool:
+    """Say whether `text` is a nine-character WFC3 dataset name, in any case."""
+    return bool(_ROOTNAME.fullmatch(text.strip().lower()))
+
+
+def is_association(name: str) -> bool:
+    """Say whether a dataset name is an association's (they end in a digit, rootnames in a letter)."""
+    return name[-1:].isdigit()
+
+
+def visit_of(rootname: str) -> str:
+    """Return the visit (the first six characters) of a rootname."""
+    return rootname[:6].lower()
+
+
+def split_filename(filename: str) -> tuple[str, str]:
+    """Split ``ibohbfb9q_ima.fits`` into rootname and suffix.
+
+    Raises
+    ------
+    BadArgumentError
+        If the archive would not name a WFC3 file so; path parts, control characters and long names are refused.
+    """
+    match = _FILE.fullmatch(filename)
+    if not match:
+        raise BadArgumentError(f"{filename[:60]!r} is not the name of a WFC3 file (e.g. ibohbfb9q_ima.fits)")
+    return match["root"], match["suffix"]
+
+
+def bucket_key(rootname: str, suffix: str) -> str:
+    """Return the key of a file in the public bucket, e.g. ``hst/public/iboh/ibohbfb9q/ibohbfb9q_ima.fits``."""
+    return f"hst/public/{rootname[:4]}/{rootname}/{rootname}_{suffix}.fits"

@@ -1,0 +1,1 @@
+"""Synthetic exposures and references with known truth, and the loopback archive."""
