@@ -1,0 +1,42 @@
+# Everything runs in .venv, made on first use from constraints.txt. Needs Python 3.11 or newer with venv and pip.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   ?= demo
+
+.PHONY: help install demo test check bench study clean
+
+help:
+	@echo "make demo    the whole story on a simulated visit, in ./$(DEMO) (no network)"
+	@echo "make test    the test suite"
+	@echo "make check   ruff and mypy"
+	@echo "make bench   benchmarks against the peers"
+	@echo "make study   the studies behind the score (long)"
+	@echo "make clean   remove $(VENV) and what the tools left"
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("wfc3tvb needs Python 3.11 or newer; try: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/wfc3tvb demo $(DEMO)
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: install
+	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+study: install
+	@for script in study/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build
