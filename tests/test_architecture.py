@@ -1,0 +1,131 @@
+"""The house keeps its shape: imports point down, modules and functions stay readable, printing is the front door's."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parents[1] / "src" / "wfc3tvb"
+#: Floor of each room; a module imports only from its own room or from lower floors.
+FLOORS = {
+    "cli": 7, "demo": 6, "report": 5, "simulate": 5, "pipeline": 4, "io": 3, "science": 3, "calibration": 2,
+    "exposure": 1, "progress": 1, "schema": 1, "names": 1, "config": 1, "errors": 0,
+}  # fmt: skip
+PURE = ("calibration", "science")
+NOT_PURE = {"pathlib", "os", "logging", "astropy.io", "pyarrow", "duckdb", "deltalake", "requests", "subprocess"}
+
+
+def modules() -> Iterator[tuple[str, Path, ast.Module]]:
+    """Yield room, path and syntax tree of every module."""
+    for path in sorted(SRC.rglob("*.py")):
+        relative = path.relative_to(SRC)
+        room = relative.parts[0].removesuffix(".py")
+        if room != "__init__":
+            yield room, path, ast.parse(path.read_text())
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the dotted names that a module imports, wherever in it; not those for type checkers only."""
+    checked_only = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for child in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in checked_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_module_has_a_room() -> None:
+    assert {room for room, _, _ in modules()} <= set(FLOORS)
+
+
+def test_imports_point_down() -> None:
+    wrong = []
+    for room, path, tree in modules():
+        for name in imported(tree):
+            parts = name.split(".")
+            if parts[0] != "wfc3tvb" or len(parts) < 2 or parts[1] not in FLOORS:
+                continue
+            target = parts[1]
+            if target != room and FLOORS[target] >= FLOORS[room] and FLOORS[room] > 1:
+                wrong.append(f"{path.relative_to(SRC)} imports {name}")
+    assert wrong == []
+
+
+def test_science_and_calibration_are_pure() -> None:
+    wrong = [
+        f"{path.relative_to(SRC)} imports {name}"
+        for room, path, tree in modules()
+        if room in PURE
+        for name in imported(tree)
+        if any(name == bad or name.startswith(bad + ".") for bad in NOT_PURE)
+    ]
+    assert wrong == []
+
+
+def test_printing_is_for_the_front_door_and_no_except_is_broad() -> None:
+    wrong = []
+    for _, path, tree in modules():
+        for node in ast.walk(tree):
+            broad = isinstance(node, ast.ExceptHandler) and (
+                node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
+            )
+            prints = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print" and path.name != "cli.py"
+            echoes = (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("echo", "secho")
+                and path.name != "cli.py"
+            )
+            if broad or prints or echoes:
+                wrong.append(f"{path.relative_to(SRC)}:{node.lineno}")
+    assert wrong == []
+
+
+def test_no_circles_between_modules() -> None:
+    graph: dict[str, set[str]] = {}
+    for _, path, tree in modules():
+        name = ".".join(path.relative_to(SRC.parent).with_suffix("").parts).removesuffix(".__init__")
+        graph[name] = {i for i in imported(tree) if i.startswith("wfc3tvb.")}
+    known = set(graph)
+    edges = {
+        name: {m for i in targets for m in (i, i.rpartition(".")[0]) if m in known and m != name}
+        for name, targets in graph.items()
+    }
+    seen: dict[str, int] = {}
+
+    def visit(node: str, path: tuple[str, ...]) -> None:
+        if node in path:
+            pytest.fail("circle: " + " -> ".join([*path[path.index(node) :], node]))
+        if node in seen:
+            return
+        for target in edges[node]:
+            visit(target, (*path, node))
+        seen[node] = 1
+
+    for node in edges:
+        visit(node, ())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys, wfc3tvb.cli; print(*[m for m in sys.modules if '.' not in m])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"numpy", "astropy", "duckdb", "pandas", "pyarrow", "numba", "matplotlib", "scipy", "joblib", "requests"}
+    assert heavy.isdisjoint(loaded)
+
+
+def test_floors_are_ordered_as_drawn() -> None:
+    order = ["cli", "demo", "report", "pipeline", "io", "calibration", "exposure", "errors"]
+    assert all(FLOORS[above] > FLOORS[below] for above, below in pairwise(order))
