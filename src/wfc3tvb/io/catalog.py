@@ -1,0 +1,298 @@
+"""The catalog: Delta tables on disk, DuckDB over them.
+
+`Catalog.sql` reads one whole version of every table: the newest when the catalog was opened, refreshed, or
+written through this object. ``catalog.duckdb`` in the same folder holds the same views for whoever comes with
+plain DuckDB; it is written beside and renamed into place.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
+from wfc3tvb.exposure import Measurement
+from wfc3tvb.io import duck, queries
+from wfc3tvb.io.tables import MANY_FILES, Snapshot, Tables
+from wfc3tvb.schema import SCHEMA_VERSION, TABLES, to_arrow
+
+log = logging.getLogger(__name__)
+
+Params = Mapping[str, object] | Sequence[object] | None
+
+
+class Catalog:
+    """A catalog folder, open.
+
+    Use `open_catalog` to read one, `Catalog.create` to make one or write into one. A context manager.
+
+    Parameters
+    ----------
+    folder : Path
+        The catalog's folder.
+    settings : mapping, optional
+        Measuring parameters, written into every commit.
+    locked : bool, optional
+        Lock DuckDB down for statements of strangers: no file but the catalog's own, no settings.
+    memory_limit : str, optional
+        DuckDB's memory limit, e.g. ``"1GB"``.
+    threads : int, optional
+        DuckDB's number of threads.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, object] | None = None,
+        locked: bool = False,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.tables = Tables(folder, settings)
+        self.folder = self.tables.folder
+        self._options = {"memory_limit": memory_limit, "threads": threads}
+        self._locked = locked
+        self._snapshots: dict[str, Snapshot] | None = None
+        self._connection: DuckDBPyConnection | None = None
+
+    @classmethod
+    def create(cls, folder: str | Path, *, settings: Mapping[str, object] | None = None) -> Self:
+        """Open a catalog for writing; make it if it is not there.
+
+        Raises
+        ------
+        CatalogNotWritableError
+            If the folder cannot be made or written.
+        SchemaMismatchError
+            If it was made with another version of the schema.
+        """
+        catalog = cls(Path(folder), settings=settings)
+        catalog.tables.create()
+        catalog.check_schema()
+        catalog.refresh()
+        return catalog
+
+    # --- reading -------------------------------------------------------------------------------------------
+
+    @property
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """The version of every table that `sql` reads."""
+        if self._snapshots is None:
+            self._snapshots = {name: self.tables.snapshot(name) for name in TABLES}
+        return self._snapshots
+
+    @property
+    def connection(self) -> DuckDBPyConnection:
+        """The DuckDB connection (in memory) that holds the views of `snapshots`."""
+        if self._connection is None:
+            self._connection = self._lock(duck.connect(self._files(), **self._options))
+        return self._connection
+
+    def sql(self, text: str, params: Params = None) -> DuckDBPyRelation:
+        """Run one SELECT and return DuckDB's relation (``.df()``, ``.arrow()``, ``.fetchall()``).
+
+        Parameters
+        ----------
+        text : str
+            One statement that reads: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
+        params : mapping or sequence, optional
+            Values for ``$name`` or ``?`` in it.
+
+        Raises
+        ------
+        QueryError
+            If DuckDB refuses it; the message says where. Also if it would write.
+        """
+        with duck.query_errors():
+            duck.check_reads(self.connection, text)
+            if "duckdb_" in text.lower():
+                duck.add_comments(self.connection)
+            return self.connection.sql(text, params=params)
+
+    def fetch(self, text: str, params: Params = None, *, timeout: float | None = None) -> pa.Table:
+        """Run one SELECT to its end and return an Arrow table.
+
+        Parameters
+        ----------
+        text, params
+            As in `sql`.
+        timeout : float, optional
+            Seconds after which it is stopped.
+
+        Raises
+        ------
+        QueryError
+            If DuckDB refuses it, it fails on the way, or it took too long.
+        """
+        connection = self.connection
+        timer = threading.Timer(timeout, connection.interrupt) if timeout else None
+        try:
+            if timer:
+                timer.start()
+            with duck.query_errors():
+                return self.sql(text, params).to_arrow_table()
+        except duckdb.InterruptException as error:
+            raise QueryError(f"stopped after {timeout:g} s; ask for less, or add a LIMIT") from error
+        finally:
+            if timer:
+                timer.cancel()
+
+    def query(self, name: str, /, **params: object) -> DuckDBPyRelation:
+        """Run a documented query (``queries/<name>.sql``).
+
+        Raises
+        ------
+        UnknownQueryError
+            If there is none of that name; the message names the nearest.
+        QueryParameterError
+            If a parameter is missing, unknown or not a value of its type.
+        """
+        documented = queries.load(name)
+        return self.sql(documented.sql, documented.values(params))
+
+    # --- writing -------------------------------------------------------------------------------------------
+
+    def append(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> None:
+        """Add rows in one commit."""
+        self.tables.append(table, self._arrow(table, rows))
+        self._forget()
+
+    def replace(
+        self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table, *, keys: Sequence[str] | None = None
+    ) -> None:
+        """Put rows in the place of those with the same key, in one commit.
+
+        Parameters
+        ----------
+        table : str
+            Name of the table. In ``reads`` the rows of a rootname are replaced together.
+        rows : iterable of mappings, or pyarrow.Table
+            Complete rows.
+        keys : sequence of str, optional
+            Keys (rootnames, datasets, ...) whose rows go even where no new row comes.
+
+        Raises
+        ------
+        CatalogNotWritableError
+            If the commit cannot be written; the table stays as it was.
+        """
+        self.tables.replace(table, self._arrow(table, rows), keys)
+        self._forget()
+
+    def record(self, measurements: Sequence[Measurement]) -> None:
+        """Store measured exposures in place of what was there of them: reads first, then exposures."""
+        rootnames = [m.rootname for m in measurements]
+        if rootnames:
+            self.replace("reads", [row for m in measurements for row in m.reads], keys=rootnames)
+            self.replace("exposures", [m.exposure for m in measurements])
+
+    # --- the views -----------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Read the newest version from now on, and write ``catalog.duckdb`` anew where it does not fit.
+
+        Raises
+        ------
+        CatalogNotWritableError
+            If ``catalog.duckdb`` has to be written and cannot.
+        """
+        self._forget()
+        connection = duck.connect(self._files(), **self._options)
+        if not duck.views_fit(connection, self.folder, self._files()):
+            duck.write_views(self.folder, self._files())
+        self._connection = self._lock(connection)
+
+    def hint(self) -> str | None:
+        """Return a word of advice where many small files slow queries down, else None."""
+        worst = max(self.snapshots.values(), key=lambda s: s.n_small)
+        if worst.n_small <= MANY_FILES:
+            return None
+        remedy = f"merge them with: wfc3tvb compact --catalog {self.folder}"
+        return f"table {worst.table} has {worst.n_small} small files; {remedy}"
+
+    def check_schema(self) -> None:
+        """Raise `SchemaMismatchError` unless every table has the columns of this version's schema."""
+        for name, table in TABLES.items():
+            found = {field.name for field in self.tables.open(name).schema().fields}
+            if found != set(table.names):
+                differ = ", ".join(sorted(found ^ set(table.names)))
+                raise SchemaMismatchError(
+                    f"{self.folder}: table {name} differs from schema {SCHEMA_VERSION} in: {differ}; "
+                    "survey into a new folder with --catalog"
+                )
+
+    def close(self) -> None:
+        """Close the DuckDB connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- how -----------------------------------------------------------------------------------------------
+
+    def _arrow(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> pa.Table:
+        """Return rows as an Arrow table of the schema, sorted by key."""
+        arrow = rows if isinstance(rows, pa.Table) else to_arrow(table, rows)
+        return arrow.sort_by([(name, "ascending") for name in TABLES[table].key])
+
+    def _forget(self) -> None:
+        """Let the next query see the newest version; relations handed out stay on their connection."""
+        self._snapshots = None
+        self._connection = None
+
+    def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
+        if self._locked:
+            duck.lock(connection, self.folder)
+        return connection
+
+    def _files(self) -> dict[str, tuple[Path, ...]]:
+        return {name: snapshot.files for name, snapshot in self.snapshots.items()}
+
+
+def open_catalog(
+    folder: str | Path,
+    *,
+    locked: bool = False,
+    memory_limit: str | None = None,
+    threads: int | None = None,
+) -> Catalog:
+    """Open a catalog for reading; write its ``catalog.duckdb`` anew where it no longer fits (moved, copied).
+
+    Parameters
+    ----------
+    folder : str or Path
+        The catalog's folder.
+    locked, memory_limit, threads
+        As in `Catalog`.
+
+    Raises
+    ------
+    NoCatalogError
+        If there is none.
+    SchemaMismatchError
+        If it was made with another version of the schema.
+    """
+    catalog = Catalog(Path(folder), locked=locked, memory_limit=memory_limit, threads=threads)
+    if not all(catalog.tables.exists(name) for name in TABLES):
+        raise NoCatalogError(folder)
+    try:
+        catalog.refresh()
+    except CatalogNotWritableError as error:
+        log.info("%s is left as it is: %s", duck.VIEWS_FILE, error)
+    return catalog

@@ -1,0 +1,138 @@
+"""DuckDB over the tables' Parquet files: the connection that answers queries, and ``catalog.duckdb``.
+
+The connection lives in memory, so that nobody who has ``catalog.duckdb`` open is in the way; the file holds
+the same views for plain DuckDB, is written beside and renamed into place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from wfc3tvb import __version__
+from wfc3tvb.errors import CatalogNotWritableError, QueryError
+from wfc3tvb.io.views import comment_statements, literal, view_statements
+from wfc3tvb.schema import SCHEMA_VERSION
+
+log = logging.getLogger(__name__)
+
+#: Name of the DuckDB file with the views.
+VIEWS_FILE = "catalog.duckdb"
+#: Live Parquet files of every table.
+Files = Mapping[str, Sequence[Path]]
+_READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+
+
+def connect(files: Files, **options: str | int | None) -> DuckDBPyConnection:
+    """Return a connection in memory with the views over `files`.
+
+    Parameters
+    ----------
+    files : mapping
+        Live Parquet files of every table.
+    **options
+        DuckDB's own settings, e.g. ``memory_limit="1GB"``, ``threads=2``; None leaves DuckDB's choice.
+    """
+    # Names in SQL never mean variables of the Python that calls.
+    config: dict[str, Any] = {"python_enable_replacements": "false"}
+    config |= {name: value for name, value in options.items() if value is not None}
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("; ".join(view_statements(files)))
+    return connection
+
+
+def lock(connection: DuckDBPyConnection, folder: Path) -> None:
+    """Lock a connection for statements of strangers: no file but those in `folder`, no change of settings."""
+    connection.execute(f"SET allowed_directories = [{literal(str(folder))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def check_reads(connection: DuckDBPyConnection, text: str) -> None:
+    """Raise `QueryError` unless `text` is one statement, and one that only reads."""
+    found = connection.extract_statements(text)
+    if len(found) != 1:
+        raise QueryError(f"one SQL statement is needed, {len(found)} were given")
+    if found[0].type not in _READING:
+        raise QueryError(f"the catalog is read with SELECT; {found[0].type.name} is refused")
+
+
+@contextmanager
+def query_errors() -> Iterator[None]:
+    """Turn DuckDB's errors (but for an interrupt) into `QueryError`, with the line that shows the place."""
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        raise QueryError(str(error).replace("\n\n", "\n").strip()) from error
+    except RuntimeError as error:  # DuckDB's word for a query that Ctrl-C stopped
+        if "interrupted" not in str(error).lower():
+            raise
+        raise KeyboardInterrupt from error
+
+
+def write_views(folder: Path, files: Files) -> None:
+    """Write ``catalog.duckdb`` into `folder`: beside, then renamed.
+
+    Raises
+    ------
+    CatalogNotWritableError
+        If that cannot be written; what was there stays.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=".views-", dir=folder) as beside:
+            path = Path(beside) / VIEWS_FILE
+            with duckdb.connect(str(path)) as connection:
+                connection.execute("BEGIN")
+                connection.execute("; ".join(view_statements(files)))
+                add_comments(connection)
+                connection.execute(_about_view(stamp(files)))
+                connection.execute("COMMIT")
+            path.replace(folder / VIEWS_FILE)
+    except OSError as error:
+        raise CatalogNotWritableError(folder, os.strerror(error.errno or 0)) from error
+    except duckdb.IOException as error:
+        raise CatalogNotWritableError(folder, str(error).split("\n", 1)[0]) from error
+
+
+def views_fit(connection: DuckDBPyConnection, folder: Path, files: Files) -> bool:
+    """Say whether ``catalog.duckdb`` in `folder` holds this package's views over `files`."""
+    path = folder / VIEWS_FILE
+    if not path.is_file():
+        return False
+    try:
+        connection.execute(f"ATTACH {literal(str(path))} AS found (READ_ONLY)")
+        row = connection.execute("SELECT value FROM found.about WHERE name = 'stamp'").fetchone()
+    except duckdb.Error as error:  # not ours, or held by someone who writes into it
+        log.debug("%s: %s", path, error)
+        return False
+    finally:
+        connection.execute("DETACH DATABASE IF EXISTS found")
+    return row is not None and row[0] == stamp(files)
+
+
+def stamp(files: Files) -> str:
+    """Return a fingerprint of the views: it changes with the folder, a table's version, and their text."""
+    text = "\n".join([__version__, *view_statements(files), *comment_statements()])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def add_comments(connection: DuckDBPyConnection) -> None:
+    """Give every view and column of a connection its comment (40 ms: only where someone reads them)."""
+    connection.execute("; ".join(comment_statements()))
+
+
+def _about_view(mark: str) -> str:
+    about = {"package_version": __version__, "schema_version": SCHEMA_VERSION, "stamp": mark}
+    rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in about.items())
+    return f"CREATE VIEW about AS SELECT * FROM (VALUES {rows}) AS t(name, value)"

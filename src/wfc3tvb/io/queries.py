@@ -1,0 +1,138 @@
+"""The documented queries: one SELECT a file in ``queries/*.sql``, documented by the comment lines on its top.
+
+The first comment line says in one sentence what the query answers. ``-- :name type = default | description``
+declares a parameter (without ``= default`` it must be given); values reach DuckDB only as ``$name``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from wfc3tvb.errors import QueryParameterError, UnknownQueryError
+
+_PARAMETER = re.compile(
+    r"--\s*:(?P<name>\w+) (?P<type>str|int|float|bool)(?: = (?P<default>[^|]*?))? *\| *(?P<text>.+)"
+)
+_TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a documented query; `default` is None where a value must be given."""
+
+    name: str
+    type: str
+    default: str | None
+    description: str
+
+    def value(self, given: object) -> object:
+        """Return `given` as a value of this parameter's type.
+
+        Raises
+        ------
+        QueryParameterError
+            If it is none.
+        """
+        text = str(given).strip()
+        try:
+            return _convert(self.type, text)
+        except ValueError as error:
+            problem = f"parameter {self.name}: {text!r} is not of type {self.type}"
+            raise QueryParameterError(problem) from error
+
+
+@dataclass(frozen=True)
+class Query:
+    """A documented query.
+
+    Attributes
+    ----------
+    name : str
+        Name of its file without ``.sql``.
+    title : str
+        What it answers, one sentence.
+    text : str
+        Further documentation; may be empty.
+    parameters : tuple of Parameter
+        In the order of the file.
+    sql : str
+        The SELECT, with its comment lines.
+    """
+
+    name: str
+    title: str
+    text: str
+    parameters: tuple[Parameter, ...]
+    sql: str
+
+    def values(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Return the value of every parameter: the given one, else the default.
+
+        Raises
+        ------
+        QueryParameterError
+            If a needed one is missing, one is unknown, or a value is not of its type.
+        """
+        unknown = sorted(set(given) - {p.name for p in self.parameters})
+        if unknown:
+            raise QueryParameterError(f"query {self.name} has no parameter {unknown[0]}; {self._usage()}")
+        missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
+        if missing:
+            raise QueryParameterError(f"query {self.name} needs --param {missing[0]}=...; {self._usage()}")
+        return {p.name: p.value(given.get(p.name, p.default)) for p in self.parameters}
+
+    def _usage(self) -> str:
+        names = ", ".join(p.name if p.default is None else f"{p.name}={p.default}" for p in self.parameters)
+        return f"its parameters: {names}" if names else "it has no parameters"
+
+
+def load(name: str) -> Query:
+    """Return the documented query of that name.
+
+    Raises
+    ------
+    UnknownQueryError
+        If there is none; it carries the nearest names.
+    """
+    known = load_all()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        raise UnknownQueryError(name, tuple(near))
+    return known[name]
+
+
+@cache
+def load_all() -> Mapping[str, Query]:
+    """Return every documented query by name, in alphabetical order."""
+    files = sorted(_folder().glob("*.sql"))
+    return {path.stem: parse(path.stem, path.read_text(encoding="utf-8")) for path in files}
+
+
+def parse(name: str, sql: str) -> Query:
+    """Read the documentation on top of a query's text."""
+    lines = sql.splitlines()
+    head = lines[: next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))]
+    found = [match for match in map(_PARAMETER.match, head) if match]
+    parameters = tuple(Parameter(m["name"], m["type"], m["default"], m["text"]) for m in found)
+    text = [line.removeprefix("--").strip() for line in head if not _PARAMETER.match(line)]
+    return Query(name, text[0] if text else "", " ".join(text[1:]).strip(), parameters, sql)
+
+
+def _folder() -> Path:
+    """Return the folder of the queries: inside an installed package, or on top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "queries"
+    return installed if installed.is_dir() else package.parents[1] / "queries"
+
+
+def _convert(kind: str, text: str) -> object:
+    if kind == "bool":
+        if text.lower() not in _TRUE | _FALSE:
+            raise ValueError(text)
+        return text.lower() in _TRUE
+    return {"str": str, "int": int, "float": float}[kind](text)

@@ -1,0 +1,177 @@
+"""The views that are queried: the schema's tables over their live Parquet files, and what derives from them.
+
+An exposure without its row in ``exposures`` does not exist: ``reads`` joins on it.
+Values relative to the other exposures of a visit are computed here, never stored.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wfc3tvb.schema import TABLES, TVB_CLASSES, Column, Table
+
+_TYPES = {"str": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
+
+
+@dataclass(frozen=True)
+class View:
+    """A view: its columns (as a schema table) and its SELECT."""
+
+    table: Table
+    sql: str
+
+
+_VISITS = """
+visit | str | | first six characters of the rootname | meta.id;meta.main
+filter | str | | filter | instr.filter
+proposal_id | int | | proposal number | meta.id
+target_name | str | | target name of the first exposure | meta.id;src
+n_exposures | int | | number of exposures measured | meta.number
+n_flagged | int | | number of them that are flagged | meta.number
+n_factor2 | int | | number of them that the published factor-of-2 rule finds | meta.number
+worst_class | str | | worst tvb_class among them | meta.code.class
+exptime | float | s | exposure time, all exposures together | time.duration;obs.exposure
+expstart | float | d | start of the first exposure [MJD, UTC] | time.start;obs.exposure
+expend | float | d | end of the last exposure [MJD, UTC] | time.end;obs.exposure
+sky_min | float | electron/s | lowest interval rate of visit and filter | phot.count;obs.sky;stat.min
+sky_max | float | electron/s | highest interval rate of visit and filter | phot.count;obs.sky;stat.max
+excess_visit | float | electron/s | largest sky_mean of an exposure minus sky_min | phot.count;arith.diff
+excess_helium | float | electron/s | largest excess_helium of an exposure | phot.count;arith.diff
+tvb_score | float | | largest jump statistic of an exposure | stat.value
+sun_alt_max | float | deg | highest altitude of the Sun above the Earth's limb | pos.az.alt;stat.max
+rootnames | str[] | | rootnames of the exposures in order of time | meta.id
+"""
+
+_PROGRAMS = """
+proposal_id | int | | proposal number | meta.id;meta.main
+pi | str | | last name of the principal investigator; null without the archive's list | meta.id.PI
+filters | str[] | | filters | instr.filter
+n_visits | int | | number of visits measured | meta.number
+n_exposures | int | | number of exposures measured | meta.number
+n_flagged | int | | number of exposures that are flagged | meta.number
+frac_flagged | float | | n_flagged over n_exposures | arith.ratio
+exptime | float | s | exposure time | time.duration;obs.exposure
+exptime_flagged | float | s | exposure time of the flagged exposures | time.duration;obs.exposure
+expstart | float | d | start of the first exposure [MJD, UTC] | time.start;obs.exposure
+expend | float | d | end of the last exposure [MJD, UTC] | time.end;obs.exposure
+worst_class | str | | worst tvb_class of an exposure | meta.code.class
+"""
+
+_FLAGGED = """
+excess_visit | float | electron/s | sky_mean minus the visit's lowest interval rate | phot.count;arith.diff
+"""
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    lines = (line.split("|") for line in text.strip().splitlines())
+    return tuple(Column(*(part.strip() for part in line)) for line in lines)
+
+
+#: Worst of a set of classes, as the order of `schema.TVB_CLASSES`.
+_CLASSES = str(list(TVB_CLASSES))
+_WORST = f"({_CLASSES})[max(list_position({_CLASSES}, tvb_class))]"
+
+_VISITS_SQL = f"""
+SELECT visit, filter, min(proposal_id) AS proposal_id, arg_min(target_name, expstart) AS target_name,
+    count(*) AS n_exposures, count(*) FILTER (flagged) AS n_flagged, count(*) FILTER (factor2) AS n_factor2,
+    {_WORST} AS worst_class, sum(exptime) AS exptime, min(expstart) AS expstart, max(expend) AS expend,
+    min(e.sky_min) AS sky_min, max(e.sky_max) AS sky_max, max(sky_mean) - min(e.sky_min) AS excess_visit,
+    max(excess_helium) AS excess_helium, max(tvb_score) AS tvb_score, max(e.sun_alt_max) AS sun_alt_max,
+    list(rootname ORDER BY expstart, rootname) AS rootnames
+FROM exposures e GROUP BY visit, filter"""
+
+_PROGRAMS_SQL = f"""
+SELECT proposal_id, any_value(pi) AS pi, list(DISTINCT filter ORDER BY filter) AS filters,
+    count(DISTINCT visit) AS n_visits, count(*) AS n_exposures, count(*) FILTER (flagged) AS n_flagged,
+    count(*) FILTER (flagged) / count(*) AS frac_flagged, sum(exptime) AS exptime,
+    coalesce(sum(exptime) FILTER (flagged), 0) AS exptime_flagged,
+    min(expstart) AS expstart, max(expend) AS expend, {_WORST} AS worst_class
+FROM exposures
+LEFT JOIN (SELECT proposal_id, min(pi) AS pi FROM datasets GROUP BY proposal_id) USING (proposal_id)
+GROUP BY proposal_id"""
+
+_FLAGGED_SQL = """
+SELECT e.*, sky_mean - lowest AS excess_visit
+FROM exposures e
+LEFT JOIN (SELECT visit, filter, min(sky_min) AS lowest FROM exposures GROUP BY visit, filter)
+    USING (visit, filter)
+WHERE flagged"""
+
+DERIVED: Mapping[str, View] = {
+    view.table.name: view
+    for view in (
+        View(Table("visits", "visit and filter", ("visit", "filter"), _columns(_VISITS)), _VISITS_SQL),
+        View(Table("programs", "proposal", ("proposal_id",), _columns(_PROGRAMS)), _PROGRAMS_SQL),
+        View(
+            Table(
+                "flagged",
+                "exposure to be repaired",
+                ("rootname",),
+                TABLES["exposures"].columns + _columns(_FLAGGED),
+            ),
+            _FLAGGED_SQL,
+        ),
+    )
+}
+
+#: Everything that can be queried by name, with its columns: the schema's tables, then what derives from them.
+RELATIONS: Mapping[str, Table] = {**TABLES, **{name: view.table for name, view in DERIVED.items()}}
+
+
+def duckdb_type(kind: str) -> str:
+    """Return DuckDB's name of a schema type."""
+    return duckdb_type(kind[:-2]) + "[]" if kind.endswith("[]") else _TYPES[kind]
+
+
+def view_statements(files: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    """Yield the CREATE VIEW statements of a catalog.
+
+    Parameters
+    ----------
+    files : mapping
+        Live Parquet files (absolute paths) of every table of the schema; none means an empty table.
+    """
+    yield _create("exposures", _scan("exposures", files["exposures"]))
+    for name in TABLES:
+        if name == "reads":
+            scan = _scan(name, files[name])
+            yield _create(name, f"SELECT r.* FROM ({scan}) r SEMI JOIN exposures USING (rootname)")
+        elif name != "exposures":
+            yield _create(name, _scan(name, files[name]))
+    for name, view in DERIVED.items():
+        yield _create(name, view.sql)
+
+
+def comment_statements() -> Iterator[str]:
+    """Yield COMMENT statements that give every view its meaning and every column its description and unit."""
+    for name, table in RELATIONS.items():
+        yield f"COMMENT ON VIEW {name} IS {literal('One row per ' + table.row + '.')}"
+        for column in table.columns:
+            yield f'COMMENT ON COLUMN {name}."{column.name}" IS {literal(column_comment(column))}'
+
+
+def column_comment(column: Column) -> str:
+    """Return a column's description with its unit in brackets."""
+    return f"{column.description} [{column.unit}]" if column.unit else column.description
+
+
+def literal(text: str) -> str:
+    """Return text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _create(name: str, select: str) -> str:
+    return f"CREATE OR REPLACE VIEW {name} AS {select}"
+
+
+def _scan(name: str, files: Sequence[Path]) -> str:
+    """Return a SELECT of a table's columns, in the schema's order, from its Parquet files."""
+    if not files:
+        nulls = (f'CAST(NULL AS {duckdb_type(c.type)}) AS "{c.name}"' for c in TABLES[name].columns)
+        return f"SELECT {', '.join(nulls)} WHERE false"
+    columns = ", ".join(f'"{column}"' for column in TABLES[name].names)
+    paths = ", ".join(literal(glob.escape(str(path))) for path in files)
+    return f"SELECT {columns} FROM read_parquet([{paths}])"
