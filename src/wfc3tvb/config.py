@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wfc3tvb.names import TVB_FILTERS
+
 DEFAULT_CATALOG = Path("tvb-catalog")
 MAST_URL = "https://mast.stsci.edu"
 CRDS_URL = "https://hst-crds.stsci.edu"
@@ -27,6 +29,29 @@ class MeasureSettings:
     pstat: bool = False
     #: Detector rows to measure; None means all.
     rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which datasets a survey asks the archive for; what is empty or None does not restrict."""
+
+    #: Associations, datasets or rootnames, lower case.
+    ids: tuple[str, ...] = ()
+    proposals: tuple[int, ...] = ()
+    #: Filters; None means `TVB_FILTERS`, or any filter where `ids` name what is wanted; ("all",) means any.
+    filters: tuple[str, ...] | None = None
+    #: Window of the start time [MJD, UTC].
+    start: float | None = None
+    end: float | None = None
+    #: At most this many exposures are measured.
+    limit: int | None = None
+
+    @property
+    def wanted_filters(self) -> tuple[str, ...] | None:
+        """Filters that pass; None means any."""
+        if self.filters is None:
+            return None if self.ids else TVB_FILTERS
+        return None if "all" in self.filters else self.filters
 
 
 @dataclass(frozen=True)

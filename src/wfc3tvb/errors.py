@@ -14,6 +14,8 @@ class TvbError(Exception):
 
     exit_code = 1
     retryable = False
+    #: Step of the pipeline at which it happened (column `stage` of the table `failures`); set by who runs the step.
+    stage: str | None = None
 
 
 # --- what the user handed over -----------------------------------------------------------------------------------
@@ -186,6 +188,15 @@ class DrizzleError(TvbError):
 
     def __str__(self) -> str:
         return f"{self.product}: {self.problem}"
+
+
+class WorkerDiedError(TvbError):
+    """A worker process ended without a word (killed, out of memory)."""
+
+    retryable = True
+
+    def __str__(self) -> str:
+        return "a worker process was killed, perhaps for want of memory; give fewer --jobs and run the command again"
 
 
 # --- the catalog -------------------------------------------------------------------------------------------------

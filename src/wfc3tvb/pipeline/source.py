@@ -1,0 +1,46 @@
+"""What a survey needs of a place that holds exposures, whatever it is: S3, MAST or a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.exposure import ReadCube, Row
+
+if TYPE_CHECKING:
+    from wfc3tvb.exposure import OrbitElements
+
+
+class Source(Protocol):
+    """A place that holds exposures. Travels to the workers, so it must be picklable and light."""
+
+    @property
+    def name(self) -> str:
+        """What the column `source` says: s3, mast, local, simulated."""
+
+    def datasets(self, selection: Selection) -> Iterable[Row]:
+        """Yield the rows of `datasets` that `selection` asks for, members included.
+
+        Raises
+        ------
+        UnknownDatasetError
+            If nothing is known of one of its ids.
+        ServiceError
+            If the place does not answer.
+        """
+
+    def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
+        """Return the reads of an exposure and, where its SPT is there, the orbit.
+
+        Raises
+        ------
+        ServiceError, BadFileError
+            If it cannot be had, or is not what it should be.
+        """
+
+    def size(self, rootname: str) -> tuple[int, int]:
+        """Return how many requests and bytes reading an exposure takes, as well as is known beforehand."""
+
+    def changed_at(self, rootname: str) -> float | None:
+        """Return when an exposure's file last changed [MJD, UTC]; None where only the archive's list says so."""
