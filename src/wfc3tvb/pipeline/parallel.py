@@ -1,7 +1,7 @@
-"""Work on many items at once, in this process, in others on this machine, or on a Dask cluster: joblib does it.
+"""Work on many items: in this process, in others on this machine, or on a Dask cluster, through joblib.
 
-The only place that catches an error per item: this package's own errors become a `Failure`, anything else is a bug
-and stops the run.
+The only place that catches an error per item: this package's own errors become a `Failure`, anything else is
+a bug and stops the run.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, TvbError, 
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-#: Seconds to wait for a Dask scheduler and for its first worker.
-_CLUSTER_TIMEOUT = 30
+#: Seconds to wait for a Dask scheduler, and for its first worker.
+_CLUSTER_TIMEOUT = 10
+_WORKER_TIMEOUT = 120
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def run(
     items : iterable of (key, item)
         Taken lazily, a few more than there are workers.
     worker : callable
-        Takes an item and returns a value; both travel between processes. It raises `TvbError` for what is wrong
-        with the item, and says the stage with `stage`.
+        Takes an item and returns a value; both travel between processes. For what is wrong with the item it
+        raises `TvbError`, and names the step with `stage`.
     jobs : int, optional
         Worker processes; 1 works in this process.
     cluster : str, optional
@@ -85,7 +86,7 @@ def run(
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Name the stage at which an error of this package is raised inside the block; the innermost name stays."""
+    """Name the step at which an error of this package is raised in the block; the innermost name stays."""
     try:
         yield
     except TvbError as error:
@@ -98,14 +99,17 @@ def _attempt(worker: Callable[[Item], Value], key: str, item: Item) -> Outcome[V
         return Outcome(key, value=worker(item))
     except TvbError as error:
         message = " ".join(str(error).split())
-        return Outcome(key, failure=Failure(error.stage or "", type(error).__name__, message, error.retryable))
+        return Outcome(
+            key, failure=Failure(error.stage or "", type(error).__name__, message, error.retryable)
+        )
 
 
 @contextmanager
 def _backend(jobs: int, cluster: str | None) -> Iterator[dict[str, Any]]:
     """Choose joblib's backend and yield the options of `Parallel` that go with it."""
     if cluster is not None:
-        with _dask_client(cluster), parallel_config(backend="dask", wait_for_workers_timeout=_CLUSTER_TIMEOUT):
+        waiting = {"wait_for_workers_timeout": _WORKER_TIMEOUT}
+        with _dask_client(cluster), parallel_config(backend="dask", **waiting):
             yield {"n_jobs": -1}
     elif jobs > 1:
         # One thread a worker: the workers together use the machine, and no more than it.
@@ -123,7 +127,7 @@ def _dask_client(cluster: str) -> Iterator[None]:
 
     if not cluster.startswith("local:"):
         try:
-            client = Client(cluster, timeout=_CLUSTER_TIMEOUT)
+            client = Client(cluster, timeout=_CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             raise ServiceUnreachableError("Dask scheduler", f"no answer from {cluster}") from error
         with client:
@@ -132,6 +136,7 @@ def _dask_client(cluster: str) -> Iterator[None]:
     count = cluster.removeprefix("local:")
     if not count.isdigit() or int(count) < 1:
         raise BadArgumentError(f"--cluster {cluster}: write local:N with N workers, e.g. local:4")
-    local = LocalCluster(n_workers=int(count), threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
-    with local, Client(local):
+    options = {"threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    local = LocalCluster(n_workers=int(count), **options)  # type: ignore[no-untyped-call]
+    with local, Client(local):  # type: ignore[no-untyped-call]
         yield

@@ -1,4 +1,4 @@
-"""What a survey needs of a place that holds exposures, whatever it is: S3, MAST or a folder."""
+"""What a survey needs of a place that holds exposures: S3, MAST or a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """A place that holds exposures. Travels to the workers, so it must be picklable and light."""
+    """A place that holds exposures. It travels to the workers, so it is picklable and light."""
 
     @property
     def name(self) -> str:
@@ -43,4 +43,4 @@ class Source(Protocol):
         """Return how many requests and bytes reading an exposure takes, as well as is known beforehand."""
 
     def changed_at(self, rootname: str) -> float | None:
-        """Return when an exposure's file last changed [MJD, UTC]; None where only the archive's list says so."""
+        """Return when an exposure's file last changed [MJD, UTC]; None where only the list would say so."""

@@ -1,0 +1,191 @@
+"""A folder of FITS files as a source for the survey: flat, or laid out like the public bucket."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from astropy.io import fits
+from astropy.time import Time
+
+from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.errors import BadArgumentError, MissingProductError, UnknownDatasetError
+from wfc3tvb.exposure import ReadCube, Row
+from wfc3tvb.names import is_dataset_name, split_filename
+from wfc3tvb.schema import TABLES
+
+if TYPE_CHECKING:
+    from wfc3tvb.exposure import OrbitElements
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LocalSource:
+    """The IMA files (and SPT, ASN) in a folder and below it.
+
+    Attributes
+    ----------
+    folder : Path
+        Where they are.
+    name : str
+        What the column `source` says: ``local``, or ``simulated``.
+    """
+
+    folder: Path
+    name: str = "local"
+
+    def __post_init__(self) -> None:
+        if not self.folder.is_dir():
+            raise BadArgumentError(
+                f"there is no folder {self.folder}; --source takes auto, s3, mast or a folder"
+            )
+
+    def datasets(self, selection: Selection) -> Iterator[Row]:
+        """Yield the datasets found in the folder that `selection` asks for, sorted by name.
+
+        An association's members are those that its ASN file or the exposures' own headers name.
+        A file that cannot be read is listed as a lone exposure; measuring it says what is wrong.
+        """
+        headers = {root: _header(path) for root, path in sorted(self._files("ima").items())}
+        groups: dict[str, list[str]] = {}
+        for root, header in headers.items():
+            groups.setdefault(_association(header) or root, []).append(root)
+        tables = self._files("asn")
+        for name in sorted(groups):
+            members = sorted({*groups[name], *(_members(tables[name]) if name in tables else ())})
+            row = _dataset_row(name, members, [headers[root] for root in groups[name]])
+            if _wanted(row, selection):
+                yield row
+        self._check_ids(selection, headers, groups)
+
+    def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
+        """Return the reads of an exposure and, where its SPT is there, the orbit."""
+        from wfc3tvb.io.ima import read_ima
+        from wfc3tvb.io.spt import read_orbit
+
+        path = self.path(rootname, "ima")
+        if path is None:
+            raise MissingProductError(str(self.folder), f"there is no {rootname}_ima.fits", "fetch it")
+        spt = self.path(rootname, "spt")
+        cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
+        return cube, read_orbit(spt) if spt else None
+
+    def size(self, rootname: str) -> tuple[int, int]:
+        """Return how many files, and bytes, an exposure is."""
+        found = [path for suffix in ("ima", "spt") if (path := self.path(rootname, suffix))]
+        return len(found), sum(path.stat().st_size for path in found)
+
+    def changed_at(self, rootname: str) -> float | None:
+        """Return when the exposure's IMA last changed [MJD, UTC]; None if it is not there."""
+        path = self.path(rootname, "ima")
+        return None if path is None else float(Time(path.stat().st_mtime, format="unix").mjd)
+
+    def path(self, rootname: str, suffix: str) -> Path | None:
+        """Return where a file is; None if it is not there."""
+        return self._files(suffix).get(rootname)
+
+    def _files(self, suffix: str) -> dict[str, Path]:
+        return _index(self.folder, suffix)
+
+    def _check_ids(self, selection: Selection, headers: Iterable[str], groups: Iterable[str]) -> None:
+        known = {*headers, *groups}
+        for name in selection.ids:
+            if name not in known:
+                raise UnknownDatasetError(name, str(self.folder))
+
+
+@cache
+def _index(folder: Path, suffix: str) -> dict[str, Path]:
+    """Return the files ``<rootname>_<suffix>.fits`` in a folder and below, by rootname; looked for once."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob(f"*_{suffix}.fits")):
+        try:
+            found[split_filename(path.name)[0]] = path
+        except BadArgumentError:
+            log.info("%s is not named as the archive names files; left out", path)
+    return found
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Return the primary header; empty where the file cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return {card.keyword: card.value for card in fits.Header.fromfile(file).cards if card.keyword}
+    except (OSError, ValueError, fits.VerifyError) as error:
+        log.info("%s: header not readable: %s", path, error)
+        return {}
+
+
+def _association(header: dict[str, Any]) -> str | None:
+    name = _text(header, "ASN_ID")
+    return name.lower() if name and is_dataset_name(name) else None
+
+
+def _members(path: Path) -> list[str]:
+    """Return the exposures that an ASN file names; none where it cannot be read."""
+    try:
+        rows = fits.getdata(path, 1)
+        names = [str(row["MEMNAME"]).strip().lower() for row in rows if "EXP" in str(row["MEMTYPE"]).upper()]
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+        log.info("%s: members not readable: %s", path, error)
+        return []
+    return [name for name in names if is_dataset_name(name)]
+
+
+def _dataset_row(name: str, members: list[str], headers: list[dict[str, Any]]) -> Row:
+    first = next((header for header in headers if header), {})
+    starts = [x for x in (_number(h, "EXPSTART") for h in headers) if x is not None]
+    stops = [x for x in (_number(h, "EXPEND") for h in headers) if x is not None]
+    made = [x for x in (_date(h) for h in headers) if x is not None]
+    filters = sorted({f for f in (_text(h, "FILTER") for h in headers) if f})
+    proposal = _number(first, "PROPOSID")
+    return TABLES["datasets"].empty_row() | {
+        "dataset": name,
+        "asn_id": name if name[-1].isdigit() else None,
+        "instrument_config": f"{first.get('INSTRUME')}/{first.get('DETECTOR')}" if first else None,
+        "filters": ";".join(filters) or None,
+        "proposal_id": None if proposal is None else int(proposal),
+        "pi": _text(first, "PR_INV_L"),
+        "target_name": _text(first, "TARGNAME"),
+        "start_time": min(starts, default=None),
+        "stop_time": max(stops, default=None),
+        "sun_alt": _number(first, "SUN_ALT"),
+        "generation_date": max(made, default=None),
+        "members": members,
+    }
+
+
+def _wanted(row: Row, selection: Selection) -> bool:
+    """Say whether a dataset is asked for; one whose header cannot be read is, unless ids say otherwise."""
+    ids, filters = selection.ids, selection.wanted_filters
+    start, found = row["start_time"], row["filters"]
+    return (
+        (not ids or bool({row["dataset"], *row["members"]} & set(ids)))
+        and (not filters or found is None or bool(set(filters) & set(found.split(";"))))
+        and (not selection.proposals or row["proposal_id"] in selection.proposals)
+        and (selection.start is None or start is None or start >= selection.start)
+        and (selection.end is None or start is None or start <= selection.end)
+    )
+
+
+def _text(header: dict[str, Any], keyword: str) -> str | None:
+    value = header.get(keyword)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _number(header: dict[str, Any], keyword: str) -> float | None:
+    value = header.get(keyword)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _date(header: dict[str, Any]) -> float | None:
+    """Return when the file was made [MJD, UTC]."""
+    try:
+        return float(Time(str(header["DATE"]), scale="utc").mjd)
+    except (KeyError, ValueError):
+        return None

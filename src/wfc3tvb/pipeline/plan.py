@@ -1,0 +1,221 @@
+"""What a survey has to do: the archive's list against what the catalog holds and what failed before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from wfc3tvb.config import Selection
+from wfc3tvb.errors import UnknownDatasetError
+from wfc3tvb.exposure import Row
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.io.views import literal
+from wfc3tvb.pipeline.source import Source
+from wfc3tvb.progress import Progress, silent
+
+#: A failed exposure whose error may pass is tried this often, then left until the archive changes it.
+MAX_ATTEMPTS = 5
+#: Rows of `datasets` that are compared and committed at a time.
+_LISTED_AT_A_TIME = 2000
+#: Seconds that an exposure takes one worker, for the estimate of a dry run; by bands on one core.
+_SECONDS_EACH = {"local": 0.25, "simulated": 0.25}
+_SECONDS_FETCHED = 2.0
+#: Exposures asked for their size in a dry run; the rest is taken to be like them.
+_SIZED = 200
+
+# One row per exposure of the listed datasets, and what is to be done with it.
+_STATES = """
+CREATE OR REPLACE TEMP VIEW wanted AS
+WITH listed AS (
+    SELECT dataset, asn_id, generation_date, unnest(members) AS rootname
+    FROM datasets SEMI JOIN chosen USING (dataset)
+), named AS (
+    SELECT rootname, min(dataset) AS dataset, min(asn_id) AS asn_id, max(generation_date) AS generation_date
+    FROM listed
+    WHERE len(getvariable('ids')) = 0
+        OR list_contains(getvariable('ids'), dataset) OR list_contains(getvariable('ids'), rootname)
+    GROUP BY rootname
+), failed AS (
+    SELECT key AS rootname, count(*) AS attempts, max(failed_at) AS failed_at,
+        arg_max(retryable, failed_at) AS retryable
+    FROM failures
+    LEFT JOIN (SELECT rootname AS key, measured_at FROM exposures) USING (key)
+    WHERE failed_at > coalesce(measured_at, 0) AND stage IN ('fetch', 'read', 'measure')
+    GROUP BY key
+)
+SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, f.failed_at,
+    CASE
+        WHEN getvariable('recheck') THEN 'due'
+        WHEN e.rootname IS NOT NULL
+            AND coalesce(n.generation_date <= e.archive_generation_date + 1e-6, true) THEN 'known'
+        WHEN f.rootname IS NULL OR n.generation_date > f.failed_at THEN 'due'
+        WHEN f.retryable AND f.attempts < getvariable('max_attempts') THEN 'due'
+        ELSE 'given_up'
+    END AS state
+FROM named n LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (rootname)
+"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An exposure to be measured, as the archive lists it."""
+
+    rootname: str
+    dataset: str
+    asn_id: str | None
+    generation_date: float | None
+
+
+@dataclass(frozen=True)
+class SurveyPlan:
+    """What a survey would do.
+
+    Attributes
+    ----------
+    n_datasets : int
+        Datasets listed.
+    n_exposures : int
+        Exposures to be measured.
+    n_known : int
+        Exposures measured before and unchanged.
+    n_given_up : int
+        Exposures that failed before and are not tried again.
+    requests, n_bytes : int
+        Requests and bytes to be fetched, estimated.
+    seconds : float
+        Time it takes, estimated.
+    """
+
+    n_datasets: int
+    n_exposures: int
+    n_known: int
+    n_given_up: int
+    requests: int
+    n_bytes: int
+    seconds: float
+
+
+class Plan:
+    """The exposures that a selection means, each with its state, held by DuckDB and not in memory.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Its table `datasets` is brought up to date with the list.
+    selection : Selection
+        What is asked for.
+    source : Source
+        Where the list comes from.
+    recheck : bool, optional
+        Measure again what is known and unchanged.
+    progress : Progress, optional
+        Called with stage ``list``.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        selection: Selection,
+        source: Source,
+        *,
+        recheck: bool = False,
+        progress: Progress = silent,
+    ) -> None:
+        self._limit, self._source = selection.limit, source
+        names = list_datasets(catalog, selection, source, progress=progress)
+        if selection.ids and not names:
+            raise UnknownDatasetError(selection.ids[0], source.name)
+        catalog.refresh()
+        self.n_datasets = len(names)
+        self._connection = catalog.connection
+        self._connection.register("chosen", pa.table({"dataset": pa.array(names, pa.string())}))
+        ids = f"CAST([{', '.join(map(literal, selection.ids))}] AS VARCHAR[])"
+        for name, value in {"ids": ids, "recheck": str(recheck), "max_attempts": str(MAX_ATTEMPTS)}.items():
+            self._connection.execute(f"SET VARIABLE {name} = {value}")
+        self._connection.execute(_STATES)
+        self._revive()
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of exposures in every state: due, known, given_up."""
+        rows = self._connection.execute("SELECT state, count(*) FROM wanted GROUP BY state").fetchall()
+        return {"due": 0, "known": 0, "given_up": 0} | dict(rows)
+
+    @property
+    def n_given_up(self) -> int:
+        """Number of exposures that failed before and are not tried again."""
+        return self.counts()["given_up"] - len(self._revived)
+
+    @property
+    def n_due(self) -> int:
+        """Number of exposures to be measured."""
+        due = self.counts()["due"] + len(self._revived)
+        return due if self._limit is None else min(due, self._limit)
+
+    def due(self) -> Iterator[Wanted]:
+        """Yield the exposures to be measured, sorted by rootname."""
+        text = """SELECT rootname, dataset, asn_id, generation_date FROM wanted
+            WHERE state = 'due' OR list_contains($revived, rootname) ORDER BY rootname LIMIT $limit"""
+        limit = 2**62 if self._limit is None else self._limit
+        result = self._connection.execute(text, {"revived": self._revived, "limit": limit})
+        while rows := result.fetchmany(1000):
+            yield from (Wanted(*row) for row in rows)
+
+    def summary(self, jobs: int = 1) -> SurveyPlan:
+        """Return what measuring would cost, from the sizes of the first exposures."""
+        due = self.n_due
+        sizes = [self._source.size(item.rootname) for item, _ in zip(self.due(), range(_SIZED), strict=False)]
+        factor = due / len(sizes) if sizes else 0.0
+        requests, n_bytes = (
+            (round(factor * sum(column)) for column in zip(*sizes, strict=True)) if sizes else (0, 0)
+        )
+        seconds = due * _SECONDS_EACH.get(self._source.name, _SECONDS_FETCHED) / jobs
+        known, given_up = self.counts()["known"], self.n_given_up
+        return SurveyPlan(self.n_datasets, due, known, given_up, requests, n_bytes, seconds)
+
+    def verdicts(self, catalog: Catalog) -> list[tuple[str | None, bool | None, str, int]]:
+        """Return class, flag, dataset and number of the exposures selected, as the catalog has them now."""
+        chosen = self._connection.sql("SELECT rootname FROM wanted").to_arrow_table()
+        connection = catalog.connection
+        connection.register("chosen_exposures", chosen)
+        text = """SELECT tvb_class, flagged, dataset, count(*) FROM exposures
+            SEMI JOIN chosen_exposures USING (rootname) GROUP BY ALL ORDER BY ALL"""
+        return connection.execute(text).fetchall()
+
+    def _revive(self) -> None:
+        """Take up again what was given up, where the file has changed since it failed."""
+        text = "SELECT rootname, failed_at FROM wanted WHERE state = 'given_up'"
+        rows = self._connection.execute(text).fetchall()
+        changes = ((root, self._source.changed_at(root), failed_at) for root, failed_at in rows)
+        self._revived = [
+            root for root, changed, failed in changes if changed is not None and changed > failed
+        ]
+
+
+def list_datasets(
+    catalog: Catalog, selection: Selection, source: Source, *, progress: Progress = silent
+) -> list[str]:
+    """Bring the table `datasets` up to date with what the source lists, and return the names listed."""
+    names: list[str] = []
+    batch: list[Row] = []
+    for row in source.datasets(selection):
+        batch.append(row)
+        names.append(row["dataset"])
+        if len(batch) == _LISTED_AT_A_TIME:
+            _store_changed(catalog, batch)
+            batch = []
+            progress("list", len(names))
+    _store_changed(catalog, batch)
+    progress("list", len(names))
+    return names
+
+
+def _store_changed(catalog: Catalog, rows: list[Row]) -> None:
+    """Store those rows of `datasets` that differ from what is there."""
+    if not rows:
+        return
+    names = [row["dataset"] for row in rows]
+    found = catalog.sql("SELECT * FROM datasets WHERE dataset IN (SELECT unnest($names))", {"names": names})
+    known = {row["dataset"]: row for row in found.to_arrow_table().to_pylist()}
+    catalog.replace("datasets", [row for row in rows if row != known.get(row["dataset"])])

@@ -1,0 +1,93 @@
+"""What every command that writes leaves in the catalog: its row in `runs`, and a row per failure."""
+
+from __future__ import annotations
+
+import json
+import platform
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+from astropy.time import Time
+
+from wfc3tvb import __version__
+from wfc3tvb.exposure import Row
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.pipeline.parallel import Failure
+from wfc3tvb.schema import TABLES
+
+
+@dataclass
+class Run:
+    """A run of a command, and how far it is."""
+
+    run_id: str
+    n_done: int = 0
+    n_failed: int = 0
+
+
+@contextmanager
+def recorded_run(catalog: Catalog, command: str, arguments: Mapping[str, object]) -> Iterator[Run]:
+    """Record a command in `runs`: when it begins, and when it ends, however it ends (but by kill -9).
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Open for writing.
+    command : str
+        Its name, e.g. ``survey``.
+    arguments : mapping
+        What decides its results; must go into JSON.
+
+    Yields
+    ------
+    Run
+        The caller counts in it.
+    """
+    run = Run(f"{Time.now().strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}")
+    row = TABLES["runs"].empty_row() | {
+        "run_id": run.run_id,
+        "command": command,
+        "arguments": json.dumps(arguments, sort_keys=True),
+        "versions": json.dumps(versions(), sort_keys=True),
+        "started_at": mjd_now(),
+    }
+    catalog.replace("runs", [row])
+    try:
+        yield run
+    finally:
+        catalog.replace(
+            "runs", [row | {"n_done": run.n_done, "n_failed": run.n_failed, "ended_at": mjd_now()}]
+        )
+        catalog.refresh()
+
+
+def record_failures(catalog: Catalog, failures: Sequence[tuple[str, Failure]], run_id: str) -> list[Row]:
+    """Store failures, each numbered on from the attempts at the same key and stage, and return the rows."""
+    if not failures:
+        return []
+    keys = [key for key, _ in failures]
+    text = "SELECT key, stage, max(attempt) FROM failures WHERE key IN (SELECT unnest($keys)) GROUP BY ALL"
+    attempts = {(key, stage): n for key, stage, n in catalog.sql(text, {"keys": keys}).fetchall()}
+    rows = []
+    for key, failure in failures:
+        attempts[key, failure.stage] = attempt = attempts.get((key, failure.stage), 0) + 1
+        own = {"key": key, "attempt": attempt, "failed_at": mjd_now(), "run_id": run_id}
+        rows.append(TABLES["failures"].empty_row() | own | asdict(failure))
+    catalog.replace("failures", rows)
+    return rows
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this package and of what its numbers stand on."""
+    names = ("astropy", "numpy", "scipy", "numba", "deltalake", "duckdb", "pyarrow")
+    return {"python": platform.python_version(), "wfc3tvb": __version__} | {
+        name: version(name) for name in names
+    }
+
+
+def mjd_now() -> float:
+    """Return the time now [MJD, UTC]."""
+    return float(Time.now().utc.mjd)

@@ -1,0 +1,276 @@
+"""The survey: list, see what is new, measure, store; run again, it goes on where it stopped.
+
+The driver alone writes: workers return rows, it commits them in small batches, so a kill at any instant loses
+at most the batch in hand, which the next run measures again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.errors import ServiceError
+from wfc3tvb.exposure import Measurement, Row
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.pipeline import parallel
+from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
+from wfc3tvb.pipeline.plan import Plan, SurveyPlan, Wanted
+from wfc3tvb.pipeline.record import Run, mjd_now, record_failures, recorded_run
+from wfc3tvb.pipeline.source import Source
+from wfc3tvb.progress import Progress, silent
+from wfc3tvb.schema import TVB_CLASSES
+
+#: Makes rows of the reads of an exposure and its orbit.
+Measure = Callable[..., Measurement]
+#: A batch is committed when it has this many exposures, or is this old [s].
+BATCH_SIZE = 200
+BATCH_SECONDS = 20.0
+#: Failures that a report shows.
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class SurveyReport:
+    """What a survey did.
+
+    Attributes
+    ----------
+    run_id : str
+        Its row in `runs`.
+    n_measured, n_failed : int
+        Exposures measured, and failed, in this run.
+    n_known, n_given_up : int
+        Exposures measured before and unchanged; failed before and not tried again.
+    classes : mapping
+        Number of exposures selected (measured now or before) per tvb_class; ``unscored`` where it is null.
+    n_flagged : int
+        How many of them are to be repaired.
+    failures : tuple of rows
+        The first of this run's rows of `failures`.
+    seconds : float
+        Time it took.
+    n_bytes : int
+        Bytes read.
+    next_command : str
+        What to type next.
+    hint : str or None
+        A word about the catalog's files, where one is due.
+    """
+
+    run_id: str
+    n_measured: int
+    n_failed: int
+    n_known: int
+    n_given_up: int
+    classes: Mapping[str, int]
+    n_flagged: int
+    failures: tuple[Row, ...]
+    seconds: float
+    n_bytes: int
+    next_command: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class MeasureExposure:
+    """The worker: read one exposure and measure it."""
+
+    source: Source
+    settings: MeasureSettings
+    run_id: str
+    measure: Measure | None = None
+
+    def __call__(self, item: Wanted) -> Measurement:
+        """Return the rows of an exposure, its provenance filled in.
+
+        Raises
+        ------
+        TvbError
+            With its `stage`, where the exposure cannot be had, read or measured.
+        """
+        with _reading():
+            cube, orbit = self.source.read(item.rootname, self.settings)
+        with stage("measure"):
+            measured = (self.measure or _measure_cube())(cube, orbit, self.settings)
+        row = measured.exposure
+        return replace(measured, exposure=row | self._provenance(item, row, cube.n_bytes))
+
+    def _provenance(self, item: Wanted, row: Row, n_bytes: int) -> Row:
+        made = row["archive_generation_date"] if item.generation_date is None else item.generation_date
+        return {
+            "dataset": item.dataset,
+            "asn_id": item.asn_id,
+            "archive_generation_date": made,
+            "bytes_read": n_bytes,
+            "source": self.source.name,
+            "measured_at": mjd_now(),
+            "run_id": self.run_id,
+        }
+
+
+@dataclass
+class Recorder:
+    """What the driver holds between two commits, and what this run has done."""
+
+    catalog: Catalog
+    run: Run
+    measured: list[Measurement] = field(default_factory=list)
+    failed: list[tuple[str, Failure]] = field(default_factory=list)
+    shown: list[Row] = field(default_factory=list)
+    n_bytes: int = 0
+    last_commit: float = field(default_factory=time.monotonic)
+
+    def take(self, outcome: Outcome[Measurement]) -> None:
+        """Take one outcome, and commit when the batch is large or old enough."""
+        if outcome.value is not None:
+            self.measured.append(outcome.value)
+            self.run.n_done += 1
+            self.n_bytes += outcome.value.exposure["bytes_read"] or 0
+        elif outcome.failure is not None:
+            self.failed.append((outcome.key, outcome.failure))
+            self.run.n_failed += 1
+        full = len(self.measured) + len(self.failed) >= BATCH_SIZE
+        if full or time.monotonic() - self.last_commit > BATCH_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Store what is held: reads, then exposures, then failures; then the views, for whoever looks on."""
+        self.catalog.record(sorted(self.measured, key=lambda m: m.rootname))
+        rows = record_failures(self.catalog, sorted(self.failed, key=lambda f: f[0]), self.run.run_id)
+        self.shown = (self.shown + rows)[:SHOWN]
+        if self.measured or rows:
+            self.catalog.refresh()
+        self.measured, self.failed, self.last_commit = [], [], time.monotonic()
+
+
+def survey(
+    catalog: Catalog,
+    selection: Selection,
+    *,
+    source: Source,
+    settings: MeasureSettings | None = None,
+    jobs: int = 1,
+    cluster: str | None = None,
+    recheck: bool = False,
+    progress: Progress = silent,
+    measure: Measure | None = None,
+) -> SurveyReport:
+    """Measure what is new or changed, and store it.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Open for writing (`Catalog.create`).
+    selection : Selection
+        Which datasets.
+    source : Source
+        Where they are.
+    settings : MeasureSettings, optional
+        How to measure.
+    jobs, cluster
+        As in `parallel.run`.
+    recheck : bool, optional
+        Measure again what is known and unchanged, and what was given up.
+    progress : Progress, optional
+        Called with stages ``list`` and ``measure``.
+    measure : callable, optional
+        What makes rows of reads; by default `wfc3tvb.pipeline.measure.measure_cube`.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If the source knows nothing of an id; nothing is measured.
+    ServiceError
+        If the source does not answer to the listing.
+    CatalogNotWritableError
+        If the catalog cannot be written (any more); what was committed stays.
+    """
+    began = time.monotonic()
+    settings = settings or MeasureSettings()
+    plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
+    known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
+    arguments = {"selection": asdict(selection), "settings": asdict(settings), "source": source.name}
+    with recorded_run(catalog, "survey", arguments) as run, _recorder(catalog, run) as recorder:
+        items = ((item.rootname, item) for item in plan.due())
+        worker = MeasureExposure(source, settings, run.run_id, measure)
+        progress("measure", 0, total)
+        for n_done, outcome in enumerate(parallel.run(items, worker, jobs=jobs, cluster=cluster), 1):
+            recorder.take(outcome)
+            progress("measure", n_done, total, failed=run.n_failed)
+    classes, n_flagged, example = _verdict(catalog, plan)
+    return SurveyReport(
+        run_id=run.run_id,
+        n_measured=run.n_done,
+        n_failed=run.n_failed,
+        n_known=known,
+        n_given_up=given_up,
+        classes=classes,
+        n_flagged=n_flagged,
+        failures=tuple(recorder.shown),
+        seconds=time.monotonic() - began,
+        n_bytes=recorder.n_bytes,
+        next_command=_next_command(catalog, example, n_flagged),
+        hint=catalog.hint(),
+    )
+
+
+def plan_survey(
+    catalog: Catalog,
+    selection: Selection,
+    *,
+    source: Source,
+    jobs: int = 1,
+    recheck: bool = False,
+    progress: Progress = silent,
+) -> SurveyPlan:
+    """Return what `survey` would do: exposures, requests, bytes, time. Only the archive's list is stored."""
+    return Plan(catalog, selection, source, recheck=recheck, progress=progress).summary(jobs)
+
+
+@contextmanager
+def _recorder(catalog: Catalog, run: Run) -> Iterator[Recorder]:
+    """Yield a recorder that commits what it holds however the run ends."""
+    recorder = Recorder(catalog, run)
+    try:
+        yield recorder
+    finally:
+        recorder.commit()
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Name the step of what goes wrong before there are reads: ``fetch`` for services, ``read`` for files."""
+    with stage("read"):
+        try:
+            yield
+        except ServiceError as error:
+            error.stage = "fetch"
+            raise
+
+
+def _measure_cube() -> Measure:
+    from wfc3tvb.pipeline.measure import measure_cube
+
+    return measure_cube
+
+
+def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | None]:
+    """Return the number of exposures per class, of flagged ones, and the dataset with most of these."""
+    rows = plan.verdicts(catalog)
+    classes: Counter[str] = Counter()
+    for tvb_class, _, _, n in rows:
+        classes[tvb_class or "unscored"] += n
+    flagged = Counter({dataset: n for _, flagged, dataset, n in rows if flagged})
+    ordered = {name: classes[name] for name in (*TVB_CLASSES, "unscored") if classes[name]}
+    return ordered, flagged.total(), flagged.most_common(1)[0][0] if flagged else None
+
+
+def _next_command(catalog: Catalog, example: str | None, n_flagged: int) -> str:
+    where = f" --catalog {catalog.folder}"
+    if example is None:
+        return f'wfc3tvb sql "SELECT rootname, filter, sky_mean, tvb_class FROM exposures"{where}'
+    return f"wfc3tvb show {example}{where}" if n_flagged < 50 else f"wfc3tvb query worst_visits{where}"
