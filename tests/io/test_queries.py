@@ -1,0 +1,82 @@
+"""Every documented query runs, says what it is, and gives the known answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wfc3tvb.errors import QueryParameterError, UnknownQueryError
+from wfc3tvb.exposure import Measurement
+from wfc3tvb.io import queries
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.schema import TABLES
+
+GIVEN = {
+    "my_visit": {"visit": "IBOHBF"},
+    "my_association": {"asn_id": "IBOHBF040"},
+    "my_program": {"proposal_id": "12696"},
+    "provenance": {"rootname": "ibohbfb9q"},
+    "reads_of": {"rootname": "ibohbfb9q"},
+}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    catalog = Catalog.create(tmp_path_factory.mktemp("queries") / "catalog")
+    common = {"visit": "ibohbf", "asn_id": "ibohbf040", "filter": "F105W", "proposal_id": 12696, "run_id": "run"}
+    hit = {"sky_mean": 1.5, "sky_min": 0.5, "tvb_class": "severe", "flagged": True, "recommend": "omit",
+           "tvb_score": 4.0, "noise_pipeline": 0.1, "noise_omit": 0.01, "excess_helium": 1.0}  # fmt: skip
+    clean = {"sky_mean": 0.5, "sky_min": 0.4, "tvb_class": "none", "flagged": False, "recommend": "none",
+             "tvb_score": 0.1, "excess_helium": 0.0}  # fmt: skip
+    catalog.record([exposure("ibohbfb9q", **common, **hit), exposure("ibohbfb7q", **common, **clean)])
+    catalog.replace("runs", [TABLES["runs"].empty_row() | {"run_id": "run", "command": "survey"}])
+    failure = {"key": "ibohbfbdq", "stage": "read", "error": "BadFileError", "retryable": False, "failed_at": 1.0}
+    catalog.replace("failures", [TABLES["failures"].empty_row() | failure | {"attempt": n} for n in (1, 2)])
+    return catalog
+
+
+def exposure(root: str, **columns: Any) -> Measurement:
+    read = {"rootname": root, "used": True, "rate": 1.0, "sun_alt": 25.0, "sun_hour_angle": -90.0}
+    reads = [TABLES["reads"].empty_row() | read | {"read": n} for n in (1, 2)]
+    return Measurement(TABLES["exposures"].empty_row() | {"rootname": root} | columns, reads)
+
+
+@pytest.mark.parametrize("name", queries.load_all())
+def test_every_query_runs_and_is_documented(catalog: Catalog, name: str) -> None:
+    query = queries.load(name)
+    assert query.title.endswith((".", ":"))
+    assert all(p.description for p in query.parameters)
+    catalog.query(name, **GIVEN.get(name, {})).fetchall()
+
+
+def test_known_answers(catalog: Catalog) -> None:
+    def rows(name: str) -> list[dict[str, Any]]:
+        return catalog.query(name, **GIVEN.get(name, {})).to_arrow_table().to_pylist()
+
+    assert {row["rootname"]: row["tvb_class"] for row in rows("my_visit")} == {
+        "ibohbfb7q": "none",
+        "ibohbfb9q": "severe",
+    }
+    assert len(rows("my_association")) == 2
+    assert rows("my_program")[0]["n_flagged"] == 1
+    assert rows("worst_visits")[0]["excess_visit"] == pytest.approx(1.1)
+    assert [row["fraction"] for row in rows("classes_by_filter")] == [0.5, 0.5]
+    assert [(row["key"], row["attempt"]) for row in rows("failures")] == [("ibohbfbdq", 2)]
+    assert rows("provenance")[0]["command"] == "survey"
+    assert [row["read"] for row in rows("reads_of")] == [1, 2]
+    assert rows("gain_by_reprocessing")[0]["depth_gain_mag"] == pytest.approx(2.5)
+    assert [row["fraction"] for row in rows("excess_cdf")] == [0.5, 0.5, 1.0]
+    assert rows("excess_by_sun_altitude")[0]["n_reads"] == 4
+
+
+def test_what_is_given_wrongly_is_named(catalog: Catalog) -> None:
+    with pytest.raises(UnknownQueryError, match="worst_visits"):
+        catalog.query("worst_visit")
+    with pytest.raises(QueryParameterError, match="visit"):
+        catalog.query("my_visit")
+    with pytest.raises(QueryParameterError, match="no parameter nonsense"):
+        catalog.query("failures", nonsense=1)
+    with pytest.raises(QueryParameterError, match="not of type int"):
+        catalog.query("worst_visits", limit="many")
