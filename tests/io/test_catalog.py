@@ -1,0 +1,95 @@
+"""The catalog: replaced rows, several writers, moved folders, refused statements."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
+from wfc3tvb.exposure import Measurement
+from wfc3tvb.io.catalog import Catalog, open_catalog
+from wfc3tvb.schema import TABLES
+
+WRITER = """
+import sys
+from tests.io.test_catalog import measurement
+from wfc3tvb.io.catalog import Catalog
+catalog = Catalog.create(sys.argv[1])
+for n in range(int(sys.argv[2])):
+    catalog.record([measurement(f"ibaaaa{n // 10}{n % 10}q", 3)])
+"""
+
+
+def measurement(root: str, n_reads: int = 3, **columns: object) -> Measurement:
+    exposure = TABLES["exposures"].empty_row() | {"rootname": root, "visit": root[:6], "filter": "F105W"} | columns
+    reads = [TABLES["reads"].empty_row() | {"rootname": root, "read": n + 1} for n in range(n_reads)]
+    return Measurement(exposure, reads)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog.create(tmp_path / "catalog")
+
+
+def test_a_measured_again_exposure_replaces_its_rows(catalog: Catalog) -> None:
+    catalog.record([measurement("ibaaaa01q", 5, sky_mean=1.0), measurement("ibaaaa02q", 5)])
+    catalog.record([measurement("ibaaaa01q", 3, sky_mean=2.0)])
+    assert catalog.sql("SELECT sky_mean FROM exposures WHERE rootname = 'ibaaaa01q'").fetchall() == [(2.0,)]
+    assert catalog.sql("SELECT rootname, count(*) FROM reads GROUP BY 1 ORDER BY 1").fetchall() == [
+        ("ibaaaa01q", 3), ("ibaaaa02q", 5)]  # fmt: skip
+
+
+def test_reads_without_their_exposure_do_not_exist(catalog: Catalog) -> None:
+    catalog.replace("reads", measurement("ibaaaa01q").reads)
+    assert catalog.sql("SELECT count(*) FROM reads").fetchall() == [(0,)]
+
+
+def test_two_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", WRITER, str(tmp_path / "catalog"), "15"]
+    writers = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(2)]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    catalog = open_catalog(tmp_path / "catalog")
+    counts = "SELECT count(*), count(DISTINCT rootname) FROM exposures"
+    assert catalog.sql(counts).fetchall() == [(15, 15)]
+    assert catalog.snapshots["reads"].n_rows == 45
+
+
+def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.record([measurement("ibaaaa01q")])
+    catalog.refresh()
+    catalog.close()
+    shutil.move(catalog.folder, tmp_path / "moved here")
+    open_catalog(tmp_path / "moved here")
+    with duckdb.connect(str(tmp_path / "moved here" / "catalog.duckdb"), read_only=True) as plain:
+        assert plain.execute("SELECT count(*) FROM reads").fetchall() == [(3,)]
+        text = "SELECT comment FROM duckdb_columns() WHERE table_name = 'reads' AND column_name = 'rate'"
+        assert plain.execute(text).fetchall() == [("interval rate of the sky [electron/s]",)]
+        missing = plain.execute("SELECT count(*) FROM duckdb_columns() WHERE database_name = 'catalog' AND NOT "
+                                "internal AND table_name <> 'about' AND comment IS NULL").fetchall()  # fmt: skip
+        assert missing == [(0,)]
+
+
+@pytest.mark.parametrize("text", ["COPY (SELECT 1) TO 'x.csv'", "CREATE TABLE t (a INT)", "SELECT 1; SELECT 2", ""])
+def test_what_does_not_read_is_refused(catalog: Catalog, text: str) -> None:
+    with pytest.raises(QueryError):
+        catalog.sql(text)
+
+
+def test_a_typo_is_answered_with_the_place(catalog: Catalog) -> None:
+    with pytest.raises(QueryError, match="sky_mean"):
+        catalog.sql("SELECT sky_meen FROM exposures")
+
+
+def test_no_catalog_bad_rows_and_a_folder_that_is_a_file(catalog: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(NoCatalogError):
+        open_catalog(tmp_path / "nothing")
+    with pytest.raises(SchemaMismatchError, match="unknown columns"):
+        catalog.append("runs", [TABLES["runs"].empty_row() | {"typo": 1}])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CatalogNotWritableError):
+        Catalog.create(tmp_path / "file")
