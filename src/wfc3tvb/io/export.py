@@ -1,0 +1,102 @@
+"""One file per table, for programs that do not speak SQL: Parquet, CSV, ECSV, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from astropy.table import MaskedColumn
+from astropy.table import Table as AstropyTable
+
+from wfc3tvb import __version__
+from wfc3tvb.errors import BadArgumentError
+from wfc3tvb.io.views import RELATIONS
+from wfc3tvb.schema import SCHEMA_VERSION, Column
+
+FORMATS = ("parquet", "csv", "ecsv", "json")
+_COLUMNS = {column.name: column for table in RELATIONS.values() for column in table.columns}
+_NULL = {"i": 0, "f": np.nan, "b": False, "U": ""}
+
+
+def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
+    """Write a result to a file, in place of one that is there.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        A table of the catalog or the result of a query; columns with a name of the schema carry its unit,
+        description and UCD. Lists become text joined by ``;`` but in Parquet and JSON.
+    path : str or Path
+        The file.
+    format : str
+        One of `FORMATS`.
+
+    Raises
+    ------
+    BadArgumentError
+        If the format is unknown.
+    """
+    path = Path(path)
+    if format == "parquet":
+        pa.parquet.write_table(with_metadata(rows), path, compression="zstd", row_group_size=100_000)
+    elif format == "csv":
+        pa.csv.write_csv(_flat(rows), path)
+    elif format == "json":
+        path.write_text(json.dumps(rows.to_pylist(), indent=1) + "\n", encoding="utf-8")
+    elif format == "ecsv":
+        to_astropy(rows).write(path, format="ascii.ecsv", overwrite=True)
+    else:
+        raise BadArgumentError(f"{format!r} is no format; take one of {', '.join(FORMATS)}")
+    return path
+
+
+def with_metadata(rows: pa.Table) -> pa.Table:
+    """Return `rows` with unit, description and UCD on every column that the schema knows, and the versions."""
+    fields = [field.with_metadata(_metadata(_COLUMNS[field.name])) if field.name in _COLUMNS else field
+              for field in rows.schema]  # fmt: skip
+    versions = {"wfc3tvb.schema_version": SCHEMA_VERSION, "wfc3tvb.package_version": __version__}
+    return rows.cast(pa.schema(fields, metadata=versions))
+
+
+def to_astropy(rows: pa.Table) -> AstropyTable:
+    """Return `rows` as an astropy table: units and descriptions set, nulls masked."""
+    flat = _flat(rows)
+    table = AstropyTable({name: _masked(flat[name]) for name in flat.column_names})
+    for name in table.colnames:
+        if name in _COLUMNS:
+            table[name].unit = _COLUMNS[name].unit or None
+            table[name].description = _COLUMNS[name].description
+    return table
+
+
+def _metadata(column: Column) -> dict[str, str]:
+    return {"unit": column.unit, "description": column.description, "ucd": column.ucd}
+
+
+def _flat(rows: pa.Table) -> pa.Table:
+    """Return `rows` with lists joined to text."""
+    for index, field in enumerate(rows.schema):
+        if pa.types.is_list(field.type):
+            texts = [None if v is None else ";".join(map(str, v)) for v in rows[field.name].to_pylist()]
+            rows = rows.set_column(index, field.name, pa.array(texts, pa.string()))
+    return rows
+
+
+def _masked(column: pa.ChunkedArray) -> MaskedColumn:
+    values: list[Any] = column.to_pylist()
+    kind = _kind(column.type)
+    filled = [_NULL[kind] if value is None else value for value in values]
+    dtype = {"i": np.int64, "f": np.float64, "b": np.bool_, "U": np.str_}[kind]
+    data = np.array([str(v) for v in filled] if kind == "U" else filled, dtype=dtype)
+    return MaskedColumn(data, mask=[value is None for value in values])
+
+
+def _kind(kind: pa.DataType) -> str:
+    if pa.types.is_boolean(kind):
+        return "b"
+    return "i" if pa.types.is_integer(kind) else "f" if pa.types.is_floating(kind) else "U"

@@ -1,0 +1,42 @@
+"""Exports read back with their values, nulls and units."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from astropy.table import Table
+
+from wfc3tvb.errors import BadArgumentError
+from wfc3tvb.io.export import write_table
+from wfc3tvb.schema import TABLES, to_arrow
+
+
+def rows() -> list[dict[str, object]]:
+    empty = TABLES["exposures"].empty_row()
+    return [empty | {"rootname": "ibaaaa01q", "sky_mean": 1.25, "affected_reads": [3, 4]}, empty | {"rootname": "b"}]
+
+
+@pytest.mark.parametrize("format, reader", [("ecsv", "ascii.ecsv")])
+def test_astropy_reads_units_values_and_nulls(tmp_path: Path, format: str, reader: str) -> None:
+    path = write_table(to_arrow("exposures", rows()), tmp_path / "x", format)
+    table = Table.read(path, format=reader)
+    assert table["sky_mean"].unit == "electron/s"
+    assert table["sky_mean"][0] == 1.25
+    assert str(table["rootname"][0]) == "ibaaaa01q"
+    assert str(table["affected_reads"][0]) == "3;4"
+
+
+def test_parquet_keeps_units_lists_and_versions(tmp_path: Path) -> None:
+    found = pq.read_table(write_table(to_arrow("exposures", rows()), tmp_path / "x.parquet", "parquet"))
+    assert found.to_pylist() == rows()
+    assert found.schema.field("sky_mean").metadata[b"unit"] == b"electron/s"
+    assert b"wfc3tvb.schema_version" in found.schema.metadata
+
+
+def test_csv_and_unknown_format(tmp_path: Path) -> None:
+    path = write_table(to_arrow("exposures", rows()), tmp_path / "x.csv", "csv")
+    assert len(path.read_text().splitlines()) == 3
+    with pytest.raises(BadArgumentError, match="parquet"):
+        write_table(to_arrow("exposures", rows()), tmp_path / "x", "xls")
