@@ -15,7 +15,10 @@ from wfc3tvb.schema import TABLES, to_arrow
 
 def rows() -> list[dict[str, object]]:
     empty = TABLES["exposures"].empty_row()
-    return [empty | {"rootname": "ibaaaa01q", "sky_mean": 1.25, "affected_reads": [3, 4]}, empty | {"rootname": "b"}]
+    return [
+        empty | {"rootname": "ibaaaa01q", "sky_mean": 1.25, "affected_reads": [3, 4]},
+        empty | {"rootname": "b"},
+    ]
 
 
 @pytest.mark.parametrize("format, reader", [("ecsv", "ascii.ecsv")])

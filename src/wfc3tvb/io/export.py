@@ -92,7 +92,7 @@ def _masked(column: pa.ChunkedArray) -> MaskedColumn:
     kind = _kind(column.type)
     filled = [_NULL[kind] if value is None else value for value in values]
     dtype = {"i": np.int64, "f": np.float64, "b": np.bool_, "U": np.str_}[kind]
-    data = np.array([str(v) for v in filled] if kind == "U" else filled, dtype=dtype)
+    data: Any = np.array([str(v) for v in filled] if kind == "U" else filled, dtype=dtype)
     return MaskedColumn(data, mask=[value is None for value in values])
 
 

@@ -1,4 +1,4 @@
-"""Merge a catalog's small files; readers are not blocked, and keep what they opened until a grace time is over."""
+"""Merge a catalog's small files; readers are not blocked, and keep what they opened for a grace time."""
 
 from __future__ import annotations
 

@@ -27,13 +27,22 @@ def verify(catalog: Catalog) -> list[CheckResult]:
     """Check files, rows, keys, units, versions and counts of a catalog, and return every result."""
     results = []
     for name in TABLES:
-        results += [_files(catalog, name), _keys(catalog, name), _units(catalog, name), _version(catalog, name)]
+        results += [
+            _files(catalog, name),
+            _keys(catalog, name),
+            _units(catalog, name),
+            _version(catalog, name),
+        ]
     orphans = _orphans(catalog)
-    results.append(CheckResult(orphans == 0, "no orphans", "reads", f"{orphans} reads without their exposure"))
+    results.append(
+        CheckResult(orphans == 0, "no orphans", "reads", f"{orphans} reads without their exposure")
+    )
     bare = _count(catalog, _BARE)
     results.append(CheckResult(bare == 0, "curves", "exposures", f"{bare} exposures without reads"))
     lost = _count(catalog, _LOST)
-    results.append(CheckResult(lost == 0, "counts", "datasets", f"{lost} listed exposures neither measured nor failed"))
+    results.append(
+        CheckResult(lost == 0, "counts", "datasets", f"{lost} exposures neither measured nor failed")
+    )
     return results
 
 
@@ -67,7 +76,9 @@ def _keys(catalog: Catalog, table: str) -> CheckResult:
 def _units(catalog: Catalog, table: str) -> CheckResult:
     found = {field.name: field.metadata.get("unit") for field in catalog.tables.open(table).schema().fields}
     wrong = [c.name for c in TABLES[table].columns if found.get(c.name) != c.unit]
-    return CheckResult(not wrong, "units", table, f"differ: {', '.join(wrong)}" if wrong else "as in the schema")
+    return CheckResult(
+        not wrong, "units", table, f"differ: {', '.join(wrong)}" if wrong else "as in the schema"
+    )
 
 
 def _version(catalog: Catalog, table: str) -> CheckResult:
