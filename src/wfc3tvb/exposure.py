@@ -66,3 +66,41 @@ class Measurement:
     def rootname(self) -> str:
         """Rootname of the exposure."""
         return str(self.exposure["rootname"])
+
+
+@dataclass(frozen=True)
+class OrbitElements:
+    """The orbit that an exposure's support file (SPT) describes, in the units of its keywords.
+
+    Attributes
+    ----------
+    epoch : float
+        EPCHTIME, epoch of the elements [s since 1985-01-01].
+    semi_latus_rectum : float
+        SEMILREC [m].
+    eccentricity : float
+        ECCENTRY.
+    sin_inclination, cos_inclination : float
+        SINEINCL, COSINCLI.
+    mean_anomaly : float
+        MEANANOM at the epoch [rad].
+    mean_motion, mean_motion_rate : float
+        FDMEANAN [rev/s] and SDMEANAN [rev/s2].
+    perigee, perigee_rate : float
+        ARGPERIG [rev] and RCARGPER [rev/s], argument of perigee.
+    node, node_rate : float
+        RASCASCN [rev] and RCASCNRV [rev/s], right ascension of the ascending node.
+    """
+
+    epoch: float
+    semi_latus_rectum: float
+    eccentricity: float
+    sin_inclination: float
+    cos_inclination: float
+    mean_anomaly: float
+    mean_motion: float
+    mean_motion_rate: float
+    perigee: float
+    perigee_rate: float
+    node: float
+    node_rate: float

@@ -1,0 +1,265 @@
+"""Intermediate files (``_ima.fits``) as cubes of reads.
+
+Layout (WFC3 Data Handbook 2.2, checked on files of the archive): five extensions a read, the last read first;
+SCI and DQ are planes, SAMP and TIME carry a constant in PIXVALUE. Only headers are parsed; pixels stay in the
+memory-mapped file, in its byte order, until someone looks at them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from wfc3tvb.errors import (
+    BadFileError,
+    MissingKeywordError,
+    NotFitsError,
+    TruncatedFileError,
+    WrongInstrumentError,
+)
+from wfc3tvb.exposure import ReadCube
+from wfc3tvb.io.medians import plane_medians
+from wfc3tvb.names import BORDER
+
+_BLOCK = 2880
+_NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE")
+_NAMES = ("EXTNAME", "BUNIT")
+_NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[ED][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Where an extension's header and data are, and the few keywords that matter.
+
+    Attributes
+    ----------
+    start, data : int
+        Offset of the header and of the data [byte].
+    keywords : mapping
+        Numbers and names picked from the header.
+    """
+
+    start: int
+    data: int
+    keywords: Mapping[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the plane, whether it is stored or a constant."""
+        names = ("NAXIS2", "NAXIS1") if self.keywords["NAXIS"] else ("NPIX2", "NPIX1")
+        return int(self.keywords.get(names[0], 0)), int(self.keywords.get(names[1], 0))
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte behind the data."""
+        height, width = self.shape
+        size = height * width * abs(int(self.keywords["BITPIX"])) // 8 if self.keywords["NAXIS"] else 0
+        return self.data + size
+
+
+def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
+    """Read an IMA file.
+
+    Parameters
+    ----------
+    path : path
+        An ``_ima.fits`` file; counts or rates, flat-fielded or not.
+    rows : int, optional
+        Take only that many rows, the middle ones.
+    pstat : bool, optional
+        Compute the medians of whole frames, as `wfc3tools.pstat` (midpt, rate).
+
+    Returns
+    -------
+    ReadCube
+        Rates in electron/s. Pixels of a file in rates are a view of the mapped file, big-endian.
+
+    Raises
+    ------
+    NotFitsError, TruncatedFileError, WrongInstrumentError, MissingKeywordError, BadFileError
+        If the file is not a whole WFC3/IR intermediate file.
+    """
+    path = Path(path)
+    data = _map(path)
+    primary, extensions = _walk(data, path)
+    _check_instrument(primary, path)
+    sci, dq = _planes(extensions, primary, path)
+    _check_whole(sci, dq, data, path)
+    header = _header(primary, bytes(data[sci[-1].start : sci[-1].data]))
+    if str(header.get("ZOFFCORR", "COMPLETE")) != "COMPLETE":
+        raise BadFileError(path, "the zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
+    t = np.array([_number(e, "SAMPTIME", path) for e in sci])
+    frame = sci[0].shape
+    light = (frame[0] - 2 * BORDER, frame[1] - 2 * BORDER)
+    index = _rows(light[0], rows)
+    window = (slice(BORDER + index[0], BORDER + index[-1] + 1), slice(BORDER, BORDER + light[1]))
+    counts = [_plane(data, e, ">f4") for e in sci]
+    return ReadCube(
+        rootname=str(header.get("ROOTNAME", path.name[:9])).strip().lower()[:9],
+        header=header,
+        t=t,
+        mjd=np.array([float(e.keywords.get("ROUTTIME", np.nan)) for e in sci]),
+        rate=_rates(counts, window, t, sci[-1].keywords.get("BUNIT", ""), header),
+        dq=_stack([_plane(data, e, ">i2") for e in dq], window),
+        rows=index,
+        shape=light,
+        raw_shape=frame,
+        n_bytes=path.stat().st_size,
+        cumulative_median=_pstat(counts, t, sci[-1].keywords.get("BUNIT", "")) if pstat else None,
+    )
+
+
+def _map(path: Path) -> NDArray[np.uint8]:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise BadFileError(path, "no such file") from error
+    if size == 0:
+        raise NotFitsError(path, "the file is empty", "fetch it again")
+    with path.open("rb") as file:
+        if file.read(6) != b"SIMPLE":
+            raise NotFitsError(path, "not a FITS file", "fetch it again")
+    return np.memmap(path, np.uint8, "r")
+
+
+def _walk(data: NDArray[np.uint8], path: Path) -> tuple[fits.Header, list[Extension]]:
+    """Return the primary header and where every extension is."""
+    first = _header_end(data, 0, path)
+    primary = fits.Header.fromstring(bytes(data[:first]).decode("latin-1"))
+    extensions, start = [], first
+    while start < data.size:
+        end = _header_end(data, start, path)
+        extension = Extension(start, end, _keywords(bytes(data[start:end]).decode("latin-1")))
+        extensions.append(extension)
+        start = -(-extension.end // _BLOCK) * _BLOCK
+    return primary, extensions
+
+
+def _keywords(text: str) -> dict[str, Any]:
+    """Return the few keywords that matter of a header; astropy's parser would take most of the time of a measurement."""
+    found: dict[str, Any] = {}
+    for start in range(0, len(text), 80):
+        name = text[start : start + 8].rstrip()
+        if name in _NUMBERS and (match := _NUMBER.search(text, start + 10, start + 80)):
+            found[name] = float(match[0].replace("D", "E"))
+        elif name in _NAMES:
+            found[name] = text[start + 10 : start + 80].split("'")[1].strip()
+    return found
+
+
+def _header_end(data: NDArray[np.uint8], start: int, path: Path) -> int:
+    """Return the offset behind the header that starts at `start`."""
+    for block in range(start, data.size, _BLOCK):
+        raw = bytes(data[block : block + _BLOCK])
+        if len(raw) < _BLOCK:
+            break
+        if any(raw[card : card + 8] == b"END     " for card in range(0, _BLOCK, 80)):
+            return block + _BLOCK
+    raise TruncatedFileError(path, "the file is cut short in a header", "fetch it again")
+
+
+def _check_instrument(header: fits.Header, path: Path) -> None:
+    found = tuple(str(header.get(k, "")).strip() for k in ("INSTRUME", "DETECTOR", "OBSMODE"))
+    if found[:2] != ("WFC3", "IR") or found[2] not in ("MULTIACCUM", ""):
+        name = "/".join(part for part in found if part) or "of an unknown instrument"
+        raise WrongInstrumentError(path, f"is {name}, not WFC3/IR MULTIACCUM", "give a WFC3/IR _ima.fits file")
+
+
+def _planes(
+    extensions: list[Extension], primary: fits.Header, path: Path
+) -> tuple[list[Extension], list[Extension]]:
+    """Return the SCI and the DQ extensions of reads 1..N in time order."""
+    if "NSAMP" not in primary:
+        raise MissingKeywordError(path, "NSAMP")
+    nsamp = int(primary["NSAMP"])
+    found = {(e.keywords.get("EXTNAME"), int(e.keywords.get("EXTVER", 1))): e for e in extensions}
+    n_found = sum(name == "SCI" for name, _ in found)
+    if n_found <= 1 and nsamp > 1 and int(primary.get("NEXTEND", 5)) <= 5:
+        raise BadFileError(path, f"holds one image, not {nsamp} reads", "give the _ima.fits file")
+    order = range(nsamp - 1, 0, -1)
+    missing = [v for v in (*order, nsamp) if ("SCI", v) not in found or ("DQ", v) not in found]
+    if missing:
+        raise TruncatedFileError(path, f"holds {nsamp - len(missing)} of {nsamp} reads", "fetch it again")
+    if nsamp < 2:
+        raise BadFileError(path, "holds the zeroth read only", "nothing can be measured")
+    return [found["SCI", v] for v in order], [found["DQ", v] for v in order]
+
+
+def _check_whole(sci: list[Extension], dq: list[Extension], data: NDArray[np.uint8], path: Path) -> None:
+    if max(e.end for e in (*sci, *dq)) > data.size:
+        raise TruncatedFileError(path, "the file ends before its data do", "fetch it again")
+    if len({e.shape for e in (*sci, *dq)}) > 1 or min(sci[0].shape) <= 2 * BORDER:
+        raise BadFileError(path, "its reads differ in size or are no IR frames", "fetch it again")
+    if any(e.keywords["NAXIS"] and e.keywords["BITPIX"] != -32 for e in sci):
+        raise BadFileError(path, "its SCI planes are not calibrated (float32)", "give the _ima.fits file")
+
+
+def _header(primary: fits.Header, sci: bytes) -> dict[str, Any]:
+    last = fits.Header.fromstring(sci.decode("latin-1"))
+    skip = ("", "COMMENT", "HISTORY")
+    cards = (*last.items(), *primary.items())
+    return {k: v.strip() if isinstance(v, str) else v for k, v in cards if k not in skip}
+
+
+def _number(extension: Extension, keyword: str, path: Path) -> float:
+    if keyword not in extension.keywords:
+        raise MissingKeywordError(path, keyword, f"SCI,{int(extension.keywords.get('EXTVER', 1))} header")
+    return float(extension.keywords[keyword])
+
+
+def _rows(height: int, rows: int | None) -> NDArray[np.int64]:
+    n = height if rows is None else min(max(rows, 1), height)
+    return np.arange((height - n) // 2, (height - n) // 2 + n)
+
+
+def _plane(data: NDArray[np.uint8], extension: Extension, dtype: str) -> NDArray[Any]:
+    """Return an extension's plane: a view of the file, or a constant."""
+    if not extension.keywords["NAXIS"]:
+        return np.full(extension.shape, extension.keywords.get("PIXVALUE", 0), dtype)
+    return data[extension.data : extension.end].view(dtype).reshape(extension.shape)
+
+
+def _stack(planes: list[NDArray[Any]], window: tuple[slice, slice]) -> NDArray[Any]:
+    """Return windows of planes as one cube: a view of the file where the planes lie at equal distances in it."""
+    views = [plane[window] for plane in planes]
+    starts = [view.__array_interface__["data"][0] for view in views]
+    steps = set(np.diff(starts).tolist())
+    mapped = all(isinstance(plane, np.memmap) for plane in planes)
+    if len(views) == 1 or not mapped or len(steps) > 1:
+        return np.stack(views)
+    strides = (steps.pop(), *views[0].strides)
+    return np.lib.stride_tricks.as_strided(views[0], (len(views), *views[0].shape), strides, writeable=False)
+
+
+def _rates(
+    planes: list[NDArray[Any]],
+    window: tuple[slice, slice],
+    t: NDArray[np.float64],
+    unit: str,
+    header: Mapping[str, Any],
+) -> NDArray[Any]:
+    """Return the planes in electron/s."""
+    in_rate, in_dn = "/" in unit, unit.upper().startswith("COUNT")
+    if in_rate and not in_dn:
+        return _stack(planes, window)
+    factor = np.where(in_rate or t == 0, 1.0, 1 / np.where(t == 0, 1, t)) * (_gain(header) if in_dn else 1.0)
+    return np.stack([(p[window] * f).astype(np.float32) for p, f in zip(planes, factor, strict=True)])
+
+
+def _gain(header: Mapping[str, Any]) -> float:
+    """Return the mean gain [electron/DN]; 2.5 is the commanded one (Instrument Handbook 5.1.1)."""
+    values = [header.get(f"ATODGN{amp}") for amp in "ABCD"]
+    good = [float(v) for v in values if isinstance(v, int | float) and v > 0]
+    return float(np.mean(good)) if good else 2.5
+
+
+def _pstat(planes: list[NDArray[Any]], t: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    medians = plane_medians(planes)
+    return medians if "/" in unit else medians / t

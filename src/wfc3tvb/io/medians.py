@@ -1,0 +1,79 @@
+"""Exact medians of whole planes, several times faster than `numpy.median` and equal to it to the last bit.
+
+A strided subsample brackets the median, one branch-free pass counts what lies below the bracket and extracts what
+lies in it, and a selection among the few extracted finishes. Big-endian planes are swapped a row at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+#: Pixels in the subsample, and half the width of the bracket in quantiles of it.
+_SAMPLE = 8192
+_HALF_WIDTH = 0.025
+
+
+def plane_medians(planes: Sequence[NDArray[Any]], threads: int = 2) -> NDArray[np.float64]:
+    """Return `numpy.median` of every plane (float32, any byte order); NaN where a plane holds one."""
+    with ThreadPoolExecutor(threads) as pool:
+        return np.array(list(pool.map(_median, planes)), float)
+
+
+def _median(plane: NDArray[Any]) -> float:
+    n = plane.size
+    bits = plane.view(np.dtype("<u4"))
+    swap = plane.dtype.newbyteorder("=") != plane.dtype
+    low, high = _bracket(plane)
+    kept = np.empty(n, np.float32)
+    n_kept, n_below, n_nan = _extract(bits, swap, low, high, kept)
+    if n_nan:
+        return float("nan")
+    first, last = (n - 1) // 2 - n_below, n // 2 - n_below
+    if first < 0 or last >= n_kept:
+        return float(np.median(plane))
+    middle = np.partition(kept[:n_kept], sorted({first, last}))[first : last + 1]
+    return float(np.mean(middle))
+
+
+def _bracket(plane: NDArray[Any]) -> tuple[np.float32, np.float32]:
+    """Return two quantiles around the median of a strided subsample.
+
+    The stride shares no factor with a frame's width, so it walks over all columns, reference columns included in
+    proportion.
+    """
+    step = max(1, plane.size // _SAMPLE)
+    while np.gcd(step, plane.shape[1]) != 1:
+        step += 1
+    sample = np.sort(plane.reshape(-1)[::step].astype(np.float32))
+    middle, half = sample.size / 2, max(_HALF_WIDTH * sample.size, 3)
+    return sample[max(0, int(middle - half))], sample[min(sample.size - 1, int(middle + half))]
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _extract(bits, swap, low, high, kept):  # type: ignore[no-untyped-def]
+    """Copy what lies in [low, high] into `kept`; return how many do, how many lie below, how many are NaN."""
+    n_rows, n_columns = bits.shape
+    row = np.empty(n_columns, np.uint32)
+    values = row.view(np.float32)
+    n_kept, n_below, n_nan = 0, 0, 0
+    for y in range(n_rows):
+        for x in range(n_columns):
+            word = bits[y, x]
+            if swap:
+                word = (word >> 24) | ((word >> 8) & 0xFF00) | ((word << 8) & 0xFF0000) | (word << 24)
+            row[x] = word
+        for x in range(n_columns):
+            value = values[x]
+            n_below += value < low
+            n_nan += value != value
+            kept[n_kept] = value
+            n_kept += (value >= low) & (value <= high)
+            if n_kept == kept.size:
+                n_kept -= 1
+    return n_kept, n_below, n_nan

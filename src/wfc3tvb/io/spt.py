@@ -1,0 +1,62 @@
+"""The orbit that a support file (``_spt.fits``) carries in its primary header."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
+from wfc3tvb.exposure import OrbitElements
+
+#: Field of `OrbitElements` and the keyword that fills it.
+KEYWORDS = {
+    "epoch": "EPCHTIME",
+    "semi_latus_rectum": "SEMILREC",
+    "eccentricity": "ECCENTRY",
+    "sin_inclination": "SINEINCL",
+    "cos_inclination": "COSINCLI",
+    "mean_anomaly": "MEANANOM",
+    "mean_motion": "FDMEANAN",
+    "mean_motion_rate": "SDMEANAN",
+    "perigee": "ARGPERIG",
+    "perigee_rate": "RCARGPER",
+    "node": "RASCASCN",
+    "node_rate": "RCASCNRV",
+}
+
+
+def read_orbit(path: Path) -> OrbitElements:
+    """Read the orbit elements of a support file.
+
+    Raises
+    ------
+    NotFitsError, MissingKeywordError, BadFileError
+        If it is no FITS file, lacks an element, or an element is not a number.
+    """
+    try:
+        with path.open("rb") as file:
+            header = fits.Header.fromfile(file)
+    except FileNotFoundError as error:
+        raise BadFileError(path, "no such file") from error
+    except (OSError, ValueError, fits.VerifyError) as error:
+        raise NotFitsError(path, "not a FITS file", "fetch it again") from error
+    if "SIMPLE" not in header:
+        raise NotFitsError(path, "not a FITS file", "fetch it again")
+    return orbit_of(header, path)
+
+
+def orbit_of(header: Mapping[str, Any], path: str | Path = "SPT") -> OrbitElements:
+    """Return the orbit elements in a support file's primary header; raises as `read_orbit`."""
+    values = {}
+    for field, keyword in KEYWORDS.items():
+        if keyword not in header:
+            raise MissingKeywordError(path, keyword)
+        value = header[keyword]
+        if isinstance(value, bool | str) or value is None or not math.isfinite(value):
+            raise BadFileError(path, f"keyword {keyword} is {value!r}, not a number", "fetch it again")
+        values[field] = float(value)
+    return OrbitElements(**values)

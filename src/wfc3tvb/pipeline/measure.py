@@ -1,0 +1,206 @@
+"""From the reads of an exposure to its rows: curve, geometry, then the score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.time import Time
+
+from wfc3tvb.config import MeasureSettings
+from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
+from wfc3tvb.io.ima import read_ima
+from wfc3tvb.io.spt import read_orbit
+from wfc3tvb.names import DQ, visit_of
+from wfc3tvb.pipeline.geometry import geometry_rows
+from wfc3tvb.pipeline.score import score
+from wfc3tvb.schema import TABLES
+from wfc3tvb.science.background import SkyMask, sky_mask
+from wfc3tvb.science.quality import header_flags, source_flags
+from wfc3tvb.science.ramp import Curve, measure_curve, unsteady
+from wfc3tvb.science.sky import signal, used_reads
+
+#: Changes when the measured columns of `reads` change.
+MEASURE_VERSION = "1.0"
+#: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations].
+CRREJTAB_SIGMA = 4.0
+
+#: Columns of `exposures` and the header keyword that fills them.
+_KEYWORDS = {
+    "proposal_id": ("PROPOSID", int),
+    "target_name": ("TARGNAME", str),
+    "filter": ("FILTER", str),
+    "samp_seq": ("SAMP_SEQ", str),
+    "nsamp": ("NSAMP", int),
+    "exptime": ("EXPTIME", float),
+    "expstart": ("EXPSTART", float),
+    "expend": ("EXPEND", float),
+    "aperture": ("APERTURE", str),
+    "subarray": ("SUBARRAY", bool),
+    "ra": ("RA_APER", float),
+    "dec": ("DEC_APER", float),
+    "pa_v3": ("PA_V3", float),
+    "postarg1": ("POSTARG1", float),
+    "postarg2": ("POSTARG2", float),
+    "cal_ver": ("CAL_VER", str),
+}  # fmt: skip
+
+
+def measure(
+    path: str | Path, *, settings: MeasureSettings | None = None, spt: str | Path | None = None
+) -> Measurement:
+    """Measure one IMA file.
+
+    Parameters
+    ----------
+    path : path
+        An ``_ima.fits`` file.
+    settings : MeasureSettings, optional
+        How to measure.
+    spt : path, optional
+        Its support file; by default the ``_spt.fits`` beside it, where there is one.
+
+    Raises
+    ------
+    BadFileError
+        If a file is not what it should be; see `wfc3tvb.io.ima.read_ima` and `wfc3tvb.io.spt.read_orbit`.
+    """
+    settings, path = settings or MeasureSettings(), Path(path)
+    cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
+    beside = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
+    support = Path(spt) if spt is not None else beside if beside != path and beside.exists() else None
+    measured = measure_cube(cube, read_orbit(support) if support else None, settings)
+    own = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": float(Time.now().utc.mjd)}
+    return Measurement(measured.exposure | own, measured.reads)
+
+
+def measure_cube(
+    cube: ReadCube, orbit: OrbitElements | None = None, settings: MeasureSettings | None = None
+) -> Measurement:
+    """Measure the reads of one exposure.
+
+    Parameters
+    ----------
+    cube : ReadCube
+        Its reads.
+    orbit : OrbitElements, optional
+        Its orbit; without it the geometry is null.
+    settings : MeasureSettings, optional
+        How to measure.
+
+    Returns
+    -------
+    Measurement
+        Rows with every column of the schema, null where not known. Who read the file, and when, is the caller's to
+        fill in.
+    """
+    settings = settings or MeasureSettings()
+    mask = sky_mask(_draft(cube), cube.dq[0])
+    curve = measure_curve(cube, mask.skip)
+    reads = _read_rows(cube, curve, settings)
+    exposure = _exposure_row(cube, mask, settings)
+    for row, place in zip(reads, geometry_rows(cube, curve, orbit), strict=True):
+        row.update(place)
+    if orbit is None:
+        exposure["quality_flags"].append("no_geometry")
+    else:
+        exposure["geometry_source"] = "spt"
+    if any(row["rate"] is None for row in reads):
+        exposure["quality_flags"].append("bad_reads")
+    return Measurement(score(exposure, reads, settings), reads)
+
+
+def _draft(cube: ReadCube) -> Any:
+    """Return the last read that has pixels."""
+    for plane in cube.rate[::-1]:
+        if np.isfinite(plane[::5, ::3]).any():
+            return plane
+    return cube.rate[-1]
+
+
+def _read_rows(cube: ReadCube, curve: Curve, settings: MeasureSettings) -> list[Row]:
+    used = used_reads(
+        curve.dt,
+        curve.rate,
+        curve.rate_err,
+        min_interval=settings.min_interval,
+        max_rate_err=settings.max_rate_err,
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cumulative = signal(curve.dt, curve.rate) / curve.t_end
+    medians = cube.cumulative_median if cube.cumulative_median is not None else np.full(cube.t.size, np.nan)
+    columns = {
+        "t_start": curve.t_start,
+        "t_end": curve.t_end,
+        "rate": curve.rate,
+        "rate_err": np.where(np.isfinite(curve.rate), curve.rate_err, np.nan),
+        "cumulative_rate": cumulative,
+        "cumulative_median": medians,
+        "rate_ll": curve.quadrants[:, 0],
+        "rate_lr": curve.quadrants[:, 1],
+        "rate_ul": curve.quadrants[:, 2],
+        "rate_ur": curve.quadrants[:, 3],
+        "lr_diff": curve.lr_diff,
+        "lr_ratio": curve.lr_ratio,
+        "frac_new_cr": curve.frac_new_cr,
+    }
+    return [
+        TABLES["reads"].empty_row()
+        | {"rootname": cube.rootname, "read": i + 1, "used": bool(used[i]), "n_pixels": int(curve.n_pixels[i])}
+        | {name: number(values[i]) for name, values in columns.items()}
+        for i in range(cube.t.size)
+    ]
+
+
+def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> Row:
+    header = cube.header
+    row = TABLES["exposures"].empty_row()
+    row |= {column: _value(header, *source) for column, source in _KEYWORDS.items()}
+    association = _value(header, "ASN_ID", str)
+    lone = association is None or association.upper() == "NONE"
+    saturated = np.mean((cube.dq[-1] & int(DQ.SATPIXEL)) != 0)
+    flags = header_flags(header) + source_flags(mask.source_fraction, float(saturated))
+    if unsteady(cube.t.tolist()):
+        flags.append("bad_times")
+    if cube.rows.size < cube.shape[0]:
+        flags.append("partial_rows")
+    observed = header.get("CRCORR") == "COMPLETE"
+    return row | {
+        "rootname": cube.rootname,
+        "asn_id": None if lone else str(association).lower(),
+        "dataset": cube.rootname if lone else str(association).lower(),
+        "visit": visit_of(cube.rootname),
+        "archive_generation_date": _value(header, "PROCTIME", float),
+        "obs_frac_broken": _fraction(cube, mask, DQ.DATAREJECT | DQ.UNSTABLE) if observed else None,
+        "obs_frac_unstable": _fraction(cube, mask, DQ.UNSTABLE) if observed else None,
+        "quality_flags": flags,
+        "rows_used": int(cube.rows.size),
+        "crrejtab_sigma": CRREJTAB_SIGMA,
+        "bytes_read": cube.n_bytes,
+        "measure_version": MEASURE_VERSION,
+    }
+
+
+def _fraction(cube: ReadCube, mask: SkyMask, bits: int) -> float | None:
+    """Return the fraction of sky pixels with any of `bits` in the last read, to which hits propagate."""
+    sky = mask.skip == 0
+    return float(np.mean((cube.dq[-1][sky] & int(bits)) != 0)) if sky.any() else None
+
+
+def _value(header: Mapping[str, Any], keyword: str, kind: type) -> Any:
+    """Return a keyword's value as `kind`; None where it is missing, empty or cannot be had so."""
+    value = header.get(keyword)
+    if value is None or value == "":
+        return None
+    try:
+        converted = kind(value)
+    except (TypeError, ValueError):
+        return None
+    return number(converted) if kind is float else converted
+
+
+def number(value: float) -> float | None:
+    """Return a float, None where it is not finite."""
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,149 @@
+"""Where the telescope was, and what stood around it, at each read.
+
+Orbit: the elements of the support file, evaluated as STScI's calcos does (equation of the centre to the third order;
+W. M. Smart, Spherical Astronomy, section 75). Sun and sidereal time: the low-precision formulas of the Astronomical
+Almanac (page C5 and B8; 0.01 deg between 1950 and 2050), so nothing is downloaded. Precession since 2000 (0.2 deg at
+most for the telescope's life) is within the 0.5 deg that these angles are good to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.exposure import OrbitElements
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+#: Mean radius of the Earth [km].
+EARTH_RADIUS = 6371.0
+_MJD_1985, _MJD_2000, _DAY = 46066.0, 51544.5, 86400.0
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Geometry at each read; arrays of shape (n,), angles in deg.
+
+    Attributes
+    ----------
+    sun_alt : ndarray
+        Altitude of the Sun above the Earth's limb.
+    limb_angle : ndarray
+        Angle between the target and the Earth's limb.
+    bright_limb : ndarray of bool
+        Whether the limb nearest to the target is sunlit.
+    los_zenith : ndarray
+        Angle between line of sight and local zenith.
+    latitude, longitude : ndarray
+        Geographic position below the telescope (on a sphere), east positive, longitude within -180 to 180.
+    sun_hour_angle : ndarray
+        Hour angle of the Sun below the telescope, -180 to 180; 0 is noon.
+    in_shadow : ndarray of bool
+        Whether the telescope is in the Earth's shadow.
+    """
+
+    sun_alt: Floats
+    limb_angle: Floats
+    bright_limb: Bools
+    los_zenith: Floats
+    latitude: Floats
+    longitude: Floats
+    sun_hour_angle: Floats
+    in_shadow: Bools
+
+
+def orbit_position(orbit: OrbitElements, mjd: Floats) -> Floats:
+    """Return the telescope's geocentric position [km], shape (n, 3), equatorial (the frame of POSTNSTX/Y/Z)."""
+    dt = (mjd - _MJD_1985) * _DAY - orbit.epoch
+    mean = orbit.mean_anomaly + 2 * np.pi * (orbit.mean_motion * dt + orbit.mean_motion_rate * dt**2 / 2)
+    e, s, c = orbit.eccentricity, np.sin(mean), np.cos(mean)
+    true = mean + s * (2 * e + 3 * e**3 * c**2 - 4 / 3 * e**3 * s**2 + 5 / 2 * e**2 * c)
+    radius = orbit.semi_latus_rectum / (1 + e * np.cos(true)) / 1000
+    along = 2 * np.pi * (orbit.perigee + orbit.perigee_rate * dt) + true
+    node = 2 * np.pi * (orbit.node + orbit.node_rate * dt)
+    sin_i, cos_i = orbit.sin_inclination, orbit.cos_inclination
+    x = np.cos(node) * np.cos(along) - cos_i * np.sin(node) * np.sin(along)
+    y = np.sin(node) * np.cos(along) + cos_i * np.cos(node) * np.sin(along)
+    return radius[:, None] * np.stack([x, y, sin_i * np.sin(along)], 1)
+
+
+def sun_direction(mjd: Floats) -> Floats:
+    """Return the direction of the Sun, unit vectors of shape (n, 3), mean equator of date (Almanac, page C5)."""
+    n = mjd - _MJD_2000
+    g = np.radians(357.528 + 0.9856003 * n)
+    longitude = np.radians(280.460 + 0.9856474 * n + 1.915 * np.sin(g) + 0.020 * np.sin(2 * g))
+    obliquity = np.radians(23.439 - 4e-7 * n)
+    return np.stack(
+        [
+            np.cos(longitude),
+            np.cos(obliquity) * np.sin(longitude),
+            np.sin(obliquity) * np.sin(longitude),
+        ],
+        1,
+    )
+
+
+def sidereal_angle(mjd: Floats) -> Floats:
+    """Return Greenwich mean sidereal time [deg] (IAU 1982, to first order in time; UT1 is taken as UTC)."""
+    return np.mod(280.46061837 + 360.98564736629 * (mjd - _MJD_2000), 360)
+
+
+def view_geometry(position: Floats, mjd: Floats, ra: float, dec: float) -> Geometry:
+    """Return the geometry of a line of sight.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n, 3)
+        Geocentric position of the telescope [km], equatorial.
+    mjd : ndarray, shape (n,)
+        Times [MJD, UTC].
+    ra, dec : float
+        Direction of the target [deg].
+    """
+    radius = np.linalg.norm(position, axis=1)
+    zenith, sun, target = position / radius[:, None], sun_direction(mjd), direction(ra, dec)
+    dip = np.degrees(np.arccos(np.minimum(EARTH_RADIUS / radius, 1)))
+    to_sun = _angle(np.sum(zenith * sun, 1))
+    to_target = _angle(zenith @ target)
+    sun_alt = 90 + dip - to_sun
+    right_ascension = np.degrees(np.arctan2(zenith[:, 1], zenith[:, 0]))
+    sun_ra = np.degrees(np.arctan2(sun[:, 1], sun[:, 0]))
+    return Geometry(
+        sun_alt=sun_alt,
+        limb_angle=90 + dip - to_target,
+        bright_limb=np.sum(_limb_point(zenith, target, dip) * sun, 1) > 0,
+        los_zenith=to_target,
+        latitude=np.degrees(np.arcsin(zenith[:, 2])),
+        longitude=wrap(right_ascension - sidereal_angle(mjd)),
+        sun_hour_angle=wrap(right_ascension - sun_ra),
+        in_shadow=sun_alt < 0,
+    )
+
+
+def _limb_point(zenith: Floats, target: Floats, dip: Floats) -> Floats:
+    """Return the direction, from the Earth's centre, of the point of the limb nearest to the line of sight.
+
+    The limb lies at the angle `dip` from the sub-satellite point; the nearest point is towards the target.
+    """
+    across = target - (zenith @ target)[:, None] * zenith
+    across /= np.maximum(np.linalg.norm(across, axis=1), 1e-12)[:, None]
+    d = np.radians(dip)[:, None]
+    return np.cos(d) * zenith + np.sin(d) * across
+
+
+def direction(ra: float, dec: float) -> Floats:
+    """Return the unit vector of a direction given in deg."""
+    a, d = np.radians(ra), np.radians(dec)
+    return np.array([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
+
+
+def wrap(angle: Floats) -> Floats:
+    """Return angles within -180 to 180 deg."""
+    return np.mod(angle + 180, 360) - 180
+
+
+def _angle(cosine: Floats) -> Floats:
+    return np.degrees(np.arccos(np.clip(cosine, -1, 1)))

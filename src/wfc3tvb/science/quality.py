@@ -1,0 +1,41 @@
+"""What to know before trusting an exposure's numbers, from its header and its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wfc3tvb.names import GRISMS
+
+#: Shares of the frame that sources cover.
+CROWDED, EXTENDED = 0.3, 0.85
+#: Share of saturated pixels in the last read.
+SATURATED = 0.01
+
+
+def header_flags(header: Mapping[str, Any]) -> list[str]:
+    """Return the flags that a header alone tells."""
+    lock, state = _text(header, "FGSLOCK"), _text(header, "EXPFLAG")
+    tests = {
+        "subarray": bool(header.get("SUBARRAY", False)),
+        "guide_star_failure": lock not in ("FINE", "") or state not in ("NORMAL", ""),
+        "scan": _text(header, "SCAN_TYP") not in ("N", ""),
+        "moving_target": _text(header, "MTFLAG") in ("T", "1", "TRUE"),
+        "grism": _text(header, "FILTER") in GRISMS,
+    }
+    return [name for name, true in tests.items() if true]
+
+
+def source_flags(source_fraction: float, saturated_fraction: float) -> list[str]:
+    """Return the flags that pixels tell: how much sources cover, how much is saturated."""
+    tests = {
+        "extended_source": source_fraction > EXTENDED,
+        "crowded": CROWDED < source_fraction <= EXTENDED,
+        "saturated": saturated_fraction > SATURATED,
+    }
+    return [name for name, true in tests.items() if true]
+
+
+def _text(header: Mapping[str, Any], keyword: str) -> str:
+    value = header.get(keyword, "")
+    return ("T" if value else "F") if isinstance(value, bool) else str(value).strip().upper()

@@ -1,0 +1,254 @@
+"""The curve of an exposure: what the sky did between two reads.
+
+The rate of an interval is the clipped median over pixels of (C_i t_i - C_j t_j) / (t_i - t_j), C the cumulative rate
+of reads i > j (WFC3 ISR 2018-05, eq. 3): per-pixel differences first, never a difference of medians.
+One pass over the pixels fills a histogram per cell of the frame; medians of the frame, its quadrants and its left and
+right sides are quantiles of sums of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.exposure import ReadCube
+from wfc3tvb.names import DQ
+from wfc3tvb.science.kernels import N_BINS, count_new, difference_histogram
+
+Floats = NDArray[np.float64]
+
+#: Sides of the frame that are compared, as columns and rows of a 1014-pixel frame. Difference: G. Brammer's
+#: reprocess_wfc3 (anomalies.py); ratio: STScI's notebook ir_scattered_light.
+_LEFT, _RIGHT = (40, 240), (760, 960)
+_RATIO_LEFT, _RATIO_RIGHT, _RATIO_ROWS = (50, 250), (700, 900), (100, 900)
+_FULL = 1014
+#: Noise that all pixels of a read share, from the reference pixels that were subtracted [electron]: medians of
+#: simulated full frames calibrated by calwf3 scatter by 0.003 electron/s at 100 s. It falls with the square root of
+#: their number, eight to a row.
+_REFERENCE_NOISE = 0.21
+#: Clip at this many standard deviations; half the histogram's range, likewise.
+_CLIP, _RANGE = 3.0, 6.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Interval rates of an exposure, one element per read 1..N, NaN where there is none.
+
+    Attributes
+    ----------
+    t_start, t_end : ndarray, shape (n,)
+        Interval since the zeroth read [s]; it begins at the last usable read before.
+    rate, rate_err : ndarray, shape (n,)
+        Sky rate and its error: pixels and reference pixels, without the systematic [electron/s].
+    scatter : ndarray, shape (n,)
+        Standard deviation of the pixels [electron/s].
+    n_pixels : ndarray, shape (n,), int
+        Pixels behind `rate`.
+    quadrants : ndarray, shape (n, 4)
+        Rates of the lower left, lower right, upper left, upper right quadrant [electron/s].
+    lr_diff, lr_ratio : ndarray, shape (n,)
+        Left minus right [electron/s], and left over right.
+    frac_new_cr : ndarray, shape (n,)
+        Fraction of the sky pixels with bit 8192 for the first time.
+    """
+
+    t_start: Floats
+    t_end: Floats
+    rate: Floats
+    rate_err: Floats
+    scatter: Floats
+    n_pixels: NDArray[np.int64]
+    quadrants: Floats
+    lr_diff: Floats
+    lr_ratio: Floats
+    frac_new_cr: Floats
+
+    @property
+    def dt(self) -> Floats:
+        """Length of the intervals [s]."""
+        return self.t_end - self.t_start
+
+    @property
+    def signal(self) -> Floats:
+        """Electrons since the zeroth read, S_i = sum of r_j dt_j over j <= i; NaN from the first gap on."""
+        return np.cumsum(self.rate * self.dt)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Division of a frame into cells, so that every region of interest is a union of cells."""
+
+    row_cell: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    row_starts: NDArray[np.int64]
+
+    def region(self, columns: tuple[float, float], rows: tuple[float, float]) -> tuple[slice, slice]:
+        """Return the cells of a region given in detector columns and rows of the frame."""
+        x = np.searchsorted(self.edges, np.round(columns))
+        y = np.searchsorted(self.row_starts, np.round(rows))
+        return slice(*y), slice(*x)
+
+
+def measure_curve(cube: ReadCube, skip: NDArray[np.uint8], *, threads: int = 2) -> Curve:
+    """Measure the interval rates of an exposure.
+
+    Parameters
+    ----------
+    cube : ReadCube
+        Its reads.
+    skip : ndarray, shape (rows, columns), uint8
+        Pixels that do not show the sky (`background.sky_mask`).
+    threads : int, optional
+        Intervals measured at a time.
+    """
+    n = cube.t.size
+    cells, scale = _cells(cube), cube.shape[1] / _FULL
+    base = _bases(cube)
+    with ThreadPoolExecutor(threads) as pool:
+        rows = list(pool.map(lambda i: _interval(cube, skip, cells, scale, i, base[i]), range(n)))
+        new = list(pool.map(lambda i: _new_hits(cube, skip, i), range(n)))
+    table = np.array(rows, float)
+    t_start = np.array([cube.t[b] if b >= 0 else 0.0 for b in base])
+    dt = np.where(cube.t > t_start, cube.t - t_start, np.nan)
+    reference = np.sqrt(2) * _REFERENCE_NOISE * np.sqrt(_FULL / cube.shape[0]) / dt
+    n_pixels = table[:, 2].astype(np.int64)
+    pixel = np.sqrt(np.pi / 2) * table[:, 1] / np.sqrt(np.maximum(n_pixels, 1))
+    return Curve(
+        t_start=t_start,
+        t_end=cube.t.copy(),
+        rate=table[:, 0],
+        rate_err=np.hypot(pixel, reference),
+        scatter=table[:, 1],
+        n_pixels=n_pixels,
+        quadrants=table[:, 3:7],
+        lr_diff=table[:, 7] - table[:, 8],
+        lr_ratio=_ratio(table[:, 9], table[:, 10]),
+        frac_new_cr=np.array(new),
+    )
+
+
+def _bases(cube: ReadCube) -> list[int]:
+    """Return for each read the read that its interval begins at: the last one with pixels; -1 is the zeroth."""
+    bases, last = [], -1
+    for i in range(cube.t.size):
+        bases.append(last)
+        if np.isfinite(cube.rate[i, ::5, ::3]).any():
+            last = i
+    return bases
+
+
+def _cells(cube: ReadCube) -> _Cells:
+    height, width = cube.shape
+    x = {0, *_LEFT, *_RIGHT, *_RATIO_LEFT, *_RATIO_RIGHT, _FULL / 2, _FULL}
+    y = {0, *_RATIO_ROWS, _FULL / 2, _FULL}
+    edges = np.unique(np.round(np.array(sorted(x)) * width / _FULL).astype(np.int64))
+    starts = np.unique(np.round(np.array(sorted(y)) * height / _FULL).astype(np.int64))
+    return _Cells(np.searchsorted(starts, cube.rows, "right") - 1, edges, starts)
+
+
+def _interval(
+    cube: ReadCube, skip: NDArray[np.uint8], cells: _Cells, scale: float, i: int, base: int
+) -> tuple[float, ...]:
+    """Return rate, scatter, pixels, four quadrants, left and right of both definitions, of one interval."""
+    t, t_base = cube.t[i], cube.t[base] if base >= 0 else 0.0
+    dt = t - t_base
+    nothing = (np.nan, np.nan, 0.0, *[np.nan] * 8)
+    if not dt > 0 or not t > 0:
+        return nothing
+    later, earlier = cube.rate[i], cube.rate[max(base, 0)]
+    factors = np.float32(t / dt), np.float32(t_base / dt)
+    middle, width = _bracket(later, earlier, skip, factors)
+    if not np.isfinite(middle):
+        return nothing
+    low, step = middle - _RANGE * width, 2 * _RANGE * width / N_BINS
+    histogram = np.zeros((cells.row_starts.size - 1, cells.edges.size - 1, N_BINS), np.uint32)
+    swap = later.dtype.newbyteorder("=") != later.dtype
+    words = (later.view(np.dtype("<u4")), earlier.view(np.dtype("<u4")))
+    difference_histogram(
+        *words, swap, *factors, skip, cells.row_cell, cells.edges, np.float32(low), np.float32(1 / step), histogram
+    )
+    rate, scatter, n_pixels = _clipped_median(histogram.sum((0, 1)), low, step)
+    height = cube.shape[0] / _FULL
+    sides = [
+        _clipped_median(histogram[region].sum((0, 1)), low, step)[0]
+        for region in _regions(cells, cube.shape, scale, height)
+    ]
+    return rate, scatter, n_pixels, *sides
+
+
+def _regions(
+    cells: _Cells, shape: tuple[int, int], scale: float, height: float
+) -> Sequence[tuple[slice, slice]]:
+    middle_x, middle_y = _FULL / 2 * scale, _FULL / 2 * height
+    x, y = ((0, middle_x), (middle_x, shape[1])), ((0, middle_y), (middle_y, shape[0]))
+    quadrants = [cells.region(columns, rows) for rows in y for columns in x]
+    all_rows, ratio_rows = (0, shape[0]), (_RATIO_ROWS[0] * height, _RATIO_ROWS[1] * height)
+    strips = ((_LEFT, all_rows), (_RIGHT, all_rows), (_RATIO_LEFT, ratio_rows), (_RATIO_RIGHT, ratio_rows))
+    return quadrants + [cells.region((c[0] * scale, c[1] * scale), rows) for c, rows in strips]
+
+
+def _bracket(
+    later: NDArray[Any], earlier: NDArray[Any], skip: NDArray[np.uint8], factors: tuple[Any, Any]
+) -> tuple[float, float]:
+    """Return median and scatter of an interval's rates from a strided subsample."""
+    step = (9, 7) if later.size > 300_000 else (3, 2) if later.size > 60_000 else (1, 1)
+    cut = tuple(slice(None, None, s) for s in step)
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = (later[cut] * factors[0] - earlier[cut] * factors[1])[skip[cut] == 0]
+    values = values[np.isfinite(values)].astype(float)
+    if values.size < 10:
+        return float("nan"), float("nan")
+    values.sort()
+    low, middle, high = (values[int(q * values.size)] for q in (0.1587, 0.5, 0.8413))
+    return float(middle), float(max((high - low) / 2, 1e-6 * abs(middle), 1e-9))
+
+
+def _clipped_median(counts: NDArray[Any], low: float, step: float) -> tuple[float, float, int]:
+    """Return median, scatter and number of what a histogram holds within `_CLIP` standard deviations."""
+    total = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+    first, last = 0, counts.size
+    for _ in range(10):
+        n = int(total[last] - total[first])
+        if n < 10:
+            return float("nan"), float("nan"), 0
+        q16, q50, q84 = (_quantile(total, total[first] + q * n) for q in (0.1587, 0.5, 0.8413))
+        width = max((q84 - q16) / 2, 1.0)
+        bounds = max(0, int(q50 - _CLIP * width)), min(counts.size, int(q50 + _CLIP * width) + 1)
+        if bounds == (first, last):
+            break
+        first, last = bounds
+    return low + step * q50, step * (q84 - q16) / 2, n
+
+
+def _quantile(total: NDArray[np.int64], rank: float) -> float:
+    """Return the position, in bins, below which `rank` counts lie."""
+    k = int(np.searchsorted(total, rank, "left"))
+    below, above = total[k - 1], total[k]
+    return k - 1 + (rank - below) / (above - below)
+
+
+def _new_hits(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> float:
+    n = int(skip.size - np.count_nonzero(skip))
+    if n == 0:
+        return float("nan")
+    flags, earlier = cube.dq[i].view("<u2"), cube.dq[max(i - 1, 0)].view("<u2")
+    swap = cube.dq.dtype.newbyteorder("=") != cube.dq.dtype
+    bit = int.from_bytes(int(DQ.DATAREJECT).to_bytes(2, "big"), "little") if swap else int(DQ.DATAREJECT)
+    if i == 0:
+        earlier = np.zeros_like(flags)
+    return float(count_new(flags, earlier, np.uint16(bit), skip)) / n
+
+
+def _ratio(left: Floats, right: Floats) -> Floats:
+    return np.divide(left, right, out=np.full(left.shape, np.nan), where=right > 0)
+
+
+def unsteady(t: Sequence[float]) -> bool:
+    """Say whether read times fail to increase."""
+    return any(not later > earlier for earlier, later in pairwise((0.0, *t)))

@@ -1,0 +1,158 @@
+"""What a curve says of the sky: level, ratios, the published factor-of-2 rule, the jump statistic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+#: The published rule looks at reads from here on [s]: earlier ones are noise.
+FACTOR2_START = 24.0
+#: Read noise and dark rate in the jump statistic [electron, electron/s] (hstcal cridcalc.c; Instrument Handbook 5.7).
+READ_NOISE, DARK = 20.0, 0.05
+#: An affected read stands this far above the minimum [electron/s], and three errors.
+AFFECTED = 0.1
+
+
+@dataclass(frozen=True)
+class Sky:
+    """Level and variability of the sky over an exposure [electron/s].
+
+    Attributes
+    ----------
+    mean : float
+        Mean over the exposure, sum of r_i dt_i / T.
+    minimum, maximum, last : float
+        Of the interval rates of used reads.
+    ratio_cumulative, ratio_interval : float or None
+        Largest over smallest rate; None where the smallest is not positive.
+    factor2 : bool or None
+        The published rule.
+    excess_variable : float
+        Mean excess of the interval rates over their minimum.
+    affected : tuple of int
+        Reads (1..N) that stand above the minimum.
+    position : str or None
+        Where they lie.
+    """
+
+    mean: float
+    minimum: float
+    maximum: float
+    last: float
+    ratio_cumulative: float | None
+    ratio_interval: float | None
+    factor2: bool | None
+    excess_variable: float
+    affected: tuple[int, ...]
+    position: str | None
+
+
+def used_reads(dt: Floats, rate: Floats, rate_err: Floats, *, min_interval: float, max_rate_err: float) -> Bools:
+    """Return which reads are used: not the first, interval long enough, error small enough."""
+    with np.errstate(invalid="ignore"):
+        used = np.isfinite(rate) & (dt >= min_interval) & (rate_err <= max_rate_err)
+    used[:1] = False
+    return used
+
+
+def signal(dt: Floats, rate: Floats) -> Floats:
+    """Return electrons since the zeroth read, S_i = sum over j <= i of r_j dt_j; NaN where a read has no rate.
+
+    Intervals begin at the last read that had one, so a gap does not break the sum.
+    """
+    good = np.isfinite(rate)
+    total = np.cumsum(np.where(good, rate * dt, 0.0))
+    return np.where(good, total, np.nan)
+
+
+def measure_sky(t_start: Floats, t_end: Floats, rate: Floats, error: Floats, used: Bools) -> Sky:
+    """Summarise a curve.
+
+    Parameters
+    ----------
+    t_start, t_end, rate : ndarray, shape (n,)
+        Intervals [s] and their rates [electron/s], one per read 1..N.
+    error : ndarray, shape (n,)
+        Error of the rates, the systematic included.
+    used : ndarray of bool, shape (n,)
+        Reads to trust; at least one.
+    """
+    dt, r = t_end - t_start, rate[used]
+    total = signal(dt, rate)
+    good = np.isfinite(total)
+    minimum = float(r.min())
+    late = good & (t_end >= min(FACTOR2_START, t_end[good][-1] / 2))
+    cumulative = _ratio(total[late] / t_end[late])
+    with np.errstate(invalid="ignore"):
+        affected = used & (rate - minimum > np.maximum(3 * error, AFFECTED))
+    return Sky(
+        mean=float(total[good][-1] / t_end[good][-1]),
+        minimum=minimum,
+        maximum=float(r.max()),
+        last=float(r[-1]),
+        ratio_cumulative=cumulative,
+        ratio_interval=_ratio(r),
+        factor2=None if cumulative is None else cumulative > 2,
+        excess_variable=float(np.average(r - minimum, weights=dt[used])),
+        affected=tuple(int(i) + 1 for i in np.flatnonzero(affected)),
+        position=affected_position(affected[used]),
+    )
+
+
+def affected_position(affected: Bools) -> str | None:
+    """Return where the affected ones among the used reads lie: start, middle, end, both (ends), all; None if none."""
+    if not affected.any():
+        return None
+    if affected.sum() >= affected.size - 1:
+        return "all"
+    first, last = bool(affected[0]), bool(affected[-1])
+    if first and last:
+        return "both"
+    return "start" if first else "end" if last else "middle"
+
+
+def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
+    """Return the jump statistic D and the read (1..N) at which it is reached.
+
+    It mirrors calwf3's search for cosmic rays (hstcal cridcalc.c, RejCRs) on the noise-free median ramp: a line is
+    fitted to all reads with equal weight, d_i = (S_i - fit_i) / sqrt(RN^2 + S_i + 0.05 t_i), and D is the largest
+    ``|d_i - d_{i-1}|``; calwf3 rejects a read above 4 (CRREJTAB).
+
+    Parameters
+    ----------
+    t, total : ndarray, shape (n,)
+        Times [s] and signal [electron] of the reads 1..N; reads with NaN are left out.
+    """
+    good = np.flatnonzero(np.isfinite(total))
+    x, y = t[good], total[good]
+    dx = x - x.mean()
+    fit = y.mean() + (dx @ y) / (dx @ dx) * dx
+    d = (y - fit) / np.sqrt(READ_NOISE**2 + np.maximum(y, 0) + DARK * x)
+    jumps = np.abs(np.diff(d))
+    k = int(np.argmax(jumps))
+    return float(jumps[k]), int(good[k + 1]) + 1
+
+
+def jump_statistic_error(
+    t_start: Floats, t_end: Floats, rate: Floats, error: Floats, rng: np.random.Generator, draws: int = 200
+) -> float:
+    """Return the standard deviation of D when every interval rate is moved by its error."""
+    dt = t_end - t_start
+    good = np.isfinite(rate)
+    x = t_end[good]
+    moved = rate[good] + error[good] * rng.standard_normal((draws, x.size))
+    y = np.cumsum(moved * dt[good], axis=1)
+    dx = x - x.mean()
+    fit = y.mean(1, keepdims=True) + (y @ dx)[:, None] / (dx @ dx) * dx
+    d = (y - fit) / np.sqrt(READ_NOISE**2 + np.maximum(y, 0) + DARK * x)
+    return float(np.abs(np.diff(d)).max(1).std())
+
+
+def _ratio(values: Floats) -> float | None:
+    """Return largest over smallest; None where the smallest is not positive."""
+    return float(values.max() / values.min()) if values.size and values.min() > 0 else None

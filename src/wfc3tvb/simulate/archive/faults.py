@@ -1,0 +1,98 @@
+"""What can go wrong on demand, and the record of every request."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Faults:
+    """Faults that the loopback archive shows; counts go down as they are used up.
+
+    Attributes
+    ----------
+    long_polls : int
+        CAOM answers EXECUTING so many times.
+    mast_503, s3_503 : int
+        So many requests are answered 503.
+    retry_after : float, optional
+        Seconds named in Retry-After of a 503.
+    cut_after, cut_times : int
+        The next `cut_times` downloads end after `cut_after` bytes.
+    missing : set of str
+        File names answered 404.
+    latency : float
+        Seconds before each answer.
+    bytes_per_second : float, optional
+        Rate of the simulated link, per connection.
+    no_ranges : bool
+        Range requests are answered with the whole file.
+    max_rows : int, optional
+        The list of datasets is silently cut to so many rows.
+    """
+
+    long_polls: int = 0
+    mast_503: int = 0
+    s3_503: int = 0
+    retry_after: float | None = None
+    cut_after: int = 0
+    cut_times: int = 0
+    missing: set[str] = field(default_factory=set)
+    latency: float = 0.0
+    bytes_per_second: float | None = None
+    no_ranges: bool = False
+    max_rows: int | None = None
+
+    def take(self, name: str) -> bool:
+        """Use up one of a counted fault; say whether there was one left."""
+        left = int(getattr(self, name))
+        if left > 0:
+            setattr(self, name, left - 1)
+        return left > 0
+
+
+@dataclass(frozen=True)
+class Access:
+    """One request: service (mast, s3), method, path, status and bytes of the body sent."""
+
+    service: str
+    method: str
+    path: str
+    status: int
+    n_bytes: int
+
+
+@dataclass
+class AccessLog:
+    """Every request, byte-exact; written as JSON lines where `path` is given."""
+
+    path: Path | None = None
+    entries: list[Access] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, entry: Access) -> None:
+        """Record a request."""
+        with self._lock:
+            self.entries.append(entry)
+            if self.path:
+                with self.path.open("a") as file:
+                    file.write(json.dumps(entry.__dict__) + "\n")
+
+    def by_file(self) -> dict[str, tuple[int, int]]:
+        """Return number of GETs and bytes of each file."""
+        found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for entry in list(self.entries):
+            name = entry.path.rsplit("/", 1)[-1]
+            if entry.method == "GET" and name.endswith(".fits"):
+                found[name][0] += 1
+                found[name][1] += entry.n_bytes
+        return {name: (n, size) for name, (n, size) in found.items()}
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all bodies sent."""
+        return sum(entry.n_bytes for entry in list(self.entries))

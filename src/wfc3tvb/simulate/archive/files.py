@@ -1,0 +1,58 @@
+"""Files over HTTP with one byte range, cut and slowed as the faults say."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from wfc3tvb.simulate.archive.faults import Faults
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_CHUNK = 1 << 16
+
+
+def file_response(request: Request, path: Path, faults: Faults) -> Response:
+    """Answer a GET or HEAD for a file: 200, 206 or 416."""
+    size = path.stat().st_size
+    start, stop, status = 0, size, 200
+    match = None if faults.no_ranges else _RANGE.fullmatch(request.headers.get("range", ""))
+    if match and any(match.groups()):
+        first, last = match.groups()
+        start = int(first) if first else max(size - int(last), 0)
+        stop = min(int(last) + 1, size) if first and last else size
+        status = 206
+        if start >= size:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+    headers = {
+        "Content-Length": str(stop - start),
+        "Content-Type": "application/fits",
+        "ETag": f'"{size:x}-{path.stat().st_mtime_ns:x}"',
+        "Last-Modified": "Wed, 01 Jan 2020 00:00:00 GMT",
+    }
+    if not faults.no_ranges:
+        headers["Accept-Ranges"] = "bytes"
+    if status == 206:
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    cut = faults.cut_after if faults.take("cut_times") else None
+    return StreamingResponse(_body(path, start, stop, cut, faults.bytes_per_second), status, headers)
+
+
+async def _body(
+    path: Path, start: int, stop: int, cut: int | None, rate: float | None
+) -> AsyncIterator[bytes]:
+    end = stop if cut is None else min(stop, start + cut)
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < end:
+            chunk = file.read(min(_CHUNK, end - start))
+            start += len(chunk)
+            if rate:
+                await asyncio.sleep(len(chunk) / rate)
+            yield chunk

@@ -1,0 +1,96 @@
+"""What the loopback archive holds: from the files of a folder, or from rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+from astropy.time import Time
+
+from wfc3tvb.errors import BadArgumentError
+from wfc3tvb.exposure import Row
+from wfc3tvb.names import is_association, split_filename
+
+#: Products that are listed for a member where there are no files to look at.
+SUFFIXES = ("asn", "raw", "ima", "flt", "spt")
+
+
+@dataclass(frozen=True)
+class Index:
+    """Datasets and files of an archive.
+
+    Attributes
+    ----------
+    datasets : list of rows
+        Rows of table `datasets` (see `wfc3tvb.schema`), members included.
+    files : mapping
+        Path of each file by its name; empty where only rows are served.
+    """
+
+    datasets: list[Row]
+    files: dict[str, Path] = field(default_factory=dict)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Row]) -> Index:
+        """Make an index without files, e.g. of 100,000 drawn exposures."""
+        return cls(list(rows))
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Index:
+        """Read the headers of ``folder/hst/public``, laid out like the public bucket."""
+        files = dict(_named(sorted((folder / "hst" / "public").rglob("*.fits"))))
+        headers: dict[str, dict[str, Any]] = {}
+        for name, path in files.items():
+            root, suffix = split_filename(name)
+            if suffix in ("ima", "raw", "flt") and root not in headers and not is_association(root):
+                headers[root] = dict(fits.getheader(path, 0))
+        groups: dict[str, list[str]] = {}
+        for root, header in headers.items():
+            asn = str(header.get("ASN_ID", "NONE")).strip().lower()
+            groups.setdefault(asn if asn not in ("", "none") else root, []).append(root)
+        rows = [_row(name, roots, [headers[r] for r in roots]) for name, roots in sorted(groups.items())]
+        return cls(rows, files)
+
+    def products(self, dataset: Row) -> Iterator[tuple[str, str, int]]:
+        """Yield name of the exposure or association, file name and size of a dataset's products."""
+        for root in dict.fromkeys((str(dataset["dataset"]), *dataset["members"])):
+            for name in self._names(root):
+                path = self.files.get(name)
+                yield root, name, path.stat().st_size if path else 168_261_120
+
+    def _names(self, root: str) -> list[str]:
+        if self.files:
+            return [name for name in self.files if name.startswith(root + "_")]
+        kinds = SUFFIXES[:1] if is_association(root) else SUFFIXES[1:]
+        return [f"{root}_{kind}.fits" for kind in kinds]
+
+
+def _named(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
+    for path in paths:
+        try:
+            split_filename(path.name)
+        except BadArgumentError:
+            continue
+        yield path.name, path
+
+
+def _row(name: str, roots: list[str], headers: list[dict[str, Any]]) -> Row:
+    first = headers[0]
+    made = Time([str(h.get("DATE", "2020-01-01T00:00:00")) for h in headers]).mjd
+    return {
+        "dataset": name,
+        "asn_id": name if is_association(name) else None,
+        "instrument_config": f"{first.get('INSTRUME', 'WFC3')}/{first.get('DETECTOR', 'IR')}",
+        "filters": ";".join(sorted({str(h.get("FILTER", "")) for h in headers})),
+        "proposal_id": int(first.get("PROPOSID", 0)),
+        "pi": str(first.get("PR_INV_L", "")),
+        "target_name": str(first.get("TARGNAME", "")),
+        "start_time": min(float(h.get("EXPSTART", 0)) for h in headers),
+        "stop_time": max(float(h.get("EXPEND", 0)) for h in headers),
+        "sun_alt": float(first.get("SUN_ALT", 0)),
+        "generation_date": float(max(made)),
+        "members": sorted(roots),
+    }

@@ -1,0 +1,219 @@
+"""MAST over loopback: the search API of MastMissions, the CAOM services and file downloads.
+
+Shapes of requests and answers as the unmodified astroquery 0.4.11 sends and reads them.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+from astropy.time import Time
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from wfc3tvb.exposure import Row
+from wfc3tvb.simulate.archive.faults import Faults
+from wfc3tvb.simulate.archive.files import file_response
+from wfc3tvb.simulate.archive.index import Index
+
+#: Columns of the search API that are answered, with their SQL type.
+MISSION_COLUMNS = {
+    "sci_data_set_name": "VARCHAR", "sci_targname": "VARCHAR", "sci_instrume": "VARCHAR", "sci_spec_1234": "VARCHAR",
+    "sci_actual_duration": "FLOAT", "sci_start_time": "DATETIME", "sci_stop_time": "DATETIME", "sci_pep_id": "INTEGER",
+    "sci_pi_last_name": "VARCHAR", "sci_asn_id": "VARCHAR", "sci_instrument_config": "VARCHAR", "sci_sun_alt": "FLOAT",
+    "sci_generation_date": "DATETIME", "sci_ra": "FLOAT", "sci_dec": "FLOAT", "ang_sep": "FLOAT",
+    "search_pos": "VARCHAR", "search_key": "VARCHAR",
+}  # fmt: skip
+_CAOM_TYPES = {
+    "obsid": "string", "obs_id": "string", "obs_collection": "string", "instrument_name": "string", "project": "string",
+    "provenance_name": "string", "filters": "string", "target_name": "string", "proposal_id": "string",
+    "proposal_pi": "string", "dataproduct_type": "string", "calib_level": "int", "t_min": "float", "t_max": "float",
+    "t_exptime": "float", "s_ra": "float", "s_dec": "float", "dataURL": "string",
+}  # fmt: skip
+_PRODUCT_TYPES = {
+    "obsID": "string", "obs_collection": "string", "obs_id": "string", "dataURI": "string", "productType": "string",
+    "productSubGroupDescription": "string", "productFilename": "string", "size": "int", "parent_obsid": "string",
+    "project": "string", "calib_level": "int", "dataRights": "string",
+}  # fmt: skip
+
+
+class Mast:
+    """Answers for MAST."""
+
+    def __init__(self, index: Index, faults: Faults) -> None:
+        self.index, self.faults = index, faults
+        self.missions = [_mission_row(row) for row in index.datasets]
+        self.observations = [_observation(i, row) for i, row in enumerate(index.datasets)]
+
+    async def column_list(self, request: Request) -> Response:
+        """Answer which columns the search knows."""
+        kinds = {"VARCHAR": "char", "FLOAT": "float", "INTEGER": "integer", "DATETIME": "datetime"}
+        return JSONResponse([
+            {"column_name": name, "qual_type": kinds[kind], "description": name, "field_name": name,
+             "queryable": "yes", "default_output": "yes", "indexed": "yes", "datatype": kinds[kind]}
+            for name, kind in MISSION_COLUMNS.items()
+        ])  # fmt: skip
+
+    async def search(self, request: Request) -> Response:
+        """Answer a search for datasets."""
+        body = await request.json()
+        rows: list[Row] = self.missions
+        for condition in body.get("conditions") or ():
+            for column, text in condition.items():
+                if column not in MISSION_COLUMNS:
+                    return JSONResponse({"detail": f"no column {column}"}, 400)
+                passes = _condition(str(text))
+                rows = [row for row in rows if passes(row[column])]
+        for column in reversed(body.get("sort_by") or ()):
+            rows = sorted(rows, key=lambda row, c=column: str(row[c]))
+        start, limit = int(body.get("offset") or 0), int(body.get("limit") or 5000)
+        if self.faults.max_rows is not None:
+            limit = min(limit, self.faults.max_rows)
+        names = [n for n in dict.fromkeys(body.get("select_cols") or MISSION_COLUMNS) if n in MISSION_COLUMNS]
+        return JSONResponse({
+            "messages": [],
+            "info": [{"name": n, "type": MISSION_COLUMNS[n]} for n in names],
+            "results": [{n: row[n] for n in names} for row in rows[start : start + limit]],
+            "search_params": {}, "totalResults": len(rows),
+        })  # fmt: skip
+
+    async def list_products(self, request: Request) -> Response:
+        """Answer which files datasets have."""
+        wanted = {str(name).strip().lower() for name in (await request.json())["dataset_ids"]}
+        return JSONResponse({"products": [
+            {"product_key": f"{row['dataset'].upper()}_{name}", "access": "PUBLIC", "dataset": row["dataset"].upper(),
+             "instrument_name": "WFC3  ", "filters": row["filters"], "filename": name,
+             "uri": f"{row['dataset'].upper()}/{name}", "authz_primary_identifier": root.upper(),
+             "authz_secondary_identifier": "CAL", "file_suffix": name.split("_")[1][:-5].upper(),
+             "category": "CALIBRATED", "size": size, "type": "science"}
+            for row in self.index.datasets if row["dataset"] in wanted
+            for root, name, size in self.index.products(row)
+        ]})  # fmt: skip
+
+    async def columns_config(self, request: Request) -> Response:
+        """Answer how the columns of a CAOM service are to be filtered."""
+        name = parse_qs((await request.body()).decode()).get("colConfigId", [""])[0]
+        types = _PRODUCT_TYPES if "Products" in name else _CAOM_TYPES
+        numeric = {"float": "double", "int": "int", "string": "char"}
+        return JSONResponse({n: {"text": n, "vot.datatype": numeric[kind]} for n, kind in types.items()})
+
+    async def invoke(self, request: Request) -> Response:
+        """Answer a CAOM service."""
+        body = json.loads(parse_qs((await request.body()).decode())["request"][0])
+        if self.faults.take("long_polls"):
+            return JSONResponse({"status": "EXECUTING", "msg": "", "data": [], "fields": [], "paging": None})
+        service, params = body["service"], body["params"]
+        if service == "Mast.Caom.Products":
+            return _page(self._products(str(params["obsid"]).split(",")), _PRODUCT_TYPES, body)
+        if not service.startswith("Mast.Caom.Filtered"):
+            return JSONResponse({"status": "ERROR", "msg": f"unknown service {service}", "data": [], "fields": []})
+        rows = [row for row in self.observations if all(_passes(row, f) for f in params.get("filters", ()))]
+        if "COUNT" in params.get("columns", ""):
+            return _page([{"Column1": len(rows)}], {"Column1": "string"}, body)
+        return _page(rows, _CAOM_TYPES, body)
+
+    async def download(self, request: Request) -> Response:
+        """Answer ``Download/file?uri=`` and ``retrieve_product?product_name=``."""
+        uri = request.query_params.get("uri") or request.query_params.get("product_name") or ""
+        name = uri.rsplit("/", 1)[-1]
+        path = self.index.files.get(name)
+        if path is None or name in self.faults.missing:
+            return Response("not found", 404)
+        return file_response(request, path, self.faults)
+
+    async def whoami(self, request: Request) -> Response:
+        """Answer who asks: nobody in particular."""
+        return JSONResponse({"anon": True, "ezid": "", "attrib": {}})
+
+    def _products(self, ids: Iterable[str]) -> list[Row]:
+        wanted = {text.strip() for text in ids}
+        return [
+            {"obsID": obs["obsid"], "obs_collection": "HST", "obs_id": root, "dataURI": f"mast:HST/product/{name}",
+             "productType": "SCIENCE", "productSubGroupDescription": name.split("_")[1][:-5].upper(),
+             "productFilename": name, "size": size, "parent_obsid": obs["obsid"], "project": "CALWF3",
+             "calib_level": 2, "dataRights": "PUBLIC"}
+            for obs, row in zip(self.observations, self.index.datasets, strict=True) if obs["obsid"] in wanted
+            for root, name, size in self.index.products(row)
+        ]  # fmt: skip
+
+
+def _mission_row(row: Row) -> Row:
+    start, stop, made = (Time(row[n], format="mjd").isot for n in ("start_time", "stop_time", "generation_date"))
+    name = row["dataset"].upper()
+    return {
+        "sci_data_set_name": name, "sci_targname": row["target_name"], "sci_instrume": "WFC3  ",
+        "sci_spec_1234": row["filters"], "sci_actual_duration": (row["stop_time"] - row["start_time"]) * 86400,
+        "sci_start_time": start, "sci_stop_time": stop, "sci_pep_id": row["proposal_id"],
+        "sci_pi_last_name": f"{row['pi']:<20}", "sci_asn_id": name if row["asn_id"] else None,
+        "sci_instrument_config": f"{row['instrument_config']:<12}", "sci_sun_alt": row["sun_alt"],
+        "sci_generation_date": made, "sci_ra": 0.0, "sci_dec": 0.0, "ang_sep": None, "search_pos": None,
+        "search_key": f"HST{name}",
+    }  # fmt: skip
+
+
+def _observation(number: int, row: Row) -> Row:
+    return {
+        "obsid": str(2_000_000_000 + number), "obs_id": row["dataset"], "obs_collection": "HST",
+        "instrument_name": row["instrument_config"], "project": "HST", "provenance_name": "CALWF3",
+        "filters": row["filters"], "target_name": row["target_name"], "proposal_id": str(row["proposal_id"]),
+        "proposal_pi": row["pi"], "dataproduct_type": "image", "calib_level": 3 if row["asn_id"] else 2,
+        "t_min": row["start_time"], "t_max": row["stop_time"],
+        "t_exptime": (row["stop_time"] - row["start_time"]) * 86400, "s_ra": 0.0, "s_dec": 0.0,
+        "dataURL": f"mast:HST/product/{row['dataset']}_drz.fits",
+    }  # fmt: skip
+
+
+def _condition(text: str) -> Callable[[Any], bool]:
+    """Return the test that a condition means: comma is OR; ``!x``, ``<x``, ``>=x``, ``a..b``, ``*``."""
+    tests = [_single(part.strip()) for part in text.split(",")]
+    return lambda value: value is not None and any(test(value) for test in tests)
+
+
+def _single(text: str) -> Callable[[Any], bool]:
+    if ".." in text:
+        low, high = text.split("..")
+        return lambda v: _typed(low, v) <= v <= _typed(high, v)
+    for sign in (">=", "<=", ">", "<", "!"):
+        if text.startswith(sign):
+            edge = text[len(sign) :].strip()
+            return lambda v, s=sign: _compare(v, s, _typed(edge, v))
+    return lambda v: any(fnmatch.fnmatch(p, text.lower()) for p in str(v).strip().lower().split(";"))
+
+
+def _compare(value: Any, sign: str, edge: Any) -> bool:
+    return bool({
+        ">=": value >= edge, "<=": value <= edge, ">": value > edge, "<": value < edge, "!": value != edge,
+    }[sign])  # fmt: skip
+
+
+def _typed(text: str, like: Any) -> Any:
+    return text.strip().replace(" ", "T") if isinstance(like, str) else float(text)
+
+
+def _passes(row: Row, criterion: dict[str, Any]) -> bool:
+    value = row.get(criterion["paramName"])
+    if value is None:
+        return False
+    patterns = [str(v).lower().replace("%", "*") for v in [criterion.get("freeText")] if v]
+    for wanted in criterion["values"]:
+        if isinstance(wanted, dict):
+            if float(wanted["min"]) <= float(value) <= float(wanted["max"]):
+                return True
+        else:
+            patterns.append(str(wanted).lower())
+    return any(fnmatch.fnmatch(part, p) for part in str(value).lower().split(";") for p in patterns)
+
+
+def _page(rows: list[Row], types: dict[str, str], body: dict[str, Any]) -> Response:
+    size, page = int(body.get("pagesize") or 50000), int(body.get("page") or 1)
+    part = rows[(page - 1) * size : page * size]
+    pages = max(-(-len(rows) // size), 1)
+    return JSONResponse({
+        "status": "COMPLETE", "msg": "", "data": part, "fields": [{"name": n, "type": t} for n, t in types.items()],
+        "paging": {"page": page, "pageSize": size, "pagesFiltered": pages, "rows": len(part),
+                   "rowsFiltered": len(rows), "rowsTotal": len(rows)},
+    })  # fmt: skip
