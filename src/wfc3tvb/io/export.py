@@ -1,8 +1,9 @@
-"""One file per table, for programs that do not speak SQL: Parquet, CSV, ECSV, JSON."""
+"""One file per table, for programs that do not speak SQL: Parquet, CSV, ECSV, JSON, VOTable, FITS."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from astropy.io import fits
+from astropy.io.votable import from_table
+from astropy.io.votable.exceptions import W50
 from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
 
@@ -18,7 +22,7 @@ from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.io.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, Column
 
-FORMATS = ("parquet", "csv", "ecsv", "json")
+FORMATS = ("parquet", "csv", "ecsv", "json", "votable", "fits")
 _COLUMNS = {column.name: column for table in RELATIONS.values() for column in table.columns}
 _NULL = {"i": 0, "f": np.nan, "b": False, "U": ""}
 
@@ -50,6 +54,10 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
         path.write_text(json.dumps(rows.to_pylist(), indent=1) + "\n", encoding="utf-8")
     elif format == "ecsv":
         to_astropy(rows).write(path, format="ascii.ecsv", overwrite=True)
+    elif format == "votable":
+        _write_votable(to_astropy(rows), path)
+    elif format == "fits":
+        _write_fits(to_astropy(rows), path)
     else:
         raise BadArgumentError(f"{format!r} is no format; take one of {', '.join(FORMATS)}")
     return path
@@ -72,6 +80,34 @@ def to_astropy(rows: pa.Table) -> AstropyTable:
             table[name].unit = _COLUMNS[name].unit or None
             table[name].description = _COLUMNS[name].description
     return table
+
+
+def _write_votable(table: AstropyTable, path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", W50)  # VOUnits has no electron; the unit is kept as it stands
+        document = from_table(table)
+        for field in document.get_first_table().fields:
+            field.ucd = _COLUMNS[field.name].ucd or None if field.name in _COLUMNS else None
+        document.to_xml(str(path))
+
+
+def _write_fits(table: AstropyTable, path: Path) -> None:
+    """Write a FITS binary table; units as they stand, as HST's own files have ELECTRONS/S, which FITS does not list."""
+    units = {name: str(table[name].unit or "").replace(" ", "") for name in table.colnames}
+    for name in table.colnames:
+        table[name].unit = None
+        if table[name].dtype == np.bool_ and np.any(table[name].mask):  # a FITS logical cannot be null for astropy
+            table[name] = table[name].astype(np.int16)
+        if table[name].dtype.kind == "i":
+            table[name].fill_value = np.iinfo(table[name].dtype).min
+    hdu = fits.table_to_hdu(table)
+    for number, name in enumerate(table.colnames, 1):
+        if units[name]:
+            hdu.header.set(f"TUNIT{number}", units[name], after=f"TFORM{number}")
+        if name in _COLUMNS:
+            hdu.header.set(f"TCOMM{number}", _COLUMNS[name].description, after=f"TFORM{number}")
+            hdu.header.set(f"TUCD{number}", _COLUMNS[name].ucd, after=f"TFORM{number}")
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True, checksum=True)
 
 
 def _metadata(column: Column) -> dict[str, str]:
