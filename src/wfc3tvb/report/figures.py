@@ -1,0 +1,170 @@
+"""The pictures: curves of a visit, images and histograms before and after. Arrays and rows in, figures out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from wfc3tvb.exposure import Measurement, Row
+
+Image = NDArray[np.floating[Any]]
+
+#: Okabe and Ito's colours, told apart by colour-blind people too.
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a8a8a"
+CLASS_COLORS = {"none": GREEN, "mild": ORANGE, "moderate": "#CC5500", "severe": "#B00020", None: GREY}
+_STYLE = {"fontsize": 9}
+
+
+@dataclass(frozen=True)
+class Pane:
+    """An image to be shown: its title, its pixels [electron/s], and which of them are good."""
+
+    title: str
+    image: Image
+    good: NDArray[np.bool_] | None = None
+
+    def sky(self) -> Image:
+        """Return the good, finite pixels."""
+        keep = np.isfinite(self.image) if self.good is None else self.good & np.isfinite(self.image)
+        return self.image[keep]
+
+
+def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
+    """Draw the curves of several exposures in one grid, on one scale.
+
+    Points are interval rates with their errors, the line is the cumulative rate; grey is Earth's shadow.
+    """
+    columns = min(columns, len(measured))
+    lines = -(-len(measured) // columns)
+    figure = Figure(figsize=(3.6 * columns + 0.6, 2.7 * lines + 0.5), layout="constrained")
+    axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    for axis, one in zip(axes.flat, measured, strict=False):
+        _curve(axis, one)
+    for axis in axes.flat[len(measured) :]:
+        axis.set_axis_off()
+    axes.flat[0].set_ylim(bottom=min(0.0, axes.flat[0].get_ylim()[0]))
+    axes.flat[0].legend(loc="best", fontsize=8, frameon=False)
+    figure.supxlabel("time since the zeroth read [s]", **_STYLE)
+    figure.supylabel("sky [electron/s]", **_STYLE)
+    return figure
+
+
+def _curve(axis: Axes, one: Measurement) -> None:
+    row = one.exposure
+    reads = [read for read in one.reads if read["rate"] is not None]
+    middle = [(read["t_start"] + read["t_end"]) / 2 for read in reads]
+    color = CLASS_COLORS[row["tvb_class"]]
+    errors = [read["rate_err"] for read in reads]
+    rates = [read["rate"] for read in reads]
+    axis.errorbar(middle, rates, errors, fmt="o", ms=4, color=color, lw=1, label="between reads")
+    axis.plot([r["t_end"] for r in reads], [r["cumulative_rate"] for r in reads], color=BLUE, lw=1.2, label="cumulative")
+    for read in one.reads:
+        if read["in_shadow"]:
+            axis.axvspan(read["t_start"], read["t_end"], color="0.9", lw=0, zorder=0)
+    word = row["tvb_class"] or "not scored"
+    axis.set_title(f"{row['rootname']}  {row['filter'] or ''}  {word}", fontsize=9, color=color)
+    axis.tick_params(labelsize=8)
+    axis.grid(alpha=0.25, lw=0.5)
+
+
+def images_figure(panes: Sequence[Pane], *, limits: tuple[float, float] | None = None) -> Figure:
+    """Draw images side by side, each with the histogram of its sky under it.
+
+    Parameters
+    ----------
+    panes : sequence of Pane
+        The images.
+    limits : (low, high), optional
+        One stretch for all [electron/s]; by default each shows its own median within 5 of its spreads.
+    """
+    figure = Figure(figsize=(4.2 * len(panes), 6.6), layout="constrained")
+    axes = figure.subplots(2, len(panes), squeeze=False, height_ratios=(2, 1))
+    for column, pane in enumerate(panes):
+        low, high = limits or stretch(pane.sky())
+        _image(axes[0, column], pane, low, high)
+        _histogram(axes[1, column], pane, low, high)
+    return figure
+
+
+def zoom_figure(panes: Sequence[Pane], *, size: int = 200) -> Figure:
+    """Draw the middle `size` x `size` pixels of images at one stretch."""
+    low = min(stretch(pane.sky())[0] for pane in panes)
+    high = max(stretch(pane.sky())[1] for pane in panes)
+    figure = Figure(figsize=(4.2 * len(panes), 4.4), layout="constrained")
+    for axis, pane in zip(figure.subplots(1, len(panes), squeeze=False).flat, panes, strict=True):
+        _image(axis, Pane(pane.title, middle(pane.image, size)), low, high)
+    return figure
+
+
+def middle(image: Image, size: int) -> Image:
+    """Return the middle square of an image."""
+    y, x = (max(0, (n - size) // 2) for n in image.shape)
+    return image[y : y + size, x : x + size]
+
+
+def stretch(sky: Image, width: float = 5.0) -> tuple[float, float]:
+    """Return the limits at which the sky and its noise are seen: median -2 and +`width` spreads (from percentiles)."""
+    low, center, high = np.percentile(sky, [15.865, 50.0, 84.135]) if sky.size else (0.0, 0.0, 1.0)
+    spread = max((high - low) / 2, 1e-4)
+    return float(center - width * spread), float(center + width * spread)
+
+
+def _image(axis: Axes, pane: Pane, low: float, high: float) -> None:
+    drawn = axis.imshow(pane.image, origin="lower", cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    axis.set_title(pane.title, fontsize=9)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.figure.colorbar(drawn, ax=axis, shrink=0.8, label="electron/s").ax.tick_params(labelsize=7)
+
+
+def _histogram(axis: Axes, pane: Pane, low: float, high: float) -> None:
+    sky = pane.sky()
+    axis.hist(sky, bins=120, range=(low, high), color=BLUE)
+    if sky.size:
+        axis.axvline(float(np.median(sky)), color=RED, lw=1, label=f"median {np.median(sky):.3f}")
+        axis.legend(fontsize=8, frameon=False)
+    axis.set_yticks([])
+    axis.set_xlabel("electron/s", fontsize=8)
+    axis.tick_params(labelsize=8)
+
+
+def bars_figure(rows: Sequence[Row], group: str, value: str, *, label: str) -> Figure:
+    """Draw a bar per group: `value` over `group`."""
+    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    axis = figure.subplots()
+    axis.bar([str(row[group]) for row in rows], [row[value] for row in rows], color=BLUE)
+    axis.set_ylabel(label, **_STYLE)
+    axis.tick_params(labelsize=8)
+    return figure
+
+
+def points_figure(rows: Sequence[Row], x: str, y: str, *, labels: tuple[str, str]) -> Figure:
+    """Draw a point per row, coloured by its tvb_class where it has one."""
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axis = figure.subplots()
+    shown = [row for row in rows if row[x] is not None and row[y] is not None]
+    for name in dict.fromkeys(row.get("tvb_class") for row in shown):
+        of = [row for row in shown if row.get("tvb_class") == name]
+        axis.plot([r[x] for r in of], [r[y] for r in of], "o", ms=4, alpha=0.7, color=CLASS_COLORS[name], label=name)
+    if shown:
+        axis.legend(fontsize=8, frameon=False)
+    axis.set_xlabel(labels[0], **_STYLE)
+    axis.set_ylabel(labels[1], **_STYLE)
+    axis.grid(alpha=0.25, lw=0.5)
+    axis.tick_params(labelsize=8)
+    return figure
+
+
+def save(figure: Figure, path: Path, dpi: int = 120) -> Path:
+    """Write a figure as PNG, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # No date in the file: the same rows make the same bytes.
+    figure.savefig(path, dpi=dpi, format="png", metadata={"Software": "wfc3tvb"})
+    return path

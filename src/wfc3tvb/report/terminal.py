@@ -1,0 +1,204 @@
+"""What a person sees in the terminal: rich renderables made of rows. Nothing is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from astropy.time import Time
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from wfc3tvb.exposure import Row
+from wfc3tvb.io.queries import Query
+
+CLASS_STYLES = {"none": "green", "mild": "yellow", "moderate": "dark_orange", "severe": "bold red"}
+#: Columns of the table of exposures: heading, column, format.
+_EXPOSURE_COLUMNS = (
+    ("rootname", "rootname", ""),
+    ("filter", "filter", ""),
+    ("samp_seq", "samp_seq", ""),
+    ("nsamp", "nsamp", "d"),
+    ("exptime", "exptime", ".1f"),
+    ("postarg1", "postarg1", ".3f"),
+    ("postarg2", "postarg2", ".3f"),
+    ("date", "expstart", "date"),
+    ("sky", "sky_mean", ".2f"),
+    ("ratio", "ratio_cumulative", ".2f"),
+    ("score", "tvb_score", ".1f"),
+    ("class", "tvb_class", "class"),
+    ("kind", "tvb_kind", ""),
+    ("recommend", "recommend", ""),
+)
+_BAR = 36
+
+
+def exposures_table(rows: Sequence[Row], title: str | None = None) -> Table:
+    """Return the table of exposures of an association or visit, with each one's verdict."""
+    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for heading, _, form in _EXPOSURE_COLUMNS:
+        table.add_column(heading, justify="right" if form[-1:] in ("d", "f") else "left", no_wrap=True)
+    for row in rows:
+        style = "bold" if row["flagged"] else None
+        table.add_row(*(_cell(row[column], form) for _, column, form in _EXPOSURE_COLUMNS), style=style)
+    return table
+
+
+def curve(reads: Sequence[Row]) -> RenderableType:
+    """Return an exposure's curve: a line a read, with a bar for the interval rate and the Sun's altitude."""
+    rates = [row["rate"] for row in reads if row["rate"] is not None]
+    top = max([*rates, 1e-9])
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("read", "t_end [s]", "rate [e-/s]", "+-"):
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    table.add_column(f"0 ... {top:.2f} e-/s", min_width=_BAR)
+    table.add_column(Text("Sun alt [deg]"), justify="right", no_wrap=True)
+    for row in reads:
+        rate = row["rate"]
+        length = 0 if rate is None else max(0, round(_BAR * rate / top))
+        bar = Text("█" * length, style="cyan" if row["used"] else "bright_black")
+        sun = "" if row["sun_alt"] is None else f"{row['sun_alt']:.1f}" + (" shadow" if row["in_shadow"] else "")
+        cells = Text(f"{row['t_end']:.1f}"), _cell(rate, ".3f"), _cell(row["rate_err"], ".3f")
+        table.add_row(str(row["read"]), *cells, bar, sun)
+    return table
+
+
+def verdict(row: Row) -> RenderableType:
+    """Return the verdict on one exposure, and why, in a few lines."""
+    lines = [Text.assemble((row["rootname"], "bold"), f"  {row['filter']} {row['samp_seq']} NSAMP {row['nsamp']}")]
+    if row["tvb_class"] is None:
+        flags = ", ".join(row["quality_flags"]) or "no reason recorded"
+        return Group(*lines, Text(f"no verdict: {flags}", style="yellow"))
+    style = CLASS_STYLES[row["tvb_class"]]
+    kind = f", {row['tvb_kind']}" if row["tvb_kind"] else ""
+    lines.append(Text.assemble("verdict: ", (f"{row['tvb_class']}{kind}", style), f"; recommended: {row['recommend']}"))
+    lines += [Text("  " + sentence) for sentence in why(row)]
+    return Group(*lines)
+
+
+def why(row: Row) -> list[str]:
+    """Return the sentences that explain a verdict, from the row alone."""
+    sky = f"sky {row['sky_mean']:.2f} e-/s on average, {row['sky_min']:.2f} to {row['sky_max']:.2f} between reads"
+    sentences = [sky]
+    if row["tvb_score"] is not None:
+        threshold = row["crrejtab_sigma"]
+        word = "above" if row["tvb_score"] > threshold else "below"
+        sentences.append(
+            f"the largest jump of the ramp is {row['tvb_score']:.1f} sigma (read {row['jump_read']}), {word} "
+            f"calwf3's cosmic-ray threshold of {threshold:g}"
+        )
+    if row["pred_frac_broken"] is not None:
+        sentences.append(
+            f"calwf3 is predicted to cut the ramp of {100 * row['pred_frac_broken']:.1f} % of the blank-sky pixels, "
+            f"shift the level by {row['pred_level_bias']:+.2f} e-/s, multiply the noise by "
+            f"{row['pred_noise_inflation']:.1f}"
+        )
+    if row["obs_frac_broken"] is not None:
+        sentences.append(f"in the archive's file {100 * row['obs_frac_broken']:.1f} % of them are flagged as hit")
+    if row["sun_alt_min"] is not None:
+        sentences.append(
+            f"Sun {row['sun_alt_min']:.0f} to {row['sun_alt_max']:.0f} deg above the limb, "
+            f"{100 * row['frac_in_shadow']:.0f} % of the time in Earth's shadow"
+        )
+    if row["quality_flags"]:
+        sentences.append("flags: " + ", ".join(row["quality_flags"]))
+    return sentences
+
+
+def counts(classes: Mapping[str, int]) -> Text:
+    """Return the number of exposures per class on one line."""
+    parts = [(f"{name} {n}", CLASS_STYLES.get(name, "bright_black")) for name, n in classes.items()]
+    separated: list[Any] = [piece for part in parts for piece in (part, "  ")]
+    return Text.assemble(*separated[:-1])
+
+
+def relation(rows: pa.Table, limit: int | None = None) -> Table:
+    """Return the result of a query as a table; `limit` rows at most."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for field in rows.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        table.add_column(Text(field.name), justify="right" if number else "left", overflow="fold")
+    for row in rows.slice(0, limit).to_pylist():
+        table.add_row(*(Text(_value(value)) for value in row.values()))
+    return table
+
+
+def queries_table(queries: Iterable[Query]) -> Table:
+    """Return the list of documented queries with their parameters."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("query", "answers", "parameters"):
+        table.add_column(heading, no_wrap=heading == "query")
+    for query in queries:
+        parameters = ", ".join(p.name if p.default is None else f"{p.name}={p.default}" for p in query.parameters)
+        table.add_row(query.name, query.title, parameters)
+    return table
+
+
+def pairs(rows: Iterable[tuple[str, object]]) -> Table:
+    """Return names and values as two columns."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, Text(str(value)))
+    return table
+
+
+def repairs(rows: Sequence[Row]) -> Table:
+    """Return what a repair made: a line a product, before and after."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("product", "kind", "method", "sky before", "after", "noise before", "after", "expected",
+                    "depth", "accepted"):  # fmt: skip
+        text = heading in ("product", "kind", "method", "accepted")
+        table.add_column(heading, justify="left" if text else "right", no_wrap=True)
+    for row in rows:
+        numbers = ("sky_before", "sky_after", "noise_before", "noise_after", "noise_expected", "depth_gain_mag")
+        forms = (".3f", ".3f", ".4f", ".4f", ".4f", "+.2f")
+        cells = [_cell(row[name], form) for name, form in zip(numbers, forms, strict=True)]
+        accepted = Text("") if row["accepted"] is None else Text("yes", "green") if row["accepted"] else Text("no")
+        table.add_row(row["rootname"] or row["dataset"], row["kind"], row["method"], *cells, accepted)
+    return table
+
+
+def size(n_bytes: float) -> str:
+    """Return a number of bytes for people: 168.3 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: 35 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def date(mjd: float) -> str:
+    """Return an MJD as date and time, UTC, to the second."""
+    return str(Time(mjd, format="mjd").strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def _cell(value: Any, form: str) -> Text:
+    if value is None:
+        return Text("-", style="bright_black")
+    if form == "date":
+        return Text(date(value))
+    if form == "class":
+        return Text(value, style=CLASS_STYLES[value])
+    return Text(format(value, form) if form else str(value))
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.7g}"
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    # Cells may hold anything an archive sends: control characters do not reach the terminal.
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
