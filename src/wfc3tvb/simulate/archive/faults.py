@@ -33,6 +33,12 @@ class Faults:
         Range requests are answered with the whole file.
     max_rows : int, optional
         The list of datasets is silently cut to so many rows.
+    crds_503 : int
+        So many requests to CRDS are answered 503.
+    crds_delay : float
+        Seconds before each answer of CRDS, besides `latency`.
+    wrong_checksum, wrong_length : set of str
+        Mappings and references whose checksum or length CRDS states wrongly.
     """
 
     long_polls: int = 0
@@ -46,6 +52,10 @@ class Faults:
     bytes_per_second: float | None = None
     no_ranges: bool = False
     max_rows: int | None = None
+    crds_503: int = 0
+    crds_delay: float = 0.0
+    wrong_checksum: set[str] = field(default_factory=set)
+    wrong_length: set[str] = field(default_factory=set)
 
     def take(self, name: str) -> bool:
         """Use up one of a counted fault; say whether there was one left."""
@@ -57,7 +67,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class Access:
-    """One request: service (mast, s3), method, path, status and bytes of the body sent."""
+    """One request: service (mast, s3, crds), method, path, status and bytes of the body sent."""
 
     service: str
     method: str

@@ -1,4 +1,4 @@
-"""The loopback archive: MAST on one port, the public bucket on another, in a thread or in the foreground."""
+"""The loopback archive: MAST and CRDS on one port, the public bucket on another, in threads or in the foreground."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from wfc3tvb.simulate.archive.crds import PREFIX, Crds
 from wfc3tvb.simulate.archive.faults import Access, AccessLog, Faults
 from wfc3tvb.simulate.archive.index import Index
+from wfc3tvb.simulate.archive.mappings import CONTEXT
 from wfc3tvb.simulate.archive.mast import Mast
 from wfc3tvb.simulate.archive.s3 import Bucket, error
 
@@ -35,29 +37,41 @@ class Archive:
 
     Attributes
     ----------
-    mast, s3 : str
+    mast, s3, crds : str
         Addresses.
     faults : Faults
         May be changed while the archive runs.
     log : AccessLog
         Every request so far.
     config : Path
-        Folder with ``astroquery.cfg``.
+        Folder with ``astroquery.cfg``, and an empty CRDS cache; gone when the archive is.
+    context : str
+        The CRDS context of the folder's references.
     """
 
     mast: str
     s3: str
+    crds: str
     faults: Faults
     log: AccessLog
     config: Path
+    context: str = CONTEXT
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that point astroquery, s3fs and this package here."""
+        """Return the environment variables that point astroquery, s3fs, crds and this package here.
+
+        They must be set before astroquery and crds are imported. ``CRDS_PATH`` is a cache of this archive's own, so
+        that nothing of it gets into a real cache.
+        """
         return {
             "WFC3TVB_MAST_URL": self.mast,
             "ASTROPY_CONFIG_DIR": str(self.config),
             "AWS_ENDPOINT_URL_S3": self.s3,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "CRDS_SERVER_URL": self.crds,
+            "CRDS_OBSERVATORY": "hst",
+            "CRDS_CONTEXT": self.context,
+            "CRDS_PATH": str(self.config / "crds_cache"),
         }
 
 
@@ -79,14 +93,15 @@ class _Watched:
             sent += len(message.get("body", b""))
             await send(message)
 
-        await asyncio.sleep(self.faults.latency)
-        app = self._unavailable() if self.faults.take(f"{self.service}_503") else self.app
+        service = "crds" if scope["path"].startswith(PREFIX) else self.service
+        await asyncio.sleep(self.faults.latency + (self.faults.crds_delay if service == "crds" else 0))
+        app = self._unavailable() if self.faults.take(f"{service}_503") else self.app
         query = scope.get("query_string", b"").decode()
         path = scope["path"] + ("?" + query if query else "")
         try:
             await app(scope, receive, count)
         finally:
-            self.log.add(Access(self.service, scope["method"], path, status, sent))
+            self.log.add(Access(service, scope["method"], path, status, sent))
 
     def _unavailable(self) -> App:
         after = self.faults.retry_after
@@ -94,8 +109,8 @@ class _Watched:
         return error("ServiceUnavailable", 503, headers)
 
 
-def applications(index: Index, faults: Faults, log: AccessLog) -> tuple[App, App]:
-    """Return the applications of MAST and of the bucket."""
+def applications(index: Index, crds: Crds, faults: Faults, log: AccessLog) -> tuple[App, App]:
+    """Return the applications of MAST and CRDS, and of the bucket."""
     mast, bucket = Mast(index, faults), Bucket(index, faults)
     search = "/search/{mission}/api/v0.1"
 
@@ -103,8 +118,8 @@ def applications(index: Index, faults: Faults, log: AccessLog) -> tuple[App, App
         for name, value in (await request.json()).items():
             if name not in asdict(faults):
                 return JSONResponse({"error": f"no fault is called {name}"}, 400)
-            setattr(faults, name, set(value) if name == "missing" else value)
-        return JSONResponse(asdict(faults) | {"missing": sorted(faults.missing)})
+            setattr(faults, name, set(value) if isinstance(value, list) else value)
+        return JSONResponse({n: sorted(v) if isinstance(v, set) else v for n, v in asdict(faults).items()})
 
     routes = [
         Route("/search/util/api/v0.1/column_list", mast.column_list),
@@ -115,6 +130,9 @@ def applications(index: Index, faults: Faults, log: AccessLog) -> tuple[App, App
         Route("/api/v0/invoke", mast.invoke, methods=["POST"]),
         Route("/api/v0.1/Download/file", mast.download),
         Route("/whoami", mast.whoami),
+        Route(PREFIX + "/json/{method}/{id}/", crds.call, methods=["POST"]),
+        Route(PREFIX + "/mappings/hst/{name}", crds.get_file),
+        Route(PREFIX + "/references/hst/{name}", crds.get_file),
         Route("/faults", control, methods=["POST"]),
     ]
     objects = [Route("/stpubdata", bucket.list_objects), Route("/stpubdata/", bucket.list_objects),
@@ -139,41 +157,52 @@ def serve(
     Parameters
     ----------
     folder : Path or Index
-        Laid out like the public bucket: ``hst/public/<4>/<dataset>/<file>.fits``.
+        Laid out like the public bucket: ``hst/public/<4>/<dataset>/<file>.fits``, and ``references/<file>.fits``.
     faults : Faults, optional
         What goes wrong.
     log : Path, optional
         File of JSON lines, one a request.
     host, ports
-        Where to listen; port 0 takes a free one. The first is MAST's, the second the bucket's.
+        Where to listen; port 0 takes a free one. The first is MAST's and CRDS's, the second the bucket's.
     """
     index = folder if isinstance(folder, Index) else Index.from_folder(Path(folder))
     faults, access = faults or Faults(), AccessLog(log)
-    sockets = [_listen(host, port) for port in ports]
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        config = Path(scratch)
+        references = config / "none" if isinstance(folder, Index) else Path(folder) / "references"
+        crds = Crds(references, config, faults)
+        sockets = [stack.enter_context(_listen(host, port)) for port in ports]
+        name = "localhost" if host == "127.0.0.1" else host
+        mast, s3 = (f"http://{name}:{sock.getsockname()[1]}" for sock in sockets)
+        crds.url = mast + PREFIX
+        (config / "astroquery.cfg").write_text(f"[mast]\nserver = {mast}\n")
+        with _running(applications(index, crds, faults, access), sockets):
+            yield Archive(mast, s3, crds.url, faults, access, config)
+
+
+@contextmanager
+def _running(apps: tuple[App, ...], sockets: list[socket.socket]) -> Iterator[None]:
+    """Run each application on its socket, in a thread of its own."""
     servers = [
-        uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
-        for app in applications(index, faults, access)
+        # A cut download is an error for uvicorn; here it was asked for.
+        uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+        for app in apps
     ]
     threads = [
         threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
         for server, sock in zip(servers, sockets, strict=True)
     ]
-    mast, s3 = (f"http://{'localhost' if host == '127.0.0.1' else host}:{s.getsockname()[1]}" for s in sockets)
-    with tempfile.TemporaryDirectory() as config:
-        (Path(config) / "astroquery.cfg").write_text(f"[mast]\nserver = {mast}\n")
+    for thread in threads:
+        thread.start()
+    try:
+        while not all(server.started for server in servers):
+            time.sleep(0.01)
+        yield
+    finally:
+        for server in servers:
+            server.should_exit = True
         for thread in threads:
-            thread.start()
-        try:
-            while not all(server.started for server in servers):
-                time.sleep(0.01)
-            yield Archive(mast, s3, faults, access, Path(config))
-        finally:
-            for server in servers:
-                server.should_exit = True
-            for thread in threads:
-                thread.join(10)
-            for sock in sockets:
-                sock.close()
+            thread.join(10)
 
 
 def run(
