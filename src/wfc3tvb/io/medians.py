@@ -30,7 +30,7 @@ def _median(plane: NDArray[Any]) -> float:
     bits = plane.view(np.dtype("<u4"))
     swap = plane.dtype.newbyteorder("=") != plane.dtype
     low, high = _bracket(plane)
-    kept = np.empty(n, np.float32)
+    kept = np.empty(n + 1, np.float32)
     n_kept, n_below, n_nan = _extract(bits, swap, low, high, kept)
     if n_nan:
         return float("nan")
@@ -57,7 +57,10 @@ def _bracket(plane: NDArray[Any]) -> tuple[np.float32, np.float32]:
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _extract(bits, swap, low, high, kept):  # type: ignore[no-untyped-def]
-    """Copy what lies in [low, high] into `kept`; return how many do, how many lie below, how many are NaN."""
+    """Copy what lies in [low, high] into `kept` (a place longer than the plane, for the last one to be tried in).
+
+    Return how many do, how many lie below, how many are NaN.
+    """
     n_rows, n_columns = bits.shape
     row = np.empty(n_columns, np.uint32)
     values = row.view(np.float32)
@@ -74,6 +77,4 @@ def _extract(bits, swap, low, high, kept):  # type: ignore[no-untyped-def]
             n_nan += value != value
             kept[n_kept] = value
             n_kept += (value >= low) & (value <= high)
-            if n_kept == kept.size:
-                n_kept -= 1
     return n_kept, n_below, n_nan

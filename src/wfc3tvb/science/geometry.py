@@ -1,9 +1,10 @@
 """Where the telescope was, and what stood around it, at each read.
 
 Orbit: the elements of the support file, evaluated as STScI's calcos does (equation of the centre to the third order;
-W. M. Smart, Spherical Astronomy, section 75). Sun and sidereal time: the low-precision formulas of the Astronomical
-Almanac (page C5 and B8; 0.01 deg between 1950 and 2050), so nothing is downloaded. Precession since 2000 (0.2 deg at
-most for the telescope's life) is within the 0.5 deg that these angles are good to.
+W. M. Smart, Spherical Astronomy, section 75). The frame is that of J2000: a two-line element set of the same day,
+turned from its own frame (TEME) to GCRS, agrees within 3 km, unturned it differs by 16 km. The Sun comes from the
+low-precision formula of the Astronomical Almanac (page C5; 0.01 deg between 1950 and 2050) less the precession since
+J2000, the longitude from the Earth rotation angle (IERS Conventions 2010, eq. 5.15), so nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Geometry:
 
 
 def orbit_position(orbit: OrbitElements, mjd: Floats) -> Floats:
-    """Return the telescope's geocentric position [km], shape (n, 3), equatorial (the frame of POSTNSTX/Y/Z)."""
+    """Return the telescope's geocentric position [km], shape (n, 3), equator of J2000 (as POSTNSTX/Y/Z)."""
     dt = (mjd - _MJD_1985) * _DAY - orbit.epoch
     mean = orbit.mean_anomaly + 2 * np.pi * (orbit.mean_motion * dt + orbit.mean_motion_rate * dt**2 / 2)
     e, s, c = orbit.eccentricity, np.sin(mean), np.cos(mean)
@@ -71,11 +72,12 @@ def orbit_position(orbit: OrbitElements, mjd: Floats) -> Floats:
 
 
 def sun_direction(mjd: Floats) -> Floats:
-    """Return the direction of the Sun, unit vectors of shape (n, 3), mean equator of date (Almanac, page C5)."""
+    """Return the direction of the Sun, unit vectors of shape (n, 3), mean equator of J2000 (Almanac, page C5)."""
     n = mjd - _MJD_2000
+    precession = 3.82394e-5 * n
     g = np.radians(357.528 + 0.9856003 * n)
-    longitude = np.radians(280.460 + 0.9856474 * n + 1.915 * np.sin(g) + 0.020 * np.sin(2 * g))
-    obliquity = np.radians(23.439 - 4e-7 * n)
+    longitude = np.radians(280.460 + 0.9856474 * n + 1.915 * np.sin(g) + 0.020 * np.sin(2 * g) - precession)
+    obliquity = np.radians(23.4393)
     return np.stack(
         [
             np.cos(longitude),
@@ -86,9 +88,9 @@ def sun_direction(mjd: Floats) -> Floats:
     )
 
 
-def sidereal_angle(mjd: Floats) -> Floats:
-    """Return Greenwich mean sidereal time [deg] (IAU 1982, to first order in time; UT1 is taken as UTC)."""
-    return np.mod(280.46061837 + 360.98564736629 * (mjd - _MJD_2000), 360)
+def rotation_angle(mjd: Floats) -> Floats:
+    """Return the Earth rotation angle [deg] (IERS Conventions 2010, eq. 5.15; UT1 is taken as UTC)."""
+    return np.mod(360 * (0.7790572732640 + 1.00273781191135448 * (mjd - _MJD_2000)), 360)
 
 
 def view_geometry(position: Floats, mjd: Floats, ra: float, dec: float) -> Geometry:
@@ -97,7 +99,7 @@ def view_geometry(position: Floats, mjd: Floats, ra: float, dec: float) -> Geome
     Parameters
     ----------
     position : ndarray, shape (n, 3)
-        Geocentric position of the telescope [km], equatorial.
+        Geocentric position of the telescope [km], equator of J2000.
     mjd : ndarray, shape (n,)
         Times [MJD, UTC].
     ra, dec : float
@@ -117,7 +119,7 @@ def view_geometry(position: Floats, mjd: Floats, ra: float, dec: float) -> Geome
         bright_limb=np.sum(_limb_point(zenith, target, dip) * sun, 1) > 0,
         los_zenith=to_target,
         latitude=np.degrees(np.arcsin(zenith[:, 2])),
-        longitude=wrap(right_ascension - sidereal_angle(mjd)),
+        longitude=wrap(right_ascension - rotation_angle(mjd)),
         sun_hour_angle=wrap(right_ascension - sun_ra),
         in_shadow=sun_alt < 0,
     )
