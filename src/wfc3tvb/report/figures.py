@@ -19,7 +19,6 @@ Image = NDArray[np.floating[Any]]
 #: Okabe and Ito's colours, told apart by colour-blind people too.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a8a8a"
 CLASS_COLORS = {"none": GREEN, "mild": ORANGE, "moderate": "#CC5500", "severe": "#B00020", None: GREY}
-_STYLE = {"fontsize": 9}
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
         axis.set_axis_off()
     axes.flat[0].set_ylim(bottom=min(0.0, axes.flat[0].get_ylim()[0]))
     axes.flat[0].legend(loc="best", fontsize=8, frameon=False)
-    figure.supxlabel("time since the zeroth read [s]", **_STYLE)
-    figure.supylabel("sky [electron/s]", **_STYLE)
+    figure.supxlabel("time since the zeroth read [s]", fontsize=9)
+    figure.supylabel("sky [electron/s]", fontsize=9)
     return figure
 
 
@@ -64,7 +63,8 @@ def _curve(axis: Axes, one: Measurement) -> None:
     errors = [read["rate_err"] for read in reads]
     rates = [read["rate"] for read in reads]
     axis.errorbar(middle, rates, errors, fmt="o", ms=4, color=color, lw=1, label="between reads")
-    axis.plot([r["t_end"] for r in reads], [r["cumulative_rate"] for r in reads], color=BLUE, lw=1.2, label="cumulative")
+    cumulative = [read["cumulative_rate"] for read in reads]
+    axis.plot([read["t_end"] for read in reads], cumulative, color=BLUE, lw=1.2, label="cumulative")
     for read in one.reads:
         if read["in_shadow"]:
             axis.axvspan(read["t_start"], read["t_end"], color="0.9", lw=0, zorder=0)
@@ -140,7 +140,7 @@ def bars_figure(rows: Sequence[Row], group: str, value: str, *, label: str) -> F
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
     axis = figure.subplots()
     axis.bar([str(row[group]) for row in rows], [row[value] for row in rows], color=BLUE)
-    axis.set_ylabel(label, **_STYLE)
+    axis.set_ylabel(label, fontsize=9)
     axis.tick_params(labelsize=8)
     return figure
 
@@ -155,8 +155,8 @@ def points_figure(rows: Sequence[Row], x: str, y: str, *, labels: tuple[str, str
         axis.plot([r[x] for r in of], [r[y] for r in of], "o", ms=4, alpha=0.7, color=CLASS_COLORS[name], label=name)
     if shown:
         axis.legend(fontsize=8, frameon=False)
-    axis.set_xlabel(labels[0], **_STYLE)
-    axis.set_ylabel(labels[1], **_STYLE)
+    axis.set_xlabel(labels[0], fontsize=9)
+    axis.set_ylabel(labels[1], fontsize=9)
     axis.grid(alpha=0.25, lw=0.5)
     axis.tick_params(labelsize=8)
     return figure
