@@ -1,0 +1,175 @@
+"""The reads of one exposure: light, charge, counts.
+
+The chain of a read, in order: photons through the flat field, dark current and cosmic rays make charge; the
+amplifier's gain makes linear counts; the pixel's nonlinearity and full well make measured ones; the super zero
+read, the reset noise of the pixel, an offset common to all pixels and the read noise are added; the converter rounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.simulate.detector import Detector, Image
+from wfc3tvb.simulate.sky import Sky, scattered_pattern
+from wfc3tvb.simulate.timing import zeroth_read_time
+
+Floats = NDArray[np.float64]
+
+#: Cosmic rays per second on the full frame (WFC3 Instrument Handbook, section 7.9.2: 11 +- 1.5).
+COSMIC_RAYS = 11.0
+_FULL_AREA = 1014**2
+#: Reset noise of a pixel [electron]; scatter of a read's common offset, and its drift over an exposure [DN].
+_RESET_NOISE, _OFFSET_NOISE, _OFFSET_DRIFT = 15.0, 1.5, 8.0
+_CONVERTER_MAX = 65535
+
+
+@dataclass(frozen=True)
+class Trail:
+    """A satellite crossing the field in one read.
+
+    Attributes
+    ----------
+    read : int
+        The interval that ends with this read, 1 to NSAMP - 1.
+    electrons : float
+        Charge on the crest.
+    start, end : tuple of float
+        Where it enters and leaves: (x, y) as fractions of the frame's edge.
+    """
+
+    read: int
+    electrons: float = 2500.0
+    start: tuple[float, float] = (0.0, 0.2)
+    end: tuple[float, float] = (1.0, 0.75)
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What the detector read, and how many cosmic rays fell.
+
+    Attributes
+    ----------
+    counts : ndarray, shape (nsamp, raw, raw), uint16
+        In time order, the zeroth first [DN].
+    cosmic_rays : ndarray, shape (nsamp - 1,), int64
+        Events in each interval.
+    saturated : int
+        Light-sensitive pixels above the saturation level in the last read.
+    """
+
+    counts: NDArray[np.uint16]
+    cosmic_rays: NDArray[np.int64]
+    saturated: int
+
+
+@dataclass(frozen=True)
+class Light:
+    """What reaches the detector during an exposure.
+
+    Attributes
+    ----------
+    sources : ndarray, shape (raw, raw)
+        Light of stars and galaxies [electron/s].
+    sky : Sky
+        Level of each interval.
+    filter : str
+        Which flat field it passes.
+    trail : Trail or None
+        A satellite.
+    cosmic_rays : float
+        Events per second on a full frame's area.
+    """
+
+    sources: Image
+    sky: Sky
+    filter: str
+    trail: Trail | None = None
+    cosmic_rays: float = COSMIC_RAYS
+
+
+def expose(detector: Detector, light: Light, times: Floats, rng: np.random.Generator) -> Reads:
+    """Return the reads of an exposure.
+
+    Parameters
+    ----------
+    detector : Detector
+        The pixels.
+    light : Light
+        What falls on them.
+    times : ndarray, shape (nsamp,)
+        Time of every read since the zeroth [s].
+    rng : Generator
+        Source of all noise.
+    """
+    shape, nsamp = detector.gain.shape, len(times)
+    response, _ = detector.response(light.filter)
+    response = np.where(detector.light, response, np.float32(0))
+    pattern = scattered_pattern(detector.frame)
+    base = detector.zero + _RESET_NOISE / detector.gain * rng.standard_normal(shape, np.float32)
+    offsets = _common_offsets(rng, times)
+    charge = np.zeros(shape, np.float32)
+    counts = np.empty((nsamp, *shape), np.uint16)
+    events = np.zeros(nsamp - 1, np.int64)
+    for k in range(nsamp):
+        interval = max(k - 1, 0)
+        duration = zeroth_read_time(times) if k == 0 else times[k] - times[k - 1]
+        flux = light.sources + light.sky.uniform[interval] + light.sky.scattered[interval] * pattern
+        charge += rng.poisson((flux * response + detector.dark) * np.float32(duration))
+        if k:
+            events[k - 1] = add_cosmic_rays(charge, detector, light.cosmic_rays * duration, rng)
+            if light.trail and light.trail.read == k:
+                charge += rng.poisson(trail_image(light.trail, shape[0]) * detector.light)
+        measured = detector.measured(charge / detector.gain)
+        noise = detector.read_noise / detector.gain * rng.standard_normal(shape, np.float32)
+        counts[k] = np.clip(np.rint(measured + base + offsets[k] + noise), 0, _CONVERTER_MAX)
+    saturated = int(np.count_nonzero((measured > detector.saturation)[detector.frame.inner]))
+    return Reads(counts, events, saturated)
+
+
+def _common_offsets(rng: np.random.Generator, times: Floats) -> Floats:
+    """Return the offset of each read [DN] that all pixels share, reference pixels too: a drift, and noise."""
+    drift = _OFFSET_DRIFT * rng.standard_normal() * times / times[-1]
+    return np.asarray(drift + _OFFSET_NOISE * rng.standard_normal(len(times)))
+
+
+def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.random.Generator) -> int:
+    """Add to `charge`, in place, the cosmic rays of one interval, and return how many fell.
+
+    Each leaves a straight track of one to six pixels, its charge log-normal about 700 electrons.
+
+    Parameters
+    ----------
+    charge : ndarray, shape (raw, raw)
+        Charge of the pixels [electron].
+    detector : Detector
+        Whose light-sensitive pixels are hit.
+    expected : float
+        Mean number of events on the area of a full frame.
+    rng : Generator
+        Source of noise.
+    """
+    edge = detector.frame.light
+    n = int(rng.poisson(expected * edge**2 / _FULL_AREA))
+    y, x = rng.uniform(0, edge, (2, n))
+    angle = rng.uniform(0, 2 * np.pi, n)
+    length = rng.geometric(0.45, n).clip(1, 6)
+    energy = 700 * rng.lognormal(0, 0.9, n)
+    view = charge[detector.frame.inner]
+    for step in range(6):
+        on = length > step
+        row = (y[on] + step * np.sin(angle[on])).astype(int)
+        column = (x[on] + step * np.cos(angle[on])).astype(int)
+        inside = (row >= 0) & (row < edge) & (column >= 0) & (column < edge)
+        np.add.at(view, (row[inside], column[inside]), (energy[on] / length[on])[inside].astype(np.float32))
+    return n
+
+
+def trail_image(trail: Trail, size: int) -> Floats:
+    """Return the mean charge of a satellite's trail on a frame of `size` x `size` pixels [electron]."""
+    (x0, y0), (x1, y1) = trail.start, trail.end
+    y, x = np.mgrid[:size, :size] / size
+    distance = ((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / np.hypot(x1 - x0, y1 - y0) * size
+    return np.asarray(trail.electrons * np.exp(-0.5 * (distance / 1.8) ** 2))

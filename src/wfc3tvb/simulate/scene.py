@@ -1,0 +1,148 @@
+"""Stars and galaxies at fixed places of the sky, and their image on a frame.
+
+Counts rise with magnitude as in a deep field at high galactic latitude (Windhorst et al. 2011, ApJS 193, 27, in
+slope only). Galaxies have Sersic profiles (Graham and Driver 2005, PASA 22, 118).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.modeling.models import Sersic2D
+from numpy.typing import NDArray
+from scipy.signal import fftconvolve
+
+from wfc3tvb.simulate.frame import Frame
+from wfc3tvb.simulate.optics import Pointing, star_stamp
+
+Floats = NDArray[np.float64]
+Image = NDArray[np.float32]
+
+#: AB magnitude that gives one electron/s (WFC3 Instrument Handbook, section 9.3; F110W and F105W as of 2012).
+ZERO_POINT = {"F098M": 25.667, "F105W": 26.269, "F110W": 26.822, "F125W": 26.230, "F140W": 26.452, "F160W": 25.946}
+#: Per square arcminute.
+_STARS, _GALAXIES = 25, 90
+_HALF_FIELD = 80.0
+_PIXEL_X, _PIXEL_Y = 0.1354, 0.1210
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Sources around a target; arrays of shape (n,).
+
+    Attributes
+    ----------
+    ra, dec : ndarray
+        Position [deg].
+    mag : ndarray
+        AB magnitude, the same in every filter.
+    radius : ndarray
+        Half-light radius [arcsec]; 0 for a star.
+    index : ndarray
+        Sersic index.
+    axis_ratio, angle : ndarray
+        Minor over major axis, and position angle of the major axis [deg].
+    """
+
+    ra: Floats
+    dec: Floats
+    mag: Floats
+    radius: Floats
+    index: Floats
+    axis_ratio: Floats
+    angle: Floats
+
+    @property
+    def is_star(self) -> NDArray[np.bool_]:
+        """Whether each source is a star."""
+        return self.radius == 0
+
+    def rate(self, name: str) -> Floats:
+        """Return the total rate of each source in a filter [electron/s]."""
+        return np.asarray(10 ** (0.4 * (ZERO_POINT.get(name, 26.0) - self.mag)))
+
+
+def make_sources(seed: int, target: tuple[float, float]) -> Sources:
+    """Return the sources within 80 arcsec, in right ascension and declination, of a target [deg]."""
+    rng = np.random.default_rng((seed, 10))
+    area = (2 * _HALF_FIELD / 60) ** 2
+    n_stars, n_galaxies = int(_STARS * area), int(_GALAXIES * area)
+    n = n_stars + n_galaxies
+    east, north = rng.uniform(-_HALF_FIELD, _HALF_FIELD, (2, n)) / 3600
+    star = np.arange(n) < n_stars
+    mag = np.where(star, _magnitudes(rng, n, 17.5, 25.5, 0.15), _magnitudes(rng, n, 19.0, 26.5, 0.30))
+    radius = 0.55 * 10 ** (-0.09 * (mag - 20)) * rng.lognormal(0, 0.3, n)
+    return Sources(
+        ra=target[0] + east / np.cos(np.radians(target[1])),
+        dec=target[1] + north,
+        mag=mag,
+        radius=np.where(star, 0.0, radius),
+        index=rng.choice([1.0, 1.0, 1.5, 2.5, 4.0], n),
+        axis_ratio=rng.uniform(0.3, 1.0, n),
+        angle=rng.uniform(0, 180, n),
+    )
+
+
+def _magnitudes(rng: np.random.Generator, n: int, bright: float, faint: float, slope: float) -> Floats:
+    """Draw magnitudes whose counts grow as 10^(slope m)."""
+    low, high = 10 ** (slope * bright), 10 ** (slope * faint)
+    return np.asarray(np.log10(rng.uniform(low, high, n)) / slope)
+
+
+def place(sources: Sources, pointing: Pointing, frame: Frame) -> tuple[Floats, Floats]:
+    """Return the x and y of the sources on a frame as it is in a file (0-based)."""
+    x, y = pointing.wcs(frame).all_world2pix(sources.ra, sources.dec, 0, tolerance=1e-4)
+    return x, y
+
+
+def scene_rate(sources: Sources, pointing: Pointing, frame: Frame, name: str) -> Image:
+    """Return the light of the sources on a frame in a filter, shape (raw, raw) [electron/s], before the flat field.
+
+    Reference pixels get light too; the detector is what does not see it.
+    """
+    x, y = place(sources, pointing, frame)
+    rate = sources.rate(name)
+    near = (np.abs(x - frame.raw / 2) < frame.raw / 2 + 25) & (np.abs(y - frame.raw / 2) < frame.raw / 2 + 25)
+    image = np.zeros((frame.raw, frame.raw))
+    for i in np.flatnonzero(near & ~sources.is_star):
+        major = sources.angle[i] - pointing.pa_aperture
+        shape = sources.radius[i], sources.index[i], sources.axis_ratio[i], major
+        _add(image, galaxy_stamp(*shape, x[i] % 1, y[i] % 1) * rate[i], int(x[i] // 1), int(y[i] // 1))
+    image = np.maximum(fftconvolve(image, star_stamp(name, 0, 0), mode="same"), 0)
+    for i in np.flatnonzero(near & sources.is_star):
+        column, row = round(x[i]), round(y[i])
+        _add(image, star_stamp(name, y[i] - row, x[i] - column) * rate[i], column, row)
+    return image.astype(np.float32)
+
+
+def galaxy_stamp(radius: float, index: float, axis_ratio: float, angle: float, dx: float, dy: float) -> Floats:
+    """Return the light of a Sersic profile on 61 x 61 pixels, sum 1.
+
+    Parameters
+    ----------
+    radius, index, axis_ratio : float
+        Half-light radius along the major axis [arcsec], Sersic index, minor over major axis.
+    angle : float
+        Of the major axis, from the detector's y axis towards -x (east of north) [deg].
+    dx, dy : float
+        Offset of the centre from the middle pixel's.
+    """
+    fine, reach = 3, 30
+    step = (np.arange(-reach * fine - 1, reach * fine + 2)) / fine
+    x, y = np.meshgrid((step - dx) * _PIXEL_X, (step - dy) * _PIXEL_Y)
+    model = Sersic2D(1.0, radius, index, 0, 0, 1 - axis_ratio, np.radians(angle + 90))
+    values = model(x, y)
+    side = 2 * reach + 1
+    stamp = values.reshape(side, fine, side, fine).sum(axis=(1, 3))
+    return np.asarray(stamp / stamp.sum())
+
+
+def _add(image: Floats, stamp: Floats, column: int, row: int) -> None:
+    """Add a stamp to an image with its middle at (`row`, `column`); what falls outside is lost."""
+    reach, size = stamp.shape[0] // 2, image.shape[0]
+    y0, y1 = max(row - reach, 0), min(row + reach + 1, size)
+    x0, x1 = max(column - reach, 0), min(column + reach + 1, size)
+    if y0 < y1 and x0 < x1:
+        top, left = y0 - row + reach, x0 - column + reach
+        image[y0:y1, x0:x1] += stamp[top : top + y1 - y0, left : left + x1 - x0]
