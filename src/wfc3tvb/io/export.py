@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,34 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
     else:
         raise BadArgumentError(f"{format!r} is no format; take one of {', '.join(FORMATS)}")
     return path
+
+
+def format_of(path: Path) -> str:
+    """Return the format that a file's ending means.
+
+    Raises
+    ------
+    BadArgumentError
+        If it means none.
+    """
+    endings = {f".{name}": name for name in FORMATS} | {".vot": "votable", ".xml": "votable", ".fit": "fits"}
+    if path.suffix.lower() not in endings:
+        raise BadArgumentError(f"{path}: the ending tells no format; add --format {'|'.join(FORMATS)}")
+    return endings[path.suffix.lower()]
+
+
+def text_of(rows: pa.Table, format: str) -> str:
+    """Return a result as text.
+
+    Raises
+    ------
+    BadArgumentError
+        If the format is binary: those need a file.
+    """
+    if format in ("parquet", "fits"):
+        raise BadArgumentError(f"{format} is not text; add --output FILE")
+    with tempfile.TemporaryDirectory() as folder:
+        return write_table(rows, Path(folder) / "result", format).read_text(encoding="utf-8")
 
 
 def with_metadata(rows: pa.Table) -> pa.Table:

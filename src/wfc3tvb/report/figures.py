@@ -48,11 +48,21 @@ def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
         _curve(axis, one)
     for axis in axes.flat[len(measured) :]:
         axis.set_axis_off()
-    axes.flat[0].set_ylim(bottom=min(0.0, axes.flat[0].get_ylim()[0]))
+    axes.flat[0].set_ylim(_scale(measured))
+    for axis in axes.flat[max(0, len(measured) - columns) : len(measured)]:
+        axis.xaxis.set_tick_params(labelbottom=True)
     axes.flat[0].legend(loc="best", fontsize=8, frameon=False)
     figure.supxlabel("time since the zeroth read [s]", fontsize=9)
     figure.supylabel("sky [electron/s]", fontsize=9)
     return figure
+
+
+def _scale(measured: Sequence[Measurement]) -> tuple[float, float]:
+    """Return the limits of the one scale: those of the used reads, since short reads are noise."""
+    reads = [read for one in measured for read in one.reads if read["rate"] is not None]
+    rates = [read["rate"] for read in reads if read["used"]] or [read["rate"] for read in reads] or [1.0]
+    top, bottom = max(rates), min(0.0, *rates)
+    return bottom - 0.05 * (top - bottom), top + 0.12 * (top - bottom) + 1e-6
 
 
 def _curve(axis: Axes, one: Measurement) -> None:

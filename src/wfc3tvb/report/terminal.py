@@ -162,6 +162,17 @@ def repairs(rows: Sequence[Row]) -> Table:
     return table
 
 
+def finding(passed: bool, text: str, *, optional: bool = False) -> Text:
+    """Return one thing that was looked at: ok, or what is wrong (in yellow where it may be so)."""
+    word, style = ("ok", "green") if passed else ("no", "yellow") if optional else ("wrong", "bold red")
+    return Text.assemble((f"{word:6}", style), text)
+
+
+def failure(row: Row) -> Text:
+    """Return a row of `failures` on one line."""
+    return Text.assemble("  ", (row["key"], "red"), f" {row['stage']}: {row['message']}")
+
+
 def size(n_bytes: float) -> str:
     """Return a number of bytes for people: 168.3 MB."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -1,0 +1,84 @@
+"""Commands that ask the catalog: sql, query, queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wfc3tvb.cli.door import catalog_option, example, json_option, main, output_options, print_json, show
+from wfc3tvb.errors import BadArgumentError
+
+#: Rows that are shown in the terminal; files get them all.
+ROWS_SHOWN = 100
+
+
+@main.command()
+@click.argument("text", metavar="SELECT")
+@output_options
+@catalog_option
+@json_option
+@example('wfc3tvb sql "SELECT visit, worst_class FROM visits WHERE n_flagged > 0"')
+def sql(text: str, form: str | None, output: Path | None, catalog: Path, as_json: bool) -> None:
+    """Ask the catalog in SQL (DuckDB; tables: wfc3tvb sql "SHOW TABLES")."""
+    from wfc3tvb.io.catalog import open_catalog
+
+    with open_catalog(catalog) as store:
+        _deliver(store.fetch(text), "json" if as_json else form, output)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Value of a parameter; repeatable.")
+@output_options
+@catalog_option
+@json_option
+@example("wfc3tvb query my_visit --param visit=ibohbf")
+def query(
+    name: str, params: Sequence[str], form: str | None, output: Path | None, catalog: Path, as_json: bool
+) -> None:
+    """Run a documented query; `wfc3tvb queries` lists them."""
+    from wfc3tvb.io.catalog import open_catalog
+
+    pairs = [text.partition("=") for text in params]
+    if wrong := [key for key, equals, _ in pairs if not equals]:
+        raise BadArgumentError(f"--param {wrong[0]!r} has no value; write --param {wrong[0]}=VALUE")
+    with open_catalog(catalog) as store:
+        rows = store.query(name, **{key: value for key, _, value in pairs}).to_arrow_table()
+        _deliver(rows, "json" if as_json else form, output)
+
+
+@main.command()
+@json_option
+@example("wfc3tvb queries")
+def queries(as_json: bool) -> None:
+    """List the documented queries."""
+    from wfc3tvb.io.queries import load_all
+    from wfc3tvb.report import terminal
+
+    if as_json:
+        from dataclasses import asdict
+
+        print_json([asdict(q) for q in load_all().values()])
+    else:
+        show(terminal.queries_table(load_all().values()))
+
+
+def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
+    """Print or write the result of a query."""
+    from wfc3tvb.io.export import format_of, text_of, write_table
+    from wfc3tvb.report import terminal
+
+    form = form or (format_of(output) if output else "table")
+    if form == "table":
+        if output:
+            raise BadArgumentError("--format table is for the terminal; take csv, ecsv, parquet, votable or fits")
+        show(terminal.relation(rows, ROWS_SHOWN))
+        more = rows.num_rows - ROWS_SHOWN
+        click.echo(f"({rows.num_rows} rows" + (f", {more} not shown: add --format csv)" if more > 0 else ")"), err=True)
+    elif output:
+        click.echo(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
+    else:
+        click.echo(text_of(rows, form), nl=False)

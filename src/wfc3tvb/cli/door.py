@@ -1,0 +1,155 @@
+"""The door itself: the group of commands, the options that several share, and printing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from wfc3tvb import __version__
+from wfc3tvb.config import DEFAULT_CATALOG
+from wfc3tvb.errors import TvbError
+
+if TYPE_CHECKING:
+    from wfc3tvb.progress import Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+EXIT_ITEMS_FAILED = 1
+EXIT_INTERRUPTED = 130
+#: The commands in the order a person meets them.
+COMMANDS = (
+    "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "export",
+    "rescore", "verify", "compact", "doctor", "simulate", "archive",
+)  # fmt: skip
+
+
+class FrontDoor(click.Group):
+    """A group that turns this package's errors into one line and an exit code; bugs keep their traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except TvbError as error:
+            complain(error)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.secho("interrupted; the same command goes on from here", fg="yellow", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order a person meets them, not by the alphabet."""
+        return sorted(self.commands, key=COMMANDS.index)
+
+
+def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Make one decorator of several options."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def example(text: str) -> Callable[[F], F]:
+    """Add an example to a command's help."""
+
+    def decorate(function: F) -> F:
+        function.__doc__ = f"{function.__doc__}\n\n    \b\n    Example:\n" + "\n".join(
+            f"      {line}" for line in text.splitlines()
+        )
+        return function
+
+    return decorate
+
+
+catalog_option = click.option(
+    "--catalog", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_CATALOG, show_default=True,
+    envvar="WFC3TVB_CATALOG", help="Folder of the catalog.",
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+parallel_options = option_group(
+    click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."),
+    click.option("--cluster", metavar="ADDRESS|local:N", help="Dask scheduler (pip install 'wfc3tvb[cluster]')."),
+)
+id_option = click.option(
+    "--id", "--asn", "ids", multiple=True, metavar="ID", help="Association, dataset or rootname, any case; repeatable."
+)
+output_options = option_group(
+    click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet", "votable", "fits", "ecsv"]),
+                 help="Format; without it a table, or what the ending of --output says."),
+    click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write."),
+)  # fmt: skip
+output_folder = click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, "-V", "--version", prog_name="wfc3tvb")
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens to stderr.")
+def main(verbose: bool) -> None:
+    """Find, score and repair the time-variable background of Hubble WFC3/IR exposures.
+
+    \b
+    First time here?   wfc3tvb demo
+    Your visit:        wfc3tvb survey --asn IBOHBF040
+                       wfc3tvb show IBOHBF040
+                       wfc3tvb reprocess --asn IBOHBF040
+    """  # noqa: D301 (click wants the character itself)
+    if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+
+
+# --- printing ------------------------------------------------------------------------------------------------------
+
+
+def complain(error: TvbError) -> None:
+    """Print an error as one line."""
+    click.secho(f"wfc3tvb: {error}", fg="red", err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print `value` as JSON whose numbers read back exactly."""
+    click.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def show(*things: Any) -> None:
+    """Print texts as they stand and renderables; where the output is no terminal, 200 columns wide."""
+    from rich.console import Console
+
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
+    for thing in things:
+        console.print(thing, markup=False)
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """Yield a `Progress` that draws a bar per stage on stderr; silent where that is no terminal."""
+    from wfc3tvb.progress import silent
+
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, TextColumn("{task.fields[failed]}"), console=Console(stderr=True)) as drawn:
+        tasks: dict[str, Any] = {}
+
+        def draw(stage: str, done: int, total: int | None = None, *, failed: int = 0) -> None:
+            if stage not in tasks:
+                tasks[stage] = drawn.add_task(stage, total=total, failed="")
+            text = f"[red]{failed} failed" if failed else ""
+            drawn.update(tasks[stage], completed=done, total=total, failed=text)
+
+        yield draw

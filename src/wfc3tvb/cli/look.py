@@ -1,0 +1,86 @@
+"""Commands that look at exposures: show, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wfc3tvb.cli.door import EXIT_ITEMS_FAILED, catalog_option, complain, example, json_option, main, print_json, show
+from wfc3tvb.errors import TvbError, UnknownDatasetError
+
+if TYPE_CHECKING:
+    from wfc3tvb.exposure import Row
+    from wfc3tvb.io.catalog import Catalog
+
+
+@main.command("show")
+@click.argument("name", metavar="ID")
+@catalog_option
+@json_option
+@example("wfc3tvb show IBOHBF040\nwfc3tvb show ibohbfb9q")
+def show_command(name: str, catalog: Path, as_json: bool) -> None:
+    """Show one exposure, association or visit: the exposures, the curve, the verdict and why."""
+    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.report import terminal
+
+    with open_catalog(catalog) as store:
+        exposures = _rows(store, "exposures", name)
+        if not exposures:
+            raise UnknownDatasetError(name, f"the catalog in {catalog}")
+        reads = {row["rootname"]: _rows(store, "reads", row["rootname"]) for row in exposures}
+    if as_json:
+        print_json([{"exposure": row, "reads": reads[row["rootname"]]} for row in exposures])
+        return
+    if len(exposures) == 1:
+        show(terminal.verdict(exposures[0]), "", terminal.curve(reads[exposures[0]["rootname"]]))
+    else:
+        first = exposures[0]
+        show(terminal.exposures_table(exposures, f"{name.lower()}  {first['target_name']}  {first['proposal_id']}"))
+    flagged = sorted({row["dataset"] for row in exposures if row["flagged"]})
+    command = f"reprocess --id {flagged[0]}" if flagged else f"show {exposures[-1]['rootname']}"
+    show("", f"next: wfc3tvb {command} --catalog {catalog}")
+
+
+def _rows(store: Catalog, table: str, name: str) -> list[Row]:
+    """Return the rows of `exposures` (by rootname, dataset, association or visit) or `reads`, in order."""
+    where = "rootname = $name" if table == "reads" else "$name IN (rootname, dataset, asn_id, visit)"
+    order = "read" if table == "reads" else "expstart, rootname"
+    rows: list[Row] = store.fetch(f"FROM {table} WHERE {where} ORDER BY {order}", {"name": name.lower()}).to_pylist()
+    return rows
+
+
+@main.command()
+@click.argument("files", metavar="IMA...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curves into this PNG.")
+@click.option("--pstat", is_flag=True, help="Fill cumulative_median (all pixels, as wfc3tools.pstat).")
+@json_option
+@example("wfc3tvb measure ibohbfb9q_ima.fits --plot curve.png")
+@click.pass_context
+def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat: bool, as_json: bool) -> None:
+    """Measure local IMA files: curves and scores, no catalog; with the SPT where it lies beside."""
+    from wfc3tvb.config import MeasureSettings
+    from wfc3tvb.pipeline.measure import measure as measure_file
+    from wfc3tvb.report import terminal
+
+    measured, errors = [], []
+    for path in files:
+        try:
+            measured.append(measure_file(path, settings=MeasureSettings(pstat=pstat)))
+        except TvbError as error:
+            errors.append(error)
+            complain(error)
+    if as_json:
+        print_json([{"exposure": m.exposure, "reads": m.reads} for m in measured])
+    else:
+        for m in measured:
+            show(terminal.verdict(m.exposure), terminal.curve(m.reads), "")
+    if plot and measured:
+        from wfc3tvb.report.figures import curves_figure, save
+
+        save(curves_figure(measured), plot)
+        click.echo(f"wrote {plot}", err=as_json)
+    if errors:
+        ctx.exit(EXIT_ITEMS_FAILED if measured else errors[0].exit_code)

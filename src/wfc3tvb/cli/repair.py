@@ -1,0 +1,132 @@
+"""Commands that make images: calibrate, reprocess."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wfc3tvb.cli.door import (
+    EXIT_ITEMS_FAILED,
+    bars,
+    catalog_option,
+    complain,
+    example,
+    id_option,
+    json_option,
+    main,
+    parallel_options,
+    print_json,
+    show,
+)
+from wfc3tvb.errors import TvbError
+
+
+@main.command()
+@click.argument("files", metavar="RAW_OR_ASN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--engine", type=click.Choice(["auto", "native", "calwf3"]), default="auto", show_default=True,
+              help="native is ours; calwf3 is STScI's program; auto takes calwf3 where it is installed.")
+@click.option("--crcorr", type=click.Choice(["header", "omit", "perform"]), default="header", show_default=True,
+              help="Up-the-ramp fit: as the header says, left out, or done.")
+@click.option("--no-ima", is_flag=True, help="Do not write the IMA.")
+@click.option("--overwrite", is_flag=True, help="Replace products that are there.")
+@click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the products.")
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the native engine.")
+@json_option
+@example("iref=/my/references/ wfc3tvb calibrate ibohbfb9q_raw.fits --crcorr omit")
+@click.pass_context
+def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_ima: bool, **options: Any) -> None:
+    """Calibrate local RAW files or associations, as calwf3; exits with 2 where one failed."""
+    from wfc3tvb.pipeline.calibrate import calibrate as run_calibrate
+    from wfc3tvb.report import terminal
+
+    results, failed = [], 0
+    for path in files:
+        try:
+            results += run_calibrate([path], write_ima=not no_ima, **options)
+        except TvbError as error:
+            failed += 1
+            complain(error)
+    for result in results:
+        for warning in result.warnings:
+            click.secho(f"{result.rootname}: {warning}", fg="yellow", err=True)
+        if not as_json:
+            products = ", ".join(str(p) for p in (result.ima, result.flt) if p)
+            took = terminal.duration(result.wall_s)
+            show(f"{result.rootname}: {products}  (CRCORR {result.crcorr}, {result.engine}, {took})")
+    if as_json:
+        print_json([_plain(result) for result in results])
+    ctx.exit(2 if failed else 0)
+
+
+def _plain(result: Any) -> dict[str, Any]:
+    """Return a dataclass as what JSON can say."""
+    from dataclasses import asdict
+
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(result).items()}
+
+
+@main.command()
+@id_option
+@click.option("--where", metavar="SQL", help="Condition on exposures, e.g. \"tvb_class = 'severe'\".")
+@click.option("--method", type=click.Choice(["auto", "omit", "flatten", "mask_reads"]), default="auto",
+              show_default=True, help="auto takes what the catalog recommends for each exposure.")
+@click.option("--engine", type=click.Choice(["auto", "native", "calwf3"]), default="auto", show_default=True)
+@click.option("--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, recorded.")
+@click.option("--use-db", is_flag=True, help="Take the astrometry service's solution in updatewcs.")
+@click.option("--recover-saturated", is_flag=True, help="Recover pixels saturated only in the last reads.")
+@click.option("--drizzle-pars", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="JSON file of AstroDrizzle parameters that override the MDRIZTAB's.")
+@click.option("--weight", type=click.Choice(["exptime", "ivm"]), default="exptime", show_default=True)
+@click.option("--keep", is_flag=True, help="Keep the scratch files.")
+@click.option("--keep-best", is_flag=True, help="Link the best product of each association into best/.")
+@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
+@click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), default=Path("tvb-products"),
+              show_default=True, help="Folder of the products.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done: associations, bytes, references, time.")
+@parallel_options
+@catalog_option
+@json_option
+@example("wfc3tvb reprocess --asn IBOHBF040\nwfc3tvb reprocess --where \"tvb_class = 'severe'\" --dry-run")
+@click.pass_context
+def reprocess(
+    ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool, jobs: int,
+    cluster: str | None, dry_run: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Repair flagged associations: recalibrate, drizzle, compare with the archive's, record."""
+    from wfc3tvb.io.catalog import Catalog, open_catalog
+    from wfc3tvb.names import dataset_name
+    from wfc3tvb.pipeline.reprocess import ReprocessSettings, plan_reprocess
+    from wfc3tvb.pipeline.reprocess import reprocess as run_reprocess
+
+    open_catalog(catalog).close()  # a missing catalog is an error here, not made
+    settings = ReprocessSettings(**options)
+    names = tuple(dataset_name(name) for name in ids)
+    with Catalog.create(catalog) as store, bars() as progress:
+        plan = plan_reprocess(store, ids=names, where=where, settings=settings)
+        if dry_run:
+            _say_plan(plan, as_json)
+            return
+        if not as_json:
+            _say_plan(plan, as_json)
+        report = run_reprocess(
+            store, ids=names, where=where, settings=settings, jobs=jobs, cluster=cluster, progress=progress
+        )
+    _say_repair(report, as_json)
+    ctx.exit(EXIT_ITEMS_FAILED if report.failures else 0)
+
+
+def _say_plan(plan: Any, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    if as_json:
+        print_json(asdict(plan))
+
+
+def _say_repair(report: Any, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    if as_json:
+        print_json(asdict(report))

@@ -1,0 +1,167 @@
+"""Commands that find and measure: demo, survey, rescore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wfc3tvb.cli.door import (
+    EXIT_ITEMS_FAILED,
+    bars,
+    catalog_option,
+    example,
+    id_option,
+    json_option,
+    main,
+    parallel_options,
+    print_json,
+    show,
+)
+from wfc3tvb.errors import BadArgumentError
+
+if TYPE_CHECKING:
+    from wfc3tvb.config import Selection
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False), default="wfc3tvb-demo")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
+@example("wfc3tvb demo")
+def demo(out: Path, jobs: int) -> None:
+    """Show the whole chain on a simulated visit: survey, SQL, repair, pictures. No network, under two minutes."""
+    from wfc3tvb.demo import run
+
+    with bars() as progress:
+        for part in run(out, jobs=jobs, progress=progress):
+            show(part)
+
+
+@main.command()
+@id_option
+@click.option("--proposal", "proposals", type=int, multiple=True, help="Proposal number; repeatable.")
+@click.option("--filters", help="F105W,F110W (default), other names with commas, or all.")
+@click.option("--start", help="Observed after this date (2013-01-06, or an MJD).")
+@click.option("--end", help="Observed before this date.")
+@click.option("--all", "everything", is_flag=True, help="The whole archive; without it and any selection: the plan.")
+@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
+@click.option("--rows", type=click.IntRange(8, 1014), help="Detector rows to read of each exposure.")
+@click.option("--precision", type=float, help="Error of a rate to aim at [e-/s]; decides --rows.")
+@click.option("--pstat", is_flag=True, help="Fill cumulative_median from all pixels (reads whole files).")
+@click.option("--recheck", is_flag=True, help="Measure again what is known.")
+@click.option("--limit", type=click.IntRange(1), help="At most this many exposures.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done: exposures, requests, bytes, time.")
+@parallel_options
+@catalog_option
+@json_option
+@example("wfc3tvb survey --asn IBOHBF040\nwfc3tvb survey --source ./my-files --filters all --jobs 4")
+@click.pass_context
+def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, cluster: str | None, **given: Any) -> None:
+    """Crawl, measure, score and store what is new or changed."""
+    from dataclasses import asdict
+
+    from wfc3tvb.config import MeasureSettings
+    from wfc3tvb.io.catalog import Catalog
+    from wfc3tvb.pipeline.crawl import open_source, rows_for_precision
+    from wfc3tvb.pipeline.survey import plan_survey
+    from wfc3tvb.pipeline.survey import survey as run_survey
+
+    selection, restricted = _selection(given)
+    rows = given["rows"] or (rows_for_precision(given["precision"]) if given["precision"] else None)
+    settings = MeasureSettings(rows=rows, pstat=given["pstat"])
+    source = open_source(given["source"])
+    store = Catalog.create(catalog, settings=asdict(settings))
+    local = Path(given["source"]).is_dir()
+    with bars() as progress:
+        if given["dry_run"] or not (restricted or given["everything"] or local):
+            plan = plan_survey(store, selection, source=source, jobs=jobs, recheck=given["recheck"], progress=progress)
+        else:
+            plan = None
+            options = {"jobs": jobs, "cluster": cluster, "recheck": given["recheck"], "progress": progress}
+            report = run_survey(store, selection, source=source, settings=settings, **options)
+    if plan is not None:
+        _say_plan(plan, as_json, asked=given["dry_run"])
+        return
+    _say_survey(report, as_json)
+    ctx.exit(EXIT_ITEMS_FAILED if report.n_failed else 0)
+
+
+def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
+    """Return the selection that options mean, and whether they restrict anything."""
+    from wfc3tvb.config import Selection
+    from wfc3tvb.names import dataset_name
+
+    filters = given["filters"]
+    names = None if not filters else tuple(f.strip() if f == "all" else f.strip().upper() for f in filters.split(","))
+    start, end = _mjd(given["start"]), _mjd(given["end"])
+    ids = tuple(dataset_name(text) for text in given["ids"])
+    restricted = bool(ids or given["proposals"] or start or end or given["limit"])
+    return Selection(ids, tuple(given["proposals"]), names, start, end, given["limit"]), restricted
+
+
+def _mjd(text: str | None) -> float | None:
+    """Return a date as MJD."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    from astropy.time import Time
+
+    try:
+        return float(Time(text, scale="utc").mjd)
+    except ValueError as error:
+        raise BadArgumentError(f"{text!r} is no date; write 2013-01-06, 2013-01-06T18:00:00 or an MJD") from error
+
+
+def _say_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
+    from dataclasses import asdict
+
+    from wfc3tvb.report import terminal
+
+    if as_json:
+        print_json(asdict(plan))
+        return
+    cost = f"{plan.requests} requests, {terminal.size(plan.n_bytes)}, about {terminal.duration(plan.seconds)}"
+    show(f"{plan.n_exposures} exposures of {plan.n_datasets} datasets to be measured: {cost}")
+    show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
+    if not asked:
+        show("that is everything the archive has: run it with --all, or select with --id, --proposal, --start, --end")
+
+
+def _say_survey(report: Any, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from wfc3tvb.report import terminal
+
+    if as_json:
+        print_json(asdict(report))
+        return
+    speed = f"{terminal.size(report.n_bytes)} in {terminal.duration(report.seconds)}"
+    show(f"{report.n_measured} exposures measured ({speed}), {report.n_known} known before, {report.n_failed} failed")
+    for row in report.failures:
+        show(terminal.failure(row))
+    show(terminal.counts(report.classes), f"{report.n_flagged} flagged for repair", f"next: {report.next_command}")
+    if report.hint:
+        show(report.hint)
+
+
+@main.command()
+@catalog_option
+@json_option
+@example("wfc3tvb rescore")
+def rescore(catalog: Path, as_json: bool) -> None:
+    """Score again from the stored reads, without pixels."""
+    from wfc3tvb.io.catalog import Catalog, open_catalog
+    from wfc3tvb.pipeline.rescore import rescore as run_rescore
+    from wfc3tvb.report import terminal
+
+    open_catalog(catalog).close()  # a missing catalog is an error here, not made
+    with bars() as progress:
+        report = run_rescore(Catalog.create(catalog), progress=progress)
+    if as_json:
+        print_json({"n_scored": report.n_scored, "n_changed": report.n_changed, "classes": dict(report.classes)})
+    else:
+        show(f"{report.n_scored} exposures scored again, {report.n_changed} changed", terminal.counts(report.classes))

@@ -1,0 +1,106 @@
+"""Commands around the catalog: report, export, verify, compact, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wfc3tvb.cli.door import EXIT_ITEMS_FAILED, bars, catalog_option, example, json_option, main, print_json, show
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False), default="tvb-report")
+@catalog_option
+@example("wfc3tvb report my-report")
+def report(out: Path, catalog: Path) -> None:
+    """Write the report: one folder of HTML, pictures and tables that opens offline."""
+    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.report.pages import write_report
+
+    with open_catalog(catalog) as store, bars() as progress:
+        page = write_report(store, out, progress=progress)
+    click.echo(f"wrote {page}")
+
+
+@main.command()
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--format", "form", type=click.Choice(["parquet", "votable", "fits", "csv", "ecsv", "json"]),
+              default="parquet", show_default=True, help="Format of the files.")
+@catalog_option
+@example("wfc3tvb export --format fits my-release")
+def export(out: Path, form: str, catalog: Path) -> None:
+    """Write one file per table, units and descriptions included, with a README and checksums."""
+    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.io.release import write_release
+
+    with open_catalog(catalog) as store:
+        for path in write_release(store, out, form):
+            click.echo(f"wrote {path}")
+
+
+@main.command()
+@catalog_option
+@json_option
+@example("wfc3tvb verify")
+@click.pass_context
+def verify(ctx: click.Context, catalog: Path, as_json: bool) -> None:
+    """Let the catalog check itself: files, keys, units, versions, counts."""
+    from dataclasses import asdict
+
+    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.pipeline.verify import verify as run_verify
+    from wfc3tvb.report import terminal
+
+    with open_catalog(catalog) as store:
+        results = run_verify(store)
+    if as_json:
+        print_json([asdict(result) for result in results])
+    else:
+        for result in results:
+            show(terminal.finding(result.passed, f"{result.target:12} {result.check:12} {result.detail}"))
+    ctx.exit(0 if all(result.passed for result in results) else EXIT_ITEMS_FAILED)
+
+
+@main.command()
+@click.option("--grace-hours", type=click.IntRange(0), default=24, show_default=True,
+              help="Unused files younger than this stay, for those who read them.")
+@catalog_option
+@json_option
+@example("wfc3tvb compact")
+def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
+    """Merge the catalog's small files; readers are not blocked."""
+    from dataclasses import asdict
+
+    from wfc3tvb.io.catalog import Catalog, open_catalog
+    from wfc3tvb.pipeline.compact import compact as run_compact
+
+    open_catalog(catalog).close()  # a missing catalog is an error here, not made
+    with Catalog.create(catalog) as store:
+        results = run_compact(store, grace_hours=grace_hours)
+    if as_json:
+        print_json([asdict(result) for result in results])
+        return
+    for result in results:
+        note = "; another writer was in the way, run it again" if result.in_the_way else ""
+        files = f"{result.n_before} files, now {result.n_after}; {result.n_removed} old ones removed"
+        show(f"{result.table:12} {files}{note}")
+
+
+@main.command()
+@click.option("--live", is_flag=True, help="Also ask MAST, S3 and CRDS.")
+@json_option
+@example("wfc3tvb doctor --live")
+@click.pass_context
+def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
+    """Say what is installed, and with --live what is reachable."""
+    from wfc3tvb.pipeline.doctor import examine
+    from wfc3tvb.report import terminal
+
+    findings = examine(live=live)
+    if as_json:
+        print_json([{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings])
+    else:
+        for finding in findings:
+            show(terminal.finding(finding.ok, f"{finding.name:16} {finding.detail}", optional=finding.optional))
+    ctx.exit(0 if all(f.ok or f.optional for f in findings) else EXIT_ITEMS_FAILED)

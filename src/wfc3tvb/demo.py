@@ -1,0 +1,112 @@
+"""The whole chain on a simulated visit that a loopback archive serves: what ``wfc3tvb demo`` shows."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.pipeline.crawl import open_source
+from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
+from wfc3tvb.pipeline.survey import survey
+from wfc3tvb.progress import Progress, silent
+from wfc3tvb.report import terminal
+from wfc3tvb.report.pages import write_report
+from wfc3tvb.simulate.archive import serve
+from wfc3tvb.simulate.visit import simulate
+
+ASSOCIATION = "ibohbf040"
+#: The query the README shows.
+QUESTION = """SELECT rootname, sky_mean, sky_min, sky_max, tvb_score, tvb_class, recommend
+FROM exposures ORDER BY tvb_score DESC"""
+
+
+def run(out: Path, *, jobs: int = 2, progress: Progress = silent) -> Iterator[RenderableType]:
+    """Run the demo in a folder, and yield what a person should see, as it happens.
+
+    Parameters
+    ----------
+    out : Path
+        Folder for everything: ``archive/``, ``catalog/``, ``products/``, ``report/``. What an earlier demo left
+        there is used again.
+    jobs : int, optional
+        Worker processes.
+    progress : Progress, optional
+        Of the long steps.
+    """
+    began = time.monotonic()
+    yield _heading("1. An archive: visit IBOHBF, simulated with known truth")
+    if not (out / "archive" / "truth").is_dir():
+        simulate(out / "archive", preset="demo", progress=progress)
+    with serve(out / "archive") as archive, _environment(archive.environment()):
+        yield f"   six F105W exposures, with references, served on this machine at {archive.url}"
+        yield from _survey(out, jobs, progress)
+        yield from _repair(out, jobs, progress)
+    yield from _report(out, progress)
+    yield Text(f"\nThe whole chain took {terminal.duration(time.monotonic() - began)}.")
+
+
+def _survey(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType]:
+    yield _heading(f"2. wfc3tvb survey --asn {ASSOCIATION.upper()}")
+    with Catalog.create(out / "catalog") as catalog:
+        selection = Selection(ids=(ASSOCIATION,))
+        settings = MeasureSettings()
+        source = open_source("mast")
+        found = survey(catalog, selection, source=source, settings=settings, jobs=jobs, progress=progress)
+        yield f"   {found.n_measured} measured, {found.n_known} known before, {terminal.size(found.n_bytes)} read"
+        yield _heading(f"3. wfc3tvb show {ASSOCIATION.upper()}")
+        exposures = catalog.query("visit_exposures", visit=ASSOCIATION[:6]).to_arrow_table().to_pylist()
+        yield terminal.exposures_table(exposures)
+        yield _heading(f'4. wfc3tvb sql "{QUESTION}"')
+        yield terminal.relation(catalog.fetch(QUESTION))
+
+
+def _repair(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType]:
+    yield _heading(f"5. wfc3tvb reprocess --asn {ASSOCIATION.upper()} --method omit")
+    with Catalog.create(out / "catalog") as catalog:
+        settings = ReprocessSettings(method="omit", outdir=out / "products")
+        made = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, jobs=jobs, progress=progress)
+        for failure in made.failures:
+            yield f"   {failure['key']} {failure['stage']}: {failure['message']}"
+        rows = catalog.fetch("FROM reprocessed ORDER BY kind DESC, rootname").to_pylist()
+        yield terminal.repairs(rows)
+
+
+def _report(out: Path, progress: Progress) -> Iterator[RenderableType]:
+    yield _heading("6. wfc3tvb report")
+    with Catalog.create(out / "catalog") as catalog:
+        page = write_report(catalog, out / "report", progress=progress)
+    visit = page.parent / "visits" / f"{ASSOCIATION[:6]}.html"
+    yield terminal.pairs([
+        ("all in one page", visit),
+        ("the report", page),
+        ("the curves", out / "report" / "figures" / f"{ASSOCIATION[:6]}_curves.png"),
+        ("the catalog", f'{out / "catalog"}  (wfc3tvb sql "FROM exposures" --catalog {out / "catalog"})'),
+        ("the repaired images", out / "products"),
+    ])  # fmt: skip
+
+
+def _heading(text: str) -> Text:
+    return Text(f"\n{text}", style="bold")
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for a while: how clients and worker processes find the loopback archive."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,77 @@
+"""A release: one file per table, described by a README, with checksums, licence and how to cite it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from wfc3tvb import __version__
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.io.export import write_table
+from wfc3tvb.io.views import RELATIONS
+from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
+
+_ENDINGS = {"votable": "vot"}
+_HEAD = """# A wfc3tvb catalog
+
+{note}Tables of the time-variable background of Hubble WFC3/IR exposures, made by wfc3tvb {version} (schema {schema}).
+Every column has a unit and a description; both are also inside the files. Missing is null.
+
+| file | rows | one row per |
+|---|---|---|
+"""
+_FOOT = """
+Checksums: `SHA256SUMS` (`sha256sum -c SHA256SUMS`). The tables may be used under CC BY 4.0; to cite them, see
+`CITATION.cff` of wfc3tvb, and acknowledge the Mikulski Archive for Space Telescopes (MAST).
+"""
+_SYNTHETIC = "**Synthetic: the exposures behind these tables were simulated; no sky was observed.**\n\n"
+
+
+def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
+    """Write every table, ``README.md`` and ``SHA256SUMS`` into a folder, and yield the files written.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        What is released.
+    out : Path
+        Folder; made if needed.
+    format : str
+        One of `wfc3tvb.io.export.FORMATS`.
+
+    Raises
+    ------
+    BadArgumentError
+        If the format is unknown.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    written: dict[str, tuple[Path, int]] = {}
+    for name, table in TABLES.items():
+        rows = catalog.fetch(f"FROM {name} ORDER BY {', '.join(table.key)}")
+        path = write_table(rows, out / f"{name}.{_ENDINGS.get(format, format)}", format)
+        written[name] = path, rows.num_rows
+        yield path
+    synthetic = catalog.sql("SELECT count(*) FROM exposures WHERE cal_ver LIKE 'wfc3tvb%'").fetchall()[0][0] > 0
+    readme = out / "README.md"
+    readme.write_text(_readme(written, _SYNTHETIC if synthetic else ""), encoding="utf-8")
+    yield readme
+    sums = out / "SHA256SUMS"
+    sums.write_text("".join(f"{_sha256(path)}  {path.name}\n" for path, _ in written.values()), encoding="ascii")
+    yield sums
+
+
+def _readme(written: dict[str, tuple[Path, int]], note: str) -> str:
+    text = _HEAD.format(note=note, version=__version__, schema=SCHEMA_VERSION)
+    text += "".join(f"| {path.name} | {n} | {RELATIONS[name].row} |\n" for name, (path, n) in written.items())
+    return text + "".join(_section(RELATIONS[name]) for name in written) + _FOOT
+
+
+def _section(table: Table) -> str:
+    lines = "".join(f"| {c.name} | {c.type} | {c.unit} | {c.description} |\n" for c in table.columns)
+    return f"\n## {table.name}\n\n| column | type | unit | description |\n|---|---|---|---|\n{lines}"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
