@@ -67,3 +67,7 @@ class Services:
     #: Seconds that a socket may stay silent, and how often a request is tried again.
     timeout: float = 60.0
     retries: int = 5
+    #: Seconds before the first retry; doubled for each further one, plus a random part.
+    backoff: float = 0.5
+    #: Requests in flight to one host, per process.
+    connections: int = 8

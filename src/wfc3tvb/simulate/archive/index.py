@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,16 @@ class Index:
                 path = self.files.get(name)
                 yield root, name, path.stat().st_size if path else 168_261_120
 
+    @cached_property
+    def _by_root(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self.files:
+            found.setdefault(split_filename(name)[0], []).append(name)
+        return found
+
     def _names(self, root: str) -> list[str]:
         if self.files:
-            return [name for name in self.files if name.startswith(root + "_")]
+            return self._by_root.get(root, [])
         kinds = SUFFIXES[:1] if is_association(root) else SUFFIXES[1:]
         return [f"{root}_{kind}.fits" for kind in kinds]
 

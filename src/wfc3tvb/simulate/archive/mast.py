@@ -46,8 +46,12 @@ class Mast:
 
     def __init__(self, index: Index, faults: Faults) -> None:
         self.index, self.faults = index, faults
-        self.missions = [_mission_row(row) for row in index.datasets]
+        times = ("start_time", "stop_time", "generation_date")
+        dates = {n: Time([row[n] for row in index.datasets], format="mjd").isot.tolist() for n in times}
+        self.missions = [_mission_row(row, {n: dates[n][i] for n in times}) for i, row in enumerate(index.datasets)]
         self.observations = [_observation(i, row) for i, row in enumerate(index.datasets)]
+        self._by_name = {row["dataset"]: row for row in index.datasets}
+        self._by_obsid = {obs["obsid"]: row for obs, row in zip(self.observations, index.datasets, strict=True)}
 
     async def column_list(self, request: Request) -> Response:
         """Answer which columns the search knows."""
@@ -83,14 +87,14 @@ class Mast:
 
     async def list_products(self, request: Request) -> Response:
         """Answer which files datasets have."""
-        wanted = {str(name).strip().lower() for name in (await request.json())["dataset_ids"]}
+        wanted = sorted({str(name).strip().lower() for name in (await request.json())["dataset_ids"]})
         return JSONResponse({"products": [
             {"product_key": f"{row['dataset'].upper()}_{name}", "access": "PUBLIC", "dataset": row["dataset"].upper(),
              "instrument_name": "WFC3  ", "filters": row["filters"], "filename": name,
              "uri": f"{row['dataset'].upper()}/{name}", "authz_primary_identifier": root.upper(),
              "authz_secondary_identifier": "CAL", "file_suffix": name.split("_")[1][:-5].upper(),
              "category": "CALIBRATED", "size": size, "type": "science"}
-            for row in self.index.datasets if row["dataset"] in wanted
+            for row in (self._by_name[name] for name in wanted if name in self._by_name)
             for root, name, size in self.index.products(row)
         ]})  # fmt: skip
 
@@ -130,27 +134,26 @@ class Mast:
         return JSONResponse({"anon": True, "ezid": "", "attrib": {}})
 
     def _products(self, ids: Iterable[str]) -> list[Row]:
-        wanted = {text.strip() for text in ids}
+        wanted = [text.strip() for text in ids]
         return [
-            {"obsID": obs["obsid"], "obs_collection": "HST", "obs_id": root, "dataURI": f"mast:HST/product/{name}",
+            {"obsID": obsid, "obs_collection": "HST", "obs_id": root, "dataURI": f"mast:HST/product/{name}",
              "productType": "SCIENCE", "productSubGroupDescription": name.split("_")[1][:-5].upper(),
-             "productFilename": name, "size": size, "parent_obsid": obs["obsid"], "project": "CALWF3",
+             "productFilename": name, "size": size, "parent_obsid": obsid, "project": "CALWF3",
              "calib_level": 2, "dataRights": "PUBLIC"}
-            for obs, row in zip(self.observations, self.index.datasets, strict=True) if obs["obsid"] in wanted
+            for obsid, row in ((obsid, self._by_obsid[obsid]) for obsid in wanted if obsid in self._by_obsid)
             for root, name, size in self.index.products(row)
         ]  # fmt: skip
 
 
-def _mission_row(row: Row) -> Row:
-    start, stop, made = (Time(row[n], format="mjd").isot for n in ("start_time", "stop_time", "generation_date"))
+def _mission_row(row: Row, dates: dict[str, str]) -> Row:
     name = row["dataset"].upper()
     return {
         "sci_data_set_name": name, "sci_targname": row["target_name"], "sci_instrume": "WFC3  ",
         "sci_spec_1234": row["filters"], "sci_actual_duration": (row["stop_time"] - row["start_time"]) * 86400,
-        "sci_start_time": start, "sci_stop_time": stop, "sci_pep_id": row["proposal_id"],
+        "sci_start_time": dates["start_time"], "sci_stop_time": dates["stop_time"], "sci_pep_id": row["proposal_id"],
         "sci_pi_last_name": f"{row['pi']:<20}", "sci_asn_id": name if row["asn_id"] else None,
         "sci_instrument_config": f"{row['instrument_config']:<12}", "sci_sun_alt": row["sun_alt"],
-        "sci_generation_date": made, "sci_ra": 0.0, "sci_dec": 0.0, "ang_sep": None, "search_pos": None,
+        "sci_generation_date": dates["generation_date"], "sci_ra": 0.0, "sci_dec": 0.0, "ang_sep": None, "search_pos": None,
         "search_key": f"HST{name}",
     }  # fmt: skip
 

@@ -85,23 +85,34 @@ class _Watched:
         if scope["type"] != "http" or scope["path"] == "/faults":
             await self.app(scope, receive, send)
             return
-        status, sent = 0, 0
-
-        async def count(message: MutableMapping[str, Any]) -> None:
-            nonlocal status, sent
-            status = message.get("status", status)
-            sent += len(message.get("body", b""))
-            await send(message)
-
-        service = "crds" if scope["path"].startswith(PREFIX) else self.service
-        await asyncio.sleep(self.faults.latency + (self.faults.crds_delay if service == "crds" else 0))
-        app = self._unavailable() if self.faults.take(f"{service}_503") else self.app
         query = scope.get("query_string", b"").decode()
         path = scope["path"] + ("?" + query if query else "")
+        service = "crds" if scope["path"].startswith(PREFIX) else self.service
+        status, sent, length, logged = 0, 0, -1, False
+
+        def note() -> None:
+            nonlocal logged
+            if not logged:
+                self.log.add(Access(service, scope["method"], path, status, sent))
+            logged = True
+
+        async def count(message: MutableMapping[str, Any]) -> None:
+            nonlocal status, sent, length
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                length = int(dict(message["headers"]).get(b"content-length", -1))
+            sent += len(message.get("body", b""))
+            if sent == length:
+                # Before the last byte leaves, so that whoever has the answer finds it in the log.
+                note()
+            await send(message)
+
+        await asyncio.sleep(self.faults.latency + (self.faults.crds_delay if service == "crds" else 0))
+        app = self._unavailable() if self.faults.take(f"{service}_503") else self.app
         try:
             await app(scope, receive, count)
         finally:
-            self.log.add(Access(service, scope["method"], path, status, sent))
+            note()
 
     def _unavailable(self) -> App:
         after = self.faults.retry_after

@@ -1,0 +1,211 @@
+"""HTTP as the archive needs it: timeouts, retries with jittered back-off, whole bodies or an error, files by ranges.
+
+astroquery 0.4.11 sets no socket timeout, never retries and takes a short body for a whole one; its sessions get
+their manners here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from wfc3tvb.config import Services
+from wfc3tvb.errors import MissingProductError, ServiceError, ServiceUnreachableError, ShortDownloadError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+#: Answers that may be different in a while; a Retry-After that comes with them is honoured.
+RETRIED = (429, 502, 503, 504)
+LONGEST_BACKOFF = 60.0
+_CHUNK = 1 << 16
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+#: Errors of a connection that may be gone at the next try.
+_PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+class NoRangesError(ServiceError):
+    """A server answers a range request with something else than the range."""
+
+    retryable = False
+
+
+class _PatientAdapter(HTTPAdapter):
+    """Retries what may pass, and never waits for ever."""
+
+    def __init__(self, services: Services) -> None:
+        self._timeout = services.timeout
+        retry = Retry(
+            services.retries,
+            status_forcelist=RETRIED,
+            allowed_methods=None,
+            backoff_factor=services.backoff,
+            backoff_jitter=services.backoff,
+            backoff_max=LONGEST_BACKOFF,
+        )
+        super().__init__(max_retries=retry, pool_maxsize=services.connections)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
+        """Send a request, with a timeout if none is given."""
+        if options.get("timeout") is None:
+            options["timeout"] = self._timeout
+        return super().send(request, **options)
+
+
+def harden(session: requests.Session, services: Services) -> requests.Session:
+    """Give a session timeouts, retries and, for MAST alone, the token of ``MAST_API_TOKEN``; return it."""
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _PatientAdapter(services))
+    if token := os.environ.get("MAST_API_TOKEN"):
+        host = urlsplit(services.mast).hostname or ""
+        # The cookie jar writes names without a dot as name.local.
+        domain = host if "." in host else f"{host}.local"
+        session.cookies.set("mast_token", token, domain=domain)
+    return session
+
+
+@contextmanager
+def answers(service: str) -> Iterator[None]:
+    """Turn what `requests` raises in the block into one line that names the service.
+
+    Raises
+    ------
+    ServiceUnreachableError
+        If there is no connection, no answer in time, or only refusals to serve.
+    MissingProductError
+        If the file is not there or not public.
+    ServiceError
+        If it answers what it should not.
+    """
+    try:
+        yield
+    except requests.HTTPError as error:
+        raise _refusal(service, error.response) from error
+    except requests.exceptions.RetryError as error:
+        raise ServiceUnreachableError(service, "answers 'unavailable' to every try") from error
+    except requests.Timeout as error:
+        raise ServiceUnreachableError(service, "does not answer in time") from error
+    except requests.exceptions.JSONDecodeError as error:
+        raise ServiceError(service, "answered something that is not JSON") from error
+    except requests.RequestException as error:
+        remedy = "check the network, or try again later"
+        raise ServiceUnreachableError(service, f"no connection ({type(error).__name__})", remedy) from error
+
+
+def _refusal(service: str, response: requests.Response | None) -> ServiceError:
+    if response is None:
+        return ServiceError(service, "refused the request")
+    name, status = _file_of(response.url), response.status_code
+    if status == 404:
+        return MissingProductError(service, f"has no file {name}", "check the name")
+    if status in (401, 403):
+        return MissingProductError(service, f"does not give out {name}", "set MAST_API_TOKEN if you may have it")
+    if status == 416:
+        return ShortDownloadError(service, f"{name} ends before its data do")
+    return ServiceError(service, f"answered HTTP {status}")
+
+
+def _file_of(url: str) -> str:
+    return re.split(r"[/=]|%2F", url)[-1]
+
+
+def persistently(work: Callable[[], T], services: Services) -> T:
+    """Call `work` again, after a jittered pause, while a connection breaks in the middle of a body."""
+    for attempt in range(services.retries):
+        try:
+            return work()
+        except _PASSING as error:
+            log.info("connection broke (%s); trying again", type(error).__name__)
+            pause = services.backoff * (2**attempt + random.random())
+            time.sleep(min(pause, LONGEST_BACKOFF))
+    return work()
+
+
+def get_range(session: requests.Session, url: str, start: int, stop: int) -> bytes:
+    """Return the bytes ``[start, stop)`` of a file, or what there is of them.
+
+    Raises
+    ------
+    NoRangesError
+        If the server does not answer with that range (206 and its Content-Range); nothing of the body is read.
+    requests.RequestException
+        See `answers`.
+    """
+    with session.get(url, headers={"Range": f"bytes={start}-{stop - 1}"}, stream=True) as response:
+        response.raise_for_status()
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if response.status_code != 206 or not match or int(match[1]) != start:
+            raise NoRangesError("server", "does not answer range requests", "")
+        return response.content
+
+
+def download(session: requests.Session, url: str, path: Path, *, service: str, services: Services) -> int:
+    """Fetch a file whole: to a temporary name beside `path`, checked for its length, then renamed.
+
+    A broken connection is taken up where it broke, if the server can and the file is the same.
+
+    Returns
+    -------
+    int
+        Bytes received.
+
+    Raises
+    ------
+    ShortDownloadError
+        If the file came short at every try.
+    ServiceError
+        See `answers`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    transfer = _Transfer(session, url, part)
+    try:
+        with answers(service):
+            try:
+                persistently(transfer, services)
+            except _PASSING as error:
+                if not transfer.length:
+                    raise
+                problem = f"{path.name} came short, {transfer.received} of {transfer.length} bytes"
+                raise ShortDownloadError(service, problem) from error
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return transfer.received
+
+
+class _Transfer:
+    """A download that may be called again to go on where it broke."""
+
+    def __init__(self, session: requests.Session, url: str, part: Path) -> None:
+        self.session, self.url, self.part = session, url, part
+        self.length = self.received = 0
+        self._tag = ""
+
+    def __call__(self) -> None:
+        headers = {"Range": f"bytes={self.received}-", "If-Range": self._tag} if self.received and self._tag else {}
+        with self.session.get(self.url, headers=headers, stream=True) as response:
+            response.raise_for_status()
+            if response.status_code != 206:
+                self.received = 0
+                self.length = int(response.headers.get("Content-Length", 0))
+                self._tag = response.headers.get("ETag", "")
+            with self.part.open("r+b" if self.received else "wb") as file:
+                file.seek(self.received)
+                for chunk in response.iter_content(_CHUNK):
+                    file.write(chunk)
+                    self.received += len(chunk)
+        if self.length and self.received != self.length:
+            raise requests.ConnectionError("the body is shorter than its Content-Length")

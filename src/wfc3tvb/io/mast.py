@@ -1,0 +1,373 @@
+"""The one door to MAST, through astroquery: which datasets there are, their members, and their files.
+
+Discovery asks the MAST search API (`astroquery.mast.MastMissions`) in time windows whose rows are counted, and holds
+the number against CAOM (`astroquery.mast.Observations`). Both list associations and lone exposures; the members come
+from the product lists.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+from astropy.table import Table
+from astropy.time import Time
+from astroquery.exceptions import InvalidQueryError, RemoteServiceError
+from astroquery.exceptions import TimeoutError as QueryTimeoutError
+from astroquery.mast import MastMissions, Observations
+
+from wfc3tvb.config import Selection, Services
+from wfc3tvb.errors import (
+    BadArgumentError,
+    ServiceError,
+    ServiceUnreachableError,
+    TruncatedQueryError,
+    UnknownDatasetError,
+)
+from wfc3tvb.exposure import Row
+from wfc3tvb.io.http import answers, download, harden
+from wfc3tvb.names import is_association, split_filename, visit_of
+from wfc3tvb.schema import TABLES
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Rows that one answer of the search API holds at most.
+MAX_ROWS = 5000
+#: Datasets whose products are asked for at a time (the API takes 1000).
+PRODUCTS_AT_A_TIME = 500
+#: Names asked for at a time.
+_NAMES_AT_A_TIME = 200
+#: WFC3 was installed on 14 May 2009 [MJD].
+FIRST_LIGHT = 54965.0
+#: Seconds to wait before asking again for a long answer, at first and at most.
+_POLL = 0.2, 5.0
+_COLUMNS = (
+    "sci_data_set_name", "sci_asn_id", "sci_instrument_config", "sci_spec_1234", "sci_pep_id", "sci_pi_last_name",
+    "sci_targname", "sci_start_time", "sci_stop_time", "sci_sun_alt", "sci_generation_date",
+)  # fmt: skip
+_DATES = ("sci_start_time", "sci_stop_time", "sci_generation_date")
+_MEMBER = re.compile(r"ima|raw|flt")
+
+
+class Mast:
+    """A client of MAST; one per thread, since astroquery's are not safe to share.
+
+    Parameters
+    ----------
+    services : Services, optional
+        Where MAST is, and how patient to be. Public data need no token; ``MAST_API_TOKEN`` is used where set.
+    """
+
+    def __init__(self, services: Services | None = None) -> None:
+        self.services = services or Services()
+        self._missions = MastMissions(mission="hst")
+        self._observations = Observations.__class__()
+        for client in (self._missions, self._observations):
+            harden(client._session, self.services)
+            client._session.hooks["response"].append(_Poll())
+        self._point_at(self.services.mast.rstrip("/"))
+
+    def _point_at(self, server: str) -> None:
+        """Set the addresses that astroquery copies from its configuration when it is imported."""
+        for client in (self._missions, self._observations):
+            portal, service = client._portal_api_connection, client._service_api_connection
+            portal.MAST_REQUEST_URL = f"{server}/api/v0/invoke"
+            portal.COLUMNS_CONFIG_URL = f"{server}/portal/Mashup/Mashup.asmx/columnsconfig"
+            portal.MAST_DOWNLOAD_URL = service.MAST_DOWNLOAD_URL = f"{server}/api/v0.1/Download/file"
+            service.SERVICE_URL, service.MISSIONS_DOWNLOAD_URL = server, f"{server}/search/"
+        self._missions.mission = "hst"
+
+    # --- what there is ------------------------------------------------------------------------------------------
+
+    def datasets(self, selection: Selection) -> Iterator[Row]:
+        """Yield the rows of `datasets` that a selection asks for, members included, in order of time.
+
+        Raises
+        ------
+        UnknownDatasetError
+            If MAST knows nothing of one of its ids.
+        TruncatedQueryError
+            If MAST gives fewer rows than it counted.
+        ServiceError
+            If it does not answer.
+        """
+        found = self._named(selection) if selection.ids else self._listed(selection)
+        for batch in _batched(found, PRODUCTS_AT_A_TIME):
+            members = self.members([row["dataset"] for row in batch])
+            for row in batch:
+                own = members.get(row["dataset"]) or ([] if row["asn_id"] else [row["dataset"]])
+                if not own:
+                    log.warning("MAST lists no exposures of %s", row["dataset"])
+                yield row | {"members": own}
+
+    def members(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Return the exposures of datasets (at most 1000), sorted; those without any are left out."""
+        wanted = sorted(names)
+        with _asking():
+            answer = self._missions.get_product_list_async([name.upper() for name in wanted])
+            products = self._missions._extract_products(answer)
+        found: dict[str, set[str]] = {}
+        for product in products:
+            if root := _exposure_of(product):
+                found.setdefault(str(product["dataset"]).strip().lower(), set()).add(root)
+        return {name: sorted(found[name]) for name in wanted if name in found}
+
+    def count_caom(self, selection: Selection) -> int:
+        """Return how many datasets CAOM counts for a selection without ids."""
+        criteria: dict[str, Any] = {
+            "instrument_name": ["WFC3/IR"], "project": ["HST"], "provenance_name": ["CALWF3"],
+        }  # fmt: skip
+        if filters := selection.wanted_filters:
+            criteria["filters"] = list(filters)
+        if selection.proposals:
+            criteria["proposal_id"] = [str(number) for number in selection.proposals]
+        if selection.start is not None or selection.end is not None:
+            criteria["t_min"] = list(_window(selection))
+        with _asking():
+            return int(self._observations.query_criteria_count(**criteria))
+
+    def _listed(self, selection: Selection) -> Iterator[Row]:
+        """Yield what a selection without ids asks for, and say so where CAOM counts otherwise."""
+        seen: set[str] = set()
+        for row in self._in_window(_criteria(selection), *_window(selection)):
+            if row["dataset"] not in seen:
+                seen.add(row["dataset"])
+                yield row
+        n_caom = self.count_caom(selection)
+        if n_caom != len(seen):
+            log.warning("MAST's search lists %d datasets, its CAOM catalog %d; surveyed: the first", len(seen), n_caom)
+
+    def _in_window(self, criteria: dict[str, Any], start: float, end: float) -> Iterator[Row]:
+        """Yield the rows of a time window; one with too many rows for an answer is halved until it fits."""
+        window = "..".join(Time([start, end], format="mjd").strftime("%Y-%m-%d %H:%M:%S"))
+        rows, total = self._search(criteria | {"sci_start_time": window})
+        if total <= MAX_ROWS:
+            if len(rows) < total:
+                problem = f"gave {len(rows)} of the {total} datasets it counts between {window.replace('..', ' and ')}"
+                raise TruncatedQueryError("MAST", problem, "try again later, or a shorter --start and --end")
+            yield from rows
+        elif end - start < 1 / 86400:
+            raise TruncatedQueryError("MAST", f"counts {total} datasets within a second at {window}", "")
+        else:
+            middle = (start + end) / 2
+            yield from self._in_window(criteria, start, middle)
+            yield from self._in_window(criteria, middle, end)
+
+    def _named(self, selection: Selection) -> list[Row]:
+        """Return the datasets that ids name: associations, lone exposures, or members by their visits."""
+        found: dict[str, Row] = {}
+        for names in _batched(sorted(set(selection.ids)), _NAMES_AT_A_TIME):
+            rows = self._whole({"sci_data_set_name": [name.upper() for name in names]})
+            found |= {row["dataset"]: row for row in rows}
+        rest = [name for name in selection.ids if name not in found]
+        for visit in sorted({visit_of(name) for name in rest}):
+            rows = {row["dataset"]: row for row in self._whole({"sci_data_set_name": f"{visit.upper()}*"})}
+            members = self.members(rows) if rows else {}
+            for name in [name for name in rest if visit_of(name) == visit]:
+                owners = [dataset for dataset, own in members.items() if name in own]
+                if not owners:
+                    raise UnknownDatasetError(name, "MAST")
+                found[owners[0]] = rows[owners[0]]
+        return [row for row in sorted(found.values(), key=lambda r: r["start_time"] or 0) if _passes(row, selection)]
+
+    def _whole(self, criteria: dict[str, Any]) -> list[Row]:
+        rows, total = self._search(criteria)
+        if len(rows) < total:
+            raise TruncatedQueryError("MAST", f"gave {len(rows)} of the {total} datasets it counts", "name fewer ids")
+        return rows
+
+    def _search(self, criteria: dict[str, Any]) -> tuple[list[Row], int]:
+        """Return the rows of one search, and how many MAST counts."""
+        with _asking():
+            self._know_columns()
+            response = self._missions.query_criteria_async(
+                limit=MAX_ROWS,
+                select_cols=list(_COLUMNS),
+                sort_by=["sci_start_time", "sci_data_set_name"],
+                **criteria,
+            )
+            answer = response.json()
+            try:
+                return _rows(answer["results"]), int(answer["totalResults"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise ServiceError("MAST", f"its answer has another shape than expected ({error})") from error
+
+    def _know_columns(self) -> None:
+        """Fetch the names of the columns once, through our session; astroquery would ask without a timeout."""
+        if not self._missions.columns.get("hst"):
+            url = f"{self.services.mast.rstrip('/')}/search/util/api/v0.1/column_list"
+            response = self._missions._session.get(url, params={"mission": "hst"})
+            response.raise_for_status()
+            rows = [(c["column_name"], c["qual_type"], c["description"]) for c in response.json()]
+            self._missions.columns["hst"] = Table(rows=rows, names=("name", "data_type", "description"))
+
+    # --- files --------------------------------------------------------------------------------------------------
+
+    @property
+    def session(self) -> requests.Session:
+        """The session for files: patient, with the token where one is set."""
+        session: requests.Session = self._observations._session
+        return session
+
+    def url(self, rootname: str, suffix: str) -> str:
+        """Return the address of a file.
+
+        Raises
+        ------
+        BadArgumentError
+            If such a file cannot be.
+        """
+        name = f"{rootname.lower()}_{suffix}.fits"
+        split_filename(name)
+        return f"{self.services.mast.rstrip('/')}/api/v0.1/Download/file?uri=mast:HST/product/{name}"
+
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        """Fetch a file whole into `folder` and return its path; nothing partial is ever under that name.
+
+        Raises
+        ------
+        MissingProductError
+            If the archive has no such file, or does not give it out.
+        ShortDownloadError
+            If it came short at every try.
+        ServiceUnreachableError
+            If there is no answer.
+        """
+        url = self.url(rootname, suffix)
+        path = Path(folder) / f"{rootname.lower()}_{suffix}.fits"
+        download(self.session, url, path, service="MAST", services=self.services)
+        return path
+
+
+_own = threading.local()
+
+
+def mast_of(services: Services) -> Mast:
+    """Return this thread's client for `services`."""
+    clients: dict[Services, Mast] = _own.__dict__.setdefault("clients", {})
+    if services not in clients:
+        clients[services] = Mast(services)
+    return clients[services]
+
+
+class _Poll:
+    """Waits before astroquery asks again for an answer that is still being made; it would ask without a pause."""
+
+    def __init__(self) -> None:
+        self._pause = _POLL[0]
+
+    def __call__(self, response: requests.Response, **options: Any) -> None:
+        if not response.url.endswith("/api/v0/invoke"):
+            return
+        if b'"EXECUTING"' in response.content[:200]:
+            time.sleep(self._pause)
+            self._pause = min(2 * self._pause, _POLL[1])
+        else:
+            self._pause = _POLL[0]
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Turn what astroquery raises into one line that names MAST."""
+    try:
+        with answers("MAST"):
+            yield
+    except InvalidQueryError as error:
+        raise ServiceError("MAST", "refused the query as invalid", "run: wfc3tvb doctor --live") from error
+    except QueryTimeoutError as error:
+        raise ServiceUnreachableError("MAST", "did not finish its answer in time") from error
+    except RemoteServiceError as error:
+        raise ServiceError("MAST", f"failed on the query ({' '.join(str(error).split())[:200]})") from error
+
+
+def _criteria(selection: Selection) -> dict[str, Any]:
+    criteria: dict[str, Any] = {"sci_instrument_config": "WFC3/IR"}
+    if filters := selection.wanted_filters:
+        criteria["sci_spec_1234"] = list(filters)
+    if selection.proposals:
+        criteria["sci_pep_id"] = list(selection.proposals)
+    return criteria
+
+
+def _window(selection: Selection) -> tuple[float, float]:
+    start = FIRST_LIGHT if selection.start is None else selection.start
+    end = float(Time.now().mjd) + 1 if selection.end is None else selection.end
+    if end < start:
+        raise BadArgumentError("--end is before --start")
+    return start, end
+
+
+def _passes(row: Row, selection: Selection) -> bool:
+    """Say whether a dataset named by an id also fits the rest of the selection."""
+    filters, start = selection.wanted_filters, row["start_time"]
+    return (
+        row["instrument_config"] == "WFC3/IR"
+        and (not filters or bool(set(filters) & set((row["filters"] or "").split(";"))))
+        and (not selection.proposals or row["proposal_id"] in selection.proposals)
+        and (selection.start is None or start is None or start >= selection.start)
+        and (selection.end is None or start is None or start <= selection.end)
+    )
+
+
+def _rows(results: Sequence[dict[str, Any]]) -> list[Row]:
+    """Return rows of `datasets`, members still empty, of rows of the search API; strings come blank-padded."""
+    dates = {name: _mjds([result.get(name) for result in results]) for name in _DATES}
+    return [_row(result, {name: dates[name][i] for name in _DATES}) for i, result in enumerate(results)]
+
+
+def _row(result: dict[str, Any], dates: dict[str, float | None]) -> Row:
+    name = str(result["sci_data_set_name"]).strip().lower()
+    proposal, sun = result.get("sci_pep_id"), result.get("sci_sun_alt")
+    return TABLES["datasets"].empty_row() | {
+        "dataset": name,
+        "asn_id": name if is_association(name) else None,
+        "instrument_config": _text(result.get("sci_instrument_config")),
+        "filters": _text(result.get("sci_spec_1234")),
+        "proposal_id": None if proposal is None else int(proposal),
+        "pi": _text(result.get("sci_pi_last_name")),
+        "target_name": _text(result.get("sci_targname")),
+        "start_time": dates["sci_start_time"],
+        "stop_time": dates["sci_stop_time"],
+        "sun_alt": None if sun is None else float(sun),
+        "generation_date": dates["sci_generation_date"],
+        "members": [],
+    }
+
+
+def _mjds(texts: Sequence[str | None]) -> list[float | None]:
+    """Return dates [MJD, UTC] of their ISO text; None where there is none."""
+    known = [text.strip().replace("T", " ") for text in texts if text]
+    found = iter(Time(known, scale="utc").mjd.tolist() if known else ())
+    return [next(found) if text else None for text in texts]
+
+
+def _batched(items: Iterable[T], n: int) -> Iterator[tuple[T, ...]]:
+    iterator = iter(items)
+    while batch := tuple(islice(iterator, n)):
+        yield batch
+
+
+def _text(value: Any) -> str | None:
+    return (str(value).strip() or None) if value is not None else None
+
+
+def _exposure_of(product: dict[str, Any]) -> str | None:
+    """Return the exposure that a product belongs to; names that no WFC3 file has are left out."""
+    name = str(product.get("filename"))
+    try:
+        root, suffix = split_filename(name)
+    except BadArgumentError:
+        if "/" in name or not name.isprintable() or len(name) > 100:
+            log.warning("MAST lists a file with the hostile name %r; refused", name[:60])
+        return None
+    return root if _MEMBER.fullmatch(suffix) and not is_association(root) else None
