@@ -46,7 +46,7 @@ def run(out: Path, *, jobs: int = 2, progress: Progress = silent) -> Iterator[Re
     if not (out / "archive" / "truth").is_dir():
         simulate(out / "archive", preset="demo", progress=progress)
     with serve(out / "archive") as archive, _environment(archive.environment()):
-        yield f"   six F105W exposures, with references, served on this machine at {archive.url}"
+        yield f"   six F105W exposures, with references, served on this machine at {archive.mast}"
         yield from _survey(out, jobs, progress)
         yield from _repair(out, jobs, progress)
     yield from _report(out, progress)

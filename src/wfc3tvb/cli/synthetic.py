@@ -27,16 +27,18 @@ def simulate(out: Path, preset: str, size: int | None, seed: int | None, product
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port; 0 takes a free one.")
+@click.option("--ports", type=(int, int), default=(8800, 8801), show_default=True, metavar="MAST S3",
+              help="Ports of MAST with CRDS, and of the bucket; 0 takes a free one.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="JSON lines, one a request: bytes sent.")
 @example("wfc3tvb archive my-archive")
-def archive(folder: Path, port: int) -> None:
+def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
     """Serve a folder as MAST, S3 and CRDS on this machine, until Ctrl-C."""
     import threading
 
     from wfc3tvb.simulate.archive import serve
 
-    with serve(folder, port=port) as served:
-        click.echo(f"serving {folder} at {served.url}; in another terminal:")
+    with serve(folder, ports=ports, log=log) as served:
+        click.echo(f"serving {folder}; in another terminal:")
         for name, value in served.environment().items():
             click.echo(f"export {name}={value}")
         threading.Event().wait()
