@@ -118,14 +118,14 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
 
 def _map(path: Path) -> NDArray[np.uint8]:
     try:
-        size = path.stat().st_size
+        with path.open("rb") as file:
+            first = file.read(6)
     except FileNotFoundError as error:
         raise BadFileError(path, "no such file") from error
-    if size == 0:
-        raise NotFitsError(path, "the file is empty", "fetch it again")
-    with path.open("rb") as file:
-        if file.read(6) != b"SIMPLE":
-            raise NotFitsError(path, "not a FITS file", "fetch it again")
+    except OSError as error:
+        raise BadFileError(path, f"cannot be read ({error.strerror})") from error
+    if first != b"SIMPLE":
+        raise NotFitsError(path, "not a FITS file" if first else "the file is empty", "fetch it again")
     return np.memmap(path, np.uint8, "r")
 
 
@@ -181,7 +181,7 @@ def _planes(
     nsamp = int(primary["NSAMP"])
     found = {(e.keywords.get("EXTNAME"), int(e.keywords.get("EXTVER", 1))): e for e in extensions}
     n_found = sum(name == "SCI" for name, _ in found)
-    if n_found <= 1 and nsamp > 1 and int(primary.get("NEXTEND", 5)) <= 5:
+    if n_found <= 1 < nsamp and int(primary.get("NEXTEND", 5)) < 5 * nsamp:
         raise BadFileError(path, f"holds one image, not {nsamp} reads", "give the _ima.fits file")
     order = range(nsamp - 1, 0, -1)
     missing = [v for v in (*order, nsamp) if ("SCI", v) not in found or ("DQ", v) not in found]

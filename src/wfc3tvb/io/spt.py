@@ -42,7 +42,7 @@ def read_orbit(path: Path) -> OrbitElements:
             header = fits.Header.fromfile(file)
     except FileNotFoundError as error:
         raise BadFileError(path, "no such file") from error
-    except (OSError, ValueError, fits.VerifyError) as error:
+    except (OSError, EOFError, ValueError, fits.VerifyError) as error:
         raise NotFitsError(path, "not a FITS file", "fetch it again") from error
     if "SIMPLE" not in header:
         raise NotFitsError(path, "not a FITS file", "fetch it again")

@@ -1,0 +1,181 @@
+"""Intermediate files as cubes; medians equal to wfc3tools.pstat; what is said of files that cannot be used."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from numpy.testing import assert_array_equal
+
+from wfc3tvb.errors import (
+    BadFileError,
+    MissingKeywordError,
+    NotFitsError,
+    TruncatedFileError,
+    WrongInstrumentError,
+)
+from wfc3tvb.io.ima import read_ima
+from wfc3tvb.io.medians import plane_medians
+
+REAL = ("ibxy01z8q", "ibxy07p9q")
+PSTAT = """
+import json, sys
+from wfc3tools import pstat
+found = {p: pstat(p, stat="midpt", units="rate", plot=False)[1].tolist() for p in sys.argv[1:]}
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def golden(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An IMA of a simulated 64-pixel subarray, made by calwf3 3.7.3."""
+    source = shared_data / "golden" / "02_spars25_64_n15_rise" / "perform" / "igold021q_ima.fits.gz"
+    path = tmp_path_factory.mktemp("golden") / "igold021q_ima.fits"
+    path.write_bytes(gzip.decompress(source.read_bytes()))
+    return path
+
+
+@pytest.fixture
+def real(shared_data: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(shared_data / "ima" / f"{REAL[0]}_ima.fits", tmp_path))
+
+
+def test_a_file_of_the_archive(shared_data: Path) -> None:
+    path = shared_data / "ima" / f"{REAL[0]}_ima.fits"
+    cube = read_ima(path)
+    with fits.open(path) as file:
+        assert cube.rootname == REAL[0]
+        assert cube.header["FILTER"] == "F130N"
+        assert_array_equal(cube.t, [file["SCI", v].header["SAMPTIME"] for v in (3, 2, 1)])
+        assert_array_equal(cube.mjd, [file["SCI", v].header["ROUTTIME"] for v in (3, 2, 1)])
+        for read, version in enumerate((3, 2, 1)):
+            assert_array_equal(cube.rate[read], file["SCI", version].data[5:-5, 5:-5])
+            assert_array_equal(cube.dq[read], file["DQ", version].data[5:-5, 5:-5])
+    assert cube.shape == (256, 256)
+    assert cube.n_bytes == path.stat().st_size
+
+
+def test_a_band_of_rows(golden: Path) -> None:
+    whole, band = read_ima(golden), read_ima(golden, rows=10)
+    assert_array_equal(band.rows, np.arange(27, 37))
+    assert_array_equal(band.rate, whole.rate[:, 27:37])
+    assert band.shape == whole.shape == (64, 64)
+
+
+def test_medians_are_pstats_to_the_last_bit(shared_data: Path, golden: Path, tmp_path: Path) -> None:
+    """STScI's own program on files of the archive, on a simulated one, and on one in counts."""
+    counts = tmp_path / "icount01q_ima.fits"
+    in_counts(golden, counts)
+    paths = [*(str(shared_data / "ima" / f"{name}_ima.fits") for name in REAL), str(golden), str(counts)]
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", PSTAT, *paths], capture_output=True, text=True, check=True,
+                          env={"MPLBACKEND": "agg", "PATH": "", "HOME": str(tmp_path)})  # fmt: skip
+    for path, values in json.loads(done.stdout.splitlines()[-1]).items():
+        assert_array_equal(read_ima(path, pstat=True).cumulative_median, values[-2::-1])
+
+
+def in_counts(source: Path, path: Path) -> None:
+    """Write an IMA's copy in electrons, as UNITCORR=OMIT leaves it."""
+    with fits.open(source) as file:
+        for hdu in file[1:]:
+            if hdu.header["EXTNAME"] == "SCI":
+                hdu.data = (hdu.data * max(hdu.header["SAMPTIME"], 1e-9)).astype(">f4")
+                hdu.header["BUNIT"] = "ELECTRONS"
+        file.writeto(path)
+
+
+def test_counts_become_rates(golden: Path, tmp_path: Path) -> None:
+    in_counts(golden, tmp_path / "icount01q_ima.fits")
+    ours, true = read_ima(tmp_path / "icount01q_ima.fits"), read_ima(golden)
+    np.testing.assert_allclose(ours.rate, true.rate, rtol=3e-7, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "plane",
+    [
+        np.zeros((64, 64)),
+        np.arange(4096.0).reshape(64, 64),
+        np.repeat([0.0, 1.0], 2048).reshape(64, 64),
+        np.random.default_rng(1).normal(size=(74, 74)),
+        np.random.default_rng(2).integers(0, 3, (73, 71)).astype(float),
+        np.where(np.arange(4096).reshape(64, 64) == 7, np.nan, 1.0),
+    ],
+)
+@pytest.mark.parametrize("order", ["<f4", ">f4"])
+def test_median_of_any_plane_is_numpys(plane: np.ndarray, order: str) -> None:
+    plane = plane.astype(order)
+    assert_array_equal(plane_medians([plane]), [np.median(plane)])
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.9, 0.999])
+def test_cut_short(real: Path, keep: float) -> None:
+    content = real.read_bytes()
+    real.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(TruncatedFileError, match="ibxy01z8q_ima.fits.*fetch it again"):
+        read_ima(real)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>Service Unavailable</html>", b"\x1f\x8b" + bytes(9000)])
+def test_not_fits(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "ibohbfb9q_ima.fits"
+    path.write_bytes(content)
+    with pytest.raises(NotFitsError, match="ibohbfb9q_ima.fits"):
+        read_ima(path)
+
+
+def change(path: Path, **keywords: object) -> None:
+    with fits.open(path, mode="update") as file:
+        for name, value in keywords.items():
+            if value is None:
+                del file[0].header[name]
+            else:
+                file[0].header[name] = value
+
+
+@pytest.mark.parametrize("keywords", [{"DETECTOR": "UVIS"}, {"INSTRUME": "ACS"}, {"OBSMODE": "ACCUM"}])
+def test_other_instruments(real: Path, keywords: dict[str, object]) -> None:
+    change(real, **keywords)
+    with pytest.raises(WrongInstrumentError, match="not WFC3/IR MULTIACCUM"):
+        read_ima(real)
+
+
+def test_missing_keyword(real: Path) -> None:
+    change(real, NSAMP=None)
+    with pytest.raises(MissingKeywordError, match="keyword NSAMP is missing from the primary header"):
+        read_ima(real)
+
+
+def test_missing_read_time(real: Path) -> None:
+    with fits.open(real, mode="update") as file:
+        del file["SCI", 2].header["SAMPTIME"]
+    with pytest.raises(MissingKeywordError, match="keyword SAMPTIME is missing from the SCI,2 header"):
+        read_ima(real)
+
+
+def test_zeroth_read_not_subtracted(real: Path) -> None:
+    change(real, ZOFFCORR="OMIT")
+    with pytest.raises(BadFileError, match="zeroth read is not subtracted"):
+        read_ima(real)
+
+
+def test_nsamp_beyond_what_is_there(real: Path) -> None:
+    change(real, NSAMP=16)
+    with pytest.raises(TruncatedFileError, match="holds 4 of 16 reads"):
+        read_ima(real)
+
+
+def test_flt_file(shared_data: Path) -> None:
+    with pytest.raises(BadFileError, match="give the _ima.fits file"):
+        read_ima(shared_data / "headers" / "ib4606cpq_f110w_10x10_flt.fits")
+
+
+def test_folder_and_missing_file(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing_ima.fits"):
+        with pytest.raises(BadFileError, match=path.name):
+            read_ima(path)

@@ -1,0 +1,55 @@
+"""Support files: the orbit elements, and what is said of files that lack them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
+from wfc3tvb.io.spt import KEYWORDS, orbit_of, read_orbit
+
+
+def header(**changed: object) -> dict[str, object]:
+    return dict.fromkeys(KEYWORDS.values(), 0.5) | changed
+
+
+def test_reads_a_file_of_the_archive(shared_data: Path) -> None:
+    orbit = read_orbit(shared_data / "ephemeris" / "jbz504eoq_spt.fits")
+    assert orbit.epoch == 875145600.0
+    assert orbit.semi_latus_rectum == 6934150.296795
+    assert orbit.sin_inclination**2 + orbit.cos_inclination**2 == pytest.approx(1, abs=1e-12)
+
+
+def test_missing_element_is_named() -> None:
+    values = header()
+    del values["MEANANOM"]
+    with pytest.raises(MissingKeywordError, match="x_spt.fits: keyword MEANANOM is missing"):
+        orbit_of(values, "x_spt.fits")
+
+
+@pytest.mark.parametrize("value", [None, "", "2.5", True, float("nan")])
+def test_element_that_is_no_number_is_named(value: object) -> None:
+    with pytest.raises(BadFileError, match="EPCHTIME"):
+        orbit_of(header(EPCHTIME=value))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>503</html>" * 300])
+def test_not_a_fits_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "ibohbfb9q_spt.fits"
+    path.write_bytes(content)
+    with pytest.raises(NotFitsError, match="ibohbfb9q_spt.fits: not a FITS file"):
+        read_orbit(path)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match="no such file"):
+        read_orbit(tmp_path / "none_spt.fits")
+
+
+def test_file_without_elements(tmp_path: Path) -> None:
+    path = tmp_path / "ibohbfb9q_spt.fits"
+    fits.PrimaryHDU().writeto(path)
+    with pytest.raises(MissingKeywordError, match="EPCHTIME"):
+        read_orbit(path)
