@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,32 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     path = Path(path)
     data = _map(path)
     primary, extensions = _walk(data, path)
-    _check_instrument(primary, path)
+    return replace(cube_of(data, primary, extensions, path, rows=rows, pstat=pstat), n_bytes=path.stat().st_size)
+
+
+def cube_of(
+    data: NDArray[np.uint8],
+    primary: fits.Header,
+    extensions: list[Extension],
+    path: Path,
+    *,
+    rows: int | None = None,
+    pstat: bool = False,
+) -> ReadCube:
+    """Return the reads that an IMA file's bytes hold; parameters, result and errors as `read_ima`.
+
+    Parameters
+    ----------
+    data : ndarray, uint8
+        The file's bytes; those that hold neither the SCI headers nor the rows asked for are not looked at.
+    primary : Header
+        Its primary header.
+    extensions : list of Extension
+        Where its SCI and DQ extensions are; others may be left out.
+    path : Path
+        What messages call it.
+    """
+    check_instrument(primary, path)
     sci, dq = _planes(extensions, primary, path)
     _check_whole(sci, dq, data, path)
     header = _header(primary, bytes(data[sci[-1].start : sci[-1].data]))
@@ -98,7 +123,7 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     t = np.array([_number(e, "SAMPTIME", path) for e in sci])
     frame = sci[0].shape
     light = (frame[0] - 2 * BORDER, frame[1] - 2 * BORDER)
-    index = _rows(light[0], rows)
+    index = middle_rows(light[0], rows)
     window = (slice(BORDER + index[0], BORDER + index[-1] + 1), slice(BORDER, BORDER + light[1]))
     counts = [_plane(data, e, ">f4") for e in sci]
     return ReadCube(
@@ -111,7 +136,6 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
         rows=index,
         shape=light,
         raw_shape=frame,
-        n_bytes=path.stat().st_size,
         cumulative_median=_pstat(counts, t, sci[-1].keywords.get("BUNIT", "")) if pstat else None,
     )
 
@@ -131,15 +155,25 @@ def _map(path: Path) -> NDArray[np.uint8]:
 
 def _walk(data: NDArray[np.uint8], path: Path) -> tuple[fits.Header, list[Extension]]:
     """Return the primary header and where every extension is."""
-    first = _header_end(data, 0, path)
-    primary = fits.Header.fromstring(bytes(data[:first]).decode("latin-1"))
-    extensions, start = [], first
+    primary, start = primary_header(data, path)
+    extensions = []
     while start < data.size:
-        end = _header_end(data, start, path)
-        extension = Extension(start, end, _keywords(bytes(data[start:end]).decode("latin-1")))
+        extension = extension_at(data, start, path)
         extensions.append(extension)
         start = -(-extension.end // _BLOCK) * _BLOCK
     return primary, extensions
+
+
+def primary_header(data: NDArray[np.uint8], path: Path) -> tuple[fits.Header, int]:
+    """Return the primary header and the offset behind it."""
+    end = _header_end(data, 0, path)
+    return fits.Header.fromstring(bytes(data[:end]).decode("latin-1")), end
+
+
+def extension_at(data: NDArray[np.uint8], start: int, path: Path) -> Extension:
+    """Return the extension whose header starts at `start`."""
+    end = _header_end(data, start, path)
+    return Extension(start, end, _keywords(bytes(data[start:end]).decode("latin-1")))
 
 
 def _keywords(text: str) -> dict[str, Any]:
@@ -165,7 +199,8 @@ def _header_end(data: NDArray[np.uint8], start: int, path: Path) -> int:
     raise TruncatedFileError(path, "the file is cut short in a header", "fetch it again")
 
 
-def _check_instrument(header: fits.Header, path: Path) -> None:
+def check_instrument(header: fits.Header, path: Path) -> None:
+    """Raise `WrongInstrumentError` unless a primary header is that of a WFC3/IR MULTIACCUM exposure."""
     found = tuple(str(header.get(k, "")).strip() for k in ("INSTRUME", "DETECTOR", "OBSMODE"))
     if found[:2] != ("WFC3", "IR") or found[2] not in ("MULTIACCUM", ""):
         name = "/".join(part for part in found if part) or "of an unknown instrument"
@@ -214,7 +249,8 @@ def _number(extension: Extension, keyword: str, path: Path) -> float:
     return float(extension.keywords[keyword])
 
 
-def _rows(height: int, rows: int | None) -> NDArray[np.int64]:
+def middle_rows(height: int, rows: int | None) -> NDArray[np.int64]:
+    """Return the indices of the middle `rows` of `height` rows; all where `rows` is None."""
     n = height if rows is None else min(max(rows, 1), height)
     return np.arange((height - n) // 2, (height - n) // 2 + n)
 
