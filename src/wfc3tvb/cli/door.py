@@ -24,8 +24,8 @@ EXIT_ITEMS_FAILED = 1
 EXIT_INTERRUPTED = 130
 #: The commands in the order a person meets them.
 COMMANDS = (
-    "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "export",
-    "rescore", "verify", "compact", "doctor", "simulate", "archive",
+    "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "serve",
+    "export", "rescore", "verify", "compact", "doctor", "simulate", "archive",
 )  # fmt: skip
 
 

@@ -24,6 +24,27 @@ def report(out: Path, catalog: Path) -> None:
 
 
 @main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine: a token.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8610, show_default=True)
+@click.option("--token", help="What a browser must show; made when needed and not given.")
+@catalog_option
+@example("wfc3tvb serve")
+def serve(host: str, port: int, token: str | None, catalog: Path) -> None:
+    """Explore the catalog in a browser: search, visits, plots, SQL. Until Ctrl-C."""
+    import secrets
+
+    import uvicorn
+
+    from wfc3tvb.report.explorer import application
+
+    own = host in ("127.0.0.1", "localhost", "::1")
+    token = token or (None if own else secrets.token_urlsafe(24))
+    app = application(catalog, token=token, hosts=("127.0.0.1", "localhost", "[::1]") if own else ("*",))
+    click.echo(f"open http://{host}:{port}/" + (f"?token={token}" if token else "") + "   (Ctrl-C ends)")
+    uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+@main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--format", "form", type=click.Choice(["parquet", "votable", "fits", "csv", "ecsv", "json"]),
               default="parquet", show_default=True, help="Format of the files.")
