@@ -20,7 +20,14 @@ from wfc3tvb.io.spt import read_orbit
 from wfc3tvb.science.geometry import EARTH_RADIUS, orbit_position, rotation_angle, sun_direction, view_geometry
 
 #: Starts of the exposures of visit IBOHBF040 (STScI's notebook calwf3_recal_tvb); GOODS-N.
-STARTS = {"b7q": "18:23:01", "b9q": "18:50:42", "bdq": "19:18:23", "bgq": "19:48:08", "bkq": "20:15:49", "bpq": "20:43:30"}
+STARTS = {
+    "b7q": "18:23:01",
+    "b9q": "18:50:42",
+    "bdq": "19:18:23",
+    "bgq": "19:48:08",
+    "bkq": "20:15:49",
+    "bpq": "20:43:30",
+}
 RA, DEC = 189.2, 62.2
 
 

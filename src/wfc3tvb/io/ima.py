@@ -177,7 +177,7 @@ def extension_at(data: NDArray[np.uint8], start: int, path: Path) -> Extension:
 
 
 def _keywords(text: str) -> dict[str, Any]:
-    """Return the few keywords that matter of a header; astropy's parser would take most of the time of a measurement."""
+    """Return the few keywords of a header that matter; parsing all would take most of the time of a measurement."""
     found: dict[str, Any] = {}
     for start in range(0, len(text), 80):
         name = text[start : start + 8].rstrip()
@@ -207,9 +207,7 @@ def check_instrument(header: fits.Header, path: Path) -> None:
         raise WrongInstrumentError(path, f"is {name}, not WFC3/IR MULTIACCUM", "give a WFC3/IR _ima.fits file")
 
 
-def _planes(
-    extensions: list[Extension], primary: fits.Header, path: Path
-) -> tuple[list[Extension], list[Extension]]:
+def _planes(extensions: list[Extension], primary: fits.Header, path: Path) -> tuple[list[Extension], list[Extension]]:
     """Return the SCI and the DQ extensions of reads 1..N in time order."""
     if "NSAMP" not in primary:
         raise MissingKeywordError(path, "NSAMP")

@@ -48,9 +48,7 @@ _KEYWORDS = {
 }  # fmt: skip
 
 
-def measure(
-    path: str | Path, *, settings: MeasureSettings | None = None, spt: str | Path | None = None
-) -> Measurement:
+def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: str | Path | None = None) -> Measurement:
     """Measure one IMA file.
 
     Parameters
@@ -103,10 +101,10 @@ def measure_cube(
     exposure = _exposure_row(cube, mask, settings)
     for row, place in zip(reads, geometry_rows(cube, curve, orbit), strict=True):
         row.update(place)
-    if orbit is None:
-        exposure["quality_flags"].append("no_geometry")
-    else:
+    if all(row["sun_alt"] is not None for row in reads):
         exposure["geometry_source"] = "spt"
+    else:
+        exposure["quality_flags"].append("no_geometry")
     if any(row["rate"] is None for row in reads):
         exposure["quality_flags"].append("bad_reads")
     return Measurement(score(exposure, reads, settings), reads)

@@ -74,7 +74,7 @@ def _sky(rootname: str, curve: dict[str, Any], used: NDArray[np.bool_], settings
     return {name: getattr(sky, attribute) for name, attribute in _SKY_COLUMNS.items()} | {
         "affected_reads": list(sky.affected),
         "tvb_score": jump,
-        "tvb_score_err": jump_statistic_error(*interval, error, generator(rootname)),
+        "tvb_score_err": jump_statistic_error(*interval, curve["rate_err"], settings.systematic, generator(rootname)),
         "jump_read": read,
         "recommend": recommend,
         "flagged": recommend != "none",

@@ -182,9 +182,7 @@ def _interval(
     return rate, scatter, n_pixels, *sides
 
 
-def _regions(
-    cells: _Cells, shape: tuple[int, int], scale: float, height: float
-) -> Sequence[tuple[slice, slice]]:
+def _regions(cells: _Cells, shape: tuple[int, int], scale: float, height: float) -> Sequence[tuple[slice, slice]]:
     middle_x, middle_y = _FULL / 2 * scale, _FULL / 2 * height
     x, y = ((0, middle_x), (middle_x, shape[1])), ((0, middle_y), (middle_y, shape[0]))
     quadrants = [cells.region(columns, rows) for rows in y for columns in x]

@@ -139,14 +139,36 @@ def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
 
 
 def jump_statistic_error(
-    t_start: Floats, t_end: Floats, rate: Floats, error: Floats, rng: np.random.Generator, draws: int = 200
+    t_start: Floats,
+    t_end: Floats,
+    rate: Floats,
+    error: Floats,
+    systematic: float,
+    rng: np.random.Generator,
+    *,
+    draws: int = 200,
 ) -> float:
-    """Return the standard deviation of D when every interval rate is moved by its error."""
-    dt = t_end - t_start
-    good = np.isfinite(rate)
-    x = t_end[good]
-    moved = rate[good] + error[good] * rng.standard_normal((draws, x.size))
-    y = np.cumsum(moved * dt[good], axis=1)
+    """Return the standard deviation of D when the curve is moved by its errors.
+
+    Parameters
+    ----------
+    t_start, t_end, rate, error : ndarray, shape (n,)
+        Intervals [s], their rates and errors [electron/s]. The errors come from reads, which two neighbouring intervals
+        share with opposite signs, so they move the signal at each read and do not add up.
+    systematic : float
+        Error of every rate by itself [electron/s].
+    rng : numpy.random.Generator
+        Draws the errors.
+    """
+    good = np.isfinite(rate) & np.isfinite(error)
+    x, dt, r, e = t_end[good], (t_end - t_start)[good], rate[good], error[good]
+    shape, noise = (draws, x.size), e * dt / np.sqrt(2)
+    zeroth = noise[0] * rng.standard_normal((draws, 1))
+    y = (
+        noise * rng.standard_normal(shape)
+        - zeroth
+        + np.cumsum((r + systematic * rng.standard_normal(shape)) * dt, axis=1)
+    )
     dx = x - x.mean()
     fit = y.mean(1, keepdims=True) + (y @ dx)[:, None] / (dx @ dx) * dx
     d = (y - fit) / np.sqrt(READ_NOISE**2 + np.maximum(y, 0) + DARK * x)

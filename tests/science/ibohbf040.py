@@ -1,0 +1,27 @@
+"""Published curves of visit IBOHBF040: cumulative sky rates [electron/s] at the reads of STEP200, NSAMP 16.
+
+Digitised from the stored figures of STScI's notebook calwf3_recal_tvb (b9q: printed in TVB_flattenramp, its late reads
+digitised); good to 0.006 electron/s.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAMES = ("b7q", "b9q", "bdq", "bgq", "bkq", "bpq")
+
+
+def curves(shared_data: Path) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return times [s] and cumulative rates [electron/s] of the reads 1..15 of each exposure."""
+    with (shared_data / "truth" / "ibohbf_reads.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    found = {}
+    for name in NAMES:
+        own = [row for row in rows if row["exposure"].endswith(name)]
+        t, rate = (np.array([float(row[key]) for row in own]) for key in ("t_end_s", "cum_rate_e_s"))
+        found[name] = t, rate
+    return found

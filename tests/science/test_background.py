@@ -1,0 +1,80 @@
+"""The mask of sources and bad pixels, and the flags that come of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.science.generator import make_cube, sources
+from wfc3tvb.science.background import sky_mask
+from wfc3tvb.science.kernels import box_mean
+from wfc3tvb.science.quality import header_flags, source_flags
+
+
+def test_sources_are_masked_and_the_sky_is_not() -> None:
+    scene = sources(256, 10, 20, np.random.default_rng(5))
+    cube = make_cube(0.6, scene=scene)
+    mask = sky_mask(cube.rate[-1], cube.dq[0])
+    assert (mask.skip[scene > 0.2] == 1).mean() > 0.98
+    assert (mask.skip[scene < 0.005] == 1).mean() < 0.03
+
+
+def test_a_gradient_is_not_a_source() -> None:
+    cube = make_cube(0.5, gradient=0.4, size=512)
+    assert sky_mask(cube.rate[-1], cube.dq[0]).source_fraction < 0.05
+
+
+@pytest.mark.parametrize(("bit", "left_out"), [(4, 1), (16, 1), (256, 1), (512, 1), (32, 0), (64, 0), (8192, 0)])
+def test_flags(bit: int, left_out: int) -> None:
+    cube = make_cube(0.5, size=64)
+    dq = np.zeros((64, 64), np.int16)
+    dq[10, 20] = bit
+    draft = np.full((64, 64), 0.5, np.float32) + cube.rate[-1] * 0
+    assert sky_mask(draft, dq).skip[10, 20] == left_out
+
+
+def test_extended_light_covers_the_frame() -> None:
+    x = np.linspace(-1, 1, 256)
+    galaxy = 30 * np.exp(-3 * np.hypot(x[:, None], x))
+    cube = make_cube(0.5, scene=galaxy)
+    flags = source_flags(sky_mask(cube.rate[-1], cube.dq[0]).source_fraction, 0.0)
+    assert set(flags) & {"crowded", "extended_source"}
+
+
+def test_nothing_but_bad_pixels() -> None:
+    mask = sky_mask(np.full((64, 64), np.nan, np.float32), np.zeros((64, 64), np.int16))
+    assert mask.skip.all()
+    assert mask.source_fraction == 1.0
+
+
+def test_box_mean_is_the_mean_of_the_box() -> None:
+    rng = np.random.default_rng(1)
+    image, skip = rng.normal(size=(20, 31)).astype(np.float32), (rng.random((20, 31)) < 0.3).astype(np.uint8)
+    image[3, 4] = np.nan
+    ours = box_mean(image, skip, 2)
+    for y, x in ((0, 0), (3, 4), (10, 15), (19, 30), (2, 29)):
+        window = slice(max(0, y - 2), y + 3), slice(max(0, x - 2), x + 3)
+        assert ours[y, x] == pytest.approx(np.nanmean(image[window][skip[window] == 0]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "flags"),
+    [
+        ({"FGSLOCK": "FINE", "EXPFLAG": "NORMAL", "SCAN_TYP": "N", "MTFLAG": "F", "FILTER": "F105W"}, []),
+        ({"FGSLOCK": "GYROS"}, ["guide_star_failure"]),
+        ({"EXPFLAG": "INTERRUPTED"}, ["guide_star_failure"]),
+        ({"SCAN_TYP": "C"}, ["scan"]),
+        ({"MTFLAG": True}, ["moving_target"]),
+        ({"MTFLAG": False, "SUBARRAY": True}, ["subarray"]),
+        ({"FILTER": "G141"}, ["grism"]),
+        ({}, []),
+    ],
+)
+def test_flags_of_a_header(keywords: dict[str, object], flags: list[str]) -> None:
+    assert header_flags(keywords) == flags
+
+
+def test_flags_of_pixels() -> None:
+    assert source_flags(0.1, 0.001) == []
+    assert source_flags(0.4, 0.02) == ["crowded", "saturated"]
+    assert source_flags(0.9, 0.0) == ["extended_source"]
