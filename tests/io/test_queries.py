@@ -18,13 +18,16 @@ GIVEN = {
     "my_program": {"proposal_id": "12696"},
     "provenance": {"rootname": "ibohbfb9q"},
     "reads_of": {"rootname": "ibohbfb9q"},
+    "visit_exposures": {"visit": "IBOHBF"},
+    "visit_reads": {"visit": "IBOHBF"},
 }
 
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     catalog = Catalog.create(tmp_path_factory.mktemp("queries") / "catalog")
-    common = {"visit": "ibohbf", "asn_id": "ibohbf040", "filter": "F105W", "proposal_id": 12696, "run_id": "run"}
+    common = {"visit": "ibohbf", "asn_id": "ibohbf040", "filter": "F105W", "proposal_id": 12696, "run_id": "run",
+              "samp_seq": "STEP200", "expstart": 56298.78}  # fmt: skip
     hit = {"sky_mean": 1.5, "sky_min": 0.5, "tvb_class": "severe", "flagged": True, "recommend": "omit",
            "tvb_score": 4.0, "noise_pipeline": 0.1, "noise_omit": 0.01, "excess_helium": 1.0}  # fmt: skip
     clean = {"sky_mean": 0.5, "sky_min": 0.4, "tvb_class": "none", "flagged": False, "recommend": "none",
@@ -37,7 +40,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def exposure(root: str, **columns: Any) -> Measurement:
-    read = {"rootname": root, "used": True, "rate": 1.0, "sun_alt": 25.0, "sun_hour_angle": -90.0}
+    read = {"rootname": root, "used": True, "rate": 1.0, "sun_alt": 25.0, "sun_hour_angle": -90.0,
+            "in_shadow": False, "limb_angle": 33.0, "bright_limb": True, "latitude": -12.0}  # fmt: skip
     reads = [TABLES["reads"].empty_row() | read | {"read": n} for n in (1, 2)]
     return Measurement(TABLES["exposures"].empty_row() | {"rootname": root} | columns, reads)
 
@@ -68,6 +72,15 @@ def test_known_answers(catalog: Catalog) -> None:
     assert rows("gain_by_reprocessing")[0]["depth_gain_mag"] == pytest.approx(2.5)
     assert [row["fraction"] for row in rows("excess_cdf")] == [0.5, 0.5, 1.0]
     assert rows("excess_by_sun_altitude")[0]["n_reads"] == 4
+    assert rows("headline")[0] == {"exposures": 2, "visits": 1, "flagged": 1, "severe": 1, "repairs_accepted": 0}
+    assert rows("flagged_by_filter")[0]["fraction_flagged"] == 0.5
+    assert rows("flagged_by_sequence")[0]["samp_seq"] == "STEP200"
+    assert [(row["year"], row["n"]) for row in rows("flagged_by_year")] == [(2013, 2)]
+    assert len(rows("reads_against_sun")) == len(rows("visit_reads")) == 4
+    # Of two exposures at rate 1.0, that whose lowest sky is 0.4 is above twice it; 0.5 is not.
+    assert rows("reads_above_twice")[0]["fraction_above_twice"] == 0.5
+    assert rows("excess_by_limb_angle")[0]["limb_angle_from"] == 30.0
+    assert rows("excess_by_latitude")[0]["mean_excess"] == pytest.approx(0.55)
 
 
 def test_what_is_given_wrongly_is_named(catalog: Catalog) -> None:

@@ -100,7 +100,8 @@ def test_a_bad_file_is_one_failures_row_and_the_others_go_on(catalog: Catalog) -
     text = "SELECT key, stage, error, message, attempt, retryable, run_id FROM failures ORDER BY key"
     assert rows(catalog, text) == [
         (rootname(2), "read", "BadFileError", f"{rootname(2)}: is broken; fetch it again", 1, False, report.run_id),
-        (rootname(4), "fetch", "ServiceUnreachableError", "archive: no answer; try again later", 1, True, report.run_id),
+        (rootname(4), "fetch", "ServiceUnreachableError", "archive: no answer; try again later", 1, True,
+         report.run_id),
     ]  # fmt: skip
     assert [row["key"] for row in report.failures] == [rootname(2), rootname(4)]
 

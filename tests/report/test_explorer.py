@@ -1,0 +1,113 @@
+"""The explorer answers, and a stranger gets nothing but the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests import known
+from wfc3tvb.errors import NoCatalogError
+from wfc3tvb.report.explorer import application
+
+HOST = {"base_url": "http://localhost"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("explorer") / "catalog"
+    known.make(folder).close()
+    return folder
+
+
+@pytest.fixture
+def client(folder: Path) -> Iterator[TestClient]:
+    with TestClient(application(folder), **HOST) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("query", "n"),
+    [("", 3), ("text=12442", 3), ("text=ibohbfb9q", 1), ("text=goods", 3), ("tvb_class=severe", 1),
+     ("cone=189.2,62.2,0.1", 3), ("cone=10 10 1", 0), ("text=nothing", 0)],
+)  # fmt: skip
+def test_search(client: TestClient, query: str, n: int) -> None:
+    page = client.get(f"/?{query}")
+    assert page.status_code == 200
+    assert page.text.count('href="/visit/ibohbf"') == n
+
+
+def test_search_sorts(client: TestClient) -> None:
+    text = client.get("/?sort=sky_mean").text
+    assert text.index("ibohbfb7q") < text.index("ibohbfb9q") < text.index("ibohbfbdq")
+    assert client.get("/?sort=1;drop").status_code == 400
+
+
+def test_cells_are_text(client: TestClient) -> None:
+    text = client.get("/").text
+    assert "GOODS-N &lt;b&gt;" in text
+    assert "GOODS-N <b>" not in text
+
+
+def test_visit(client: TestClient) -> None:
+    page = client.get("/visit/ibohbf")
+    assert "severe, helium" in page.text
+    assert client.get("/visit/ibzzzz").status_code == 404
+
+
+def test_console_and_download(client: TestClient) -> None:
+    query = {"q": "SELECT rootname FROM exposures WHERE flagged"}
+    assert "ibohbfb9q" in client.get("/sql", params=query).text
+    assert client.get("/download", params=query | {"format": "csv"}).text == '"rootname"\n"ibohbfb9q"\n'
+    for name in ("parquet", "votable", "fits", "ecsv", "json"):
+        assert client.get("/download", params=query | {"format": name}).status_code == 200
+    assert client.get("/download", params=query | {"format": "exe"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "COPY (SELECT 1) TO '/tmp/out.csv'",
+        "ATTACH '/tmp/x.duckdb'",
+        "SET enable_external_access = true",
+        "INSTALL httpfs",
+        "SELECT 1; SELECT 2",
+        "DROP VIEW exposures",
+        "PRAGMA database_list",
+        "SELECT * FROM 'http://example.org/x.parquet'",
+    ],
+)
+def test_console_refuses_all_but_the_catalog(client: TestClient, text: str) -> None:
+    page = client.get("/sql", params={"q": text})
+    assert page.status_code == 400
+    assert 'role="alert"' in page.text
+
+
+def test_console_limits_rows(client: TestClient) -> None:
+    page = client.get("/sql", params={"q": "SELECT * FROM range(100000) ORDER BY 1 -- many"})
+    assert page.text.count("<tr>") == 501
+
+
+def test_other_hosts_and_strangers_are_refused(folder: Path) -> None:
+    with TestClient(application(folder), base_url="http://evil.example") as client:
+        assert client.get("/").status_code == 400
+    with TestClient(application(folder, token="secret", hosts=("*",)), base_url="http://shared") as client:
+        assert client.get("/").status_code == 403
+        assert client.get("/?token=wrong").status_code == 403
+        assert client.get("/?token=secret").status_code == 200
+        assert client.get("/sql").status_code == 200
+
+
+def test_policy_forbids_scripts_of_others(client: TestClient) -> None:
+    policy = client.get("/").headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_no_catalog(tmp_path: Path) -> None:
+    with pytest.raises(NoCatalogError):
+        application(tmp_path / "none")
