@@ -148,23 +148,23 @@ class Step:
 
 @dataclass(frozen=True)
 class Scattered:
-    """A constant sky, and scattered light that changes as a `Step` does.
+    """Any sky, and scattered light that changes as a `Step` does.
 
     Attributes
     ----------
-    zodi : float
-        Constant level [electron/s].
+    base : SkyModel
+        The uniform part.
     light : Step
         Frame mean of the scattered light.
     """
 
-    zodi: float
+    base: SkyModel
     light: Step
 
     def sky(self, times: Floats, sun_alt: SunAltitude) -> Sky:
         """Return the sky between reads."""
         light = self.light.sky(times, sun_alt).uniform
-        return Sky(np.full(len(light), self.zodi), np.maximum(light, 0))
+        return Sky(self.base.sky(times, sun_alt).uniform, np.maximum(light, 0))
 
 
 def scattered_pattern(frame: Frame) -> NDArray[np.float32]:

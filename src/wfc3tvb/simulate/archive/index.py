@@ -29,10 +29,13 @@ class Index:
         Rows of table `datasets` (see `wfc3tvb.schema`), members included.
     files : mapping
         Path of each file by its name; empty where only rows are served.
+    folder : Path, optional
+        Where they are; keys in the bucket are relative to it.
     """
 
     datasets: list[Row]
     files: dict[str, Path] = field(default_factory=dict)
+    folder: Path | None = None
 
     @classmethod
     def from_rows(cls, rows: Iterable[Row]) -> Index:
@@ -47,13 +50,13 @@ class Index:
         for name, path in files.items():
             root, suffix = split_filename(name)
             if suffix in ("ima", "raw", "flt") and root not in headers and not is_association(root):
-                headers[root] = dict(fits.getheader(path, 0))
+                headers[root] = _header(path)
         groups: dict[str, list[str]] = {}
         for root, header in headers.items():
             asn = str(header.get("ASN_ID", "NONE")).strip().lower()
             groups.setdefault(asn if asn not in ("", "none") else root, []).append(root)
         rows = [_row(name, roots, [headers[r] for r in roots]) for name, roots in sorted(groups.items())]
-        return cls(rows, files)
+        return cls(rows, files, folder)
 
     def products(self, dataset: Row) -> Iterator[tuple[str, str, int]]:
         """Yield name of the exposure or association, file name and size of a dataset's products."""
@@ -83,6 +86,15 @@ def _named(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
         except BadArgumentError:
             continue
         yield path.name, path
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Return the primary header; empty where it cannot be read: an archive serves its broken files too."""
+    try:
+        with path.open("rb") as file:
+            return dict(fits.Header.fromfile(file))
+    except (OSError, ValueError, fits.VerifyError):
+        return {}
 
 
 def _row(name: str, roots: list[str], headers: list[dict[str, Any]]) -> Row:

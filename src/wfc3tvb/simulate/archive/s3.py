@@ -8,7 +8,6 @@ from xml.sax.saxutils import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wfc3tvb.names import bucket_key, split_filename
 from wfc3tvb.simulate.archive.faults import Faults
 from wfc3tvb.simulate.archive.files import file_response
 from wfc3tvb.simulate.archive.index import Index
@@ -21,7 +20,8 @@ class Bucket:
 
     def __init__(self, index: Index, faults: Faults) -> None:
         self.faults = faults
-        self.keys: dict[str, Path] = {bucket_key(*split_filename(name)): path for name, path in index.files.items()}
+        folder = index.folder or Path()
+        self.keys = {path.relative_to(folder).as_posix(): path for path in index.files.values()}
 
     async def list_objects(self, request: Request) -> Response:
         """Answer ListObjectsV2."""

@@ -1,0 +1,236 @@
+"""Simulate whole visits into a folder that is laid out like the public archive's bucket."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import zlib
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from wfc3tvb.names import bucket_key
+from wfc3tvb.progress import Progress, silent
+from wfc3tvb.simulate.detector import Detector, make_detector
+from wfc3tvb.simulate.exposure import Light, Reads, expose
+from wfc3tvb.simulate.frame import Frame
+from wfc3tvb.simulate.headers import KINDS, extension_headers, primary_header
+from wfc3tvb.simulate.plan import ExposurePlan, Preset, VisitPlan
+from wfc3tvb.simulate.presets import preset as preset_named
+from wfc3tvb.simulate.references import reference_names, write_references
+from wfc3tvb.simulate.scene import Sources, make_sources, place, scene_rate
+from wfc3tvb.simulate.support import association_table, support_file
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SimulatedVisit:
+    """What `simulate` wrote.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder; below it ``hst/public``, ``references`` and ``truth``.
+    preset : str
+        Name of the preset.
+    size : int
+        Edge of the frame.
+    seed : int
+        Of the noise.
+    associations : dict
+        Rootnames of the members by name of the association.
+    lone : tuple of str
+        Rootnames of the exposures in no association.
+    """
+
+    folder: Path
+    preset: str
+    size: int
+    seed: int
+    associations: dict[str, tuple[str, ...]]
+    lone: tuple[str, ...] = ()
+
+    @property
+    def rootnames(self) -> tuple[str, ...]:
+        """Rootnames of all exposures."""
+        return (*(root for members in self.associations.values() for root in members), *self.lone)
+
+    @property
+    def references(self) -> Path:
+        """Folder of the reference files: what ``iref`` must name (with a trailing slash)."""
+        return self.folder / "references"
+
+    def path(self, name: str, suffix: str) -> Path:
+        """Return where a file is, e.g. ``path("ibohbfb7q", "raw")``."""
+        return self.folder / bucket_key(name, suffix)
+
+    def truth(self, rootname: str) -> dict[str, Any]:
+        """Return the truth of an exposure: see `truth_of`."""
+        text = (self.folder / "truth" / f"{rootname}.json").read_text()
+        return dict(json.loads(text))
+
+
+def simulate(
+    out: Path,
+    preset: str = "ibohbf040",
+    *,
+    size: int | None = None,
+    seed: int | None = None,
+    products: bool = True,
+    progress: Progress | None = None,
+) -> SimulatedVisit:
+    """Write synthetic exposures of a preset, their references and the truth.
+
+    Parameters
+    ----------
+    out : Path
+        Folder; made if it is not there. Files of the same names are replaced.
+    preset : str
+        A name of `presets.presets`.
+    size : int, optional
+        Edge of the frame: 64, 128, 256, 512 or 1024; the preset's own when not given.
+    seed : int, optional
+        Of the noise; the same seed makes the same bytes.
+    products : bool
+        Whether to calibrate and drizzle as the archive does (IMA, FLT and DRZ with CRCORR=PERFORM).
+    progress : Progress, optional
+        Told of each exposure.
+
+    Raises
+    ------
+    BadArgumentError
+        If there is no such preset or frame.
+    """
+    progress = progress or silent
+    chosen = preset_named(preset)
+    frame = Frame(chosen.size if size is None else size)
+    chosen = chosen if seed is None else replace(chosen, seed=seed)
+    detector = make_detector(chosen.detector_seed, frame)
+    write_references(out / "references", detector, chosen.exposures)
+    done, total = 0, len(chosen.exposures)
+    progress("simulate", done, total)
+    for visit in chosen.visits:
+        sources = _visit_sources(out, visit)
+        for plan in visit.exposures:
+            _write_exposure(out, plan, visit.association, detector, sources, chosen)
+            done += 1
+            progress("simulate", done, total)
+        if visit.association:
+            _write(association_table(visit), out / bucket_key(visit.association, "asn"))
+    made = SimulatedVisit(
+        folder=out,
+        preset=chosen.name,
+        size=frame.size,
+        seed=chosen.seed,
+        associations={v.association: tuple(e.rootname for e in v.exposures) for v in chosen.visits if v.association},
+        lone=tuple(e.rootname for v in chosen.visits if not v.association for e in v.exposures),
+    )
+    if products:
+        from wfc3tvb.simulate.products import make_products
+
+        make_products(made, progress=progress)
+    return made
+
+
+def _visit_sources(out: Path, visit: VisitPlan) -> Sources:
+    """Return the sources around a visit's target, and write them down."""
+    target = visit.exposures[0].target
+    sources = make_sources(zlib.crc32(target.name.encode()), (target.ra, target.dec))
+    path = out / "truth" / f"{visit.association or visit.exposures[0].rootname}_sources.csv"
+    columns = asdict(sources)
+    _write_rows(path, tuple(columns), zip(*(np.round(c, 8).tolist() for c in columns.values()), strict=True))
+    return sources
+
+
+def _write_exposure(
+    out: Path, plan: ExposurePlan, association: str | None, detector: Detector, sources: Sources, chosen: Preset
+) -> None:
+    """Write one exposure's RAW and SPT files and its truth."""
+    frame = detector.frame
+    times, sky = plan.times(frame.size), plan.sky(frame.size)
+    rate = scene_rate(sources, plan.pointing, frame, plan.filter)
+    rng = np.random.default_rng((chosen.seed, zlib.crc32(plan.rootname.encode())))
+    reads = expose(detector, Light(rate, sky, plan.filter, plan.trail), times, rng)
+    names = reference_names(detector.seed, frame, plan.filter, plan.samp_seq)
+    _write(raw_file(plan, frame, reads, names, association), out / bucket_key(plan.rootname, "raw"))
+    _write(support_file(plan, frame), out / bucket_key(plan.rootname, "spt"))
+    truth = truth_of(plan, frame, reads, sources)
+    _write_truth(out / "truth", truth | {"association": association, "seed": chosen.seed, "references": names})
+
+
+def raw_file(
+    plan: ExposurePlan, frame: Frame, reads: Reads, references: dict[str, str], association: str | None = None
+) -> fits.HDUList:
+    """Return an exposure's raw file: a group of five extensions a read, the last read first."""
+    hdus: list[Any] = [fits.PrimaryHDU(header=primary_header(plan, frame, references, association))]
+    for read in reversed(range(plan.nsamp)):
+        headers = extension_headers(plan, frame, read)
+        hdus.append(fits.ImageHDU(reads.counts[read], headers["SCI"], uint=True))
+        hdus += [fits.ImageHDU(header=headers[kind]) for kind in KINDS[1:]]
+    return fits.HDUList(hdus)
+
+
+def truth_of(plan: ExposurePlan, frame: Frame, reads: Reads, sources: Sources) -> dict[str, Any]:
+    """Return what went into an exposure.
+
+    Returns
+    -------
+    dict
+        rootname, filter, samp_seq, nsamp, size, target, expstart, postarg, pa_v3, crval; t (every read but the
+        zeroth [s]), rate and scattered (of the interval that ends there), cumulative_rate [electron/s], sun_alt (middle
+        of the interval [deg]), cosmic_rays; mean_rate; saturated (pixels in the last read); stars (number on the frame).
+    """
+    times, sky = plan.times(frame.size), plan.sky(frame.size)
+    x, y = place(sources, plan.pointing, frame)
+    inside = (np.minimum(x, y) > 0) & (np.maximum(x, y) < frame.raw) & sources.is_star
+    cumulative = sky.cumulative(times)
+    return {
+        "rootname": plan.rootname,
+        "filter": plan.filter,
+        "samp_seq": plan.samp_seq,
+        "nsamp": plan.nsamp,
+        "size": frame.size,
+        "target": plan.target.name,
+        "expstart": plan.start,
+        "postarg": list(plan.postarg),
+        "pa_v3": plan.target.pa_v3,
+        "crval": [plan.pointing.ra, plan.pointing.dec],
+        "t": times[1:].tolist(),
+        "rate": sky.total.tolist(),
+        "scattered": sky.scattered.tolist(),
+        "cumulative_rate": cumulative.tolist(),
+        "mean_rate": float(cumulative[-1]),
+        "sun_alt": plan.sun_alt((times[1:] + times[:-1]) / 2).tolist(),
+        "cosmic_rays": reads.cosmic_rays.tolist(),
+        "saturated": reads.saturated,
+        "stars": int(np.count_nonzero(inside)),
+        "trail_read": plan.trail.read if plan.trail else None,
+    }
+
+
+def _write_truth(folder: Path, truth: dict[str, Any]) -> None:
+    """Write an exposure's truth as JSON, and its reads as a table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{truth['rootname']}.json").write_text(json.dumps(truth, indent=1) + "\n")
+    ends = truth["t"]
+    columns = ("rate", "cumulative_rate", "scattered", "sun_alt", "cosmic_rays")
+    rows = zip(range(1, truth["nsamp"]), [0.0, *ends[:-1]], ends, *(truth[name] for name in columns), strict=True)
+    _write_rows(folder / f"{truth['rootname']}.csv", ("read", "t_start", "t_end", *columns), rows)
+
+
+def _write_rows(path: Path, names: tuple[str, ...], rows: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows(rows)
+
+
+def _write(content: fits.HDUList, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content.writeto(path, overwrite=True)
