@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     common = {"visit": "ibohbf", "asn_id": "ibohbf040", "filter": "F105W", "proposal_id": 12696, "run_id": "run",
               "samp_seq": "STEP200", "expstart": 56298.78}  # fmt: skip
     hit = {"sky_mean": 1.5, "sky_min": 0.5, "tvb_class": "severe", "flagged": True, "recommend": "omit",
-           "tvb_score": 4.0, "noise_pipeline": 0.1, "noise_omit": 0.01, "excess_helium": 1.0}  # fmt: skip
+           "tvb_score": 4.0, "tvb_kind": "helium", "he_kr": 2.0, "zodi_model": 0.5, "noise_pipeline": 0.1, "noise_omit": 0.01, "excess_helium": 1.0}  # fmt: skip
     clean = {"sky_mean": 0.5, "sky_min": 0.4, "tvb_class": "none", "flagged": False, "recommend": "none",
              "tvb_score": 0.1, "excess_helium": 0.0}  # fmt: skip
     catalog.record([exposure("ibohbfb9q", **common, **hit), exposure("ibohbfb7q", **common, **clean)])
@@ -47,11 +48,23 @@ def exposure(root: str, **columns: Any) -> Measurement:
 
 
 @pytest.mark.parametrize("name", queries.load_all())
-def test_every_query_runs_and_is_documented(catalog: Catalog, name: str) -> None:
+def test_every_query_runs_and_is_documented(catalog: Catalog, name: str, tmp_path: Path) -> None:
     query = queries.load(name)
+    table = {"table": flux_table(tmp_path)} if name == "excess_by_solar_flux" else {}
     assert query.title.endswith((".", ":"))
     assert all(p.description for p in query.parameters)
-    catalog.query(name, **GIVEN.get(name, {})).fetchall()
+    catalog.query(name, **GIVEN.get(name, {}) | table).fetchall()
+
+
+def flux_table(folder: Path) -> str:
+    path = folder / "flux.csv"
+    path.write_text("mjd,flux\n56298,130\n56299,90\n")
+    return str(path)
+
+
+def test_excess_against_a_flux_that_the_user_brings(catalog: Catalog, tmp_path: Path) -> None:
+    rows = catalog.query("excess_by_solar_flux", table=flux_table(tmp_path)).fetchall()
+    assert rows == [(120.0, 2, 0.5)]
 
 
 def test_known_answers(catalog: Catalog) -> None:
@@ -79,6 +92,11 @@ def test_known_answers(catalog: Catalog) -> None:
     assert len(rows("reads_against_sun")) == len(rows("visit_reads")) == 4
     # Of two exposures at rate 1.0, that whose lowest sky is 0.4 is above twice it; 0.5 is not.
     assert rows("reads_above_twice")[0]["fraction_above_twice"] == 0.5
+    assert rows("cause_by_filter") == [
+        {"filter": "F105W", "tvb_kind": "helium", "n": 1, "fraction": 1.0, "median_excess_variable": None}
+    ]
+    assert [(row["day_from"], row["median_excess"]) for row in rows("excess_by_day_of_year")] == [(1, 0.5)]
+    assert rows("helium_map")[0]["mean_kr"] == pytest.approx((1.0 - 0.5) * 2.0)
     assert rows("excess_by_limb_angle")[0]["limb_angle_from"] == 30.0
     assert rows("excess_by_latitude")[0]["mean_excess"] == pytest.approx(0.55)
 
