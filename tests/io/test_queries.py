@@ -30,7 +30,8 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     common = {"visit": "ibohbf", "asn_id": "ibohbf040", "filter": "F105W", "proposal_id": 12696, "run_id": "run",
               "samp_seq": "STEP200", "expstart": 56298.78}  # fmt: skip
     hit = {"sky_mean": 1.5, "sky_min": 0.5, "tvb_class": "severe", "flagged": True, "recommend": "omit",
-           "tvb_score": 4.0, "tvb_kind": "helium", "he_kr": 2.0, "zodi_model": 0.5, "noise_pipeline": 0.1, "noise_omit": 0.01, "excess_helium": 1.0}  # fmt: skip
+           "tvb_score": 4.0, "tvb_kind": "helium", "he_kr": 2.0, "zodi_model": 0.5,
+           "noise_pipeline": 0.1, "noise_omit": 0.01, "excess_helium": 1.0}  # fmt: skip
     clean = {"sky_mean": 0.5, "sky_min": 0.4, "tvb_class": "none", "flagged": False, "recommend": "none",
              "tvb_score": 0.1, "excess_helium": 0.0}  # fmt: skip
     catalog.record([exposure("ibohbfb9q", **common, **hit), exposure("ibohbfb7q", **common, **clean)])
