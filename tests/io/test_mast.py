@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulate.small_archive import DATASETS, make_archive
+from tests.simulate.small_archive import DATASETS, as_new, make_archive
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import (
     BadArgumentError,
@@ -26,7 +26,7 @@ from wfc3tvb.errors import (
 from wfc3tvb.io import mast as mast_module
 from wfc3tvb.io.mast import Mast
 from wfc3tvb.names import bucket_key
-from wfc3tvb.simulate.archive import Archive, Faults, Index, serve
+from wfc3tvb.simulate.archive import Archive, Index, serve
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(tmp_path_factory.mktemp("archive"), size=24, nsamp=3)
 
 
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[Archive]:
+    with serve(folder) as archive:
+        yield archive
+
+
 @pytest.fixture
-def archive(folder: Path) -> Iterator[Archive]:
-    with serve(folder, faults=Faults()) as running:
-        yield running
+def archive(running: Archive) -> Archive:
+    return as_new(running)
 
 
 def services(archive: Archive, **options: Any) -> Services:

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3tvb.names import bucket_key
+from wfc3tvb.simulate.archive import Archive, Faults
 
 #: Datasets and their members.
 DATASETS = {
@@ -50,6 +51,13 @@ def make_archive(folder: Path, *, size: int = 64, nsamp: int = 5) -> Path:
         path.parent.mkdir(exist_ok=True)
         fits.HDUList([primary(header), fits.ImageHDU(np.zeros((8, 8), np.float32))]).writeto(path)
     return folder
+
+
+def as_new(archive: Archive) -> Archive:
+    """Return a running archive without faults and with an empty log."""
+    vars(archive.faults).update(vars(Faults()))
+    archive.log.entries.clear()
+    return archive
 
 
 def primary(keywords: Any) -> fits.PrimaryHDU:

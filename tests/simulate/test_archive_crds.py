@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from tests.simulate.small_archive import REFERENCES, make_archive
+from tests.simulate.small_archive import REFERENCES, as_new, make_archive
 from wfc3tvb.names import bucket_key
-from wfc3tvb.simulate.archive import Archive, Faults, serve
+from wfc3tvb.simulate.archive import Archive, serve
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +22,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(tmp_path_factory.mktemp("archive"), size=24, nsamp=3)
 
 
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[Archive]:
+    with serve(folder) as archive:
+        yield archive
+
+
 @pytest.fixture
-def archive(folder: Path) -> Iterator[Archive]:
-    with serve(folder, faults=Faults()) as running:
-        yield running
+def archive(running: Archive) -> Archive:
+    return as_new(running)
 
 
 def crds(archive: Archive, *arguments: str | Path, cache: Path) -> subprocess.CompletedProcess[str]:

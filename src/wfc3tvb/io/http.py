@@ -112,8 +112,6 @@ def _refusal(service: str, response: requests.Response | None) -> ServiceError:
         return MissingProductError(service, f"has no file {name}", "check the name")
     if status in (401, 403):
         return MissingProductError(service, f"does not give out {name}", "set MAST_API_TOKEN if you may have it")
-    if status == 416:
-        return ShortDownloadError(service, f"{name} ends before its data do")
     return ServiceError(service, f"answered HTTP {status}")
 
 
@@ -134,7 +132,7 @@ def persistently(work: Callable[[], T], services: Services) -> T:
 
 
 def get_range(session: requests.Session, url: str, start: int, stop: int) -> bytes:
-    """Return the bytes ``[start, stop)`` of a file, or what there is of them.
+    """Return the bytes ``[start, stop)`` of a file, or what there is of them, even none.
 
     Raises
     ------
@@ -144,6 +142,8 @@ def get_range(session: requests.Session, url: str, start: int, stop: int) -> byt
         See `answers`.
     """
     with session.get(url, headers={"Range": f"bytes={start}-{stop - 1}"}, stream=True) as response:
+        if response.status_code == 416:
+            return b""
         response.raise_for_status()
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if response.status_code != 206 or not match or int(match[1]) != start:

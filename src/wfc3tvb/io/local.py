@@ -116,7 +116,7 @@ def _header(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return {card.keyword: card.value for card in fits.Header.fromfile(file).cards if card.keyword}
-    except (OSError, ValueError, fits.VerifyError) as error:
+    except (OSError, EOFError, ValueError, fits.VerifyError) as error:
         log.info("%s: header not readable: %s", path, error)
         return {}
 

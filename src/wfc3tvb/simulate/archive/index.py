@@ -18,6 +18,9 @@ from wfc3tvb.names import is_association, split_filename
 #: Products that are listed for a member where there are no files to look at.
 SUFFIXES = ("asn", "raw", "ima", "flt", "spt")
 
+#: Start of an exposure whose header does not tell [MJD].
+_UNKNOWN = 55000.0
+
 
 @dataclass(frozen=True)
 class Index:
@@ -93,7 +96,7 @@ def _header(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return dict(fits.Header.fromfile(file))
-    except (OSError, ValueError, fits.VerifyError):
+    except (OSError, EOFError, ValueError, fits.VerifyError):
         return {}
 
 
@@ -108,8 +111,8 @@ def _row(name: str, roots: list[str], headers: list[dict[str, Any]]) -> Row:
         "proposal_id": int(first.get("PROPOSID", 0)),
         "pi": str(first.get("PR_INV_L", "")),
         "target_name": str(first.get("TARGNAME", "")),
-        "start_time": min(float(h.get("EXPSTART", 0)) for h in headers),
-        "stop_time": max(float(h.get("EXPEND", 0)) for h in headers),
+        "start_time": min(float(h.get("EXPSTART", _UNKNOWN)) for h in headers),
+        "stop_time": max(float(h.get("EXPEND", _UNKNOWN)) for h in headers),
         "sun_alt": float(first.get("SUN_ALT", 0)),
         "generation_date": float(max(made)),
         "members": sorted(roots),

@@ -1,0 +1,114 @@
+"""Where a survey's exposures come from: the public bucket, MAST, or a folder."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from wfc3tvb.config import MeasureSettings, Selection, Services
+from wfc3tvb.errors import BadArgumentError, MissingProductError
+from wfc3tvb.exposure import OrbitElements, ReadCube, Row
+from wfc3tvb.io.local import LocalSource
+from wfc3tvb.io.mast import mast_of
+from wfc3tvb.io.places import S3_EXTRA, BucketFiles, MastFiles, has_s3
+from wfc3tvb.io.ranges import TYPICAL_COST, Files, read_exposure
+from wfc3tvb.pipeline.source import Source
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MastSource:
+    """MAST's lists and, over HTTPS, its files.
+
+    Attributes
+    ----------
+    services : Services
+        Where it is, and how patient to be.
+    """
+
+    services: Services = field(default_factory=Services)
+    name: ClassVar[str] = "mast"
+
+    def datasets(self, selection: Selection) -> Iterable[Row]:
+        """Yield the datasets that a selection asks for; see `wfc3tvb.io.mast.Mast.datasets`."""
+        return mast_of(self.services).datasets(selection)
+
+    def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
+        """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
+        return read_exposure(_files(MastFiles, self.services), rootname, settings)
+
+    def size(self, rootname: str) -> tuple[int, int]:
+        """Return the requests and bytes of a full frame of 16 reads; what it really is, only its header says."""
+        return TYPICAL_COST
+
+    def changed_at(self, rootname: str) -> float | None:
+        """Return None: only the list says when a file changed."""
+        return None
+
+
+@dataclass(frozen=True)
+class S3Source(MastSource):
+    """MAST's lists, and files from the public bucket; those few that are not there come from MAST.
+
+    Raises
+    ------
+    BadArgumentError
+        If s3fs is not installed.
+    """
+
+    name: ClassVar[str] = "s3"
+
+    def __post_init__(self) -> None:
+        if not has_s3():
+            raise BadArgumentError(S3_EXTRA)
+
+    def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
+        """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
+        try:
+            return read_exposure(_files(BucketFiles, self.services), rootname, settings)
+        except MissingProductError as error:
+            log.info("%s; asking MAST", error)
+            return super().read(rootname, settings)
+
+
+def open_source(place: str | Path = "auto", *, services: Services | None = None) -> Source:
+    """Return the source that a name or a folder means.
+
+    Parameters
+    ----------
+    place : str or Path, optional
+        ``s3``, ``mast``, ``auto`` (S3 where s3fs is installed, else MAST), or a folder.
+    services : Services, optional
+        Where S3 and MAST are.
+
+    Raises
+    ------
+    BadArgumentError
+        If it is none of these, or S3 is asked for without s3fs.
+    """
+    services = services or Services()
+    if place == "auto" and not has_s3():
+        log.warning("mast (%s)", S3_EXTRA)
+    if place == "mast" or (place == "auto" and not has_s3()):
+        return MastSource(services)
+    if place in ("s3", "auto"):
+        return S3Source(services)
+    return LocalSource(Path(place))
+
+
+_own = threading.local()
+
+
+def _files(kind: type[MastFiles] | type[BucketFiles], services: Services) -> Files:
+    """Return this thread's client of a kind; a process that was forked makes its own."""
+    clients: dict[object, Files] = _own.__dict__.setdefault("clients", {})
+    key = (kind, services, os.getpid())
+    if key not in clients:
+        clients[key] = kind(services)
+    return clients[key]
