@@ -82,7 +82,8 @@ class Detector:
     def linear(self, counts: Image) -> Image:
         """Return the linear counts of measured ones [DN above reset], as NLINCORR computes them."""
         c2, c3, c4 = NONLINEARITY
-        return counts * (1 + self.curvature * counts * (c2 + counts * (c3 + counts * c4)))
+        factor = 1 + self.curvature * counts * (c2 + counts * (c3 + counts * c4))
+        return np.asarray(counts * factor, np.float32)
 
     def measured(self, linear: Image) -> Image:
         """Return what is measured of linear counts [DN above reset]: the inverse of `linear`, up to full well.
@@ -95,7 +96,7 @@ class Detector:
         for _ in range(4):
             slope = 1 + self.curvature * v * (2 * c2 + v * (3 * c3 + v * 4 * c4))
             v = v - (self.linear(v) - target) / slope
-        return v
+        return np.asarray(v, np.float32)
 
 
 def make_detector(seed: int, frame: Frame) -> Detector:

@@ -60,19 +60,23 @@ def primary_header(
         Name of the association, if it is a member of one.
     """
     times = plan.times(frame.size)
-    values = _identity(plan) | _schedule(plan, times) | {
-        "NEXTEND": 5 * plan.nsamp,
-        "FILENAME": f"{plan.rootname}_raw.fits",
-        "SUBARRAY": not frame.is_full,
-        "SUBTYPE": frame.subtype,
-        "FILTER": plan.filter,
-        "SAMP_SEQ": plan.samp_seq,
-        "NSAMP": plan.nsamp,
-        "SAMPZERO": round(zeroth_read_time(times), 6),
-        "APERTURE": frame.aperture,
-        "POSTARG1": plan.postarg[0],
-        "POSTARG2": plan.postarg[1],
-    }
+    values = (
+        _identity(plan)
+        | _schedule(plan, times)
+        | {
+            "NEXTEND": 5 * plan.nsamp,
+            "FILENAME": f"{plan.rootname}_raw.fits",
+            "SUBARRAY": not frame.is_full,
+            "SUBTYPE": frame.subtype,
+            "FILTER": plan.filter,
+            "SAMP_SEQ": plan.samp_seq,
+            "NSAMP": plan.nsamp,
+            "SAMPZERO": round(zeroth_read_time(times), 6),
+            "APERTURE": frame.aperture,
+            "POSTARG1": plan.postarg[0],
+            "POSTARG2": plan.postarg[1],
+        }
+    )
     values |= {keyword: f"iref${name}" for keyword, name in references.items()}
     if association:
         values |= {"ASN_ID": association.upper(), "ASN_TAB": f"{association}_asn.fits", "ASN_MTYP": "EXP-DTH"}

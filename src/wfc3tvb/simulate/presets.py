@@ -99,7 +99,11 @@ def _association(visit: str, first: ExposurePlan, models: tuple[SkyModel, ...], 
     offsets = ((0.0, 0.0), (0.542, 0.182), (0.339, 0.485), (-0.203, 0.303))
     exposures = tuple(
         replace(
-            first, rootname=f"{visit}a{2 * i + 1}q", start=first.start + delays[i] / 86400, model=model, postarg=offsets[i]
+            first,
+            rootname=f"{visit}a{2 * i + 1}q",
+            start=first.start + delays[i] / 86400,
+            model=model,
+            postarg=offsets[i],
         )
         for i, model in enumerate(models)
     )
@@ -109,14 +113,18 @@ def _association(visit: str, first: ExposurePlan, models: tuple[SkyModel, ...], 
 def _quiet() -> VisitPlan:
     """Two exposures in each of two passes through the shadow; sunset at MJD 55702.65683."""
     model = Helium(0.55, 2.0)
-    first = ExposurePlan("", 55702.65683, Target("FIELD-Q", 150.12, 2.21, 99001, 75.0), model, samp_seq="SPARS50", nsamp=14)
+    first = ExposurePlan(
+        "", 55702.65683, Target("FIELD-Q", 150.12, 2.21, 99001, 75.0), model, samp_seq="SPARS50", nsamp=14
+    )
     return _association("ibsq01", first, (model,) * 4, (60.0, 760.0, 5815.0, 6515.0))
 
 
 def _scattered() -> VisitPlan:
     """Two exposures that begin 24 deg from the bright limb, minutes before sunset at MJD 56177.74225, two after it."""
     dark, light = Helium(0.65, 0.4), Step(0.7, -0.7, 230.0, 40.0)
-    first = ExposurePlan("", 56177.74225, Target("FIELD-S", 240.0, 60.0, 99002, 310.0), dark, samp_seq="SPARS50", nsamp=14)
+    first = ExposurePlan(
+        "", 56177.74225, Target("FIELD-S", 240.0, 60.0, 99002, 310.0), dark, samp_seq="SPARS50", nsamp=14
+    )
     return _association(
         "ibss01", first, (Scattered(dark, light), dark, Scattered(dark, light), dark), (-350.0, 400.0, 5399.0, 6149.0)
     )
@@ -125,7 +133,9 @@ def _scattered() -> VisitPlan:
 def _trail() -> VisitPlan:
     """Three exposures in the shadow (sunset at MJD 56583.24549), a satellite in the sixth read of the second."""
     model = Helium(0.7, 2.0)
-    first = ExposurePlan("", 56583.24549, Target("FIELD-T", 53.16, -27.79, 99003, 200.0), model, samp_seq="SPARS50", nsamp=13)
+    first = ExposurePlan(
+        "", 56583.24549, Target("FIELD-T", 53.16, -27.79, 99003, 200.0), model, samp_seq="SPARS50", nsamp=13
+    )
     visit = _association("ibst01", first, (model,) * 3, (60.0, 720.0, 1380.0))
     crossed = replace(visit.exposures[1], trail=Trail(6))
     return replace(visit, exposures=(visit.exposures[0], crossed, visit.exposures[2]))

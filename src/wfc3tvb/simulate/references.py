@@ -107,7 +107,9 @@ def nonlinearity_file(detector: Detector) -> fits.HDUList:
     """Return the polynomial of each pixel's nonlinearity, its saturation level and the super zero read [DN]."""
     frame = detector.frame
     planes = [np.zeros_like(detector.curvature), *(detector.curvature * np.float32(c) for c in NONLINEARITY)]
-    extensions: list[Any] = [_image("COEF", i, plane, frame, BUNIT="UNITLESS") for i, plane in enumerate(planes, start=1)]
+    extensions: list[Any] = [
+        _image("COEF", i, plane, frame, BUNIT="UNITLESS") for i, plane in enumerate(planes, start=1)
+    ]
     for version in range(1, 11):
         extensions += _constants(frame, version, ("ERR",))
     extensions += [

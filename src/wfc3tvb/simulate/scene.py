@@ -56,7 +56,7 @@ class Sources:
     @property
     def is_star(self) -> NDArray[np.bool_]:
         """Whether each source is a star."""
-        return self.radius == 0
+        return np.asarray(self.radius == 0)
 
     def rate(self, name: str) -> Floats:
         """Return the total rate of each source in a filter [electron/s]."""
@@ -113,7 +113,7 @@ def scene_rate(sources: Sources, pointing: Pointing, frame: Frame, name: str) ->
     for i in np.flatnonzero(near & sources.is_star):
         column, row = round(x[i]), round(y[i])
         _add(image, star_stamp(name, y[i] - row, x[i] - column) * rate[i], column, row)
-    return image.astype(np.float32)
+    return np.asarray(image, np.float32)
 
 
 def galaxy_stamp(radius: float, index: float, axis_ratio: float, angle: float, dx: float, dy: float) -> Floats:

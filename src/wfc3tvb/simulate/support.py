@@ -53,7 +53,18 @@ def _ephemeris(plan: ExposurePlan) -> dict[str, float]:
     when = np.array([plan.start])
     position, speed = orbit_position(plan.orbit, when)[0], velocity(plan.orbit, plan.start)
     sun, moon = _angles(sun_direction(when)[0]), _angles(moon_direction(plan.start))
-    names = ("POSTNSTX", "POSTNSTY", "POSTNSTZ", "VELOCSTX", "VELOCSTY", "VELOCSTZ", "RA_SUN", "DEC_SUN", "RA_MOON", "DEC_MOON")
+    names = (
+        "POSTNSTX",
+        "POSTNSTY",
+        "POSTNSTZ",
+        "VELOCSTX",
+        "VELOCSTY",
+        "VELOCSTZ",
+        "RA_SUN",
+        "DEC_SUN",
+        "RA_MOON",
+        "DEC_MOON",
+    )
     return dict(zip(names, (*map(float, position), *map(float, speed), *sun, *moon), strict=True))
 
 

@@ -84,8 +84,19 @@ def oscntab() -> fits.HDUList:
     rest = {"BIASSECTA1": 2, "BIASSECTA2": 5, "BIASSECTC1": 0, "BIASSECTC2": 0, "BIASSECTD1": 0, "BIASSECTD2": 0}
     formats |= dict.fromkeys((*trims, *virtual, *rest), "I")
     rows = [
-        {"CCDAMP": "ABCD", "CCDCHIP": 1, "NX": n, "NY": n, "BIASSECTB1": n - 4, "BIASSECTB2": n - 1, "BINX": 1, "BINY": 1}
-        | trims | virtual | rest
+        {
+            "CCDAMP": "ABCD",
+            "CCDCHIP": 1,
+            "NX": n,
+            "NY": n,
+            "BIASSECTB1": n - 4,
+            "BIASSECTB2": n - 1,
+            "BINX": 1,
+            "BINY": 1,
+        }
+        | trims
+        | virtual
+        | rest
         for n in (Frame(size).raw for size in reversed(SIZES))
     ]
     return reference("OVERSCAN", [table("OSC", formats, rows)])
@@ -151,7 +162,9 @@ def bpixtab(detector: Detector) -> fits.HDUList:
     """Return the table of bad pixels of the whole detector, in pixels of the light-sensitive frame."""
     y, x = np.nonzero(detector.flags)
     values = detector.flags[y, x]
-    data = np.column_stack([np.full(len(x), -999), x - BORDER + 1, y - BORDER + 1, np.ones_like(x), np.ones_like(x), values])
+    data = np.column_stack(
+        [np.full(len(x), -999), x - BORDER + 1, y - BORDER + 1, np.ones_like(x), np.ones_like(x), values]
+    )
     names = ("CCDCHIP", "PIX1", "PIX2", "LENGTH", "AXIS", "VALUE")
     columns = [fits.Column(name, "I", array=data[:, i].astype(np.int16)) for i, name in enumerate(names)]
     extension = fits.BinTableHDU.from_columns(columns, name="BPX")

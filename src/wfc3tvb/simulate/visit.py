@@ -181,8 +181,8 @@ def truth_of(plan: ExposurePlan, frame: Frame, reads: Reads, sources: Sources) -
     Returns
     -------
     dict
-        rootname, filter, samp_seq, nsamp, size, target, expstart, postarg, pa_v3, crval; t (every read but the
-        zeroth [s]), rate and scattered (of the interval that ends there), cumulative_rate [electron/s], sun_alt (middle
+        rootname, filter, samp_seq, nsamp, size, target, expstart, postarg, pa_v3, crval; t (every read but
+        the zeroth [s]), rate and scattered (of the interval that ends there), cumulative_rate [electron/s], sun_alt (middle
         of the interval [deg]), cosmic_rays; mean_rate; saturated (pixels in the last read); stars (number on the frame).
     """
     times, sky = plan.times(frame.size), plan.sky(frame.size)
