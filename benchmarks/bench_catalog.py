@@ -1,0 +1,119 @@
+"""How fast a catalog answers: every documented query on 60,000 exposures, heavier ones on more.
+
+Usage: python benchmarks/bench_catalog.py [number of exposures, default 60000]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from wfc3tvb.io import queries
+from wfc3tvb.io.catalog import Catalog, open_catalog
+from wfc3tvb.schema import TABLES, TVB_CLASSES, arrow_schema
+
+READS = 15
+FIRST = "iaaaaaa0q"
+GIVEN = {
+    "my_visit": {"visit": FIRST[:6]}, "my_association": {"asn_id": FIRST[:6] + "010"},
+    "my_program": {"proposal_id": 10000},
+    "provenance": {"rootname": FIRST}, "reads_of": {"rootname": FIRST}, "visit_exposures": {"visit": FIRST[:6]},
+    "visit_reads": {"visit": FIRST[:6]},
+}  # fmt: skip
+ACROSS = {
+    "group-by over all reads": "SELECT used, count(*), avg(rate), max(sun_alt) FROM reads GROUP BY used",
+    "join of reads and exposures": """SELECT e.filter, e.tvb_class, avg(r.rate - e.sky_min) FROM reads r
+        JOIN exposures e USING (rootname) GROUP BY ALL""",
+    "one exposure": f"FROM reads WHERE rootname = '{FIRST}' ORDER BY read",
+}
+
+
+def rootnames(n: int) -> list[str]:
+    """Return n rootnames, eight to a visit."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+
+    def code(i: int) -> str:
+        return "".join(letters[i // 26**k % 26] for k in (4, 3, 2, 1, 0))
+
+    return [f"i{code(i // 8)}a{i % 8}q" for i in range(n)]
+
+
+def columns(table: str, n: int, known: dict[str, object], rng: np.random.Generator) -> pa.Table:
+    """Return n rows of a table: known columns, drawn numbers elsewhere."""
+    arrays = []
+    for column in TABLES[table].columns:
+        if column.name in known:
+            arrays.append(pa.array(known[column.name], arrow_schema(table).field(column.name).type))
+        elif column.type == "float":
+            arrays.append(pa.array(rng.gamma(2.0, 0.5, n)))
+        elif column.type == "int":
+            arrays.append(pa.array(rng.integers(0, 16, n)))
+        elif column.type == "bool":
+            arrays.append(pa.array(rng.random(n) < 0.2))
+        else:
+            arrays.append(pa.nulls(n, arrow_schema(table).field(column.name).type))
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(table))
+
+
+def build(folder: Path, n: int) -> None:
+    """Write a catalog of n exposures, in commits of 100,000."""
+    rng, names = np.random.default_rng(1), rootnames(n)
+    catalog = Catalog.create(folder)
+    for start in range(0, n, 100_000):
+        part = names[start : start + 100_000]
+        m = len(part)
+        numbers = np.tile(np.arange(1, READS + 1), m)
+        reads = {"rootname": np.repeat(part, READS), "read": numbers}
+        catalog.append("reads", columns("reads", m * READS, reads, rng))
+        exposures = {
+            "rootname": part, "visit": [p[:6] for p in part], "dataset": [p[:6] + "010" for p in part],
+            "asn_id": [p[:6] + "010" for p in part], "proposal_id": 10000 + np.arange(start, start + m) // 200,
+            "filter": rng.choice(["F105W", "F110W", "F160W"], m), "samp_seq": rng.choice(["SPARS50", "STEP200"], m),
+            "expstart": rng.uniform(55000, 60000, m), "tvb_class": rng.choice(TVB_CLASSES, m),
+            "tvb_kind": rng.choice(["helium", "scattered"], m), "recommend": rng.choice(["none", "omit"], m),
+        }  # fmt: skip
+        catalog.append("exposures", columns("exposures", m, exposures, rng))
+    catalog.refresh()
+
+
+def best(call: Callable[[], object], times: int = 5) -> float:
+    """Return the median time of a call [s]."""
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - began)
+    return statistics.median(found)
+
+
+def main() -> None:
+    """Run it."""
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "catalog"
+        build(folder, n)
+        print(f"{n} exposures, {n * READS} reads")
+
+        def opened() -> None:
+            with open_catalog(folder) as catalog:
+                catalog.sql("SELECT count(*) FROM exposures").fetchall()
+
+        print(f"{'open and first query':32} {best(opened):7.3f} s")
+        with open_catalog(folder) as catalog:
+            for name in queries.load_all():
+                if name != "excess_by_solar_flux":
+                    seconds = best(lambda name=name: catalog.query(name, **GIVEN.get(name, {})).to_arrow_table())
+                    print(f"{'query ' + name:32} {seconds:7.3f} s")
+            for name, text in ACROSS.items():
+                print(f"{name:32} {best(lambda text=text: catalog.fetch(text)):7.3f} s")
+
+
+if __name__ == "__main__":
+    main()
