@@ -182,8 +182,9 @@ def truth_of(plan: ExposurePlan, frame: Frame, reads: Reads, sources: Sources) -
     -------
     dict
         rootname, filter, samp_seq, nsamp, size, target, expstart, postarg, pa_v3, crval; t (every read but
-        the zeroth [s]), rate and scattered (of the interval that ends there), cumulative_rate [electron/s], sun_alt (middle
-        of the interval [deg]), cosmic_rays; mean_rate; saturated (pixels in the last read); stars (number on the frame).
+        the zeroth [s]); rate and scattered (of the interval that ends there), cumulative_rate [electron/s];
+        sun_alt (middle of the interval [deg]); cosmic_rays (events in it); mean_rate [electron/s]; saturated
+        (pixels in the last read); stars (on the frame); trail_read (None without a satellite).
     """
     times, sky = plan.times(frame.size), plan.sky(frame.size)
     x, y = place(sources, plan.pointing, frame)
