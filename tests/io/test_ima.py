@@ -74,8 +74,9 @@ def test_medians_are_pstats_to_the_last_bit(shared_data: Path, golden: Path, tmp
     counts = tmp_path / "icount01q_ima.fits"
     in_counts(golden, counts)
     paths = [*(str(shared_data / "ima" / f"{name}_ima.fits") for name in REAL), str(golden), str(counts)]
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", PSTAT, *paths], capture_output=True, text=True, check=True,
-                          env={"MPLBACKEND": "agg", "PATH": "", "HOME": str(tmp_path)})  # fmt: skip
+    environment = {"MPLBACKEND": "agg", "PATH": "", "HOME": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-c", PSTAT, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     for path, values in json.loads(done.stdout.splitlines()[-1]).items():
         assert_array_equal(read_ima(path, pstat=True).cumulative_median, values[-2::-1])
 

@@ -228,7 +228,7 @@ def _quantile(total: NDArray[np.int64], rank: float) -> float:
     """Return the position, in bins, below which `rank` counts lie."""
     k = int(np.searchsorted(total, rank, "left"))
     below, above = total[k - 1], total[k]
-    return k - 1 + (rank - below) / (above - below)
+    return float(k - 1 + (rank - below) / (above - below))
 
 
 def _new_hits(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> float:
@@ -244,7 +244,8 @@ def _new_hits(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> float:
 
 
 def _ratio(left: Floats, right: Floats) -> Floats:
-    return np.divide(left, right, out=np.full(left.shape, np.nan), where=right > 0)
+    ratio: Floats = np.divide(left, right, out=np.full(left.shape, np.nan), where=right > 0)
+    return ratio
 
 
 def unsteady(t: Sequence[float]) -> bool:

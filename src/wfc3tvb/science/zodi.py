@@ -1,0 +1,120 @@
+"""The zodiacal light that a direction and a date should have, from published tables.
+
+Leinert et al. 1998 (A&AS 127, 1): table 17 gives the brightness at 500 nm by helioecliptic longitude and ecliptic
+latitude, table 19 its run with wavelength. The AB zero point of F105W makes electrons of it; the other filters follow
+by the ratios that Pirzkal found in WFC3/IR exposures (G. Brammer's zodi.py). Good to about 0.1 electron/s (their
+comparison of such a model with exposures in F098M, F105W, F125W, F140W, F160W).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.science.geometry import direction, sun_direction, wrap
+
+Floats = NDArray[np.float64]
+
+_LONGITUDE = np.array([0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 60, 75, 90, 105, 120, 135, 150, 165, 180], float)
+_LATITUDE = np.array([0, 5, 10, 15, 20, 25, 30, 45, 60, 75, 90], float)
+_POLE = 77.0
+_NO = np.nan
+#: Brightness at 500 nm, a row per helioecliptic longitude, a column per ecliptic latitude up to 75 deg
+#: [1e-8 W m-2 sr-1 um-1]; the pole has `_POLE`, close to the Sun there is none.
+_BRIGHTNESS = np.array(
+    [
+        [_NO, _NO, _NO, 3140, 1610, 985, 640, 275, 150, 100],
+        [_NO, _NO, _NO, 2940, 1540, 945, 625, 271, 150, 100],
+        [_NO, _NO, 4740, 2470, 1370, 865, 590, 264, 148, 100],
+        [11500, 6780, 3440, 1860, 1110, 755, 525, 251, 146, 100],
+        [6400, 4480, 2410, 1410, 910, 635, 454, 237, 141, 99],
+        [3840, 2830, 1730, 1100, 749, 545, 410, 223, 136, 97],
+        [2480, 1870, 1220, 845, 615, 467, 365, 207, 131, 95],
+        [1650, 1270, 910, 680, 510, 397, 320, 193, 125, 93],
+        [1180, 940, 700, 530, 416, 338, 282, 179, 120, 92],
+        [910, 730, 555, 442, 356, 292, 250, 166, 116, 90],
+        [505, 442, 352, 292, 243, 209, 183, 134, 104, 86],
+        [338, 317, 269, 227, 196, 172, 151, 116, 93, 82],
+        [259, 251, 225, 193, 166, 147, 132, 104, 86, 79],
+        [212, 210, 197, 170, 150, 133, 119, 96, 82, 77],
+        [188, 186, 177, 154, 138, 125, 113, 90, 77, 74],
+        [179, 178, 166, 147, 134, 122, 110, 90, 77, 73],
+        [179, 178, 165, 148, 137, 127, 116, 96, 79, 72],
+        [196, 192, 179, 165, 151, 141, 131, 104, 82, 72],
+        [230, 212, 195, 178, 163, 148, 134, 105, 83, 72],
+    ]
+)
+#: Run with wavelength [um] at 90 deg from the Sun in the ecliptic [W m-2 sr-1 um-1] (table 19).
+_WAVELENGTH = np.array([0.5, 0.7, 0.9, 1.0, 1.2, 2.2])
+_SPECTRUM = np.array([2.6e-6, 2.0e-6, 1.3e-6, 1.2e-6, 8.1e-7, 1.7e-7])
+
+#: Solid angle of a pixel [sr]: 0.128254 arcsec squared.
+_PIXEL = (0.128254 / 206264.806) ** 2
+_LIGHT = 2.998e14  # um/s
+_JANSKY = 1e-26
+#: Error of the level [electron/s].
+ZODI_ERROR = 0.1
+
+
+#: F105W: pivot wavelength [um] (Instrument Handbook table 6.2) and AB zero point [mag] (STScI 2012, infinite aperture).
+_PIVOT, _ZERO_POINT = 1.0552, 26.2687
+#: Zodiacal light of a filter over that of F160W, and thermal emission of telescope and camera [electron/s].
+_FILTERS = {
+    "F098M": (0.66, 0.05),
+    "F105W": (1.23, 0.05),
+    "F110W": (2.05, 0.05),
+    "F125W": (1.15, 0.05),
+    "F140W": (1.46, 0.07),
+    "F160W": (1.00, 0.13),
+}
+
+
+def zodiacal_level(name: str | None, ra: float, dec: float, mjd: float) -> float | None:
+    """Return the level of zodiacal light and thermal emission [electron/s].
+
+    Parameters
+    ----------
+    name : str
+        Filter.
+    ra, dec : float
+        Direction [deg].
+    mjd : float
+        Date [MJD].
+
+    Returns
+    -------
+    float or None
+        None for filters without facts, and where the table has no entry (within 15 deg of the Sun). The error is
+        `ZODI_ERROR`.
+    """
+    brightness = brightness_500nm(*helioecliptic(ra, dec, mjd))
+    if name not in _FILTERS or not np.isfinite(brightness):
+        return None
+    relative, thermal = _FILTERS[name]
+    colour = np.exp(np.interp(np.log(_PIVOT), np.log(_WAVELENGTH), np.log(_SPECTRUM))) / _SPECTRUM[0]
+    per_frequency = brightness * colour * _PIVOT**2 / _LIGHT  # W m-2 sr-1 Hz-1
+    magnitude = -2.5 * np.log10(per_frequency * _PIXEL / (3631 * _JANSKY))
+    return float(10 ** (-0.4 * (magnitude - _ZERO_POINT)) * relative / _FILTERS["F105W"][0] + thermal)
+
+
+def helioecliptic(ra: float, dec: float, mjd: float) -> tuple[float, float]:
+    """Return longitude from the Sun (0 to 180) and latitude (-90 to 90) in the ecliptic of J2000 [deg]."""
+    sun = _ecliptic(sun_direction(np.array([mjd]))[0])
+    target = _ecliptic(direction(ra, dec))
+    longitudes = np.degrees([np.arctan2(v[1], v[0]) for v in (target, sun)])
+    difference = wrap(np.array([longitudes[0] - longitudes[1]]))[0]
+    return abs(float(difference)), float(np.degrees(np.arcsin(np.clip(target[2], -1, 1))))
+
+
+def brightness_500nm(longitude: float, latitude: float) -> float:
+    """Return the brightness at 500 nm [W m-2 sr-1 um-1]; table 17 interpolated in its logarithm; NaN near the Sun."""
+    table = np.log(np.column_stack([_BRIGHTNESS, np.full(_LONGITUDE.size, _POLE)]))
+    along = np.array([np.interp(abs(longitude), _LONGITUDE, column) for column in table.T])
+    return float(1e-8 * np.exp(np.interp(abs(latitude), _LATITUDE, along)))
+
+
+def _ecliptic(vector: Floats) -> Floats:
+    """Return a vector of the equator of J2000 in the ecliptic of J2000."""
+    e = np.radians(23.4393)
+    x, y, z = vector
+    return np.array([x, np.cos(e) * y + np.sin(e) * z, np.cos(e) * z - np.sin(e) * y])
