@@ -1,0 +1,130 @@
+"""One fit of all reads of a visit and filter: a zodiacal level, helium per read, scattered light per read.
+
+    rate_i    = Z + h_i + share * s_i          (median of the frame)
+    lr_diff_i = s_i                            (left minus right)
+
+Z is one number: the zodiacal light changes by less than 1 % within a visit. Helium h_i is free where the Sun stands above
+the limb and nothing in Earth's shadow; scattered light s_i has one shape (WFC3 Data Handbook 7.10), of which the median
+of the frame sees `share`. Constant helium, which no ratio shows, comes out without a model of the zodiacal light, as
+long as one read of the visit is dark; where none is, Z is an upper limit and `anchored` is false.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+#: Part of the left-minus-right difference that the median of the frame sees: the left 200 of 1014 columns are brighter.
+SHARE = 0.15
+#: What a priori is known of each amplitude [electron/s]: free helium, helium in shadow, scattered light.
+_FREE, _SHADOW, _SCATTERED = 3.0, 0.005, 1.0
+#: Left minus right of a frame without scattered light, from flat fields and sources [electron/s].
+_SIDE_ERROR = 0.02
+#: Error of a rate, by itself, beside what its read takes from the reference pixels [electron/s].
+_SYSTEMATIC = 0.02
+
+
+@dataclass(frozen=True)
+class VisitFit:
+    """What the light of a visit consists of [electron/s].
+
+    Attributes
+    ----------
+    zodi, zodi_err : float
+        Zodiacal light, with thermal emission.
+    helium, helium_err : ndarray, shape (n,)
+        Helium in each read.
+    scattered, scattered_err : ndarray, shape (n,)
+        Scattered light in each read, as left minus right.
+    covariance : ndarray, shape (1 + 2 n, 1 + 2 n)
+        Of zodi, helium, scattered, in this order.
+    anchored : bool
+        Whether a read in Earth's shadow fixes the zodiacal level; otherwise it is an upper limit.
+    chi2 : float
+        Of the residuals, data and shadow reads.
+    """
+
+    zodi: float
+    zodi_err: float
+    helium: Floats
+    helium_err: Floats
+    scattered: Floats
+    scattered_err: Floats
+    covariance: Floats
+    anchored: bool
+    chi2: float
+
+
+def fit_visit(
+    rate: Floats,
+    error: Floats,
+    lr_diff: Floats,
+    *,
+    dark: Bools,
+    exposure: NDArray[np.int64],
+    systematic: float = _SYSTEMATIC,
+) -> VisitFit:
+    """Fit the reads of a visit in one filter.
+
+    Parameters
+    ----------
+    rate, error, lr_diff : ndarray, shape (n,)
+        Used reads of all its exposures, in time order: interval rates, their errors, left minus right [electron/s].
+    dark : ndarray of bool, shape (n,)
+        Reads in Earth's shadow (Sun at least some degrees below the limb).
+    exposure : ndarray, shape (n,), int
+        Number of the exposure of each read: neighbours within one share the noise of a read.
+    systematic : float, optional
+        Error of every rate by itself [electron/s].
+    """
+    n = rate.size
+    anchored = bool(dark.any())
+    # Without a dark read the lowest one is taken for nearly dark: an upper limit on Z.
+    shadow = dark if anchored else rate <= rate.min()
+    design = np.zeros((2 * n, 1 + 2 * n))
+    design[:n, 0] = 1
+    design[:n, 1 : n + 1] = np.eye(n)
+    design[:n, n + 1 :] = SHARE * np.eye(n)
+    design[n:, n + 1 :] = np.eye(n)
+    data = np.concatenate([rate, np.nan_to_num(lr_diff)])
+    side = np.where(np.isfinite(lr_diff), np.hypot(3 * error, _SIDE_ERROR), 1e3)
+    noise = np.zeros((2 * n, 2 * n))
+    noise[:n, :n] = rate_covariance(error, exposure, systematic)
+    noise[n:, n:] = np.diag(side**2)
+    prior = np.concatenate([[0.0], np.where(shadow, _SHADOW, _FREE) ** -2.0, np.full(n, _SCATTERED**-2.0)])
+    weighted = np.linalg.solve(noise, design)
+    covariance = np.linalg.inv(design.T @ weighted + np.diag(prior))
+    best = covariance @ (weighted.T @ data)
+    residual = data - design @ best
+    chi2 = float(residual @ np.linalg.solve(noise, residual) + prior @ best**2)
+    sigma = np.sqrt(np.diag(covariance))
+    return VisitFit(
+        zodi=float(best[0]),
+        zodi_err=float(sigma[0]),
+        helium=best[1 : n + 1],
+        helium_err=sigma[1 : n + 1],
+        scattered=best[n + 1 :],
+        scattered_err=sigma[n + 1 :],
+        covariance=covariance,
+        anchored=anchored,
+        chi2=chi2,
+    )
+
+
+def rate_covariance(error: Floats, exposure: NDArray[np.int64], systematic: float) -> Floats:
+    """Return the covariance of interval rates, shape (n, n).
+
+    The noise of a read enters the two intervals that it divides with opposite signs: neighbours within an exposure are
+    correlated by -1/2.
+    """
+    covariance = np.diag(error**2 + systematic**2)
+    same = exposure[1:] == exposure[:-1]
+    beside = np.where(same, -0.5 * error[1:] * error[:-1], 0.0)
+    i = np.arange(error.size - 1)
+    covariance[i, i + 1] = covariance[i + 1, i] = beside
+    return covariance
