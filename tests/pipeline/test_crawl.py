@@ -1,0 +1,210 @@
+"""A survey of the archive, end to end: the real astroquery and s3fs against the loopback archive."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.simulate.small_archive import as_new, make_archive
+from wfc3tvb.config import MeasureSettings, Selection, Services
+from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
+from wfc3tvb.io import places, ranges
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.io.local import LocalSource
+from wfc3tvb.names import bucket_key
+from wfc3tvb.pipeline import crawl
+from wfc3tvb.pipeline.crawl import MastSource, S3Source, open_source
+from wfc3tvb.pipeline.survey import plan_survey, survey
+from wfc3tvb.simulate.archive import Archive, Index, serve
+
+SETTINGS = MeasureSettings(rows=12, min_reads=2)
+STABLE = "EXCLUDE (measured_at, bytes_read, run_id, source)"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_archive(tmp_path_factory.mktemp("archive"), size=96, nsamp=6)
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[Archive]:
+    with serve(folder) as archive:
+        yield archive
+
+
+@pytest.fixture
+def archive(running: Archive) -> Archive:
+    return as_new(running)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog.create(tmp_path / "catalog")
+
+
+@pytest.fixture(params=[MastSource, S3Source])
+def source(request: pytest.FixtureRequest, archive: Archive) -> MastSource:
+    made: MastSource = request.param(services(archive))
+    return made
+
+
+def services(archive: Archive) -> Services:
+    return Services(mast=archive.mast, s3=archive.s3, retries=1, backoff=0.01, timeout=10.0)
+
+
+def rows(catalog: Catalog, text: str) -> list[tuple[Any, ...]]:
+    return catalog.sql(text).fetchall()
+
+
+def test_a_survey_fills_the_catalog_as_one_of_the_same_folder(
+    source: MastSource, catalog: Catalog, folder: Path, tmp_path: Path
+) -> None:
+    report = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert (report.n_measured, report.n_failed) == (6, 0)
+    local = Catalog.create(tmp_path / "local")
+    survey(local, Selection(), source=LocalSource(folder), settings=SETTINGS)
+    for text in (f"SELECT * {STABLE} FROM exposures ORDER BY rootname", "SELECT * FROM reads ORDER BY rootname, read",
+                 "SELECT dataset, asn_id, members FROM datasets ORDER BY 1"):  # fmt: skip
+        assert rows(catalog, text) == rows(local, text)
+    assert rows(catalog, "SELECT DISTINCT source FROM exposures") == [(source.name,)]
+
+
+def test_two_jobs_give_the_same(source: MastSource, catalog: Catalog, tmp_path: Path) -> None:
+    survey(catalog, Selection(), source=source, settings=SETTINGS, jobs=2)
+    other = Catalog.create(tmp_path / "one")
+    survey(other, Selection(), source=source, settings=SETTINGS)
+    text = f"SELECT * {STABLE} FROM exposures ORDER BY rootname"
+    assert rows(catalog, text) == rows(other, text)
+    assert len(rows(catalog, text)) == 6
+
+
+def test_bytes_are_those_of_the_archives_log(
+    source: MastSource, catalog: Catalog, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "_SMALL", 0)
+    report = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert report.n_bytes == sum(size for _, size in archive.log.by_file().values())
+    assert rows(catalog, "SELECT sum(bytes_read) FROM exposures") == [(report.n_bytes,)]
+
+
+def test_a_second_survey_fetches_no_file(source: MastSource, catalog: Catalog, archive: Archive) -> None:
+    survey(catalog, Selection(), source=source, settings=SETTINGS)
+    as_new(archive)
+    again = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert (again.n_measured, again.n_known) == (0, 6)
+    assert archive.log.by_file() == {}
+
+
+def test_a_reprocessed_file_comes_back_and_nothing_else(catalog: Catalog, folder: Path) -> None:
+    index = Index.from_folder(folder)
+    newer = [row | {"generation_date": 60000.0 * (row["dataset"] == "ibxy01z8q") or row["generation_date"]}
+             for row in index.datasets]  # fmt: skip
+    with serve(index) as archive:
+        assert survey(catalog, Selection(), source=MastSource(services(archive)), settings=SETTINGS).n_measured == 6
+    with serve(replace(index, datasets=newer)) as archive:
+        report = survey(catalog, Selection(), source=MastSource(services(archive)), settings=SETTINGS)
+    assert (report.n_measured, report.n_known) == (1, 5)
+
+
+def test_one_member_by_its_name(source: MastSource, catalog: Catalog) -> None:
+    survey(catalog, Selection(ids=("ibohbfb9q",)), source=source, settings=SETTINGS)
+    assert rows(catalog, "SELECT rootname, dataset, asn_id FROM exposures") == [("ibohbfb9q", "ibohbf040", "ibohbf040")]
+
+
+def test_an_unknown_id_measures_nothing(source: MastSource, catalog: Catalog) -> None:
+    with pytest.raises(UnknownDatasetError, match="ibohbf990 is not known to MAST"):
+        survey(catalog, Selection(ids=("ibohbf990",)), source=source, settings=SETTINGS)
+    assert rows(catalog, "SELECT count(*) FROM exposures") == [(0,)]
+
+
+def test_no_network_is_one_line_and_the_catalog_stays(catalog: Catalog, archive: Archive) -> None:
+    survey(catalog, Selection(ids=("ibohbf040",)), source=MastSource(services(archive)), settings=SETTINGS)
+    nowhere = MastSource(replace(services(archive), mast="http://localhost:9", retries=0))
+    with pytest.raises(ServiceUnreachableError, match="^MAST: no connection"):
+        survey(catalog, Selection(), source=nowhere, settings=SETTINGS)
+    assert rows(catalog, "SELECT count(*) FROM exposures") == [(3,)]
+
+
+def test_what_cannot_be_fetched_is_a_failure_and_a_rerun_gets_it(
+    source: MastSource, catalog: Catalog, archive: Archive
+) -> None:
+    survey(catalog, Selection(ids=("ibohbf040",)), source=source, settings=SETTINGS)
+    plan_survey(catalog, Selection(), source=source)
+
+    def outage(stage: str, done: int, total: int | None = None, *, failed: int = 0) -> None:
+        if stage == "measure":
+            archive.faults.mast_503 = archive.faults.s3_503 = 1000
+
+    report = survey(catalog, Selection(), source=source, settings=SETTINGS, progress=outage)
+    assert (report.n_measured, report.n_failed) == (0, 3)
+    found = rows(catalog, "SELECT DISTINCT stage, error, retryable FROM failures")
+    assert found == [("fetch", "ServiceUnreachableError", True)]
+    as_new(archive)
+    report = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert (report.n_measured, report.n_failed, report.n_known) == (3, 0, 3)
+
+
+def test_short_answers_are_made_whole(source: MastSource, catalog: Catalog, archive: Archive) -> None:
+    archive.faults.cut_after, archive.faults.cut_times = 2000, 1
+    report = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert (report.n_measured, report.n_failed) == (6, 0)
+
+
+def test_a_broken_file_is_one_failure_and_the_others_go_on(catalog: Catalog, folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    path = copy / bucket_key("ibohbfb9q", "ima")
+    path.write_bytes(path.read_bytes()[:100_000])
+    with serve(copy) as archive:
+        report = survey(catalog, Selection(), source=MastSource(services(archive)), settings=SETTINGS)
+    assert (report.n_measured, report.n_failed) == (5, 1)
+    ((key, stage, message, retryable),) = rows(catalog, "SELECT key, stage, message, retryable FROM failures")
+    assert (key, stage, retryable) == ("ibohbfb9q", "read", False)
+    assert "ibohbfb9q_ima.fits" in message
+
+
+def test_s3_lacks_a_file_that_mast_has(catalog: Catalog, folder: Path, tmp_path: Path) -> None:
+    with serve(folder) as mast, serve(tmp_path / "empty") as empty:
+        source = S3Source(replace(services(mast), s3=empty.s3))
+        report = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert (report.n_measured, report.n_failed) == (6, 0)
+
+
+def test_a_dry_run_says_requests_and_bytes(source: MastSource, catalog: Catalog) -> None:
+    plan = plan_survey(catalog, Selection(), source=source)
+    assert (plan.n_datasets, plan.n_exposures) == (3, 6)
+    assert plan.requests == 6 * 49
+    assert plan.n_bytes == 6 * 7_750_000
+
+
+def test_sources_travel_to_workers(source: MastSource) -> None:
+    assert pickle.loads(pickle.dumps(source)) == source
+
+
+def test_open_source(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    assert open_source("auto").name == "s3"
+    assert open_source("s3").name == "s3"
+    assert open_source("mast").name == "mast"
+    assert open_source(folder) == LocalSource(folder)
+    assert open_source(str(folder)) == LocalSource(folder)
+    with pytest.raises(BadArgumentError, match="there is no folder"):
+        open_source("nowhere")
+    for module in (crawl, places):
+        monkeypatch.setattr(module, "has_s3", lambda: False)
+    assert caplog.text == ""
+    assert open_source("auto").name == "mast"
+    assert "pip install 'wfc3tvb[s3]'" in caplog.text
+    with pytest.raises(BadArgumentError, match="needs the s3fs package"):
+        open_source("s3")
+
+
+def test_the_environment_points_everything_at_the_archive(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in archive.environment().items():
+        monkeypatch.setenv(name, value)
+    found = Services()
+    assert (found.mast, found.s3, found.crds) == (archive.mast, archive.s3, archive.crds)
