@@ -43,7 +43,8 @@ WAVELENGTH = {
 }  # fmt: skip
 #: Primary mirror [m]; central obscuration and vanes as fractions of it, those of the camera's cold mask included.
 _DIAMETER, _OBSCURATION, _VANE = 2.4, 0.36, 0.05
-_OVERSAMPLING, _STAMP = 4, 61
+#: Odd, so that averaging over a pixel does not shift the image.
+_OVERSAMPLING, _STAMP = 5, 61
 #: Fractions of a pixel's charge that reach its neighbours (WFC3 ISR 2011-10: about 1.5 % to each nearest one).
 _DIFFUSION = ((0.0015, 0.018, 0.0015), (0.018, 0.922, 0.018), (0.0015, 0.018, 0.0015))
 
@@ -138,9 +139,9 @@ def sip_coefficients() -> tuple[Floats, Floats]:
 
 @cache
 def pixel_response(name: str) -> Floats:
-    """Return the image of a star in a filter, oversampled four times in each axis; its sum is 16.
+    """Return the image of a star in a filter, oversampled five times in each axis; its sum is 25.
 
-    Element [y, x] is the fraction of the light that a pixel receives whose centre lies (y - c, x - c) quarter pixels
+    Element [y, x] is the fraction of the light that a pixel receives whose centre lies (y - c, x - c) fifths of a pixel
     from the star, c being the middle element.
     """
     pivot, width = WAVELENGTH.get(name, WAVELENGTH["F105W"])
