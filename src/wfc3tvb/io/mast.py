@@ -167,11 +167,10 @@ class Mast:
         """Return the datasets that ids name: associations, lone exposures, or members by their visits."""
         found: dict[str, Row] = {}
         for names in _batched(sorted(set(selection.ids)), _NAMES_AT_A_TIME):
-            rows = self._whole({"sci_data_set_name": [name.upper() for name in names]})
-            found |= {row["dataset"]: row for row in rows}
+            found |= self._whole({"sci_data_set_name": [name.upper() for name in names]})
         rest = [name for name in selection.ids if name not in found]
         for visit in sorted({visit_of(name) for name in rest}):
-            rows = {row["dataset"]: row for row in self._whole({"sci_data_set_name": f"{visit.upper()}*"})}
+            rows = self._whole({"sci_data_set_name": f"{visit.upper()}*"})
             members = self.members(rows) if rows else {}
             for name in [name for name in rest if visit_of(name) == visit]:
                 owners = [dataset for dataset, own in members.items() if name in own]
@@ -180,11 +179,12 @@ class Mast:
                 found[owners[0]] = rows[owners[0]]
         return [row for row in sorted(found.values(), key=lambda r: r["start_time"] or 0) if _passes(row, selection)]
 
-    def _whole(self, criteria: dict[str, Any]) -> list[Row]:
+    def _whole(self, criteria: dict[str, Any]) -> dict[str, Row]:
+        """Return all rows of one search, by the name of the dataset."""
         rows, total = self._search(criteria)
         if len(rows) < total:
             raise TruncatedQueryError("MAST", f"gave {len(rows)} of the {total} datasets it counts", "name fewer ids")
-        return rows
+        return {row["dataset"]: row for row in rows}
 
     def _search(self, criteria: dict[str, Any]) -> tuple[list[Row], int]:
         """Return the rows of one search, and how many MAST counts."""

@@ -159,7 +159,7 @@ class BucketFiles:
 def _reaching(path: str) -> Iterator[None]:
     """Turn what s3fs raises in the block into one line that names S3."""
     from aiohttp import ClientError as ConnectionLost
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
     name = path.rpartition("/")[2]
     try:

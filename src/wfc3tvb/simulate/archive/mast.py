@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import operator
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
+import numpy as np
+from astropy.coordinates import angular_separation
 from astropy.time import Time
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -34,6 +38,8 @@ _CAOM_TYPES = {
     "proposal_pi": "string", "dataproduct_type": "string", "calib_level": "int", "t_min": "float", "t_max": "float",
     "t_exptime": "float", "s_ra": "float", "s_dec": "float", "dataURL": "string",
 }  # fmt: skip
+#: Longer signs first.
+_SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "!": operator.ne}
 _PRODUCT_TYPES = {
     "obsID": "string", "obs_collection": "string", "obs_id": "string", "dataURI": "string", "productType": "string",
     "productSubGroupDescription": "string", "productFilename": "string", "size": "int", "parent_obsid": "string",
@@ -72,8 +78,11 @@ class Mast:
                     return JSONResponse({"detail": f"no column {column}"}, 400)
                 passes = _condition(str(text))
                 rows = [row for row in rows if passes(row[column])]
+        for target in body.get("target") or ():
+            ra, dec = map(float, target.split())
+            rows = [r for r in rows if _distance(ra, dec, r["sci_ra"], r["sci_dec"]) * 3600 <= float(body["radius"])]
         for column in reversed(body.get("sort_by") or ()):
-            rows = sorted(rows, key=lambda row, c=column: str(row[c]))
+            rows = sorted(rows, key=partial(_text_of, column))
         start, limit = int(body.get("offset") or 0), int(body.get("limit") or 5000)
         if self.faults.max_rows is not None:
             limit = min(limit, self.faults.max_rows)
@@ -113,9 +122,12 @@ class Mast:
         service, params = body["service"], body["params"]
         if service == "Mast.Caom.Products":
             return _page(self._products(str(params["obsid"]).split(",")), _PRODUCT_TYPES, body)
-        if not service.startswith("Mast.Caom.Filtered"):
+        if not service.startswith(("Mast.Caom.Filtered", "Mast.Caom.Cone")):
             return JSONResponse({"status": "ERROR", "msg": f"unknown service {service}", "data": [], "fields": []})
         rows = [row for row in self.observations if all(_passes(row, f) for f in params.get("filters", ()))]
+        if cone := _cone(params):
+            ra, dec, radius = cone
+            rows = [row for row in rows if _distance(ra, dec, row["s_ra"], row["s_dec"]) <= radius]
         if "COUNT" in params.get("columns", ""):
             return _page([{"Column1": len(rows)}], {"Column1": "string"}, body)
         return _page(rows, _CAOM_TYPES, body)
@@ -153,8 +165,8 @@ def _mission_row(row: Row, dates: dict[str, str]) -> Row:
         "sci_start_time": dates["start_time"], "sci_stop_time": dates["stop_time"], "sci_pep_id": row["proposal_id"],
         "sci_pi_last_name": f"{row['pi']:<20}", "sci_asn_id": name if row["asn_id"] else None,
         "sci_instrument_config": f"{row['instrument_config']:<12}", "sci_sun_alt": row["sun_alt"],
-        "sci_generation_date": dates["generation_date"], "sci_ra": 0.0, "sci_dec": 0.0, "ang_sep": None, "search_pos": None,
-        "search_key": f"HST{name}",
+        "sci_generation_date": dates["generation_date"], "sci_ra": row.get("ra", 0.0), "sci_dec": row.get("dec", 0.0),
+        "ang_sep": None, "search_pos": None, "search_key": f"HST{name}",
     }  # fmt: skip
 
 
@@ -165,32 +177,43 @@ def _observation(number: int, row: Row) -> Row:
         "filters": row["filters"], "target_name": row["target_name"], "proposal_id": str(row["proposal_id"]),
         "proposal_pi": row["pi"], "dataproduct_type": "image", "calib_level": 3 if row["asn_id"] else 2,
         "t_min": row["start_time"], "t_max": row["stop_time"],
-        "t_exptime": (row["stop_time"] - row["start_time"]) * 86400, "s_ra": 0.0, "s_dec": 0.0,
+        "t_exptime": (row["stop_time"] - row["start_time"]) * 86400, "s_ra": row.get("ra", 0.0),
+        "s_dec": row.get("dec", 0.0),
         "dataURL": f"mast:HST/product/{row['dataset']}_drz.fits",
     }  # fmt: skip
 
 
+def _text_of(column: str, row: Row) -> str:
+    return str(row[column])
+
+
+def _cone(params: dict[str, Any]) -> tuple[float, float, float] | None:
+    """Return right ascension, declination and radius [deg] of a search around a position."""
+    if "position" in params:
+        ra, dec, radius = map(float, str(params["position"]).split(","))
+        return ra, dec, radius
+    return (float(params["ra"]), float(params["dec"]), float(params["radius"])) if "ra" in params else None
+
+
+def _distance(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
+    """Return the angle between two directions [deg]."""
+    return float(np.degrees(angular_separation(*np.radians([ra1, dec1, ra2, dec2]))))
+
+
 def _condition(text: str) -> Callable[[Any], bool]:
     """Return the test that a condition means: comma is OR; ``!x``, ``<x``, ``>=x``, ``a..b``, ``*``."""
-    tests = [_single(part.strip()) for part in text.split(",")]
+    tests = [partial(_fulfils, part.strip()) for part in text.split(",")]
     return lambda value: value is not None and any(test(value) for test in tests)
 
 
-def _single(text: str) -> Callable[[Any], bool]:
+def _fulfils(text: str, value: Any) -> bool:
     if ".." in text:
         low, high = text.split("..")
-        return lambda v: _typed(low, v) <= v <= _typed(high, v)
-    for sign in (">=", "<=", ">", "<", "!"):
+        return bool(_typed(low, value) <= value <= _typed(high, value))
+    for sign, holds in _SIGNS.items():
         if text.startswith(sign):
-            edge = text[len(sign) :].strip()
-            return lambda v, s=sign: _compare(v, s, _typed(edge, v))
-    return lambda v: any(fnmatch.fnmatch(p, text.lower()) for p in str(v).strip().lower().split(";"))
-
-
-def _compare(value: Any, sign: str, edge: Any) -> bool:
-    return bool({
-        ">=": value >= edge, "<=": value <= edge, ">": value > edge, "<": value < edge, "!": value != edge,
-    }[sign])  # fmt: skip
+            return bool(holds(value, _typed(text[len(sign) :], value)))
+    return any(fnmatch.fnmatch(part, text.lower()) for part in str(value).strip().lower().split(";"))
 
 
 def _typed(text: str, like: Any) -> Any:
