@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from wfc3tvb.names import BORDER, DQ
+from wfc3tvb.names import DQ
 from wfc3tvb.simulate.frame import FULL, Frame
 
 Image = NDArray[np.float32]
@@ -29,7 +29,7 @@ NONLINEARITY = (7.5e-7, -4.2e-12, 8.5e-16)
 #: Counts above the zeroth read at which a pixel stops, relative to the saturation level of the reference file.
 FULL_WELL = 1.06
 _DARK_RATE = 0.045
-_ZERO_LEVEL = 14450.0
+_ZERO_LEVEL, _BORDER_LEVEL = 14450.0, 180.0
 _SATURATION = 35900.0
 
 
@@ -100,9 +100,16 @@ class Detector:
 
 
 def make_detector(seed: int, frame: Frame) -> Detector:
-    """Return the detector drawn from `seed`, cut to `frame`."""
+    """Return the detector drawn from `seed`, cut to `frame` and framed by reference pixels."""
     full = _full_detector(seed)
-    maps = {name: getattr(full, name)[frame.cut] for name in Detector.__annotations__ if name not in ("seed", "frame")}
+    names = set(Detector.__annotations__) - {"seed", "frame"}
+    maps = {name: getattr(full, name)[frame.cut].copy() for name in names}
+    border = np.ones((frame.raw, frame.raw), bool)
+    border[frame.inner] = False
+    maps["dark"][border] = 0
+    maps["flags"][border] = 0
+    maps["zero"][border] += _BORDER_LEVEL
+    maps["read_noise"][border] = np.median(maps["read_noise"])
     return Detector(seed=seed, frame=frame, **maps)
 
 
@@ -116,6 +123,7 @@ def quadrant_map(values: dict[str, float]) -> Image:
 
 @cache
 def _full_detector(seed: int) -> Detector:
+    """Return all pixels as if they saw light; `make_detector` gives a frame its reference pixels."""
     rng = np.random.default_rng((seed, 1))
     shape = (FULL, FULL)
     flags = _bad_pixels(rng)
@@ -126,10 +134,6 @@ def _full_detector(seed: int) -> Detector:
     zero[flags & DQ.BADZERO > 0] += 2500
     noise = quadrant_map(READ_NOISE) / np.sqrt(2)
     noise[flags & DQ.UNSTABLE > 0] *= 5
-    border = np.ones(shape, bool)
-    border[BORDER:-BORDER, BORDER:-BORDER] = False
-    dark[border] = 0
-    zero[border] += 180
     return Detector(
         seed=seed,
         frame=Frame(FULL),
@@ -139,7 +143,7 @@ def _full_detector(seed: int) -> Detector:
         zero=zero.astype(np.float32),
         saturation=(_SATURATION + smooth_map(rng, 800) + 300 * rng.standard_normal(shape, np.float32)),
         curvature=(1 + 0.01 * rng.standard_normal(shape, np.float32)),
-        flags=np.where(border, np.int16(0), flags),
+        flags=flags,
     )
 
 
