@@ -26,7 +26,7 @@ from wfc3tvb.errors import (
 from wfc3tvb.io import mast as mast_module
 from wfc3tvb.io.mast import Mast
 from wfc3tvb.names import bucket_key
-from wfc3tvb.simulate.archive import Archive, Index, serve
+from wfc3tvb.simulate.archive import Archive, Faults, Index, serve
 
 
 @pytest.fixture(scope="module")
@@ -160,10 +160,10 @@ def test_no_network(archive: Archive) -> None:
         list(nowhere.datasets(Selection()))
 
 
-def test_a_silent_server_is_not_waited_for(archive: Archive) -> None:
-    archive.faults.latency = 1.0
-    with pytest.raises(ServiceUnreachableError, match="MAST: "):
-        Mast(services(archive, timeout=0.1, retries=0)).count_caom(Selection())
+def test_a_silent_server_is_not_waited_for(folder: Path) -> None:
+    with serve(folder, faults=Faults(latency=1.0)) as slow:
+        with pytest.raises(ServiceUnreachableError, match="MAST: "):
+            Mast(services(slow, timeout=0.1, retries=0)).count_caom(Selection())
 
 
 def test_downloads_whole_files(mast: Mast, folder: Path, tmp_path: Path) -> None:
@@ -244,6 +244,6 @@ def test_many_threads_each_with_its_client(archive: Archive, folder: Path, tmp_p
 
 
 def test_an_answer_of_another_shape(mast: Mast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mast_module, "_rows", lambda results: results[0]["nothing"])
+    monkeypatch.setattr(mast_module, "rows_of", lambda results: results[0]["nothing"])
     with pytest.raises(ServiceError, match="another shape"):
         list(mast.datasets(Selection()))

@@ -19,7 +19,7 @@ from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.names import bucket_key
 from wfc3tvb.pipeline import crawl
-from wfc3tvb.pipeline.crawl import MastSource, S3Source, open_source
+from wfc3tvb.pipeline.crawl import MastSource, S3Source, open_source, rows_for_precision
 from wfc3tvb.pipeline.survey import plan_survey, survey
 from wfc3tvb.simulate.archive import Archive, Index, serve
 
@@ -180,6 +180,15 @@ def test_a_dry_run_says_requests_and_bytes(source: MastSource, catalog: Catalog)
     assert (plan.n_datasets, plan.n_exposures) == (3, 6)
     assert plan.requests == 6 * 49
     assert plan.n_bytes == 6 * 7_750_000
+
+
+def test_precision_decides_the_rows() -> None:
+    assert rows_for_precision(0.0007) == 78
+    assert rows_for_precision(0.0014) == 20
+    assert rows_for_precision(1e-9) == 1014
+    assert rows_for_precision(1.0) == 5
+    with pytest.raises(BadArgumentError, match="above zero"):
+        rows_for_precision(0.0)
 
 
 def test_sources_travel_to_workers(source: MastSource) -> None:

@@ -77,7 +77,8 @@ def write(folder: Path, root: str, suffix: str, hdus: fits.HDUList) -> None:
 def primary_header(root: str, dataset: str | None, start: float, nsamp: int, size: int) -> fits.Header:
     keywords: dict[str, Any] = {
         "TELESCOP": "HST", "INSTRUME": "WFC3", "DETECTOR": "IR", "OBSMODE": "MULTIACCUM", "ROOTNAME": root,
-        "FILTER": "F105W", "SAMP_SEQ": "STEP200", "NSAMP": nsamp, "NEXTEND": 5 * nsamp, "PROPOSID": 12099, "RA_TARG": 53.1 if dataset else 258.8, "DEC_TARG": -27.8,
+        "FILTER": "F105W", "SAMP_SEQ": "STEP200", "NSAMP": nsamp, "NEXTEND": 5 * nsamp, "PROPOSID": 12099,
+        "RA_TARG": 53.1 if dataset else 258.8, "DEC_TARG": -27.8,
         "PR_INV_L": "Faber", "TARGNAME": "GSD-Z7", "EXPSTART": start, "EXPEND": start + 0.005, "EXPTIME": 400.0,
         "DATE": "2020-02-03", "DATE-OBS": "2011-09-12", "TIME-OBS": "12:00:00", "SUBTYPE": "FULLIMAG",
         "SUBARRAY": False, "APERTURE": "IR", "CCDAMP": "ABCD", "CCDGAIN": 2.5, "SUN_ALT": 12.5, "PROCTIME": 58882.5,

@@ -62,8 +62,9 @@ region = Observations.query_region("53.1 -27.8", radius="0.1 deg")
 paged = Observations.query_criteria(pagesize=2, page=2, **few)
 products = Observations.get_product_list(one)
 ima = Observations.filter_products(products, productSubGroupDescription="IMA")
-print(json.dumps([sorted(rows["obs_id"]), int(Observations.query_criteria_count(**few)), len(one), sorted(near["obs_id"]),
-                  len(region), len(paged), sorted(products["productFilename"]), sorted(ima["obs_id"])]))
+print(json.dumps([sorted(rows["obs_id"]), int(Observations.query_criteria_count(**few)), len(one),
+                  sorted(near["obs_id"]), len(region), len(paged), sorted(products["productFilename"]),
+                  sorted(ima["obs_id"])]))
 """, tmp_path)  # fmt: skip
     members = DATASETS["ibohbf040"]
     files = sorted(f"{root}_{kind}.fits" for root in members for kind in ("ima", "raw", "spt"))

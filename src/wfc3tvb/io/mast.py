@@ -8,10 +8,9 @@ from the product lists.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -25,17 +24,11 @@ from astroquery.exceptions import TimeoutError as QueryTimeoutError
 from astroquery.mast import MastMissions, Observations
 
 from wfc3tvb.config import Selection, Services
-from wfc3tvb.errors import (
-    BadArgumentError,
-    ServiceError,
-    ServiceUnreachableError,
-    TruncatedQueryError,
-    UnknownDatasetError,
-)
+from wfc3tvb.errors import ServiceError, ServiceUnreachableError, TruncatedQueryError, UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.http import answers, download, harden
-from wfc3tvb.names import is_association, split_filename, visit_of
-from wfc3tvb.schema import TABLES
+from wfc3tvb.io.mastrows import COLUMNS, criteria_of, exposure_of, passes, rows_of, window_of
+from wfc3tvb.names import split_filename, visit_of
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +40,8 @@ MAX_ROWS = 5000
 PRODUCTS_AT_A_TIME = 500
 #: Names asked for at a time.
 _NAMES_AT_A_TIME = 200
-#: WFC3 was installed on 14 May 2009 [MJD].
-FIRST_LIGHT = 54965.0
 #: Seconds to wait before asking again for a long answer, at first and at most.
 _POLL = 0.2, 5.0
-_COLUMNS = (
-    "sci_data_set_name", "sci_asn_id", "sci_instrument_config", "sci_spec_1234", "sci_pep_id", "sci_pi_last_name",
-    "sci_targname", "sci_start_time", "sci_stop_time", "sci_sun_alt", "sci_generation_date",
-)  # fmt: skip
-_DATES = ("sci_start_time", "sci_stop_time", "sci_generation_date")
-_MEMBER = re.compile(r"ima|raw|flt")
 
 
 class Mast:
@@ -118,7 +103,7 @@ class Mast:
             products = self._missions._extract_products(answer)
         found: dict[str, set[str]] = {}
         for product in products:
-            if root := _exposure_of(product):
+            if root := exposure_of(product):
                 found.setdefault(str(product["dataset"]).strip().lower(), set()).add(root)
         return {name: sorted(found[name]) for name in wanted if name in found}
 
@@ -132,14 +117,14 @@ class Mast:
         if selection.proposals:
             criteria["proposal_id"] = [str(number) for number in selection.proposals]
         if selection.start is not None or selection.end is not None:
-            criteria["t_min"] = list(_window(selection))
+            criteria["t_min"] = list(window_of(selection))
         with _asking():
             return int(self._observations.query_criteria_count(**criteria))
 
     def _listed(self, selection: Selection) -> Iterator[Row]:
         """Yield what a selection without ids asks for, and say so where CAOM counts otherwise."""
         seen: set[str] = set()
-        for row in self._in_window(_criteria(selection), *_window(selection)):
+        for row in self._in_window(criteria_of(selection), *window_of(selection)):
             if row["dataset"] not in seen:
                 seen.add(row["dataset"])
                 yield row
@@ -177,7 +162,7 @@ class Mast:
                 if not owners:
                     raise UnknownDatasetError(name, "MAST")
                 found[owners[0]] = rows[owners[0]]
-        return [row for row in sorted(found.values(), key=lambda r: r["start_time"] or 0) if _passes(row, selection)]
+        return [row for row in sorted(found.values(), key=lambda r: r["start_time"] or 0) if passes(row, selection)]
 
     def _whole(self, criteria: dict[str, Any]) -> dict[str, Row]:
         """Return all rows of one search, by the name of the dataset."""
@@ -192,13 +177,13 @@ class Mast:
             self._know_columns()
             response = self._missions.query_criteria_async(
                 limit=MAX_ROWS,
-                select_cols=list(_COLUMNS),
+                select_cols=list(COLUMNS),
                 sort_by=["sci_start_time", "sci_data_set_name"],
                 **criteria,
             )
             answer = response.json()
             try:
-                return _rows(answer["results"]), int(answer["totalResults"])
+                return rows_of(answer["results"]), int(answer["totalResults"])
             except (KeyError, TypeError, ValueError) as error:
                 raise ServiceError("MAST", f"its answer has another shape than expected ({error})") from error
 
@@ -290,84 +275,7 @@ def _asking() -> Iterator[None]:
         raise ServiceError("MAST", f"failed on the query ({' '.join(str(error).split())[:200]})") from error
 
 
-def _criteria(selection: Selection) -> dict[str, Any]:
-    criteria: dict[str, Any] = {"sci_instrument_config": "WFC3/IR"}
-    if filters := selection.wanted_filters:
-        criteria["sci_spec_1234"] = list(filters)
-    if selection.proposals:
-        criteria["sci_pep_id"] = list(selection.proposals)
-    return criteria
-
-
-def _window(selection: Selection) -> tuple[float, float]:
-    start = FIRST_LIGHT if selection.start is None else selection.start
-    end = float(Time.now().mjd) + 1 if selection.end is None else selection.end
-    if end < start:
-        raise BadArgumentError("--end is before --start")
-    return start, end
-
-
-def _passes(row: Row, selection: Selection) -> bool:
-    """Say whether a dataset named by an id also fits the rest of the selection."""
-    filters, start = selection.wanted_filters, row["start_time"]
-    return (
-        row["instrument_config"] == "WFC3/IR"
-        and (not filters or bool(set(filters) & set((row["filters"] or "").split(";"))))
-        and (not selection.proposals or row["proposal_id"] in selection.proposals)
-        and (selection.start is None or start is None or start >= selection.start)
-        and (selection.end is None or start is None or start <= selection.end)
-    )
-
-
-def _rows(results: Sequence[dict[str, Any]]) -> list[Row]:
-    """Return rows of `datasets`, members still empty, of rows of the search API; strings come blank-padded."""
-    dates = {name: _mjds([result.get(name) for result in results]) for name in _DATES}
-    return [_row(result, {name: dates[name][i] for name in _DATES}) for i, result in enumerate(results)]
-
-
-def _row(result: dict[str, Any], dates: dict[str, float | None]) -> Row:
-    name = str(result["sci_data_set_name"]).strip().lower()
-    proposal, sun = result.get("sci_pep_id"), result.get("sci_sun_alt")
-    return TABLES["datasets"].empty_row() | {
-        "dataset": name,
-        "asn_id": name if is_association(name) else None,
-        "instrument_config": _text(result.get("sci_instrument_config")),
-        "filters": _text(result.get("sci_spec_1234")),
-        "proposal_id": None if proposal is None else int(proposal),
-        "pi": _text(result.get("sci_pi_last_name")),
-        "target_name": _text(result.get("sci_targname")),
-        "start_time": dates["sci_start_time"],
-        "stop_time": dates["sci_stop_time"],
-        "sun_alt": None if sun is None else float(sun),
-        "generation_date": dates["sci_generation_date"],
-        "members": [],
-    }
-
-
-def _mjds(texts: Sequence[str | None]) -> list[float | None]:
-    """Return dates [MJD, UTC] of their ISO text; None where there is none."""
-    known = [text.strip().replace("T", " ") for text in texts if text]
-    found = iter(Time(known, scale="utc").mjd.tolist() if known else ())
-    return [next(found) if text else None for text in texts]
-
-
 def _batched(items: Iterable[T], n: int) -> Iterator[tuple[T, ...]]:
     iterator = iter(items)
     while batch := tuple(islice(iterator, n)):
         yield batch
-
-
-def _text(value: Any) -> str | None:
-    return (str(value).strip() or None) if value is not None else None
-
-
-def _exposure_of(product: dict[str, Any]) -> str | None:
-    """Return the exposure that a product belongs to; names that no WFC3 file has are left out."""
-    name = str(product.get("filename"))
-    try:
-        root, suffix = split_filename(name)
-    except BadArgumentError:
-        if "/" in name or not name.isprintable() or len(name) > 100:
-            log.warning("MAST lists a file with the hostile name %r; refused", name[:60])
-        return None
-    return root if _MEMBER.fullmatch(suffix) and not is_association(root) else None

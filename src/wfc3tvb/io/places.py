@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from typing import Any
 import requests
 
 from wfc3tvb.config import Services
-from wfc3tvb.errors import BadArgumentError, MissingProductError, ServiceUnreachableError
+from wfc3tvb.errors import BadArgumentError, MissingProductError, ServiceUnreachableError, ShortDownloadError
 from wfc3tvb.io.http import answers, get_range, harden, persistently
 from wfc3tvb.io.mast import mast_of
 from wfc3tvb.names import bucket_key, split_filename
@@ -107,12 +108,15 @@ class BucketFiles:
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
         """Fetch a file whole; see `wfc3tvb.io.ranges.Files`."""
         path = Path(folder) / f"{rootname.lower()}_{suffix}.fits"
-        part = path.with_name(f".{path.name}.part")
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            self._get(self._path(rootname, suffix), part)
-        except MissingProductError:
-            self._get(self._look_for(rootname, suffix), part)
-        return part.replace(path)
+            try:
+                self._get(self._path(rootname, suffix), part)
+            except MissingProductError:
+                self._get(self._look_for(rootname, suffix), part)
+            return part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def _path(self, rootname: str, suffix: str) -> str:
         name = f"{rootname.lower()}_{suffix}.fits"
@@ -135,12 +139,14 @@ class BucketFiles:
             raise answer
 
     def _get(self, path: str, part: Path) -> None:
-        try:
-            with _reaching(path):
-                self._bucket.get_file(path, str(part))
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        """Fetch a file whole, and check its length."""
+        with _reaching(path):
+            length = self._bucket.info(path)["size"]
+            self._bucket.get_file(path, str(part))
+        received = part.stat().st_size
+        if received != length:
+            name = path.rpartition("/")[2]
+            raise ShortDownloadError(self.service, f"{name} came short, {received} of {length} bytes")
 
     def _look_for(self, rootname: str, suffix: str) -> str:
         """Return where a file is whose folder is not named after it, as a few in the bucket are."""

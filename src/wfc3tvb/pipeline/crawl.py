@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections.abc import Iterable
@@ -20,6 +21,9 @@ from wfc3tvb.io.ranges import TYPICAL_COST, Files, read_exposure
 from wfc3tvb.pipeline.source import Source
 
 log = logging.getLogger(__name__)
+
+#: Noise of a pixel in an interval of 100 s [electron], part of the pixels that are sky, and pixels in a row.
+NOISE_PER_PIXEL, SKY_FRACTION, LINE = 17.0, 0.75, 1014
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,23 @@ def open_source(place: str | Path = "auto", *, services: Services | None = None)
     if place in ("s3", "auto"):
         return S3Source(services)
     return LocalSource(Path(place))
+
+
+def rows_for_precision(precision: float) -> int:
+    """Return the rows of a read to measure so that the sampling error of its rate, for 100 s, is `precision` [e-/s].
+
+    Noise of 17 electrons a pixel and interval (read noise, dark, sky) and three quarters of the pixels free of
+    sources: `BAND_ROWS` rows give 0.0007 electron/s, and the error goes as the root of their number.
+
+    Raises
+    ------
+    BadArgumentError
+        If it is not above zero.
+    """
+    if not precision > 0:
+        raise BadArgumentError(f"--precision {precision:g}: give a rate above zero, e.g. 0.001")
+    n_pixels = (NOISE_PER_PIXEL / 100 / precision) ** 2
+    return int(min(max(math.ceil(n_pixels / SKY_FRACTION / LINE), 5), LINE))
 
 
 _own = threading.local()

@@ -1,7 +1,7 @@
-"""A loopback archive: MAST and the public bucket as their unmodified clients see them."""
+"""A loopback archive: MAST, the public bucket and CRDS as their unmodified clients see them."""
 
 from wfc3tvb.simulate.archive.faults import Access, AccessLog, Faults
 from wfc3tvb.simulate.archive.index import Index
-from wfc3tvb.simulate.archive.server import Archive, run, serve
+from wfc3tvb.simulate.archive.server import Archive, serve
 
-__all__ = ["Access", "AccessLog", "Archive", "Faults", "Index", "run", "serve"]
+__all__ = ["Access", "AccessLog", "Archive", "Faults", "Index", "serve"]

@@ -216,15 +216,6 @@ def _running(apps: tuple[App, ...], sockets: list[socket.socket]) -> Iterator[No
             thread.join(10)
 
 
-def run(
-    folder: Path, *, host: str = "127.0.0.1", ports: tuple[int, int] = (8800, 8801), ready: Callable[[Archive], None]
-) -> None:
-    """Serve a folder until interrupted; `ready` is called once it answers."""
-    with serve(folder, host=host, ports=ports) as archive:
-        ready(archive)
-        threading.Event().wait()
-
-
 def _listen(host: str, port: int) -> socket.socket:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
