@@ -17,7 +17,7 @@ from astropy.time import Time
 
 from wfc3tvb.science.geometry import direction, sun_direction
 from wfc3tvb.simulate.frame import Frame
-from wfc3tvb.simulate.optics import YREF
+from wfc3tvb.simulate.optics import XREF, YREF
 from wfc3tvb.simulate.orbit import moon_direction
 from wfc3tvb.simulate.plan import ExposurePlan, Floats
 from wfc3tvb.simulate.timing import zeroth_read_time
@@ -105,7 +105,7 @@ def _schedule(plan: ExposurePlan, times: Floats) -> dict[str, Any]:
         "DATE-OBS": start.strftime("%Y-%m-%d"),
         "TIME-OBS": start.strftime("%H:%M:%S"),
         "EXPSTART": round(plan.start, 8),
-        "EXPEND": round(plan.start + times[-1] / _DAY, 8),
+        "EXPEND": round(plan.start + float(times[-1]) / _DAY, 8),
         "EXPTIME": round(float(times[-1]), 6),
         "PROCTIME": round(plan.start + 1, 8),
         "SUNANGLE": _angle(target, sun_direction(when)[0]),
@@ -153,14 +153,11 @@ def extension_headers(plan: ExposurePlan, frame: Frame, read: int) -> dict[str, 
 def _world(plan: ExposurePlan, frame: Frame) -> dict[str, float]:
     pointing, cd = plan.pointing, plan.pointing.cd()
     return {
-        "CRPIX1": YREF + frame.ltv,
+        "CRPIX1": XREF + frame.ltv,
         "CRPIX2": YREF + frame.ltv,
         "CRVAL1": pointing.ra,
         "CRVAL2": pointing.dec,
-        "CD1_1": cd[0, 0],
-        "CD1_2": cd[0, 1],
-        "CD2_1": cd[1, 0],
-        "CD2_2": cd[1, 1],
+        **{f"CD{i + 1}_{j + 1}": float(cd[i, j]) for i in (0, 1) for j in (0, 1)},
     }
 
 
@@ -177,5 +174,5 @@ def _readout(plan: ExposurePlan, frame: Frame, times: Floats, read: int) -> dict
         "SAMPNUM": read,
         "SAMPTIME": float(times[read]),
         "DELTATIM": round(float(times[read] - times[max(read - 1, 0)]), 6),
-        "ROUTTIME": plan.start + times[read] / _DAY,
+        "ROUTTIME": plan.start + float(times[read]) / _DAY,
     }

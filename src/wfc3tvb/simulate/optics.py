@@ -111,7 +111,8 @@ def point_at(target: tuple[float, float], pa_v3: float, offset: tuple[float, flo
     x, y = offset
     east = -(-np.cos(angle) * x + np.sin(angle) * y) / 3600
     north = -(np.sin(angle) * x + np.cos(angle) * y) / 3600
-    return Pointing(target[0] + east / np.cos(np.radians(target[1])), target[1] + north, pa_v3, vafactor)
+    ra = target[0] + east / np.cos(np.radians(target[1]))
+    return Pointing(float(ra), float(target[1] + north), pa_v3, vafactor)
 
 
 def roll_offset(dec: float, pa_v3: float) -> float:
