@@ -161,9 +161,8 @@ def test_no_network(archive: Archive) -> None:
 
 
 def test_a_silent_server_is_not_waited_for(folder: Path) -> None:
-    with serve(folder, faults=Faults(latency=1.0)) as slow:
-        with pytest.raises(ServiceUnreachableError, match="MAST: "):
-            Mast(services(slow, timeout=0.1, retries=0)).count_caom(Selection())
+    with serve(folder, faults=Faults(latency=1.0)) as slow, pytest.raises(ServiceUnreachableError, match="MAST: "):
+        Mast(services(slow, timeout=0.1, retries=0)).count_caom(Selection())
 
 
 def test_downloads_whole_files(mast: Mast, folder: Path, tmp_path: Path) -> None:

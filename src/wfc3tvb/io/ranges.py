@@ -1,9 +1,11 @@
 """An exposure by the bytes that matter: the headers, and SCI and DQ of a band of rows of every read.
 
-An IMA of 16 full frames is 168.3 MB; 80 rows of every read with their headers are 7.7 MB in 48 requests. The first
-imset is walked header by header; from it follows where all others are, since every imset is as long as the first.
-Each header that is fetched must be the one expected there (EXTNAME, EXTVER, shape, length). A file that is not laid
-out so, or so small that ranges would not pay, is fetched whole.
+An IMA of 16 full frames is 168.3 MB; 80 rows of every read with their headers are 7.7 MB in 48 requests. The
+primary header and the first SCI header say how large the frames are; everything else is fetched at once from where
+it is in the files of the archive. Then the first imset is walked header by header; from it follows where all others
+are, since every imset is as long as the first. What turned out to be elsewhere is fetched from there. Each header
+must be the one expected (EXTNAME, EXTVER, shape, length). A file that is not laid out so, or so small that ranges
+would not pay, is fetched whole.
 """
 
 from __future__ import annotations
@@ -146,8 +148,10 @@ class _Remote:
         self._have: list[tuple[int, int]] = []
 
     def need(self, ranges: Sequence[tuple[int, int]], *, exact: bool = False) -> None:
-        """Fetch ranges that are not empty; with `exact`, one that ends early is an error."""
-        ranges = [(start, stop) for start, stop in ranges if start < stop]
+        """Fetch what of `ranges` is not here yet; with `exact`, a range that ends early is an error."""
+        ranges = [(start, stop) for start, stop in ranges if self._stop(start) < stop]
+        if not ranges:
+            return
         self._grow(max(stop for _, stop in ranges))
         for (start, stop), data in zip(ranges, self.files.fetch(self.rootname, self.suffix, ranges), strict=True):
             if exact and len(data) < stop - start:
@@ -210,15 +214,30 @@ def _band(remote: _Remote, rows: int) -> ReadCube | None:
     if not 2 <= nsamp <= 16 or min(height, width) <= 2 * BORDER:
         raise _IrregularLayoutError(remote.path, "is no stack of IR frames")
     index = middle_rows(height - 2 * BORDER, rows)
+    first, last = int(index[0]) + BORDER, int(index[-1]) + BORDER + 1
     whole = 10 * height * width * nsamp
     if whole < _SMALL or 6 * index.size * width * nsamp > _WORTH * whole:
         return None
+    remote.need(_usual(sci, nsamp, first, last))
     imsets = _imsets(remote, sci, nsamp)
-    first, last = int(index[0]) + BORDER, int(index[-1]) + BORDER + 1
     remote.need([_rows_of(e, first, last) for sci, dq in imsets[:-1] for e in (sci, dq)], exact=True)
     remote._grow(max(dq.end for _, dq in imsets))
     extensions = [e for imset in imsets for e in imset]
     return cube_of(remote.data, primary, extensions, remote.path, rows=rows)
+
+
+def _usual(sci: Extension, nsamp: int, first: int, last: int) -> list[tuple[int, int]]:
+    """Return the ranges of headers and rows in a file laid out as those of the archive are."""
+    plane = Extension(0, sci.data - sci.start, sci.keywords)
+    err = Extension(_next(plane), _next(plane) + 2 * _BLOCK, sci.keywords)
+    dq = Extension(_next(err), _next(err) + _BLOCK, dict(sci.keywords) | {"BITPIX": 16, "NAXIS": 2})
+    stride = _next(dq) + 2 * _BLOCK
+    ranges = [(sci.start + e.start, sci.start + e.data) for e in (err, dq)]
+    for base in range(sci.start, sci.start + (nsamp - 1) * stride, stride):
+        bands = [_rows_of(e, first, last) for e in (plane, dq)]
+        headers = (_next(dq), stride + plane.data)
+        ranges += [(base + start, base + stop) for start, stop in (*bands, headers)]
+    return ranges
 
 
 def _imsets(remote: _Remote, sci: Extension, nsamp: int) -> list[tuple[Extension, Extension]]:

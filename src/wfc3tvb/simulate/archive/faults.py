@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ class Faults:
     latency : float
         Seconds before each answer.
     bytes_per_second : float, optional
-        Rate of the simulated link, per connection.
+        Rate of the simulated link, which all connections share.
     no_ranges : bool
         Range requests are answered with the whole file.
     max_rows : int, optional
@@ -56,6 +57,7 @@ class Faults:
     crds_delay: float = 0.0
     wrong_checksum: set[str] = field(default_factory=set)
     wrong_length: set[str] = field(default_factory=set)
+    _link_free: float = field(default=0.0, repr=False)
 
     def take(self, name: str) -> bool:
         """Use up one of a counted fault; say whether there was one left."""
@@ -63,6 +65,14 @@ class Faults:
         if left > 0:
             setattr(self, name, left - 1)
         return left > 0
+
+    def seconds_for(self, n_bytes: int) -> float:
+        """Return how long to wait until the link has carried so many bytes more."""
+        if not self.bytes_per_second:
+            return 0.0
+        now = time.monotonic()
+        self._link_free = max(now, self._link_free) + n_bytes / self.bytes_per_second
+        return self._link_free - now
 
 
 @dataclass(frozen=True)

@@ -41,18 +41,16 @@ def file_response(request: Request, path: Path, faults: Faults) -> Response:
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
     cut = faults.cut_after if faults.take("cut_times") else None
-    return StreamingResponse(_body(path, start, stop, cut, faults.bytes_per_second), status, headers)
+    return StreamingResponse(_body(path, start, stop, cut, faults), status, headers)
 
 
-async def _body(
-    path: Path, start: int, stop: int, cut: int | None, rate: float | None
-) -> AsyncIterator[bytes]:
+async def _body(path: Path, start: int, stop: int, cut: int | None, faults: Faults) -> AsyncIterator[bytes]:
     end = stop if cut is None else min(stop, start + cut)
     with path.open("rb") as file:
         file.seek(start)
         while start < end:
             chunk = file.read(min(_CHUNK, end - start))
             start += len(chunk)
-            if rate:
-                await asyncio.sleep(len(chunk) / rate)
+            if pause := faults.seconds_for(len(chunk)):
+                await asyncio.sleep(pause)
             yield chunk

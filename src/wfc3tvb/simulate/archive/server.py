@@ -127,7 +127,7 @@ def applications(index: Index, crds: Crds, faults: Faults, log: AccessLog) -> tu
 
     async def control(request: Request) -> Response:
         for name, value in (await request.json()).items():
-            if name not in asdict(faults):
+            if name not in asdict(faults) or name.startswith("_"):
                 return JSONResponse({"error": f"no fault is called {name}"}, 400)
             setattr(faults, name, set(value) if isinstance(value, list) else value)
         return JSONResponse({n: sorted(v) if isinstance(v, set) else v for n, v in asdict(faults).items()})
