@@ -1,20 +1,39 @@
-"""From the rows of a measured curve to the score: sky, damage, cause, recommendation. No pixels are needed."""
+"""From the rows of a measured curve to the score: sky, excess, damage, cause, recommendation. No pixels are needed."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Row
+from wfc3tvb.names import TVB_FILTERS
+from wfc3tvb.science import cause
+from wfc3tvb.science.damage import Damage, class_probabilities, damage_class, predict
+from wfc3tvb.science.recommend import Situation, last_minus_first_noise, recommendation
 from wfc3tvb.science.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
+from wfc3tvb.science.zodi import zodiacal_level
+
+Floats = NDArray[np.float64]
 
 #: Changes when what is derived from stored reads changes.
-SCORE_VERSION = "1.0"
+SCORE_VERSION = "1.1"
+#: Rejection threshold where the exposure's row has none: that of the IR CRREJTAB [standard deviations].
+CRREJTAB_SIGMA = 4.0
+#: Helium brightness that a rate in F105W means [kR per electron/s] (1 R = 3.715e-14/lambda erg/s/cm2/arcsec2).
+KILORAYLEIGH = 1.508
+#: An exposure is elevated above this excess over the zodiacal light [electron/s] (Brammer's 75th percentile).
+ELEVATED = 0.5
+#: Scattered light: left minus right changes by this much [electron/s] (reprocess_wfc3) and this many errors.
+SIDED, SIDED_ERRORS = 0.1, 5.0
+#: A side holds a fifth of the pixels, and a difference has two: its error over that of the frame's rate, generously.
+_SIDE_NOISE = 3.0
+#: Exposures with these flags are never repaired.
+_REFUSED = {"grism", "scan", "moving_target", "extended_source"}
 
 _SKY_COLUMNS = {
     "sky_mean": "mean",
@@ -27,6 +46,35 @@ _SKY_COLUMNS = {
     "excess_variable": "excess_variable",
     "affected_position": "position",
 }
+_SCORES = (
+    *_SKY_COLUMNS, "affected_reads", "zodi_model", "excess_zodi", "excess_helium", "he_kr", "elevated",
+    "lr_diff_max", "lr_ratio_max", "tvb_score", "tvb_score_err", "jump_read",
+    "pred_frac_broken", "pred_noise_inflation", "pred_level_bias", "tvb_class", "tvb_kind",
+    *(f"prob_{name}" for name in ("none", "mild", "moderate", "severe", *cause.CAUSES)),
+    *(f"noise_{name}" for name in ("pipeline", "omit", "flatten", "mask_reads")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The columns of the rows of `reads` as arrays, NaN for null, and which reads are used."""
+
+    rows: Sequence[Row]
+    used: NDArray[np.bool_]
+
+    def __getitem__(self, name: str) -> Floats:
+        """Return a column."""
+        return column(self.rows, name)
+
+    @property
+    def dt(self) -> Floats:
+        """Length of the intervals [s]."""
+        return self["t_end"] - self["t_start"]
+
+    @property
+    def total(self) -> Floats:
+        """Electrons since the zeroth read."""
+        return signal(self.dt, self["rate"])
 
 
 def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row:
@@ -41,20 +89,20 @@ def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row
     settings : MeasureSettings
         How to measure.
     """
-    curve = {name: column(reads, name) for name in ("t_start", "t_end", "rate", "rate_err")}
-    used = np.array([bool(row["used"]) for row in reads])
+    curve = Curve(reads, np.array([bool(row["used"]) for row in reads]))
     flags = [flag for flag in exposure["quality_flags"] if flag != "few_reads"]
-    row = exposure | _place(reads) | {"n_reads_used": int(used.sum()), "score_version": SCORE_VERSION}
-    row |= {"recommend": "none", "flagged": False}
-    if used.sum() < settings.min_reads:
+    n_used = int(curve.used.sum())
+    row = exposure | dict.fromkeys(_SCORES) | _place(reads)
+    row |= {"n_reads_used": n_used, "score_version": SCORE_VERSION, "recommend": "none", "flagged": False}
+    if n_used < settings.min_reads:
         flags.append("few_reads")
-    elif not {"bad_times", "extended_source"} & set(flags):
-        row |= _sky(row["rootname"], curve, used, settings)
     row["quality_flags"] = flags
+    if not {"few_reads", "bad_times", "extended_source"} & set(flags):
+        row |= _scores(row, curve, settings)
     return row
 
 
-def column(reads: Sequence[Row], name: str) -> NDArray[np.float64]:
+def column(reads: Sequence[Row], name: str) -> Floats:
     """Return a column of rows as floats, NaN for null."""
     return np.array([np.nan if row[name] is None else row[name] for row in reads], float)
 
@@ -64,21 +112,127 @@ def generator(rootname: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(rootname.encode()))
 
 
-def _sky(rootname: str, curve: dict[str, Any], used: NDArray[np.bool_], settings: MeasureSettings) -> Row:
-    error = np.hypot(curve["rate_err"], settings.systematic)
+def _scores(row: Row, curve: Curve, settings: MeasureSettings) -> Row:
     interval = curve["t_start"], curve["t_end"], curve["rate"]
-    sky: Sky = measure_sky(*interval, error, used)
-    total = signal(curve["t_end"] - curve["t_start"], curve["rate"])
-    jump, read = jump_statistic(curve["t_end"], total)
-    recommend = "omit" if sky.factor2 else "none"
-    return {name: getattr(sky, attribute) for name, attribute in _SKY_COLUMNS.items()} | {
-        "affected_reads": list(sky.affected),
-        "tvb_score": jump,
-        "tvb_score_err": jump_statistic_error(*interval, curve["rate_err"], settings.systematic, generator(rootname)),
-        "jump_read": read,
-        "recommend": recommend,
-        "flagged": recommend != "none",
+    error = np.hypot(curve["rate_err"], settings.systematic)
+    sky = measure_sky(*interval, error, curve.used)
+    rng = generator(row["rootname"])
+    jump, jump_read = jump_statistic(curve["t_end"], curve.total)
+    jump_error = jump_statistic_error(*interval, curve["rate_err"], settings.systematic, rng)
+    side = _side(curve, sky)
+    damage = _predict(curve, row["crrejtab_sigma"] or CRREJTAB_SIGMA, rng, side)
+    new = {name: getattr(sky, attribute) for name, attribute in _SKY_COLUMNS.items()}
+    new |= {"affected_reads": list(sky.affected), "lr_diff_max": _largest(curve, "lr_diff")}
+    new |= {"lr_ratio_max": _largest(curve, "lr_ratio")}
+    new |= {"tvb_score": jump, "tvb_score_err": jump_error, "jump_read": jump_read}
+    new |= _excess(row, curve, sky) | _class(damage, sky, float(error[curve.used].max()), jump_error)
+    new |= _kind(row, curve, sky) if new["tvb_class"] != "none" else {}
+    return new | _recommend(row, curve, sky, damage, sided=side is not None)
+
+
+def _side(curve: Curve, sky: Sky) -> Floats | None:
+    """Return by how much the left stands above the right since the quietest read; None where that is nothing.
+
+    A difference that all reads have is a matter of flat field and sources, not of the background.
+    """
+    difference = np.nan_to_num(curve["lr_diff"])
+    quiet = curve.used & ~np.isin(np.arange(curve.used.size) + 1, sky.affected)
+    floor = float(np.median(difference[quiet if quiet.any() else curve.used]))
+    change = np.where(curve.used, difference - floor, 0.0)
+    error = _SIDE_NOISE * np.nan_to_num(curve["rate_err"], nan=np.inf)
+    return change if bool((change > np.maximum(SIDED, SIDED_ERRORS * error)).any()) else None
+
+
+def _predict(curve: Curve, sigma: float, rng: np.random.Generator, side: Floats | None) -> Damage:
+    good = np.isfinite(curve.total)
+    collected = None if side is None else np.cumsum(np.where(good, side * curve.dt, 0.0))[good]
+    return predict(curve["t_end"][good], curve.total[good], sigma, rng, side=collected)
+
+
+def _excess(row: Row, curve: Curve, sky: Sky) -> Row:
+    """Return what stands above the zodiacal model; null where there is no model."""
+    mjd = column(curve.rows, "mjd")
+    date = row["expstart"] if row["expstart"] is not None else float(mjd[0])
+    if row["ra"] is None or row["dec"] is None or not np.isfinite(date):
+        return {}
+    zodi = zodiacal_level(row["filter"], row["ra"], row["dec"], date)
+    if zodi is None:
+        return {}
+    helium = _helium(row["filter"], curve, zodi)
+    return {
+        "zodi_model": zodi,
+        "excess_zodi": sky.mean - zodi,
+        "elevated": sky.mean - zodi > ELEVATED,
+        "excess_helium": helium,
+        "he_kr": KILORAYLEIGH * helium if helium is not None and row["filter"] == "F105W" else None,
     }
+
+
+def _helium(name: str, curve: Curve, zodi: float) -> float | None:
+    """Return sum of (rate - zodi) dt over the reads out of shadow / exposure time: Brammer's definition."""
+    shadow, rate = curve["in_shadow"], curve["rate"]
+    if name not in TVB_FILTERS or not np.isfinite(shadow).all():
+        return None
+    lit = (shadow == 0) & np.isfinite(rate)
+    return float(((rate - zodi) * curve.dt)[lit].sum() / curve["t_end"][-1])
+
+
+def _class(damage: Damage, sky: Sky, rate_error: float, jump_error: float) -> Row:
+    probability = class_probabilities(damage, sky.excess_variable, rate_error, jump_error)
+    return {
+        "pred_frac_broken": damage.frac_broken,
+        "pred_noise_inflation": damage.noise_inflation,
+        "pred_level_bias": damage.level_bias,
+        "tvb_class": damage_class(damage.frac_broken, sky.excess_variable, damage.level_bias),
+        **{f"prob_{name}": value for name, value in probability.items()},
+    }
+
+
+def _kind(row: Row, curve: Curve, sky: Sky) -> Row:
+    used = curve.used
+    affected = np.isin(np.flatnonzero(used) + 1, sky.affected)
+    place = {name: curve[name][used] for name in ("sun_alt", "limb_angle", "bright_limb")}
+    seen = cause.features(
+        row["filter"], curve["rate"][used], curve["rate_err"][used], curve["lr_diff"][used], affected, **place
+    )
+    probability = cause.probabilities(seen)
+    return {"tvb_kind": cause.kind_of(probability), **{f"prob_{name}": p for name, p in probability.items()}}
+
+
+def _recommend(row: Row, curve: Curve, sky: Sky, damage: Damage, *, sided: bool) -> Row:
+    flags = set(row["quality_flags"])
+    case = Situation(
+        noise_pipeline=damage.noise_pipeline,
+        noise_omit=damage.noise_omit,
+        noise_flatten=damage.noise_flatten,
+        noise_mask_reads=_masked_noise(curve, sky, damage),
+        level_bias=damage.level_bias,
+        sided=sided,
+        crowded="crowded" in flags,
+        alone=row["asn_id"] is None,
+        refused=bool(flags & _REFUSED),
+    )
+    choice = recommendation(case)
+    return {
+        "recommend": choice,
+        "flagged": choice in ("omit", "flatten", "mask_reads"),
+        **{f"noise_{m}": getattr(case, f"noise_{m}") for m in ("pipeline", "omit", "flatten", "mask_reads")},
+    }
+
+
+def _masked_noise(curve: Curve, sky: Sky, damage: Damage) -> float | None:
+    """Return the noise with the affected reads left out; None where fewer than three quiet ones stay."""
+    quiet = curve.used & ~np.isin(np.arange(curve.used.size) + 1, sky.affected)
+    if not sky.affected or quiet.sum() < 3:
+        return None
+    time = float(curve.dt[quiet].sum())
+    noise = last_minus_first_noise(float((curve["rate"] * curve.dt)[quiet].sum()), time)
+    return noise * damage.noise_flatten / damage.noise_omit
+
+
+def _largest(curve: Curve, name: str) -> float | None:
+    values = curve[name][curve.used]
+    return float(np.nanmax(values)) if np.isfinite(values).any() else None
 
 
 def _place(reads: Sequence[Row]) -> Row:

@@ -28,10 +28,11 @@ Floats = NDArray[np.float64]
 CAUSES = ("helium", "scattered", "trail", "persistence", "unknown")
 #: How often each cause makes an affected exposure, before anything is looked at; helium: by filter.
 _PRIOR = {"helium": 0.8, "scattered": 0.12, "trail": 0.02, "persistence": 0.03, "unknown": 0.03}
-#: Response of other filters to helium light over that of F105W (F125W 0.9 %).
-_OTHER_FILTERS = 0.01
-#: Left-minus-right over the excess: mean and scatter of flat light, and of light scattered by the limb.
-_FLAT, _SIDED = (0.0, 0.08), (0.7, 0.35)
+#: How often it does so in other filters: they pass less than 1 % of the line, hundredths of an electron/s at most.
+_OTHER_FILTERS = 0.001
+#: Sidedness: mean and scatter of flat light, and of light scattered by the limb (the left 200 columns up to twice as
+#: bright as the rest, so that the median of the frame rises by 0.15 to 0.6 of left minus right).
+_FLAT, _SIDED = (0.0, 0.06), (0.75, 0.15)
 #: Limb angle [deg] within which the bright limb scatters light into the camera.
 _LIMB = 40.0
 #: A trail or a spike spans this many reads at most.
@@ -47,7 +48,8 @@ class Features:
     helium_filter : bool
         Whether the filter passes the helium line.
     sidedness, sidedness_err : float
-        Left minus right over the excess, over the affected reads, and its error.
+        Left minus right, as part of itself and the excess of the frame's median, over the affected reads: 0 where the
+        light is flat, 1 where the left side alone has it; and its error.
     sunlit : float or None
         Fraction of the affected reads with the Sun above the limb; None without geometry.
     bright_limb : float or None
@@ -99,15 +101,16 @@ def features(
     quiet = ~reads if (~reads).any() else rate <= rate.min()
     floor, side_floor = float(rate[quiet].mean()), float(np.nan_to_num(lr_diff[quiet]).mean())
     excess = max(float((rate[reads] - floor).sum()), 1e-3)
-    side = np.nan_to_num(lr_diff[reads] - (0.0 if reads.all() else side_floor))
+    side = float(np.nan_to_num(lr_diff[reads] - (0.0 if reads.all() else side_floor)).sum())
+    whole = excess + max(side, 0.0)
     noise = 3 * float(np.sqrt((error[reads] ** 2).sum()))  # a side holds a fifth of the pixels, a difference two
     known = np.isfinite(sun_alt[reads])
     near = (limb_angle[reads] < _LIMB) & (bright_limb[reads] > 0.5)
     steps = np.diff(rate) / np.maximum(np.hypot(error[1:], error[:-1]), 1e-9)
     return Features(
         helium_filter=name in TVB_FILTERS,
-        sidedness=float(side.sum()) / excess,
-        sidedness_err=noise / excess,
+        sidedness=side / whole,
+        sidedness_err=noise / whole,
         sunlit=float((sun_alt[reads][known] > 0).mean()) if known.any() else None,
         bright_limb=float(near[known].mean()) if known.any() else None,
         n_affected=int(reads.sum()),
@@ -128,7 +131,7 @@ def probabilities(f: Features) -> dict[str, float]:
         "unknown": _PRIOR["unknown"],
     }
     flat, sided = _density(f, *_FLAT), _density(f, *_SIDED)
-    weight["helium"] *= flat * (0.05 if spike else 1) * _sunlit(f.sunlit, 0.02)
+    weight["helium"] *= flat * (0.01 if spike else 1) * _sunlit(f.sunlit, 0.02)
     weight["scattered"] *= sided * (0.2 if spike else 1) * _sunlit(f.bright_limb, 0.1)
     weight["trail"] *= 0.3 * (20 if spike else 0.02)
     weight["persistence"] *= flat * (1 if f.falling else 0.02) * (1 if f.sunlit is None else 2 - 1.5 * f.sunlit)

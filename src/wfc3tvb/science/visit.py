@@ -3,10 +3,10 @@
     rate_i    = Z + h_i + share * s_i          (median of the frame)
     lr_diff_i = s_i                            (left minus right)
 
-Z is one number: the zodiacal light changes by less than 1 % within a visit. Helium h_i is free where the Sun stands above
-the limb and nothing in Earth's shadow; scattered light s_i has one shape (WFC3 Data Handbook 7.10), of which the median
-of the frame sees `share`. Constant helium, which no ratio shows, comes out without a model of the zodiacal light, as
-long as one read of the visit is dark; where none is, Z is an upper limit and `anchored` is false.
+Z is one number: the zodiacal light changes by less than 1 % within a visit. Helium h_i is free where the Sun stands
+above the limb and nothing in Earth's shadow; scattered light s_i has one shape (WFC3 Data Handbook 7.10), of which the
+median of the frame sees `share`. Constant helium, which no ratio shows, comes out without a model of the zodiacal
+light, as long as one read of the visit is dark; where none is, Z is an upper limit and `anchored` is false.
 """
 
 from __future__ import annotations

@@ -1,0 +1,171 @@
+"""What calwf3's ramp fit makes of blank sky under a measured curve, and the class that follows.
+
+Blank pixels are drawn around the curve (photons, dark current, read noise) and fitted as calwf3 fits them. On the
+published curves of visit IBOHBF040 this gives the levels, the histograms and the fractions that STScI's own calwf3
+gives for simulated exposures, and the three peaks of STScI's FLT of ibohbfb9q.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import erf, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.science.blank import fit_blank
+from wfc3tvb.science.recommend import DARK
+
+Floats = NDArray[np.float64]
+Float32s = NDArray[np.float32]
+
+#: Pixels drawn; one in `_FEW` is also fitted flattened. Noise of a single read [electron].
+N_PIXELS, _FEW, READ_NOISE = 4000, 4, 14.6
+#: Read noise of the CCDTAB, from which calwf3 takes the error of a sample [electron].
+_TABLE_NOISE = 20.0
+#: Part of the frame that scattered light brightens, and by what part of left minus right the median stands above the
+#: other side.
+_LEFT, _SHARE = 0.3, 0.15
+#: Boundaries of the classes in the predicted fraction broken, excess [electron/s] and bias [electron/s] (design).
+NONE, MILD, MODERATE, VARIABLE, BIASED = 0.005, 0.02, 0.3, 0.1, 0.1
+#: A unit of the jump statistic changes ln(f / (1 - f)) of the fraction broken by this (nine sample sequences), and
+#: the prediction itself scatters by this.
+_SLOPE, _SCATTER = 3.0, 0.4
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What the ramp fit does to blank sky.
+
+    Attributes
+    ----------
+    frac_broken : float
+        Fraction of the pixels with a false cosmic-ray hit.
+    noise_inflation : float
+        Noise of the fit over that of last minus first.
+    level_bias : float
+        Median of the fit minus the true mean [electron/s].
+    noise_pipeline, noise_omit, noise_flatten : float
+        Noise of a pixel in the pipeline's FLT, of last minus first, of the fit to the flattened ramp [electron/s].
+    rates : ndarray
+        The fitted rates [electron/s]: the histogram of the FLT.
+    """
+
+    frac_broken: float
+    noise_inflation: float
+    level_bias: float
+    noise_pipeline: float
+    noise_omit: float
+    noise_flatten: float
+    rates: Floats
+
+
+def predict(
+    t: Floats,
+    total: Floats,
+    sigma: float,
+    rng: np.random.Generator,
+    *,
+    side: Floats | None = None,
+    n_pixels: int = N_PIXELS,
+) -> Damage:
+    """Predict the damage of an exposure.
+
+    Parameters
+    ----------
+    t, total : ndarray, shape (n,)
+        Times [s] of the reads 1..N and electrons of sky since the zeroth.
+    sigma : float
+        Rejection threshold of the exposure's CRREJTAB.
+    rng : numpy.random.Generator
+        Draws the pixels.
+    side : ndarray, shape (n,), optional
+        Electrons by which the left side stands above the right; the left side is drawn by itself.
+    n_pixels : int, optional
+        Pixels drawn.
+    """
+    shape = n_pixels, t.size
+    sky = np.broadcast_to(total.astype(np.float32), shape)
+    if side is not None:
+        left = np.arange(n_pixels) < _LEFT * n_pixels
+        sky = sky + np.where(left, 1 - _SHARE, -_SHARE).astype(np.float32)[:, None] * side.astype(np.float32)
+    noise = _noise(t, sky, rng)
+    settings = sigma, _TABLE_NOISE, DARK
+    rates, hit = fit_blank(sky + noise, t, *settings)
+    mean = sky[:, -1] / t[-1]
+    few = slice(None, None, _FEW)
+    flat, _ = fit_blank(noise[few] + np.outer(mean[few], t).astype(np.float32), t, *settings)
+    omit, pipeline = float(np.std(noise[:, -1] / t[-1])), float(np.std(rates - mean))
+    return Damage(
+        frac_broken=float(hit.mean()),
+        noise_inflation=pipeline / omit,
+        level_bias=float(np.median(rates) - np.median(mean)),
+        noise_pipeline=pipeline,
+        noise_omit=omit,
+        noise_flatten=_robust(flat - mean[few]),
+        rates=rates,
+    )
+
+
+def _noise(t: Floats, sky: Float32s, rng: np.random.Generator) -> Float32s:
+    """Return the noise of every sample: photons and dark current add up, reads and the zeroth read do not."""
+    n_pixels, n = sky.shape
+    collected = np.diff(sky, axis=1, prepend=np.float32(0)) + (DARK * np.diff(t, prepend=0.0)).astype(np.float32)
+    draws = rng.standard_normal((n_pixels, 2 * n + 1), dtype=np.float32)
+    photons = np.cumsum(np.sqrt(np.maximum(collected, 0)) * draws[:, :n], axis=1)
+    reads: Float32s = np.float32(READ_NOISE) * (draws[:, n + 1 :] - draws[:, n : n + 1])
+    return photons + reads
+
+
+def _robust(values: Floats) -> float:
+    """Return the standard deviation that a Gaussian with these quartiles has."""
+    q25, q75 = np.quantile(values, [0.25, 0.75])
+    return float(q75 - q25) / 1.349
+
+
+def damage_class(frac_broken: float, excess_variable: float, level_bias: float) -> str:
+    """Return none, mild, moderate or severe (the boundaries of the design)."""
+    if frac_broken >= MODERATE or abs(level_bias) > BIASED:
+        return "severe"
+    if frac_broken < NONE and excess_variable < VARIABLE:
+        return "none"
+    return "mild" if frac_broken < MILD else "moderate"
+
+
+def class_probabilities(
+    damage: Damage, excess_variable: float, excess_err: float, score_err: float, n_pixels: int = N_PIXELS
+) -> dict[str, float]:
+    """Return the probability of every class, given the errors of what decides it.
+
+    Parameters
+    ----------
+    damage : Damage
+        The prediction.
+    excess_variable, excess_err : float
+        Mean excess of the curve over its minimum, and its error [electron/s].
+    score_err : float
+        Error of the jump statistic, to which the fraction broken answers.
+    n_pixels : int, optional
+        Pixels drawn for the prediction.
+    """
+    f = (damage.frac_broken * n_pixels + 0.5) / (n_pixels + 1)
+    drawn = 1 / sqrt(n_pixels * f * (1 - f))
+    width = sqrt((_SLOPE * score_err) ** 2 + _SCATTER**2 + drawn**2)
+    low, mild, moderate = (_above(_logit(f), _logit(limit), width) for limit in (NONE, MILD, MODERATE))
+    bias_err = max(0.02, 0.3 * abs(damage.level_bias))
+    biased = _above(abs(damage.level_bias), BIASED, bias_err)
+    variable = _above(excess_variable, VARIABLE, max(excess_err, 1e-3))
+    severe = 1 - (1 - moderate) * (1 - biased)
+    rest = (1 - severe) / max(1 - moderate, 1e-12)
+    none = (1 - low) * (1 - variable) * rest
+    middle = (mild - moderate) * rest
+    return {"none": none, "mild": max(0.0, 1 - severe - none - middle), "moderate": middle, "severe": severe}
+
+
+def _above(value: float, limit: float, width: float) -> float:
+    """Return the probability that a value with a Gaussian error lies above a limit."""
+    return 0.5 * (1 + erf((value - limit) / (width * sqrt(2))))
+
+
+def _logit(fraction: float) -> float:
+    return float(np.log(fraction / (1 - fraction)))

@@ -1,0 +1,99 @@
+"""Causes told by filter, sides, Sun, limb and shape in time; recommendations told by the noise they leave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from wfc3tvb.science.cause import CAUSES, features, kind_of, probabilities
+from wfc3tvb.science.recommend import Situation, last_minus_first_noise, recommendation
+
+RISE = np.where(np.arange(14) < 8, 0.5, 1.5)
+QUIET = np.full(14, 0.5)
+DECAY = 0.5 + 1.0 * np.exp(-np.arange(14) / 3)
+SPIKE = np.where(np.arange(14) == 6, 1.2, 0.5)
+
+
+def causes(name: str, rate, lr_diff=0.0, *, sun: float | None = 20.0, limb: float | None = 60.0, bright: float = 1.0):
+    rate = np.asarray(rate, float)
+    place = [np.full(14, np.nan if v is None else v) for v in (sun, limb, bright if sun is not None else None)]
+    lr = np.broadcast_to(np.asarray(lr_diff, float), rate.shape)
+    seen = features(
+        name, rate, np.full(14, 0.003), lr, rate - rate.min() > 0.1,
+        sun_alt=place[0], limb_angle=place[1], bright_limb=place[2],
+    )  # fmt: skip
+    found = probabilities(seen)
+    assert set(found) == set(CAUSES)
+    assert sum(found.values()) == pytest.approx(1)
+    return found, kind_of(found)
+
+
+@pytest.mark.parametrize("name", ["F105W", "F110W"])
+@pytest.mark.parametrize("sun", [20.0, None])
+def test_a_flat_rise_in_the_sun_is_helium(name: str, sun: float | None) -> None:
+    found, kind = causes(name, RISE, sun=sun)
+    assert kind == "helium"
+    assert found["helium"] > 0.9
+
+
+def test_helium_does_not_pass_other_filters() -> None:
+    assert causes("F160W", RISE, 0.7 * (RISE - 0.5), limb=20.0)[1] == "scattered"
+    assert causes("F160W", RISE)[0]["helium"] < 0.5
+
+
+@pytest.mark.parametrize("name", ["F105W", "F140W"])
+def test_a_bright_left_side_near_the_bright_limb_is_scattered_light(name: str) -> None:
+    assert causes(name, RISE, 0.8 * (RISE - 0.5), limb=20.0)[1] == "scattered"
+
+
+def test_both() -> None:
+    found, _ = causes("F105W", RISE, 0.4 * (RISE - 0.5), limb=25.0)
+    assert min(found["helium"], found["scattered"]) > 0.02
+
+
+def test_a_decay_in_shadow_is_persistence() -> None:
+    found, kind = causes("F105W", DECAY, sun=-20.0, limb=60.0, bright=0.0)
+    assert kind == "persistence"
+    assert found["helium"] < 0.3
+
+
+def test_a_fall_in_the_sun_is_helium() -> None:
+    assert causes("F105W", DECAY)[1] == "helium"
+
+
+def test_a_lone_read_is_a_trail() -> None:
+    assert causes("F105W", SPIKE)[1] == "trail"
+
+
+def test_constant_light_has_no_shape() -> None:
+    found, kind = causes("F105W", QUIET + 2.0)
+    assert kind == "helium"
+    assert found["trail"] < 0.05
+
+
+CASE = Situation(0.030, 0.022, 0.021, 0.025, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "omit"),
+        ({"alone": True}, "flatten"),
+        ({"alone": True, "crowded": True}, "inspect"),
+        ({"crowded": True}, "omit"),
+        ({"refused": True}, "inspect"),
+        ({"noise_pipeline": 0.021}, "none"),
+        ({"noise_pipeline": 0.021, "level_bias": -0.2}, "omit"),
+        ({"sided": True}, "mask_reads"),
+        ({"sided": True, "noise_mask_reads": None}, "inspect"),
+        ({"noise_pipeline": 0.021, "refused": True}, "none"),
+    ],
+)
+def test_recommendation(changes: dict[str, object], expected: str) -> None:
+    assert recommendation(replace(CASE, **changes)) == expected
+
+
+def test_noise_of_last_minus_first() -> None:
+    assert last_minus_first_noise(750.0, 1599.0) == pytest.approx(np.sqrt(441 + 750 + 76.75) / 1599, rel=1e-4)
