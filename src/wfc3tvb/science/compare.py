@@ -1,0 +1,253 @@
+"""Before and after: what the sky of two images says, and whether the second is the better one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, signal, stats
+
+Image = NDArray[np.floating]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+#: Pixels further from the median than this many standard deviations are no sky.
+CLIP = 4.0
+_CLIP_ITERATIONS = 20
+#: Columns of the left and right band of a gradient, as fractions of the width (40-240 and 760-960 of 1014: the bands
+#: of published work on scattered light).
+_LEFT, _RIGHT = (40 / 1014, 240 / 1014), (760 / 1014, 960 / 1014)
+#: Bins of the sky histogram per expected noise, and width of its smoothing in expected noises.
+_BINS_PER_NOISE, _SMOOTHING = 8, 0.4
+#: A peak stands this fraction of the highest, and this many counting errors, above the saddle next to it.
+_PROMINENCE, _PROMINENCE_ERRORS = 0.03, 6.0
+#: Smoothing [pixel], threshold [sigma] and growth [pixel] of the source mask.
+_SOURCE_SMOOTHING, _SOURCE_SIGMA, _SOURCE_GROWTH = 1.5, 3.0, 4
+
+
+@dataclass(frozen=True)
+class SkyStatistics:
+    """The sky pixels of an image, sources left out and clipped at 4 sigma.
+
+    Attributes
+    ----------
+    level, level_err : float
+        Median, and its statistical error [electron/s].
+    noise, noise_err : float
+        Standard deviation from pixel to pixel, and its error [electron/s].
+    skewness : float
+        Of the distribution.
+    n_peaks : int
+        Peaks of the histogram.
+    gradient : float or None
+        Left minus right [electron/s]; None where a band has no pixels.
+    n_pixels : int
+        Sky pixels.
+    """
+
+    level: float
+    level_err: float
+    noise: float
+    noise_err: float
+    skewness: float
+    n_peaks: int
+    gradient: float | None
+    n_pixels: int
+
+    def corrected(self, factor: float) -> SkyStatistics:
+        """Return the same with the noise divided by `factor`: see `correlated_noise`."""
+        corrected = self.noise / factor, self.noise_err / factor
+        return SkyStatistics(
+            self.level, self.level_err / factor, *corrected, self.skewness, self.n_peaks, self.gradient, self.n_pixels
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a repair is accepted, why, and the depth it gained [mag]."""
+
+    accepted: bool
+    reason: str
+    depth_gain: float
+
+
+@dataclass(frozen=True)
+class FluxRatio:
+    """Flux of the same stars, after over before: median, its error, number of stars, median shift [pixel]."""
+
+    ratio: float
+    error: float
+    n_stars: int
+    shift: float
+
+
+def clip(values: NDArray[np.floating]) -> Floats:
+    """Return values within 4 sigma of the median, clipped until nothing changes."""
+    kept = np.asarray(values, np.float64)
+    for _ in range(_CLIP_ITERATIONS):
+        inside = kept[np.abs(kept - np.median(kept)) < CLIP * kept.std()]
+        if inside.size in (kept.size, 0):
+            break
+        kept = inside
+    return kept
+
+
+def source_mask(image: Image, good: Bools) -> Bools:
+    """Return the pixels covered by sources and cosmic rays.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ny, nx)
+        Calibrated image [electron/s].
+    good : ndarray of bool, shape (ny, nx)
+        Pixels that can be used.
+    """
+    level = np.median(image[good])
+    filled = np.where(good, image - level, 0.0)
+    weight = ndimage.gaussian_filter(good.astype(np.float64), _SOURCE_SMOOTHING)
+    smooth = ndimage.gaussian_filter(filled, _SOURCE_SMOOTHING) / np.maximum(weight, 0.1)
+    # The noise of the smoothed sky, from its lower half: sources are on the upper side.
+    below = smooth[good & (smooth < 0)]
+    sigma = np.sqrt(np.mean(clip(np.concatenate([below, -below])) ** 2)) if below.size else 0.0
+    return ndimage.binary_dilation(smooth > _SOURCE_SIGMA * sigma, iterations=_SOURCE_GROWTH)
+
+
+def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatistics:
+    """Return what the sky pixels of an image say.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ny, nx)
+        Calibrated image [electron/s].
+    sky : ndarray of bool, shape (ny, nx)
+        Sky pixels.
+    resolution : float
+        Noise expected of an undamaged image [electron/s]: no real peak of the histogram is narrower.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 100 sky pixels.
+    """
+    if np.count_nonzero(sky) < 100:
+        raise ValueError("fewer than 100 sky pixels")
+    values = clip(image[sky])
+    noise, n = float(values.std(ddof=1)), values.size
+    excess = float(stats.kurtosis(values))
+    return SkyStatistics(
+        level=float(np.median(values)),
+        level_err=float(np.sqrt(np.pi / 2 / n)) * noise,
+        noise=noise,
+        # Variance of a standard deviation for any kurtosis (Kendall & Stuart, vol. 1, 10.15).
+        noise_err=noise * float(np.sqrt(max(excess + 2.0, 0.1) / (4 * n))),
+        skewness=float(stats.skew(values)),
+        n_peaks=count_peaks(values, resolution),
+        gradient=gradient(image, sky),
+        n_pixels=n,
+    )
+
+
+def histogram(values: Floats, resolution: float) -> tuple[Floats, Floats]:
+    """Return edges and counts of a histogram fine enough to show peaks as wide as `resolution`."""
+    low, high = float(values.min()), float(values.max())
+    n_bins = int(np.clip((high - low) / resolution * _BINS_PER_NOISE, 16, 2000))
+    counts, edges = np.histogram(values, n_bins, (low, high))
+    return edges, counts.astype(np.float64)
+
+
+def count_peaks(values: Floats, resolution: float) -> int:
+    """Return the number of peaks of a distribution that stand out of its counting errors.
+
+    Parameters
+    ----------
+    values : ndarray
+        Clipped sky pixels [electron/s].
+    resolution : float
+        Width of the narrowest real peak, as a standard deviation [electron/s].
+    """
+    edges, counts = histogram(values, resolution)
+    width = _SMOOTHING * resolution / (edges[1] - edges[0])
+    smooth = ndimage.gaussian_filter1d(counts, width, mode="constant")
+    # A count of n smoothed by a Gaussian of that width has the variance n / (2 sqrt(pi) width).
+    errors = np.sqrt(np.maximum(smooth, 1.0) / (2 * np.sqrt(np.pi) * max(width, 0.3)))
+    padded = np.concatenate([[0.0], smooth, [0.0]])
+    found, properties = signal.find_peaks(padded, prominence=_PROMINENCE * smooth.max())
+    real = properties["prominences"] > _PROMINENCE_ERRORS * errors[found - 1]
+    return int(np.count_nonzero(real))
+
+
+def gradient(image: Image, sky: Bools) -> float | None:
+    """Return the sky's level on the left minus that on the right [electron/s]; None where it cannot be had."""
+    width = image.shape[1]
+    levels = []
+    for first, last in (_LEFT, _RIGHT):
+        columns = slice(int(first * width), max(int(last * width), int(first * width) + 1))
+        values = image[:, columns][sky[:, columns]]
+        if values.size < 100:
+            return None
+        levels.append(float(np.median(clip(values))))
+    return levels[0] - levels[1]
+
+
+def correlated_noise(pixfrac: float, scale: float) -> float:
+    """Return by how much drizzling lowers the noise from pixel to pixel below what areas of many pixels show.
+
+    Casertano et al. 2000 (AJ 120, 2747), appendix A: the measured noise divided by this is that of the sky.
+
+    Parameters
+    ----------
+    pixfrac : float
+        Size of the drop in input pixels.
+    scale : float
+        Size of an output pixel in input pixels.
+    """
+    if pixfrac <= 0:
+        return 1.0
+    ratio = scale / pixfrac
+    return ratio * (1 - ratio / 3) if ratio < 1 else 1 - 1 / (3 * ratio)
+
+
+def verdict(
+    before: SkyStatistics, after: SkyStatistics, *, true_level: float | None, level_err: float, flux: FluxRatio | None
+) -> Verdict:
+    """Judge a repair by the error of a sky pixel: its noise, and how far its level is from the true mean rate.
+
+    When every pixel breaks at the same read the noise looks fine and the level is wrong; so both count.
+
+    Parameters
+    ----------
+    before, after : SkyStatistics
+        Of the same pixels.
+    true_level : float or None
+        Mean rate of the sky over the exposure, from its reads [electron/s]; None (a drizzled image with its sky
+        subtracted) leaves the noise to decide.
+    level_err : float
+        Systematic error of a level [electron/s].
+    flux : FluxRatio or None
+        Of stars, after over before; None where there are too few.
+    """
+    (error_before, err_before), (error_after, err_after) = (
+        _pixel_error(sky, true_level, level_err) for sky in (before, after)
+    )
+    gain = 2.5 * float(np.log10(before.noise / after.noise))
+    errors = (error_before - error_after) / float(np.hypot(err_before, err_after))
+    words = f"error of a sky pixel {error_before:.4f} before, {error_after:.4f} after ({errors:+.0f} errors)"
+    if errors <= 3:
+        return Verdict(False, f"not better: {words}", gain)
+    if flux is None:
+        return Verdict(True, f"{words}; too few stars to compare", gain)
+    stars = f"flux of {flux.n_stars} stars {flux.ratio:.4f} +- {flux.error:.4f} of before"
+    if abs(flux.ratio - 1) > 3 * flux.error:
+        return Verdict(False, f"{stars}, not 1 within its error, though {words}", gain)
+    return Verdict(True, f"{words}; {stars}", gain)
+
+
+def _pixel_error(sky: SkyStatistics, true_level: float | None, level_err: float) -> tuple[float, float]:
+    """Return sqrt(noise^2 + (level - true level)^2), and its error."""
+    if true_level is None:
+        return sky.noise, sky.noise_err
+    off = sky.level - true_level
+    total = float(np.hypot(sky.noise, off))
+    off_err = float(np.hypot(sky.level_err, level_err))
+    return total, float(np.hypot(sky.noise * sky.noise_err, off * off_err)) / total

@@ -1,0 +1,76 @@
+"""Noise that photons and reads alone would leave in a blank pixel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+#: Read noise of a correlated double sample [electron] and dark rate [electron/s] (WFC3 Instrument Handbook 5.7).
+READ_NOISE, DARK = 20.5, 0.048
+#: Signal to noise of the last read above which calwf3 fits with each power (Fixsen et al. 2000).
+_POWERS = ((100.0, 10.0), (50.0, 6.0), (20.0, 3.0), (10.0, 1.0), (5.0, 0.4))
+
+
+def last_minus_first(times: Floats, sky: Floats) -> float:
+    """Return the noise of last read minus zeroth read over the time [electron/s].
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Times of the reads since the zeroth [s].
+    sky : ndarray, shape (n,)
+        Cumulative sky rate at each read [electron/s].
+    """
+    electrons = max(float(sky[-1]), 0.0) * times[-1] + DARK * times[-1]
+    return float(np.sqrt(READ_NOISE**2 + electrons) / times[-1])
+
+
+def ramp_fit(times: Floats, sky: Floats) -> float:
+    """Return the noise of calwf3's weighted line fit to an unbroken ramp [electron/s].
+
+    The fit is linear in the reads, so its variance is exact: reads share the photons of the earlier ones.
+
+    Parameters
+    ----------
+    times, sky : ndarray, shape (n,)
+        As in `last_minus_first`; three reads or more.
+    """
+    if len(times) < 3:
+        return last_minus_first(times, sky)
+    electrons = np.maximum(sky, 0.0) * times + DARK * times
+    slope = _slope_coefficients(times, _power(electrons))
+    covariance = np.minimum.outer(electrons, electrons) + np.diag(np.full(len(times), READ_NOISE**2 / 2))
+    return float(np.sqrt(slope @ covariance @ slope))
+
+
+def drizzled(noises: Floats, exptimes: Floats, *, scale: float = 1.0, weights: Floats | None = None) -> float:
+    """Return the noise of a drizzled pixel, corrected for correlation [electron/s].
+
+    Parameters
+    ----------
+    noises, exptimes : ndarray, shape (n,)
+        Of a sky pixel of each exposure [electron/s], [s].
+    scale : float
+        Size of an output pixel in input pixels.
+    weights : ndarray, shape (n,), optional
+        Weight of each exposure; its time otherwise.
+    """
+    weights = exptimes if weights is None else weights
+    return float(np.sqrt(np.sum((weights * noises) ** 2)) / np.sum(weights) * scale)
+
+
+def _power(electrons: Floats) -> float:
+    """Return the power of calwf3's weights."""
+    signal = electrons[-1] - electrons[0]
+    snr = signal / np.sqrt(READ_NOISE**2 + max(electrons[-1], 0.0))
+    return next((power for limit, power in _POWERS if snr > limit), 0.0)
+
+
+def _slope_coefficients(times: Floats, power: float) -> Floats:
+    """Return what each read is multiplied by in the slope of the weighted fit."""
+    middle = (len(times) - 1) / 2
+    w = np.abs((np.arange(len(times)) - middle) / middle) ** power
+    s, sx, sxx = w.sum(), (w * times).sum(), (w * times**2).sum()
+    return np.asarray(w * (s * times - sx) / (s * sxx - sx**2))
