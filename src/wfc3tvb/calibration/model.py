@@ -1,0 +1,203 @@
+"""What the steps work on: the ramp of an exposure, the reference data, the switches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.calibration.compiled import Window
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.int16]
+
+#: Times of a frame's clearing that precede the zeroth read [s]: SAMPZERO is the first read's SAMPTIME less this.
+ZEROTH_OFFSET = 0.020535
+
+
+@dataclass
+class Ramp:
+    """The reads of an exposure in time order, the zeroth first; the steps change the arrays in place.
+
+    Attributes
+    ----------
+    sci, err : ndarray, shape (n, ny, nx), float32
+        Signal and its error [DN, later electron/s].
+    dq : ndarray, shape (n, ny, nx), int16
+        Data-quality flags.
+    time : ndarray, shape (n,), float32
+        Plane TIME of every read, the same for all pixels [s].
+    samptime : ndarray, shape (n,), float64
+        SAMPTIME of every read [s].
+    unit : str
+        COUNTS, COUNTS/S, ELECTRONS or ELECTRONS/S.
+    ltv : (int, int)
+        LTV1, LTV2 of the frame, rounded.
+    """
+
+    sci: Floats
+    err: Floats
+    dq: Flags
+    time: Floats
+    samptime: NDArray[np.float64]
+    unit: str = "COUNTS"
+    ltv: tuple[int, int] = (5, 5)
+
+    @property
+    def n(self) -> int:
+        """Number of reads, the zeroth included."""
+        return int(self.sci.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the frame, reference pixels included."""
+        return int(self.sci.shape[1]), int(self.sci.shape[2])
+
+    @property
+    def sampzero(self) -> float:
+        """Time from the clearing to the zeroth read [s]."""
+        return float(self.samptime[1]) - ZEROTH_OFFSET if self.n > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Amplifiers:
+    """Gain [electron/DN] and read noise [electron] of the amplifiers A, B, C, D, and where the quadrants meet (CCDTAB)."""
+
+    gain: Floats
+    readnoise: Floats
+    ampx: int
+    ampy: int
+
+    @property
+    def mean_gain(self) -> np.float32:
+        """Mean gain, summed in single precision as calwf3 does."""
+        a, b, c, d = self.gain
+        return np.float32(np.float32(np.float32(np.float32(a + b) + c) + d) / np.float32(4))
+
+
+@dataclass(frozen=True)
+class Overscan:
+    """Reference pixels (OSCNTAB): trims of the four sides, columns of the left and right ones (1-based, inclusive)."""
+
+    trimx: tuple[int, int]
+    trimy: tuple[int, int]
+    left: tuple[int, int]
+    right: tuple[int, int]
+
+    def window(self, shape: tuple[int, int]) -> Window:
+        """Return the light-sensitive part of a frame."""
+        ny, nx = shape
+        return Window(self.trimy[0], ny - self.trimy[1], self.trimx[0], nx - self.trimx[1])
+
+
+@dataclass(frozen=True)
+class Linearity:
+    """Nonlinearity (NLINFILE), cut to the frame: coefficients (4, ny, nx), saturation level, super zero read."""
+
+    coef: Floats
+    node: Floats
+    dq: Flags
+    zsci: Floats
+    zerr: Floats
+
+
+@dataclass(frozen=True)
+class Dark:
+    """Dark of every read (DARKFILE): signal, error [DN], flags; each of shape (n, ny, nx). `mean` is MEANDARK [DN]."""
+
+    sci: Floats
+    err: Floats
+    dq: Flags
+    mean: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Flat field, its error, its flags; the product of all flats, cut to the frame."""
+
+    sci: Floats
+    err: Floats
+    dq: Flags
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Cosmic-ray rejection (CRREJTAB): threshold in standard deviations, flags that make a sample unusable."""
+
+    threshold: float = 4.0
+    ignore: int = 256
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """Photometric keywords (IMPHTTAB)."""
+
+    photflam: float = 0.0
+    photzpt: float = 0.0
+    photplam: float = 0.0
+    photbw: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReferenceData:
+    """Everything the steps take from reference files; None where a switch does not ask for it."""
+
+    amplifiers: Amplifiers
+    overscan: Overscan
+    bad_pixels: Flags | None = None
+    linearity: Linearity | None = None
+    dark: Dark | None = None
+    flat: Flat | None = None
+    rejection: Rejection | None = None
+    photometry: Photometry | None = None
+
+
+@dataclass
+class Image:
+    """One image made of a ramp, reference pixels trimmed.
+
+    Attributes
+    ----------
+    sci, err : ndarray, shape (ny, nx), float32
+        Signal and its error, in the ramp's unit.
+    dq, samp : ndarray, shape (ny, nx), int16
+        Flags, and how many reads made each pixel.
+    time : ndarray, shape (ny, nx), float32
+        Integration time of each pixel [s].
+    """
+
+    sci: Floats
+    err: Floats
+    dq: Flags
+    samp: Flags
+    time: Floats
+
+
+@dataclass
+class Calibrated:
+    """A calibrated ramp and its image, with what the headers tell of it.
+
+    Attributes
+    ----------
+    ramp : Ramp
+        The reads: what the IMA holds.
+    image : Image
+        What the FLT holds.
+    bias_levels : tuple of float
+        MEANBLEV of every read [DN]; empty where BLEVCORR was not done.
+    statistics : tuple of mapping
+        Keywords and values of every read: for SCI, and under ``"ERR"`` for ERR.
+    image_statistics : mapping
+        The same of the image.
+    counts : mapping
+        What a trailer tells: pixels saturated in the zeroth and first read, per read, and unstable.
+    """
+
+    ramp: Ramp
+    image: Image
+    bias_levels: tuple[float, ...] = ()
+    statistics: tuple[Mapping[str, Mapping[str, float]], ...] = ()
+    image_statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    counts: Mapping[str, object] = field(default_factory=dict)

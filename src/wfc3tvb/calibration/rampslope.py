@@ -1,0 +1,125 @@
+"""The rate of a ramp: slopes of its intervals, weighted by their errors (Fixsen et al. 2000, section 3)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.calibration.rampline import fit_line, power_of, signal_to_noise
+from wfc3tvb.calibration.rampsearch import HIT, find_intervals, flag_hits
+
+#: Error of a pixel without any usable sample.
+NO_DATA = np.float32(1e5)
+
+
+@compiled
+def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_intervals):  # type: ignore[no-untyped-def]
+    """Combine the slopes of a ramp's intervals.
+
+    Parameters
+    ----------
+    y, e, t, dark, q
+        As in `rampsearch.flag_hits`.
+    weights : ndarray, shape (powers, n + 1, n), float32
+        See `rampline.weight_table`; the power follows the signal-to-noise ratio of each interval.
+    inverse_variance, gain : float32
+        See `rampline.constants`.
+    index, begin, n_intervals
+        As `rampsearch.find_intervals` left them.
+
+    Returns
+    -------
+    rate, error : float32
+        Mean of the slopes and its error [DN/s].
+    n_samples : int
+        Samples of the intervals, the zeroth read included, less one for every interval after the first.
+    time : float32
+        Time of the intervals [s].
+    """
+    sum_weight, sum_rate, time = np.float32(0), np.float32(0), np.float32(0)
+    n_samples = 1
+    for i in range(n_intervals):
+        own = index[begin[i] : begin[i + 1]]
+        n = own.size
+        n_samples += n if i == 0 else n - 1
+        if n == 0 or (n == 1 and q[own[0]] == HIT):
+            continue
+        first, last = own[0], own[n - 1]
+        if n == 1:
+            if t[first] == 0:
+                continue
+            rate, error = y[first] / t[first], e[first] / t[first]
+            time += t[first] - t[first - 1]
+            square = error * error
+            sum_weight += np.float32(1) / square
+            sum_rate += rate / square
+            continue
+        if i == 0:
+            time += t[first] - t[first - 1]
+        power = power_of(signal_to_noise(y[first], y[last], e[last]))
+        _, rate, error = fit_line(y, e, t, dark, own, weights[power, n], inverse_variance, gain)
+        time += t[last] - t[first]
+        square = error * error
+        if square != 0:
+            sum_weight = np.float32(np.float64(sum_weight) + 1.0 / np.float64(square))
+            sum_rate += rate / square
+    if sum_weight > 0:
+        return sum_rate / sum_weight, np.float32(math.sqrt(np.float64(np.float32(1) / sum_weight))), n_samples, time
+    return np.float32(0), np.float32(-1), 0, np.float32(0)
+
+
+@compiled
+def between_ends(y, e, t, q, ignore):  # type: ignore[no-untyped-def]
+    """Return rate, error, samples and time from the first usable to the last unflagged sample of an unstable ramp."""
+    n = q.size
+    first, last, n_good = 0, 0, 0
+    for k in range(1, n):
+        if q[k] & ignore == 0:
+            first, n_good = k, 1
+            break
+    last = first
+    for k in range(first, n):
+        if q[k] == 0:
+            last = k
+            n_good += 1
+    if last == first:
+        return np.float32(0), np.float32(0), 0, np.float32(0)
+    dt = t[last] - t[first]
+    return (y[last] - y[first]) / dt, (e[last] - e[first]) / dt, n_good, dt
+
+
+@compiled
+def fit_pixel(y, e, t, dark, q, threshold, ignore, weights, inverse_variance, gain, index, begin, r, slots):  # type: ignore[no-untyped-def]
+    """Fit the ramp of one pixel: flag its hits, then combine what lies between them.
+
+    Parameters
+    ----------
+    y, e, t, dark, q, threshold, ignore, inverse_variance, gain, index, begin, r, slots
+        As in `rampsearch.flag_hits`; `q` gets the flags of the hits.
+    weights : ndarray
+        See `rampline.weight_table`.
+
+    Returns
+    -------
+    rate, error, n_samples, time
+        As `combine`; a pixel without a usable sample has the error `NO_DATA`.
+    """
+    ones, scratch = weights[0, 0], (index, begin, r, slots)
+    settings = threshold, ignore
+    loose = False
+    failed, empty = flag_hits(y, e, t, dark, q, settings[0], settings[1], False, ones, inverse_variance, gain, *scratch)
+    if empty:
+        loose = True
+        failed, empty = flag_hits(
+            y, e, t, dark, q, settings[0], settings[1], True, ones, inverse_variance, gain, *scratch
+        )
+        if empty:
+            return np.float32(0), NO_DATA, 0, np.float32(0)
+    if not failed:
+        _, n_intervals = find_intervals(q, ignore, loose, index, begin)
+        fitted = combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_intervals)
+        if fitted[1] >= 0:
+            return fitted
+    return between_ends(y, e, t, q, ignore)

@@ -1,0 +1,122 @@
+"""DQICORR, ZSIGCORR, BLEVCORR's subtraction and ZOFFCORR: what concerns the zeroth read (WFC3 Data Handbook 3.3.2-5)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.calibration.noise import poisson_and_read_noise
+
+#: A signal is seen in the zeroth read when it stands this many errors above the super zero read.
+_SIGNIFICANT = np.float32(4.0)
+_ZEROSIG, _SATURATED = np.int16(2048), np.int16(256)
+
+
+@compiled
+def flag_bad_pixels(dq, bad_pixels, window):  # type: ignore[no-untyped-def]
+    """Add the flags of the bad-pixel table to a read: ``DQ |= BPIX`` (DQICORR).
+
+    Parameters
+    ----------
+    dq : ndarray, shape (ny, nx), int16
+        Flags of a read; changed.
+    bad_pixels : ndarray, shape (ny, nx), int16
+        Flags of the table.
+    window : Window
+        Where to work.
+    """
+    for y in range(window.y0, window.y1):
+        for x in range(window.x0, window.x1):
+            dq[y, x] |= bad_pixels[y, x]
+
+
+@compiled
+def estimate_zeroth_signal(sci0, sci1, dq0, dq1, zsci, zerr, node, amplifiers, window, signal, seen):  # type: ignore[no-untyped-def]
+    """Find the signal that sources left before the zeroth read (ZSIGCORR).
+
+    ``z = SCI0 - ZSCI``; it counts where ``z >= 4 sqrt(noise(z)**2 + ZERR**2)`` and is added to the zeroth read, so
+    that the subtraction of that read leaves it out. A pixel above saturation in the zeroth read is flagged in both
+    reads, one above it in the first read in that.
+
+    Parameters
+    ----------
+    sci0, sci1 : ndarray, shape (ny, nx), float32
+        Zeroth and first read, raw [DN]; `sci0` is changed.
+    dq0, dq1 : ndarray, shape (ny, nx), int16
+        Their flags; changed.
+    zsci, zerr, node : ndarray, shape (ny, nx), float32
+        Super zero read, its error, saturation level [DN] (NLINFILE).
+    amplifiers : tuple
+        As `noise.poisson_and_read_noise`.
+    window : Window
+        Where to work.
+    signal, seen : ndarray, shape (ny, nx), float32 and bool
+        Filled: the signal [DN], and whether one was seen.
+
+    Returns
+    -------
+    n0, n1 : int
+        Pixels saturated in the zeroth read, and in the first (those of the zeroth included).
+    """
+    n0 = n1 = 0
+    for y in range(window.y0, window.y1):
+        for x in range(window.x0, window.x1):
+            z = sci0[y, x] - zsci[y, x]
+            noise = poisson_and_read_noise(z, y, x, amplifiers)
+            total = np.sqrt(noise * noise + zerr[y, x] * zerr[y, x])
+            found = z >= _SIGNIFICANT * total
+            if found:
+                dq0[y, x] |= _ZEROSIG
+            else:
+                z = np.float32(0)
+            if z > node[y, x]:
+                dq0[y, x] |= _ZEROSIG | _SATURATED
+                dq1[y, x] |= _SATURATED
+                found = True
+                n0 += 1
+                n1 += 1
+            elif sci1[y, x] - zsci[y, x] > node[y, x]:
+                dq1[y, x] |= _SATURATED
+                found = True
+                n1 += 1
+            sci0[y, x] += z
+            signal[y, x] = z
+            seen[y, x] = found
+    return n0, n1
+
+
+@compiled
+def subtract_level(sci, level, window):  # type: ignore[no-untyped-def]
+    """Subtract the level of the reference pixels from a read: ``SCI -= level`` (BLEVCORR).
+
+    Parameters
+    ----------
+    sci : ndarray, shape (ny, nx), float32
+        A read [DN]; changed.
+    level : float32
+        Its level [DN].
+    window : Window
+        Where to work.
+    """
+    for y in range(window.y0, window.y1):
+        for x in range(window.x0, window.x1):
+            sci[y, x] -= level
+
+
+@compiled
+def subtract_zeroth_read(sci, dq, sci0, dq0, window):  # type: ignore[no-untyped-def]
+    """Subtract the zeroth read, and take over its flags: ``SCI -= SCI0; DQ |= DQ0`` (ZOFFCORR).
+
+    Parameters
+    ----------
+    sci, dq : ndarray, shape (ny, nx), float32 and int16
+        A read [DN] and its flags; changed.
+    sci0, dq0 : ndarray, shape (ny, nx), float32 and int16
+        The zeroth read as it was before ZSIGCORR, its level subtracted.
+    window : Window
+        Where to work.
+    """
+    for y in range(window.y0, window.y1):
+        for x in range(window.x0, window.x1):
+            sci[y, x] -= sci0[y, x]
+            dq[y, x] |= dq0[y, x]
