@@ -138,7 +138,7 @@ def _common_offsets(rng: np.random.Generator, times: Floats) -> Floats:
 def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.random.Generator) -> int:
     """Add to `charge`, in place, the cosmic rays of one interval, and return how many fell.
 
-    Each leaves a straight track of one to six pixels, its charge log-normal about 700 electrons.
+    Each leaves a straight track of one to six pixels, its charge log-normal about 1500 electrons.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.
     y, x = rng.uniform(0, edge, (2, n))
     angle = rng.uniform(0, 2 * np.pi, n)
     length = rng.geometric(0.45, n).clip(1, 6)
-    energy = 700 * rng.lognormal(0, 0.9, n)
+    energy = 1500 * rng.lognormal(0, 0.65, n)
     view = charge[detector.frame.inner]
     for step in range(6):
         on = length > step

@@ -22,7 +22,7 @@ Image = NDArray[np.float32]
 #: AB magnitude that gives one electron/s (WFC3 Instrument Handbook, section 9.3; F110W and F105W as of 2012).
 ZERO_POINT = {"F098M": 25.667, "F105W": 26.269, "F110W": 26.822, "F125W": 26.230, "F140W": 26.452, "F160W": 25.946}
 #: Per square arcminute.
-_STARS, _GALAXIES = 25, 90
+_STARS, _GALAXIES = 12, 26
 _HALF_FIELD = 80.0
 _PIXEL_X, _PIXEL_Y = 0.1354, 0.1210
 
@@ -65,13 +65,13 @@ class Sources:
 
 def make_sources(seed: int, target: tuple[float, float]) -> Sources:
     """Return the sources within 80 arcsec, in right ascension and declination, of a target [deg]."""
-    rng = np.random.default_rng((seed, 10))
+    rng = np.random.default_rng((seed, 14))
     area = (2 * _HALF_FIELD / 60) ** 2
     n_stars, n_galaxies = int(_STARS * area), int(_GALAXIES * area)
     n = n_stars + n_galaxies
     east, north = rng.uniform(-_HALF_FIELD, _HALF_FIELD, (2, n)) / 3600
     star = np.arange(n) < n_stars
-    mag = np.where(star, _magnitudes(rng, n, 17.5, 25.5, 0.15), _magnitudes(rng, n, 19.0, 26.5, 0.30))
+    mag = np.where(star, _magnitudes(rng, n, 18.0, 24.5, 0.10), _magnitudes(rng, n, 19.5, 25.0, 0.30))
     radius = 0.55 * 10 ** (-0.09 * (mag - 20)) * rng.lognormal(0, 0.3, n)
     return Sources(
         ra=target[0] + east / np.cos(np.radians(target[1])),
