@@ -30,9 +30,9 @@ CAUSES = ("helium", "scattered", "trail", "persistence", "unknown")
 _PRIOR = {"helium": 0.8, "scattered": 0.12, "trail": 0.02, "persistence": 0.03, "unknown": 0.03}
 #: How often it does so in other filters: they pass less than 1 % of the line, hundredths of an electron/s at most.
 _OTHER_FILTERS = 0.001
-#: Sidedness: mean and scatter of flat light, and of light scattered by the limb (the left 200 columns up to twice as
-#: bright as the rest, so that the median of the frame rises by 0.15 to 0.6 of left minus right).
-_FLAT, _SIDED = (0.0, 0.06), (0.75, 0.15)
+#: Sidedness: mean and scatter of flat light, and of light scattered by the limb. The left 200 columns are up to twice
+#: as bright as the rest, so that the median of the frame rises by 0.2 to 1.1 of left minus right. Between, both share.
+_FLAT, _SIDED = (0.0, 0.12), (0.65, 0.2)
 #: Limb angle [deg] within which the bright limb scatters light into the camera.
 _LIMB = 40.0
 #: A trail or a spike spans this many reads at most.

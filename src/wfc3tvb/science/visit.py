@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: Part of the left-minus-right difference that the median of the frame sees: the left 200 of 1014 columns are brighter.
-SHARE = 0.15
+#: Part of the left-minus-right difference that the median of the frame sees: the left 200 of 1014 columns are up to
+#: twice as bright as the rest. It lies between 0.2 and 1.1; where scattered light is, helium is as uncertain.
+SHARE = 0.5
 #: What a priori is known of each amplitude [electron/s]: free helium, helium in shadow, scattered light.
 _FREE, _SHADOW, _SCATTERED = 3.0, 0.005, 1.0
 #: Left minus right of a frame without scattered light, from flat fields and sources [electron/s].
@@ -68,6 +69,7 @@ def fit_visit(
     dark: Bools,
     exposure: NDArray[np.int64],
     systematic: float = _SYSTEMATIC,
+    share: float = SHARE,
 ) -> VisitFit:
     """Fit the reads of a visit in one filter.
 
@@ -81,6 +83,8 @@ def fit_visit(
         Number of the exposure of each read: neighbours within one share the noise of a read.
     systematic : float, optional
         Error of every rate by itself [electron/s].
+    share : float, optional
+        Part of the scattered light's left-minus-right difference that the median of the frame sees.
     """
     n = rate.size
     anchored = bool(dark.any())
@@ -89,7 +93,7 @@ def fit_visit(
     design = np.zeros((2 * n, 1 + 2 * n))
     design[:n, 0] = 1
     design[:n, 1 : n + 1] = np.eye(n)
-    design[:n, n + 1 :] = SHARE * np.eye(n)
+    design[:n, n + 1 :] = share * np.eye(n)
     design[n:, n + 1 :] = np.eye(n)
     data = np.concatenate([rate, np.nan_to_num(lr_diff)])
     side = np.where(np.isfinite(lr_diff), np.hypot(3 * error, _SIDE_ERROR), 1e3)
