@@ -1,15 +1,57 @@
-"""The archive's own products of simulated visits: IMA, FLT and DRZ, all with CRCORR=PERFORM."""
+"""The archive's own products of simulated visits: IMA, FLT and DRZ, every exposure with CRCORR=PERFORM."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
+
+from wfc3tvb.io.drizzle import drizzle
 from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.simulate.visit import SimulatedVisit
 
 
 def make_products(made: SimulatedVisit, *, engine: str = "auto", progress: Progress = silent) -> None:
-    """Calibrate every exposure and drizzle every association beside the raw files."""
+    """Calibrate every exposure, align it and drizzle the associations, beside the raw files.
+
+    Parameters
+    ----------
+    made : SimulatedVisit
+        Raw files and references, as `simulate` wrote them.
+    engine : str
+        ``auto``, ``native`` or ``calwf3``.
+    progress : Progress
+        Told of each exposure calibrated and each product drizzled.
+
+    Raises
+    ------
+    CalibrationError, DrizzleError
+        If an engine or AstroDrizzle fails.
+    """
     roots = made.rootnames
     for i, root in enumerate(roots):
-        calibrate([made.path(root, "raw")], engine=engine, crcorr="perform", overwrite=True, iref=made.references)
-        progress("calibrate", i + 1, len(roots))
+        progress("calibrate", i, len(roots))
+        results = calibrate(
+            [made.path(root, "raw")], engine=engine, crcorr="perform", overwrite=True, iref=made.references
+        )
+        for result in results:
+            result.trailer.unlink(missing_ok=True)
+    progress("calibrate", len(roots), len(roots))
+    groups: list[tuple[str | None, tuple[str, ...]]] = [*made.associations.items(), *((None, (r,)) for r in made.lone)]
+    for i, (association, members) in enumerate(groups):
+        progress("drizzle", i, len(groups))
+        _drizzle(made, association, members)
+    progress("drizzle", len(groups), len(groups))
+
+
+def _drizzle(made: SimulatedVisit, association: str | None, members: tuple[str, ...]) -> None:
+    """Drizzle the FLTs of an association, or align one alone; the archive's FLTs are the aligned ones."""
+    with tempfile.TemporaryDirectory(dir=made.folder, prefix=".drizzle-") as folder:
+        work = Path(folder)
+        flts = [Path(shutil.copy(made.path(root, "flt"), work)) for root in members]
+        drizzled = drizzle(flts, association, work, iref=made.references)
+        for root, flt in zip(members, flts, strict=True):
+            shutil.move(flt, made.path(root, "flt"))
+        if association and drizzled.path:
+            shutil.move(drizzled.path, made.path(association, "drz"))
