@@ -1,0 +1,226 @@
+"""The one door to CRDS: which reference files fit exposures, fetched and checked, in a child process.
+
+One process at a time may fetch into a cache (a second one gives up on the first one's lock), so all exposures of a
+batch are asked for together; workers then only read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from wfc3tvb.config import Services
+from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
+from wfc3tvb.io.crds_child import local_references, sha1
+
+_MISSING = "no reference file of that name in the cache, and CRDS did not give it"
+#: Seconds for one batch; darks and flats are tens of megabytes.
+_TIMEOUT = 3600.0
+
+
+@dataclass(frozen=True)
+class References:
+    """The reference files of one exposure.
+
+    Attributes
+    ----------
+    context : str
+        CRDS context that chose them.
+    folder : Path
+        Where they are: what ``iref`` must name.
+    names : mapping
+        Name of the file by keyword (BPIXTAB ... MDRIZTAB); keywords without a file are left out.
+    sha1 : mapping
+        Checksum by keyword.
+    verified : bool
+        Whether every checksum equals the one that CRDS publishes.
+    """
+
+    context: str
+    folder: Path
+    names: Mapping[str, str]
+    sha1: Mapping[str, str]
+    verified: bool
+
+    def as_json(self) -> str:
+        """Return what the column `references` holds."""
+        files = {key: {"name": name, "sha1": self.sha1[key]} for key, name in self.names.items()}
+        return json.dumps(files, sort_keys=True)
+
+
+def operational_context(services: Services | None = None) -> str:
+    """Return the context that CRDS uses now: a batch asks once and pins it.
+
+    Raises
+    ------
+    ServiceError
+        If CRDS does not answer.
+    """
+    answer = _ask({"files": []}, services or Services())
+    return str(answer["context"])
+
+
+def best_references(
+    raws: Sequence[Path], *, context: str, services: Services | None = None, sync: bool = True
+) -> dict[Path, References]:
+    """Find the references of raw files, fetch those that are missing, and check each.
+
+    Parameters
+    ----------
+    raws : sequence of Path
+        Raw files; only their headers are read.
+    context : str
+        CRDS context, e.g. ``hst_1234.pmap``.
+    services : Services, optional
+        Where CRDS and its cache are.
+    sync : bool
+        Whether missing references may be fetched.
+
+    Raises
+    ------
+    BadArgumentError
+        If that is no context.
+    MissingReferenceError
+        If a reference cannot be had.
+    ReferenceFileError
+        If one differs from its published checksum, also after it was fetched again.
+    ServiceError
+        If CRDS does not answer.
+    """
+    services = services or Services()
+    if not context.endswith(".pmap"):
+        raise BadArgumentError(f"--context {context}: a CRDS context is written hst_NNNN.pmap")
+    with tempfile.TemporaryDirectory(prefix="wfc3tvb-crds-") as scratch:
+        headers = {str(_header_only(raw, Path(scratch))): raw for raw in raws}
+        job = {"files": list(headers), "context": context, "sync": sync}
+        answer = _ask(job, services)
+        if sync and (damaged := _damaged(answer)):
+            for name in damaged:
+                _path(answer, name).unlink(missing_ok=True)
+            answer = _ask(job, services)
+    _check(answer, context)
+    return {headers[file]: _references(names, answer, context) for file, names in answer["names"].items()}
+
+
+def header_references(raw: Path, folder: Path) -> References:
+    """Return the references that a raw file's own header names, in a folder (``iref``); no CRDS is asked.
+
+    Raises
+    ------
+    MissingReferenceError
+        If one is not there.
+    """
+    header = fits.getheader(raw)
+    found = list(local_references(header, folder))
+    for keyword, name, path in found:
+        if not path.exists():
+            raise MissingReferenceError(keyword, name, f"is not in {folder}", "set iref, or let CRDS fetch it")
+    return References(
+        context=str(header.get("CRDS_CTX") or "header"),
+        folder=folder,
+        names={keyword: name for keyword, name, _ in found},
+        sha1={keyword: sha1(path) for keyword, _, path in found},
+        verified=False,
+    )
+
+
+def cache_folder(services: Services | None = None) -> Path:
+    """Return where the cache keeps WFC3's references."""
+    return (services or Services()).crds_path / "references" / "hst" / "wfc3"
+
+
+def _header_only(raw: Path, folder: Path) -> Path:
+    """Write a file with the primary header of a raw file alone: the client rewrites whole files."""
+    header = fits.getheader(raw)
+    header["NEXTEND"] = 0
+    path = folder / raw.name
+    fits.PrimaryHDU(header=header).writeto(path, output_verify="silentfix")
+    return path
+
+
+def _ask(job: Mapping[str, Any], services: Services) -> dict[str, Any]:
+    """Run the child and return its answer."""
+    with tempfile.TemporaryDirectory(prefix="wfc3tvb-crds-") as scratch:
+        path = Path(scratch) / "job.json"
+        path.write_text(json.dumps(job))
+        command = [sys.executable, "-m", "wfc3tvb.io.crds_child", str(path)]
+        try:
+            done = subprocess.run(
+                command, env=_environment(services), capture_output=True, text=True, timeout=_TIMEOUT, check=False,
+                stdin=subprocess.DEVNULL, cwd=scratch,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise ServiceError("CRDS", f"not done after {_TIMEOUT:g} s") from error
+        answer = path.with_suffix(".answer")
+        if done.returncode or not answer.exists():
+            raise _problem(done.stdout + done.stderr, services)
+        return dict(json.loads(answer.read_text()))
+
+
+def _environment(services: Services) -> dict[str, str]:
+    own = {
+        "CRDS_SERVER_URL": services.crds,
+        "CRDS_PATH": str(services.crds_path),
+        "CRDS_OBSERVATORY": "hst",
+        "CRDS_CLIENT_RETRY_COUNT": str(services.retries),
+        "CRDS_CLIENT_RETRY_DELAY_SECONDS": str(max(1, round(services.backoff))),
+        "CRDS_CLIENT_TIMEOUT_SECONDS": str(round(services.timeout)),
+        "PYTHONWARNINGS": "ignore",
+    }
+    return os.environ | own
+
+
+def _problem(log: str, services: Services) -> ServiceError | BadArgumentError:
+    """Return one line for what the child printed before it failed."""
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    said = next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), lines[-1] if lines else "")
+    said = said.rpartition("ERROR -  ")[2].rpartition("Error: ")[2][:300]
+    if ".pmap" in said:
+        return BadArgumentError(f"CRDS: {said}; give a context that exists with --context")
+    return ServiceError("CRDS", f"{services.crds} did not answer: {said}", "check the network or CRDS_SERVER_URL")
+
+
+def _path(answer: Mapping[str, Any], name: str) -> Path:
+    return Path(answer["folders"][name]) / name
+
+
+def _damaged(answer: Mapping[str, Any]) -> list[str]:
+    """Return the files that differ from their published checksum."""
+    published = answer["published"]
+    return [name for name, found in answer["sha1"].items() if published[name] not in (None, found)]
+
+
+def _check(answer: Mapping[str, Any], context: str) -> None:
+    damaged = set(_damaged(answer))
+    if answer["unassigned"]:
+        names = ", ".join(sorted(Path(file).name for file in answer["unassigned"])[:3])
+        raise BadArgumentError(f"CRDS context {context} chose no references for {names}; is there such a context?")
+    for names in answer["names"].values():
+        for keyword, name in names.items():
+            if name not in answer["sha1"]:
+                raise MissingReferenceError(keyword, name, _MISSING, "check CRDS_PATH and the network")
+            if name in damaged:
+                _path(answer, name).unlink(missing_ok=True)
+                raise ReferenceFileError(keyword, name, "differs from the checksum that CRDS publishes", "run again")
+            if name.upper().startswith("NOT FOUND"):
+                raise MissingReferenceError(keyword, name, "CRDS knows no file that fits", "give another --context")
+
+
+def _references(names: Mapping[str, str], answer: Mapping[str, Any], context: str) -> References:
+    folders = {answer["folders"][name] for name in names.values()}
+    return References(
+        context=context,
+        folder=Path(folders.pop()),
+        names=names,
+        sha1={keyword: answer["sha1"][name] for keyword, name in names.items()},
+        verified=all(answer["published"][name] for name in names.values()),
+    )

@@ -1,0 +1,87 @@
+"""The child process that talks to CRDS: ``python -m wfc3tvb.io.crds_child job.json``.
+
+crds keeps context, server and mappings for the life of a process and writes defaults into its environment; so each
+question gets a process of its own. What it says goes to the parent's log, the answer to ``<job>.answer``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+
+def main(path: Path) -> None:
+    """Do the job that a JSON file describes: name the context, or find and check the references of files."""
+    job: dict[str, Any] = json.loads(path.read_text())
+    answer = {"context": context()} if not job["files"] else find(job)
+    path.with_suffix(".answer").write_text(json.dumps(answer))
+
+
+def context() -> str:
+    """Return the context in use: the environment's, or the operational one."""
+    from crds.core.heavy_client import get_context_name
+
+    return str(get_context_name("hst"))
+
+
+def find(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the best references into the headers of files, fetch them, and hold them against their checksums."""
+    from crds.bestrefs import BestrefsScript
+    from crds.core.config import locate_file
+
+    argv = ["crds.bestrefs", "--files", *job["files"], "--new-context", job["context"], "--update-bestrefs"]
+    errors = BestrefsScript([*argv, f"--sync-references={int(job['sync'])}"])()
+    headers = {file: fits.getheader(file) for file in job["files"]}
+    names = {file: references_of(header) for file, header in headers.items()}
+    needed = sorted({name for each in names.values() for name in each.values()})
+    published = checksums()
+    found = {name: Path(locate_file(name, "hst")) for name in needed}
+    return {
+        "errors": int(errors),
+        "unassigned": [file for file, header in headers.items() if header.get("CRDS_CTX") != job["context"]],
+        "names": names,
+        "folders": {name: str(path.parent) for name, path in found.items()},
+        "sha1": {name: sha1(path) for name, path in found.items() if path.exists()},
+        "published": {name: published.get(name, {}).get("sha1sum") for name in needed},
+    }
+
+
+def references_of(header: Mapping[str, Any]) -> dict[str, str]:
+    """Return the reference files that a header names, by keyword, without their ``iref$``."""
+    keywords = ("BPIXTAB", "CCDTAB", "OSCNTAB", "CRREJTAB", "DARKFILE", "NLINFILE", "PFLTFILE", "DFLTFILE",
+                "LFLTFILE", "IMPHTTAB", "IDCTAB", "MDRIZTAB")  # fmt: skip
+    named = {keyword: str(header.get(keyword) or "").strip() for keyword in keywords}
+    return {key: name.rpartition("$")[2] for key, name in named.items() if name and name.upper() != "N/A"}
+
+
+def checksums() -> Mapping[str, Mapping[str, str]]:
+    """Return what CRDS publishes of its files; empty where only a cache without it is at hand."""
+    from crds.client import api
+    from crds.core.exceptions import CrdsError
+
+    try:
+        return dict(api.get_download_metadata())
+    except (CrdsError, KeyError):
+        return {}
+
+
+def sha1(path: Path) -> str:
+    """Return the SHA-1 checksum of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha1").hexdigest()
+
+
+def local_references(header: Mapping[str, Any], folder: Path) -> Iterable[tuple[str, str, Path]]:
+    """Yield keyword, name and path of the references that a header names, in a folder."""
+    for keyword, name in references_of(header).items():
+        yield keyword, name, folder / name
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
