@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wfc3tvb.io.drizzle import drizzle
 from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.simulate.visit import SimulatedVisit
+
+#: Drizzling processes at a time.
+_CHILDREN = 2
 
 
 def make_products(made: SimulatedVisit, *, engine: str = "auto", progress: Progress = silent) -> None:
@@ -39,10 +43,10 @@ def make_products(made: SimulatedVisit, *, engine: str = "auto", progress: Progr
             result.trailer.unlink(missing_ok=True)
     progress("calibrate", len(roots), len(roots))
     groups: list[tuple[str | None, tuple[str, ...]]] = [*made.associations.items(), *((None, (r,)) for r in made.lone)]
-    for i, (association, members) in enumerate(groups):
-        progress("drizzle", i, len(groups))
-        _drizzle(made, association, members)
-    progress("drizzle", len(groups), len(groups))
+    progress("drizzle", 0, len(groups))
+    with ThreadPoolExecutor(_CHILDREN) as pool:
+        for i, _ in enumerate(pool.map(lambda group: _drizzle(made, *group), groups), start=1):
+            progress("drizzle", i, len(groups))
 
 
 def _drizzle(made: SimulatedVisit, association: str | None, members: tuple[str, ...]) -> None:
