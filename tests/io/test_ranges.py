@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,3 +239,59 @@ def test_no_network() -> None:
     for kind, service in ((BucketFiles, "S3"), (MastFiles, "MAST")):
         with pytest.raises(ServiceUnreachableError, match=f"^{service}: "):
             read_cube(kind(replace(nowhere)), ROOT)
+
+
+class Memory:
+    """Files from bytes in memory."""
+
+    service = "memory"
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [self.data[start:stop] for start, stop in ranges]
+
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        path = folder / f"{rootname}_{suffix}.fits"
+        path.write_bytes(self.data)
+        return path
+
+
+def mutate(data: bytearray, rng: np.random.Generator) -> bytearray:
+    """Cut, overwrite, swap or repeat something, mostly in headers."""
+    at = int(rng.integers(0, len(data)))
+    block = at // 2880 * 2880
+    match int(rng.integers(0, 6)):
+        case 0:
+            return data[:at]
+        case 1:
+            data[at : at + 8] = rng.bytes(8)
+        case 2:
+            cards = [i for i in range(0, len(data) - 80, 80) if data[i + 8 : i + 10] == b"= "]
+            card = cards[int(rng.integers(0, len(cards)))]
+            value = str(rng.choice(["-1", "0", "7", "99999999999", "T", "'x'", "NaN", "1.5", ""]))
+            data[card + 10 : card + 80] = f"{value:>20}".ljust(70).encode()
+        case 3:
+            data[block : block + 2880] = b" " * 2880
+        case 4:
+            del data[block : block + 2880]
+        case 5:
+            data[block:block] = data[block : block + 2880]
+    return data
+
+
+def test_three_hundred_mutated_files_are_cubes_or_one_line(folder: Path) -> None:
+    truth = (folder / bucket_key(ROOT, "ima")).read_bytes()
+    rng = np.random.default_rng(5)
+    n_bad = 0
+    for _ in range(300):
+        files = Memory(bytes(mutate(bytearray(truth), rng)))
+        try:
+            cube = read_cube(files, ROOT, rows=12)
+        except BadFileError as error:
+            assert "\n" not in str(error)
+            n_bad += 1
+        else:
+            assert cube.rate.shape[1:] == (12, 86)
+    assert 50 < n_bad < 300

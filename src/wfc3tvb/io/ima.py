@@ -8,6 +8,7 @@ memory-mapped file, in its byte order, until someone looks at them.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import (
@@ -31,6 +33,8 @@ from wfc3tvb.names import BORDER
 _BLOCK = 2880
 _NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE")
 _NAMES = ("EXTNAME", "BUNIT")
+#: Reads of the longest sample sequence, the zeroth included, and pixels along a side of the detector.
+_MOST_READS, _LARGEST_FRAME = 16, 1024
 _NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[ED][-+]?\d+)?")
 
 
@@ -94,7 +98,7 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
 
 def cube_of(
     data: NDArray[np.uint8],
-    primary: fits.Header,
+    primary: Mapping[str, Any],
     extensions: list[Extension],
     path: Path,
     *,
@@ -107,8 +111,8 @@ def cube_of(
     ----------
     data : ndarray, uint8
         The file's bytes; those that hold neither the SCI headers nor the rows asked for are not looked at.
-    primary : Header
-        Its primary header.
+    primary : mapping
+        Keywords of its primary header.
     extensions : list of Extension
         Where its SCI and DQ extensions are; others may be left out.
     path : Path
@@ -117,7 +121,7 @@ def cube_of(
     check_instrument(primary, path)
     sci, dq = _planes(extensions, primary, path)
     _check_whole(sci, dq, data, path)
-    header = _header(primary, bytes(data[sci[-1].start : sci[-1].data]))
+    header = _values(bytes(data[sci[-1].start : sci[-1].data])) | dict(primary)
     if str(header.get("ZOFFCORR", "COMPLETE")) != "COMPLETE":
         raise BadFileError(path, "the zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
     t = np.array([_number(e, "SAMPTIME", path) for e in sci])
@@ -153,7 +157,7 @@ def _map(path: Path) -> NDArray[np.uint8]:
     return np.memmap(path, np.uint8, "r")
 
 
-def _walk(data: NDArray[np.uint8], path: Path) -> tuple[fits.Header, list[Extension]]:
+def _walk(data: NDArray[np.uint8], path: Path) -> tuple[dict[str, Any], list[Extension]]:
     """Return the primary header and where every extension is."""
     primary, start = primary_header(data, path)
     extensions = []
@@ -164,16 +168,34 @@ def _walk(data: NDArray[np.uint8], path: Path) -> tuple[fits.Header, list[Extens
     return primary, extensions
 
 
-def primary_header(data: NDArray[np.uint8], path: Path) -> tuple[fits.Header, int]:
-    """Return the primary header and the offset behind it."""
+def primary_header(data: NDArray[np.uint8], path: Path) -> tuple[dict[str, Any], int]:
+    """Return the keywords of the primary header and the offset behind it."""
     end = _header_end(data, 0, path)
-    return fits.Header.fromstring(bytes(data[:end]).decode("latin-1")), end
+    return _values(bytes(data[:end])), end
+
+
+def _values(raw: bytes) -> dict[str, Any]:
+    """Return the keywords of a header with their values, strings stripped; cards that make no sense are left out."""
+    found: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        for card in fits.Header.fromstring(raw.decode("latin-1")).cards:
+            try:
+                keyword, value = card.keyword, card.value
+            except (fits.VerifyError, ValueError):
+                continue
+            if keyword not in ("", "COMMENT", "HISTORY"):
+                found.setdefault(keyword, value.strip() if isinstance(value, str) else value)
+    return found
 
 
 def extension_at(data: NDArray[np.uint8], start: int, path: Path) -> Extension:
     """Return the extension whose header starts at `start`."""
     end = _header_end(data, start, path)
-    return Extension(start, end, _keywords(bytes(data[start:end]).decode("latin-1")))
+    found = Extension(start, end, _keywords(bytes(data[start:end]).decode("latin-1")))
+    if not {"NAXIS", "BITPIX"} <= set(found.keywords) or min(found.shape) < 0:
+        raise BadFileError(path, f"the header at byte {start} is not that of an image", "fetch it again")
+    return found
 
 
 def _keywords(text: str) -> dict[str, Any]:
@@ -184,7 +206,7 @@ def _keywords(text: str) -> dict[str, Any]:
         if name in _NUMBERS and (match := _NUMBER.search(text, start + 10, start + 80)):
             found[name] = float(match[0].replace("D", "E"))
         elif name in _NAMES:
-            found[name] = text[start + 10 : start + 80].split("'")[1].strip()
+            found[name] = text[start + 10 : start + 80].partition("'")[2].partition("'")[0].strip()
     return found
 
 
@@ -199,7 +221,7 @@ def _header_end(data: NDArray[np.uint8], start: int, path: Path) -> int:
     raise TruncatedFileError(path, "the file is cut short in a header", "fetch it again")
 
 
-def check_instrument(header: fits.Header, path: Path) -> None:
+def check_instrument(header: Mapping[str, Any], path: Path) -> None:
     """Raise `WrongInstrumentError` unless a primary header is that of a WFC3/IR MULTIACCUM exposure."""
     found = tuple(str(header.get(k, "")).strip() for k in ("INSTRUME", "DETECTOR", "OBSMODE"))
     if found[:2] != ("WFC3", "IR") or found[2] not in ("MULTIACCUM", ""):
@@ -207,11 +229,15 @@ def check_instrument(header: fits.Header, path: Path) -> None:
         raise WrongInstrumentError(path, f"is {name}, not WFC3/IR MULTIACCUM", "give a WFC3/IR _ima.fits file")
 
 
-def _planes(extensions: list[Extension], primary: fits.Header, path: Path) -> tuple[list[Extension], list[Extension]]:
+def _planes(
+    extensions: list[Extension], primary: Mapping[str, Any], path: Path
+) -> tuple[list[Extension], list[Extension]]:
     """Return the SCI and the DQ extensions of reads 1..N in time order."""
     if "NSAMP" not in primary:
         raise MissingKeywordError(path, "NSAMP")
-    nsamp = int(primary["NSAMP"])
+    nsamp = primary["NSAMP"]
+    if not isinstance(nsamp, int) or not 1 <= nsamp <= _MOST_READS:
+        raise BadFileError(path, f"NSAMP is {nsamp!r}, not the number of reads", "fetch it again")
     found = {(e.keywords.get("EXTNAME"), int(e.keywords.get("EXTVER", 1))): e for e in extensions}
     n_found = sum(name == "SCI" for name, _ in found)
     if n_found <= 1 < nsamp and int(primary.get("NEXTEND", 5)) < 5 * nsamp:
@@ -230,15 +256,12 @@ def _check_whole(sci: list[Extension], dq: list[Extension], data: NDArray[np.uin
         raise TruncatedFileError(path, "the file ends before its data do", "fetch it again")
     if len({e.shape for e in (*sci, *dq)}) > 1 or min(sci[0].shape) <= 2 * BORDER:
         raise BadFileError(path, "its reads differ in size or are no IR frames", "fetch it again")
+    if max(sci[0].shape) > _LARGEST_FRAME:
+        raise BadFileError(path, "its reads are larger than the detector", "fetch it again")
+    if any(e.keywords["NAXIS"] and e.keywords["BITPIX"] != 16 for e in dq):
+        raise BadFileError(path, "its DQ planes are not of 16-bit integers", "fetch it again")
     if any(e.keywords["NAXIS"] and e.keywords["BITPIX"] != -32 for e in sci):
         raise BadFileError(path, "its SCI planes are not calibrated (float32)", "give the _ima.fits file")
-
-
-def _header(primary: fits.Header, sci: bytes) -> dict[str, Any]:
-    last = fits.Header.fromstring(sci.decode("latin-1"))
-    skip = ("", "COMMENT", "HISTORY")
-    cards = (*last.items(), *primary.items())
-    return {k: v.strip() if isinstance(v, str) else v for k, v in cards if k not in skip}
 
 
 def _number(extension: Extension, keyword: str, path: Path) -> float:

@@ -11,6 +11,7 @@ would not pay, is fetched whole.
 from __future__ import annotations
 
 import logging
+import mmap
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -198,9 +199,17 @@ class _Remote:
         if size > _LARGEST:
             raise BadFileError(self.path, "claims to be larger than any intermediate file")
         if size > self.data.size:
-            old, self.data = self.data, np.zeros(size, np.uint8)
+            old, self.data = self.data, _blank(size)
             for start, stop in self._have:
                 self.data[start:stop] = old[start:stop]
+
+
+def _blank(size: int) -> NDArray[np.uint8]:
+    """Return zeros that take memory by the small page, and only where they are written."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
 
 
 def _band(remote: _Remote, rows: int) -> ReadCube | None:
