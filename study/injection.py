@@ -1,9 +1,10 @@
 """How well the score finds damage: curves with known truth, over all sample sequences, measured with their noise.
 
-Prior (stated, not measured): every full-frame sequence with 11 to 16 reads is equally likely; zodiacal light 0.35 to 0.8
-electron/s; 40 % of the curves constant, the rest rise, fall or do both within 30 to 300 s, anywhere in the exposure, by an
-amplitude whose logarithm is even between 0.1 and 4 electron/s. Noise of the measured curve: 0.21 electron a read, shared
-by its two intervals; systematic 0.02 electron/s an interval. True classes come from 20,000 pixels on the true curve.
+Prior (stated, not measured): every full-frame sequence with 11 to 16 reads is equally likely; zodiacal light 0.35 to
+0.8 electron/s; 40 % of the curves constant, the rest rise, fall or do both within 30 to 300 s, anywhere in the exposure,
+by an amplitude whose logarithm is even between 0.1 and 4 electron/s. Noise of the measured curve: 0.21 electron a read,
+shared by its two intervals; systematic 0.02 electron/s an interval. True classes come from 20,000 pixels on the true
+curve.
 
 Usage: python study/injection.py [number of curves] [file.md]
 """
@@ -114,8 +115,8 @@ def calibration(cases: list[dict[str, object]]) -> list[str]:
     ranks = [np.argsort(np.argsort(v[middle])) for v in (true, predicted)]
     lines += ["", "## Fraction broken", ""]
     lines += [
-        f"Mean absolute error {np.abs(true - predicted).mean():.4f} over all; "
-        f"rank correlation {np.corrcoef(*ranks)[0, 1]:.3f} over {middle.sum()} cases with a true fraction of 0.005 to 0.995."
+        f"Mean absolute error {np.abs(true - predicted).mean():.4f} over all; rank correlation "
+        f"{np.corrcoef(*ranks)[0, 1]:.3f} over {middle.sum()} cases with a true fraction of 0.005 to 0.995."
     ]
     return lines
 

@@ -110,7 +110,8 @@ def source_mask(image: Image, good: Bools) -> Bools:
     # The noise of the smoothed sky, from its lower half: sources are on the upper side.
     below = smooth[good & (smooth < 0)]
     sigma = np.sqrt(np.mean(clip(np.concatenate([below, -below])) ** 2)) if below.size else 0.0
-    return ndimage.binary_dilation(smooth > _SOURCE_SIGMA * sigma, iterations=_SOURCE_GROWTH)
+    covered: Bools = ndimage.binary_dilation(smooth > _SOURCE_SIGMA * sigma, iterations=_SOURCE_GROWTH)
+    return covered
 
 
 def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatistics:

@@ -1,8 +1,8 @@
 """What calwf3's ramp fit makes of blank sky under a measured curve, and the class that follows.
 
-Blank pixels are drawn around the curve (photons, dark current, read noise) and fitted as calwf3 fits them. On the
-published curves of visit IBOHBF040 this gives the levels, the histograms and the fractions that STScI's own calwf3
-gives for simulated exposures, and the three peaks of STScI's FLT of ibohbfb9q.
+Blank pixels are drawn around the curve (photons, dark current, read noise) and fitted by the engine's own ramp fit, in
+electrons (a gain of 1). On the published curves of visit IBOHBF040 this gives the levels, the histograms and the
+fractions that STScI's own calwf3 gives for simulated exposures, and the three peaks of STScI's FLT of ibohbfb9q.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ from math import erf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.science.blank import fit_blank
+from wfc3tvb.calibration.rampfit import RampFit, fit_ramps
+from wfc3tvb.names import DQ
 from wfc3tvb.science.recommend import DARK
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
 
-#: Pixels drawn; one in `_FEW` is also fitted flattened. Noise of a single read [electron].
-N_PIXELS, _FEW, READ_NOISE = 4000, 4, 14.6
+#: Pixels drawn, and the part of them that is also fitted flattened, and that alone is drawn where most break.
+N_PIXELS, _FEW, _MOST = 4000, 4, 0.5
+#: Noise of a single read [electron].
+READ_NOISE = 14.6
 #: Read noise of the CCDTAB, from which calwf3 takes the error of a sample [electron].
 _TABLE_NOISE = 20.0
+#: Flags that the last read of a broken ramp gets: a hit, or too many.
+_BROKEN = int(DQ.DATAREJECT | DQ.UNSTABLE)
 #: Part of the frame that scattered light brightens, and by what part of left minus right the median stands above the
 #: other side.
 _LEFT, _SHARE = 0.3, 0.15
@@ -84,43 +89,53 @@ def predict(
     n_pixels : int, optional
         Pixels drawn.
     """
-    shape = n_pixels, t.size
-    sky = np.broadcast_to(total.astype(np.float32), shape)
+    few = _predict(t, total, sigma, rng, side, n_pixels // _FEW)
+    return few if few.frac_broken > _MOST else _predict(t, total, sigma, rng, side, n_pixels)
+
+
+def _predict(
+    t: Floats, total: Floats, sigma: float, rng: np.random.Generator, side: Floats | None, n_pixels: int
+) -> Damage:
+    sky = np.broadcast_to(total.astype(np.float32)[:, None], (t.size, n_pixels))
     if side is not None:
         left = np.arange(n_pixels) < _LEFT * n_pixels
-        sky = sky + np.where(left, 1 - _SHARE, -_SHARE).astype(np.float32)[:, None] * side.astype(np.float32)
+        sky = sky + side.astype(np.float32)[:, None] * np.where(left, 1 - _SHARE, -_SHARE).astype(np.float32)
     noise = _noise(t, sky, rng)
-    settings = sigma, _TABLE_NOISE, DARK
-    rates, hit = fit_blank(sky + noise, t, *settings)
-    mean = sky[:, -1] / t[-1]
-    few = slice(None, None, _FEW)
-    flat, _ = fit_blank(noise[few] + np.outer(mean[few], t).astype(np.float32), t, *settings)
-    omit, pipeline = float(np.std(noise[:, -1] / t[-1])), float(np.std(rates - mean))
+    fit = _fit(t, sky + noise, sigma)
+    mean = sky[-1] / t[-1]
+    few = slice(None, None, max(1, n_pixels * _FEW // N_PIXELS))
+    flat = _fit(t, noise[:, few] + np.outer(t, mean[few]).astype(np.float32), sigma)
+    omit, pipeline = float(np.std(noise[-1] / t[-1])), float(np.std(fit.rate - mean))
     return Damage(
-        frac_broken=float(hit.mean()),
+        frac_broken=float(np.mean((fit.read_dq[-1] & _BROKEN) != 0)),
         noise_inflation=pipeline / omit,
-        level_bias=float(np.median(rates) - np.median(mean)),
+        level_bias=float(np.median(fit.rate) - np.median(mean)),
         noise_pipeline=pipeline,
         noise_omit=omit,
-        noise_flatten=_robust(flat - mean[few]),
-        rates=rates,
+        noise_flatten=float(np.std(flat.rate - mean[few])),
+        rates=fit.rate.astype(float),
     )
 
 
 def _noise(t: Floats, sky: Float32s, rng: np.random.Generator) -> Float32s:
     """Return the noise of every sample: photons and dark current add up, reads and the zeroth read do not."""
-    n_pixels, n = sky.shape
-    collected = np.diff(sky, axis=1, prepend=np.float32(0)) + (DARK * np.diff(t, prepend=0.0)).astype(np.float32)
-    draws = rng.standard_normal((n_pixels, 2 * n + 1), dtype=np.float32)
-    photons = np.cumsum(np.sqrt(np.maximum(collected, 0)) * draws[:, :n], axis=1)
-    reads: Float32s = np.float32(READ_NOISE) * (draws[:, n + 1 :] - draws[:, n : n + 1])
+    n, n_pixels = sky.shape
+    dark = (DARK * np.diff(t, prepend=0.0)).astype(np.float32)
+    collected = np.diff(sky, axis=0, prepend=np.float32(0)) + dark[:, None]
+    draws = rng.standard_normal((2 * n + 1, n_pixels), dtype=np.float32)
+    photons = np.cumsum(np.sqrt(np.maximum(collected, 0)) * draws[:n], axis=0)
+    reads: Float32s = np.float32(READ_NOISE) * (draws[n + 1 :] - draws[n])
     return photons + reads
 
 
-def _robust(values: Floats) -> float:
-    """Return the standard deviation that a Gaussian with these quartiles has."""
-    q25, q75 = np.quantile(values, [0.25, 0.75])
-    return float(q75 - q25) / 1.349
+def _fit(t: Floats, signal: Float32s, sigma: float) -> RampFit:
+    """Fit ramps of unflagged pixels; the zeroth read, which calwf3 does not fit, is added."""
+    n, n_pixels = signal.shape
+    counts = np.zeros((n + 1, n_pixels), np.float32)
+    counts[1:] = signal
+    times = np.concatenate([[0.0], t]).astype(np.float32)
+    error = np.sqrt(np.float32(_TABLE_NOISE**2) + np.abs(counts + np.float32(DARK) * times[:, None]))
+    return fit_ramps(counts, error, np.zeros(counts.shape, np.int16), times, gain=1.0, threshold=sigma)
 
 
 def damage_class(frac_broken: float, excess_variable: float, level_bias: float) -> str:

@@ -54,11 +54,18 @@ def _isolated(positions: Floats, shape: tuple[int, ...]) -> Floats:
     np.fill_diagonal(away, np.inf)
     margin = RING[1]
     inside = np.all((positions > margin) & (positions < np.array(shape[::-1]) - 1 - margin), axis=1)
-    return positions[inside & (away.min(axis=1, initial=np.inf) > RING[0])]
+    isolated: Floats = positions[inside & (away.min(axis=1, initial=np.inf) > RING[0])]
+    return isolated
 
 
 def flux_ratio(
-    before: Image, after: Image, usable: tuple[Bools, Bools], positions: tuple[Floats, Floats], noise: float
+    before: Image,
+    after: Image,
+    usable: tuple[Bools, Bools],
+    positions: tuple[Floats, Floats],
+    noise: float,
+    *,
+    level_fault: float = 0.0,
 ) -> FluxRatio | None:
     """Return the median flux of stars, after over before.
 
@@ -72,6 +79,9 @@ def flux_ratio(
         The same stars in each (0-based pixels).
     noise : float
         Noise of a sky pixel in `after` [electron/s].
+    level_fault : float, optional
+        How far the sky of `before` is from the truth [electron/s]. The pixels of a bright star keep their level where
+        those of the sky around it broke, so its flux above the sky is wrong by up to this a pixel: part of the error.
 
     Returns
     -------
@@ -88,7 +98,8 @@ def flux_ratio(
     ratio = flux_after[keep] / flux_before[keep]
     centre = float(np.median(ratio))
     scatter = 1.4826 * float(np.median(np.abs(ratio - centre)))
-    error = float(np.hypot(1.2533 * scatter / np.sqrt(ratio.size), _FLOOR))
+    fault = float(np.median(abs(level_fault) * np.pi * RADIUS**2 / flux_before[keep]))
+    error = float(np.sqrt((1.2533 * scatter) ** 2 / ratio.size + _FLOOR**2 + fault**2))
     shift = _shift(before, after, positions[0][keep], positions[1][keep])
     return FluxRatio(centre, error, int(ratio.size), shift)
 
