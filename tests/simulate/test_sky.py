@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from wfc3tvb.errors import BadArgumentError
+from wfc3tvb.science.geometry import direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.presets import preset, presets
 from wfc3tvb.simulate.sky import Constant, Helium, Scattered, Step, Tabulated, scattered_pattern
@@ -104,3 +105,13 @@ def test_names_are_unique() -> None:
         names = [plan.rootname for plan in chosen.exposures]
         assert len(set(names)) == len(names)
         assert all(len(name) == 9 for name in names)
+
+
+@pytest.mark.parametrize("name", sorted(set(presets()) - {"demo", "ibohbf040"}))
+def test_invented_visits_look_past_the_earth_and_away_from_the_sun(name: str) -> None:
+    for plan in preset(name).exposures:
+        mjd = plan.start + plan.times() / 86400
+        position = orbit_position(plan.orbit, mjd)
+        assert view_geometry(position, mjd, plan.target.ra, plan.target.dec).limb_angle.min() > 15
+        cosine = direction(plan.target.ra, plan.target.dec) @ sun_direction(mjd[:1])[0]
+        assert np.degrees(np.arccos(cosine)) > 55

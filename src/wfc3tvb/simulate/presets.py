@@ -36,6 +36,19 @@ ibohbfbpq 20:43:30 0.779 0.394
 """
 
 
+#: Fields of the invented programme: name, position and angle of the V3 axis [deg]. Each stays 20 deg or more above the
+#: Earth's limb during its visit, and the zodiacal light of its direction and date is that of the models below.
+_FIELDS = (
+    ("A", 175.0, 60.0, 70.0),
+    ("B", 210.0, 15.0, 30.0),
+    ("C", 285.0, 55.0, 255.0),
+    ("D", 95.0, 60.0, 190.0),
+    ("E", 60.0, -50.0, 15.0),
+    ("F", 230.0, 60.0, 123.4),
+    ("G", 100.0, 55.0, 330.0),
+)
+
+
 def preset(name: str) -> Preset:
     """Return a preset.
 
@@ -112,16 +125,16 @@ def _association(visit: str, first: ExposurePlan, models: tuple[SkyModel, ...], 
 
 def _quiet() -> VisitPlan:
     """Two exposures in each of two passes through the shadow; sunset at MJD 55702.65683."""
-    model = Helium(0.55, 2.0)
+    model = Helium(0.71, 2.0)
     first = ExposurePlan(
-        "", 55702.65683, Target("FIELD-Q", 150.12, 2.21, 99001, 75.0), model, samp_seq="SPARS50", nsamp=14
+        "", 55702.65683, Target("FIELD-Q", 205.0, 15.0, 99001, 75.0), model, samp_seq="SPARS50", nsamp=14
     )
     return _association("ibsq01", first, (model,) * 4, (60.0, 760.0, 5815.0, 6515.0))
 
 
 def _scattered() -> VisitPlan:
     """Two exposures that begin 24 deg from the bright limb, minutes before sunset at MJD 56177.74225, two after it."""
-    dark, light = Helium(0.65, 0.4), Step(0.7, -0.7, 230.0, 40.0)
+    dark, light = Helium(0.55, 0.4), Step(0.7, -0.7, 230.0, 40.0)
     first = ExposurePlan(
         "", 56177.74225, Target("FIELD-S", 240.0, 60.0, 99002, 310.0), dark, samp_seq="SPARS50", nsamp=14
     )
@@ -132,9 +145,9 @@ def _scattered() -> VisitPlan:
 
 def _trail() -> VisitPlan:
     """Three exposures in the shadow (sunset at MJD 56583.24549), a satellite in the sixth read of the second."""
-    model = Helium(0.7, 2.0)
+    model = Helium(0.73, 2.0)
     first = ExposurePlan(
-        "", 56583.24549, Target("FIELD-T", 53.16, -27.79, 99003, 200.0), model, samp_seq="SPARS50", nsamp=13
+        "", 56583.24549, Target("FIELD-T", 0.0, -25.0, 99003, 200.0), model, samp_seq="SPARS50", nsamp=13
     )
     visit = _association("ibst01", first, (model,) * 3, (60.0, 720.0, 1380.0))
     crossed = replace(visit.exposures[1], trail=Trail(6))
@@ -143,15 +156,15 @@ def _trail() -> VisitPlan:
 
 def _program() -> tuple[VisitPlan, ...]:
     """Seven visits of five years; the start that delays count from is a sunrise or a sunset at the telescope."""
-    cosmos, north = Target("COSMOS", 150.1, 2.3, 99010, 70.0), _GOODS_NORTH
-    south, egs = Target("GOODS-S", 53.12, -27.80, 99011, 255.0), Target("EGS", 214.9, 52.8, 99012, 30.0)
-    rise = ExposurePlan("", 55525.325, cosmos, Helium(0.75, 1.8), samp_seq="SPARS100")
-    shadow = ExposurePlan("", 55702.65683, egs, Helium(1.05, 1.5), "F110W", "SPARS50")
-    fall = ExposurePlan("", 56177.74225, south, Helium(0.6, 1.2), samp_seq="STEP100")
-    control = ExposurePlan("", 56583.20324, south, Constant(0.52), "F160W", "SPARS100", 13)
-    wide = ExposurePlan("", 56583.26968, cosmos, Helium(1.2, 2.2), "F110W", "SPARS100")
-    day = ExposurePlan("", 56836.91447, north, Helium(0.5, 0.9), samp_seq="SPARS200", nsamp=10)
-    both = ExposurePlan("ibpa05a1q", 56298.2249, north, Helium(0.5, 2.0), samp_seq="SPARS200")
+    fields = [Target(f"FIELD-{name}", ra, dec, 99010 + i, pa) for i, (name, ra, dec, pa) in enumerate(_FIELDS)]
+    a, b, c, d, e, f, g = fields
+    rise = ExposurePlan("", 55525.325, a, Helium(0.53, 1.8), samp_seq="SPARS100")
+    shadow = ExposurePlan("", 55702.65683, b, Helium(1.12, 1.5), "F110W", "SPARS50")
+    fall = ExposurePlan("", 56177.74225, c, Helium(0.43, 1.2), samp_seq="STEP100")
+    control = ExposurePlan("", 56583.20324, d, Constant(0.58), "F160W", "SPARS100", 13)
+    both = ExposurePlan("ibpa05a1q", 56298.2249, e, Helium(0.46, 2.0), samp_seq="SPARS200")
+    day = ExposurePlan("", 56836.91447, f, Helium(0.48, 0.9), samp_seq="SPARS200", nsamp=10)
+    wide = ExposurePlan("", 56583.26968, g, Helium(1.05, 2.2), "F110W", "SPARS100")
     return (
         _association("ibpa01", rise, (rise.model,) * 3, (-900.0, 560.0, 4256.0)),
         _association("ibpa02", shadow, (shadow.model,) * 2, (60.0, 800.0)),
