@@ -77,7 +77,7 @@ class SimulatedVisit:
 
 def simulate(
     out: Path,
-    preset: str = "ibohbf040",
+    preset: str | Preset = "ibohbf040",
     *,
     size: int | None = None,
     seed: int | None = None,
@@ -90,8 +90,8 @@ def simulate(
     ----------
     out : Path
         Folder; made if it is not there. Files of the same names are replaced.
-    preset : str
-        A name of `presets.presets`.
+    preset : str or Preset
+        A name of `presets.presets`, or visits of one's own.
     size : int, optional
         Edge of the frame: 64, 128, 256, 512 or 1024; the preset's own when not given.
     seed : int, optional
@@ -107,7 +107,7 @@ def simulate(
         If there is no such preset or frame.
     """
     progress = progress or silent
-    chosen = preset_named(preset)
+    chosen = preset_named(preset) if isinstance(preset, str) else preset
     frame = Frame(chosen.size if size is None else size)
     chosen = chosen if seed is None else replace(chosen, seed=seed)
     detector = make_detector(chosen.detector_seed, frame)
