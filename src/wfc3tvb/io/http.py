@@ -31,9 +31,13 @@ T = TypeVar("T")
 RETRIED = (429, 502, 503, 504)
 LONGEST_BACKOFF = 60.0
 _CHUNK = 1 << 16
+#: Lengths and ranges are those of the file, so it must not be compressed on the way.
+_AS_IT_IS = {"Accept-Encoding": "identity"}
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-#: Errors of a connection that may be gone at the next try.
-_PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+class BrokenBodyError(requests.ConnectionError):
+    """A connection broke, or fell silent, in the middle of a body."""
 
 
 class NoRangesError(ServiceError):
@@ -124,11 +128,20 @@ def persistently(work: Callable[[], T], services: Services) -> T:
     for attempt in range(services.retries):
         try:
             return work()
-        except _PASSING as error:
-            log.info("connection broke (%s); trying again", type(error).__name__)
+        except BrokenBodyError as error:
+            log.info("connection broke (%s); trying again", error)
             pause = services.backoff * (2**attempt + random.random())
             time.sleep(min(pause, LONGEST_BACKOFF))
     return work()
+
+
+@contextmanager
+def _reading_body() -> Iterator[None]:
+    """Tell a body that broke off, which the adapter does not retry, from a connection that never came about."""
+    try:
+        yield
+    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        raise BrokenBodyError(type(error).__name__) from error
 
 
 def get_range(session: requests.Session, url: str, start: int, stop: int) -> bytes:
@@ -141,14 +154,16 @@ def get_range(session: requests.Session, url: str, start: int, stop: int) -> byt
     requests.RequestException
         See `answers`.
     """
-    with session.get(url, headers={"Range": f"bytes={start}-{stop - 1}"}, stream=True) as response:
+    headers = {"Range": f"bytes={start}-{stop - 1}"} | _AS_IT_IS
+    with session.get(url, headers=headers, stream=True) as response:
         if response.status_code == 416:
             return b""
         response.raise_for_status()
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if response.status_code != 206 or not match or int(match[1]) != start:
             raise NoRangesError("server", "does not answer range requests", "")
-        return response.content
+        with _reading_body():
+            return response.content
 
 
 def download(session: requests.Session, url: str, path: Path, *, service: str, services: Services) -> int:
@@ -175,10 +190,8 @@ def download(session: requests.Session, url: str, path: Path, *, service: str, s
         with answers(service):
             try:
                 persistently(transfer, services)
-            except _PASSING as error:
-                if not transfer.length:
-                    raise
-                problem = f"{path.name} came short, {transfer.received} of {transfer.length} bytes"
+            except BrokenBodyError as error:
+                problem = f"{path.name} came short, {transfer.received} of {transfer.length or 'unknown'} bytes"
                 raise ShortDownloadError(service, problem) from error
         part.replace(path)
     finally:
@@ -195,17 +208,21 @@ class _Transfer:
         self._tag = ""
 
     def __call__(self) -> None:
-        headers = {"Range": f"bytes={self.received}-", "If-Range": self._tag} if self.received and self._tag else {}
-        with self.session.get(self.url, headers=headers, stream=True) as response:
+        rest = {"Range": f"bytes={self.received}-", "If-Range": self._tag} if self.received and self._tag else {}
+        with self.session.get(self.url, headers=rest | _AS_IT_IS, stream=True) as response:
             response.raise_for_status()
+            match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if response.status_code == 206 and (not match or int(match[1]) != self.received):
+                self._tag = ""
+                raise BrokenBodyError("another range than asked for")
             if response.status_code != 206:
                 self.received = 0
                 self.length = int(response.headers.get("Content-Length", 0))
                 self._tag = response.headers.get("ETag", "")
-            with self.part.open("r+b" if self.received else "wb") as file:
+            with self.part.open("r+b" if self.received else "wb") as file, _reading_body():
                 file.seek(self.received)
                 for chunk in response.iter_content(_CHUNK):
                     file.write(chunk)
                     self.received += len(chunk)
         if self.length and self.received != self.length:
-            raise requests.ConnectionError("the body is shorter than its Content-Length")
+            raise BrokenBodyError("another length than announced")

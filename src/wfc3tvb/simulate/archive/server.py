@@ -102,7 +102,8 @@ class _Watched:
                 status = message["status"]
                 length = int(dict(message["headers"]).get(b"content-length", -1))
             sent += len(message.get("body", b""))
-            if sent == length:
+            ends = message["type"] == "http.response.body" and not message.get("more_body")
+            if sent == length or ends:
                 # Before the last byte leaves, so that whoever has the answer finds it in the log.
                 note()
             await send(message)
