@@ -45,9 +45,9 @@ def resistant_mean(values: Floats) -> np.float32:
     deviation = np.abs(values - _median(values))
     mad = np.float32(float(_median(deviation)) / 0.6745)
     if mad < 1e-24:
-        mad = np.float32(_mean(deviation) / 0.8)
+        mad = np.float32(float(_mean(deviation)) / 0.8)
     kept = values[~(deviation > np.float32(np.float32(_SIGMAS) * mad))]
-    spread = np.float32(_standard_deviation(kept) / _CLIPPED)
+    spread = np.float32(float(_standard_deviation(kept)) / _CLIPPED)
     deviation = np.abs(kept - _median(kept))
     return _mean(kept[~(deviation > np.float32(np.float32(_SIGMAS) * spread))])
 

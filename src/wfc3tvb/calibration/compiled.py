@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 
@@ -12,8 +12,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def compiled(function: F) -> F:
     """Compile a kernel on its first call; operations keep their order and their rounding."""
-    made: F = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)(function)
-    return made
+    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": False}
+    return cast(F, numba.njit(**options)(function))
 
 
 class Window(NamedTuple):

@@ -11,7 +11,7 @@ _BAD = np.int16(956)
 
 
 @compiled
-def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window):  # type: ignore[no-untyped-def]
+def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window):
     """Subtract the dark of a read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
 
     Parameters
@@ -32,7 +32,7 @@ def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window):  # type: i
 
 
 @compiled
-def mean_dark(dark_sci, dark_dq, window):  # type: ignore[no-untyped-def]
+def mean_dark(dark_sci, dark_dq, window):
     """Return the mean of the dark's good pixels [DN]: the keyword MEANDARK; 0 where there are none.
 
     Parameters

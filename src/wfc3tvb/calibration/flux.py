@@ -8,7 +8,7 @@ from wfc3tvb.calibration.compiled import compiled
 
 
 @compiled
-def divide_by_time(sci, err, time, window):  # type: ignore[no-untyped-def]
+def divide_by_time(sci, err, time, window):
     """Make rates of a read: ``SCI /= t; ERR /= t``; 0 where t is 0 (UNITCORR).
 
     Parameters
@@ -27,7 +27,7 @@ def divide_by_time(sci, err, time, window):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def multiply(sci, err, factor, window):  # type: ignore[no-untyped-def]
+def multiply(sci, err, factor, window):
     """Multiply a read and its error by a number: the zeroth read's rate, and the gain.
 
     Parameters
@@ -46,7 +46,7 @@ def multiply(sci, err, factor, window):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def divide_by_flat(sci, err, dq, flat, flat_err, flat_dq, window, y_offset, x_offset):  # type: ignore[no-untyped-def]
+def divide_by_flat(sci, err, dq, flat, flat_err, flat_dq, window, y_offset, x_offset):
     """Divide by the flat: ``SCI /= F; ERR = sqrt(ERR**2 / F**2 + SCI**2 F_ERR**2 / F**4); DQ |= F_DQ`` (FLATCORR).
 
     Where the flat is 0, signal and error become 0.

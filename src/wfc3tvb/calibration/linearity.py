@@ -10,7 +10,7 @@ _ZEROSIG, _SATURATED = np.int16(2048), np.int16(256)
 
 
 @compiled
-def correct_nonlinearity(sci, dq, coef, node, ref_dq, signal, seen, window):  # type: ignore[no-untyped-def]
+def correct_nonlinearity(sci, dq, coef, node, ref_dq, signal, seen, window):
     """Correct a read: ``SCI = v (1 + c0 + c1 v + c2 v**2 + c3 v**3) - z`` with ``v = SCI + z``, and flag saturation.
 
     Pixels flagged as saturated stay as they are; those above their saturation level are flagged.
@@ -59,7 +59,7 @@ def correct_nonlinearity(sci, dq, coef, node, ref_dq, signal, seen, window):  # 
 
 
 @compiled
-def propagate_saturation(dq, following, window):  # type: ignore[no-untyped-def]
+def propagate_saturation(dq, following, window):
     """Flag in the following read what is saturated in this one.
 
     Parameters

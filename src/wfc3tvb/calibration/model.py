@@ -63,7 +63,7 @@ class Ramp:
 
 @dataclass(frozen=True)
 class Amplifiers:
-    """Gain [electron/DN] and read noise [electron] of the amplifiers A, B, C, D, and where the quadrants meet (CCDTAB)."""
+    """Gain [electron/DN], read noise [electron] of the amplifiers A, B, C, D, and where the quadrants meet (CCDTAB)."""
 
     gain: Floats
     readnoise: Floats
@@ -187,6 +187,8 @@ class Calibrated:
         What the FLT holds.
     bias_levels : tuple of float
         MEANBLEV of every read [DN]; empty where BLEVCORR was not done.
+    mean_dark : tuple of float
+        MEANDARK of every read [DN]; empty where DARKCORR was not done.
     statistics : tuple of mapping
         Keywords and values of every read: for SCI, and under ``"ERR"`` for ERR.
     image_statistics : mapping
@@ -198,6 +200,7 @@ class Calibrated:
     ramp: Ramp
     image: Image
     bias_levels: tuple[float, ...] = ()
+    mean_dark: tuple[float, ...] = ()
     statistics: tuple[Mapping[str, Mapping[str, float]], ...] = ()
     image_statistics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     counts: Mapping[str, object] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from wfc3tvb.calibration.compiled import compiled
 
 
 @compiled
-def poisson_and_read_noise(signal, y, x, amplifiers):  # type: ignore[no-untyped-def]
+def poisson_and_read_noise(signal, y, x, amplifiers):
     """Return the error of one pixel: ``sqrt(readnoise**2 + |signal| gain) / gain`` [DN].
 
     Parameters
@@ -24,17 +24,15 @@ def poisson_and_read_noise(signal, y, x, amplifiers):  # type: ignore[no-untyped
         at which the quadrants meet: B lower left, C lower right, A upper left, D upper right.
     """
     gain, readnoise, split_y, split_x = amplifiers
-    if y < split_y:
-        amplifier = 1 if x < split_x else 2
-    else:
-        amplifier = 0 if x < split_x else 3
+    left = x < split_x
+    amplifier = (1 if left else 2) if y < split_y else (0 if left else 3)
     g, r = gain[amplifier], readnoise[amplifier]
     variance = np.float64(r * r) + np.float64(abs(signal * g))
     return np.float32(math.sqrt(variance)) / g
 
 
 @compiled
-def initialize_error(sci, err, amplifiers, window):  # type: ignore[no-untyped-def]
+def initialize_error(sci, err, amplifiers, window):
     """Give a read its error.
 
     Parameters

@@ -132,13 +132,14 @@ def _fit_pixels(
 
 
 @compiled
-def _fit_all(y, e, q, t, dark, inverse_variance, gain, threshold, ignore, weights, rate, error, samples, time):  # type: ignore[no-untyped-def]
+def _fit_all(y, e, q, t, dark, inverse_variance, gain, threshold, ignore, weights, rate, error, samples, time):
     n, n_pixels = y.shape
     all_weights = np.ascontiguousarray(weights[:, n - 1, : n - 1])
     sums = time_sums(t, all_weights, inverse_variance)
     clean, work = np.zeros(LANES, np.bool_), np.zeros((7, LANES), np.float32)
     yp, ep, qp = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int16)
-    scratch = (np.empty(n, np.int64), np.empty(n + 2, np.int64), np.empty(n, np.float32), np.empty((n + 2, n + 2), np.int16))
+    index, begin = np.empty(n, np.int64), np.empty(n + 2, np.int64)
+    residual, slots = np.empty(n, np.float32), np.empty((n + 2, n + 2), np.int16)
     whole = (t[1] - t[0]) + (t[n - 1] - t[1])
     for a in range(0, n_pixels, LANES):
         b = min(a + LANES, n_pixels)
@@ -153,17 +154,15 @@ def _fit_all(y, e, q, t, dark, inverse_variance, gain, threshold, ignore, weight
                 continue
             for k in range(n):
                 yp[k], ep[k], qp[k] = y[k, p], e[k, p], q[k, p]
-            found = fit_pixel(
-                yp, ep, t, dark, qp, threshold, ignore, weights, inverse_variance, gain,
-                scratch[0], scratch[1], scratch[2], scratch[3],
-            )  # fmt: skip
-            rate[p], error[p], samples[p], time[p] = found
+            rate[p], error[p], samples[p], time[p] = fit_pixel(
+                yp, ep, t, dark, qp, threshold, ignore, weights, inverse_variance, gain, index, begin, residual, slots
+            )
             for k in range(n):
                 q[k, p] = qp[k]
 
 
 @compiled
-def _propagate(q):  # type: ignore[no-untyped-def]
+def _propagate(q):
     """Carry hits to all later reads and instability to all reads; return the flags that the reads get of them."""
     n, n_pixels = q.shape
     added = np.zeros((n, n_pixels), np.int16)

@@ -16,7 +16,7 @@ LANES = 256
 
 
 @compiled
-def time_sums(t, weights, inverse_variance):  # type: ignore[no-untyped-def]
+def time_sums(t, weights, inverse_variance):
     """Return what a fit of all samples after the zeroth needs of their times.
 
     Parameters
@@ -48,7 +48,7 @@ def time_sums(t, weights, inverse_variance):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def find_clean(y, e, dq, t, a, b, sums, inverse_variance, threshold, clean, work):  # type: ignore[no-untyped-def]
+def find_clean(y, e, dq, t, a, b, sums, inverse_variance, threshold, clean, work):
     """Say which ramps have no flag, no spike and no jump about a line of equal weights.
 
     Parameters
@@ -98,7 +98,7 @@ def find_clean(y, e, dq, t, a, b, sums, inverse_variance, threshold, clean, work
 
 
 @compiled
-def fit_clean(y, e, t, dark, a, b, sums, weights, inverse_variance, gain, clean, rate, error, work):  # type: ignore[no-untyped-def]
+def fit_clean(y, e, t, dark, a, b, sums, weights, inverse_variance, gain, clean, rate, error, work):
     """Fit the clean ramps with the weights that suit their signal; fill rate and error [DN/s].
 
     Parameters

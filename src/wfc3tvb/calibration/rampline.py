@@ -63,7 +63,7 @@ def constants(gain: np.float32, times: Floats) -> tuple[Floats, Floats]:
 
 
 @compiled
-def power_of(ratio):  # type: ignore[no-untyped-def]
+def power_of(ratio):
     """Return the index of the power that is best at a signal-to-noise ratio."""
     index = 0
     for limit in _RATIOS:
@@ -73,13 +73,13 @@ def power_of(ratio):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def signal_to_noise(first, last, last_err):  # type: ignore[no-untyped-def]
+def signal_to_noise(first, last, last_err):
     """Return the signal-to-noise ratio of an interval: last minus first sample over the last error."""
     return (last - first) / last_err if last_err > 0 else np.float32(0)
 
 
 @compiled
-def slope_error(fit_err, dx, dy, dd, plain, gain):  # type: ignore[no-untyped-def]
+def slope_error(fit_err, dx, dy, dd, plain, gain):
     """Return the error of a slope: that of the fit with the photons of signal and dark, `plain` where that has none.
 
     Parameters
@@ -101,7 +101,7 @@ def slope_error(fit_err, dx, dy, dd, plain, gain):  # type: ignore[no-untyped-de
 
 
 @compiled
-def fit_line(y, e, t, dark, index, weights, inverse_variance, gain):  # type: ignore[no-untyped-def]
+def fit_line(y, e, t, dark, index, weights, inverse_variance, gain):
     """Fit a line through samples.
 
     Parameters

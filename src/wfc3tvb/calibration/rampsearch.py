@@ -15,7 +15,7 @@ _SPIKE_LIMIT = np.float32(6.0)
 
 
 @compiled
-def find_intervals(q, ignore, loose, index, begin):  # type: ignore[no-untyped-def]
+def find_intervals(q, ignore, loose, index, begin):
     """Find the samples that are used, and the intervals that hits cut them into.
 
     A good pixel (`loose` False) leaves out every flagged read; a pixel flagged in all reads leaves out only those
@@ -63,7 +63,7 @@ def find_intervals(q, ignore, loose, index, begin):  # type: ignore[no-untyped-d
 
 
 @compiled
-def residuals(y, e, t, q, index, intercept, slope, ignore, loose, r):  # type: ignore[no-untyped-def]
+def residuals(y, e, t, q, index, intercept, slope, ignore, loose, r):
     """Fill `r` with the residuals of an interval's samples in errors; 0 where a sample has none or is flagged."""
     for j in range(index.size):
         k = index[j]
@@ -75,7 +75,7 @@ def residuals(y, e, t, q, index, intercept, slope, ignore, loose, r):  # type: i
 
 
 @compiled
-def find_spike(r, flags, n, ignore):  # type: ignore[no-untyped-def]
+def find_spike(r, flags, n, ignore):
     """Return the position of the highest spike of an interval, -1 without one.
 
     A spike stands more than 6 above both its neighbours, which lie below the line.
@@ -103,7 +103,7 @@ def find_spike(r, flags, n, ignore):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def find_jump(r, flags, n, ignore, threshold):  # type: ignore[no-untyped-def]
+def find_jump(r, flags, n, ignore, threshold):
     """Return the position of the largest jump between neighbours above `threshold`, -1 without one."""
     bad = ignore | HIT
     best, found, previous = np.float32(0), -1, np.float32(0)
@@ -119,7 +119,7 @@ def find_jump(r, flags, n, ignore, threshold):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def flag_hits(y, e, t, dark, q, threshold, ignore, loose, weights, inverse_variance, gain, index, begin, r, slots):  # type: ignore[no-untyped-def]
+def flag_hits(y, e, t, dark, q, threshold, ignore, loose, weights, inverse_variance, gain, index, begin, r, slots):
     """Flag spikes and jumps of a ramp until none is left.
 
     Every round fits a line of equal weights through each interval in turn; the first interval with a spike, or else

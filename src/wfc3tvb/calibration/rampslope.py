@@ -15,7 +15,7 @@ NO_DATA = np.float32(1e5)
 
 
 @compiled
-def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_intervals):  # type: ignore[no-untyped-def]
+def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_intervals):
     """Combine the slopes of a ramp's intervals.
 
     Parameters
@@ -71,7 +71,7 @@ def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_i
 
 
 @compiled
-def between_ends(y, e, t, q, ignore):  # type: ignore[no-untyped-def]
+def between_ends(y, e, t, q, ignore):
     """Return rate, error, samples and time from the first usable to the last unflagged sample of an unstable ramp."""
     n = q.size
     first, last, n_good = 0, 0, 0
@@ -91,7 +91,7 @@ def between_ends(y, e, t, q, ignore):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def fit_pixel(y, e, t, dark, q, threshold, ignore, weights, inverse_variance, gain, index, begin, r, slots):  # type: ignore[no-untyped-def]
+def fit_pixel(y, e, t, dark, q, threshold, ignore, weights, inverse_variance, gain, index, begin, r, slots):
     """Fit the ramp of one pixel: flag its hits, then combine what lies between them.
 
     Parameters
@@ -106,19 +106,17 @@ def fit_pixel(y, e, t, dark, q, threshold, ignore, weights, inverse_variance, ga
     rate, error, n_samples, time
         As `combine`; a pixel without a usable sample has the error `NO_DATA`.
     """
-    ones, scratch = weights[0, 0], (index, begin, r, slots)
-    settings = threshold, ignore
-    loose = False
-    failed, empty = flag_hits(y, e, t, dark, q, settings[0], settings[1], False, ones, inverse_variance, gain, *scratch)
-    if empty:
-        loose = True
-        failed, empty = flag_hits(
-            y, e, t, dark, q, settings[0], settings[1], True, ones, inverse_variance, gain, *scratch
-        )
+    failed, empty, used_loose = False, True, False
+    for loose in (False, True):
         if empty:
-            return np.float32(0), NO_DATA, 0, np.float32(0)
+            failed, empty = flag_hits(
+                y, e, t, dark, q, threshold, ignore, loose, weights[0, 0], inverse_variance, gain, index, begin, r, slots
+            )
+            used_loose = loose
+    if empty:
+        return np.float32(0), NO_DATA, 0, np.float32(0)
     if not failed:
-        _, n_intervals = find_intervals(q, ignore, loose, index, begin)
+        _, n_intervals = find_intervals(q, ignore, used_loose, index, begin)
         fitted = combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_intervals)
         if fitted[1] >= 0:
             return fitted

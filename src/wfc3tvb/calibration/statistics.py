@@ -9,7 +9,7 @@ from wfc3tvb.calibration.model import Flags, Floats
 
 
 @compiled
-def _statistics(sci, err, dq, bad, window):  # type: ignore[no-untyped-def]
+def _statistics(sci, err, dq, bad, window):
     n = 0
     total = np.zeros(3)
     low = np.full(3, np.float32(0))

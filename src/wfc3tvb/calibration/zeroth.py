@@ -1,4 +1,4 @@
-"""DQICORR, ZSIGCORR, BLEVCORR's subtraction and ZOFFCORR: what concerns the zeroth read (WFC3 Data Handbook 3.3.2-5)."""
+"""DQICORR, ZSIGCORR, the subtractions of BLEVCORR and ZOFFCORR (WFC3 Data Handbook 3.3.2 to 3.3.5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ZEROSIG, _SATURATED = np.int16(2048), np.int16(256)
 
 
 @compiled
-def flag_bad_pixels(dq, bad_pixels, window):  # type: ignore[no-untyped-def]
+def flag_bad_pixels(dq, bad_pixels, window):
     """Add the flags of the bad-pixel table to a read: ``DQ |= BPIX`` (DQICORR).
 
     Parameters
@@ -31,7 +31,7 @@ def flag_bad_pixels(dq, bad_pixels, window):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def estimate_zeroth_signal(sci0, sci1, dq0, dq1, zsci, zerr, node, amplifiers, window, signal, seen):  # type: ignore[no-untyped-def]
+def estimate_zeroth_signal(sci0, sci1, dq0, dq1, zsci, zerr, node, amplifiers, window, signal, seen):
     """Find the signal that sources left before the zeroth read (ZSIGCORR).
 
     ``z = SCI0 - ZSCI``; it counts where ``z >= 4 sqrt(noise(z)**2 + ZERR**2)`` and is added to the zeroth read, so
@@ -86,7 +86,7 @@ def estimate_zeroth_signal(sci0, sci1, dq0, dq1, zsci, zerr, node, amplifiers, w
 
 
 @compiled
-def subtract_level(sci, level, window):  # type: ignore[no-untyped-def]
+def subtract_level(sci, level, window):
     """Subtract the level of the reference pixels from a read: ``SCI -= level`` (BLEVCORR).
 
     Parameters
@@ -104,7 +104,7 @@ def subtract_level(sci, level, window):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def subtract_zeroth_read(sci, dq, sci0, dq0, window):  # type: ignore[no-untyped-def]
+def subtract_zeroth_read(sci, dq, sci0, dq0, window):
     """Subtract the zeroth read, and take over its flags: ``SCI -= SCI0; DQ |= DQ0`` (ZOFFCORR).
 
     Parameters

@@ -1,0 +1,223 @@
+"""IMA and FLT files, written as calwf3 writes them (WFC3 Data Handbook 2.2), but under our own name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from wfc3tvb import __version__
+from wfc3tvb.calibration.flux import photfnu, photmode
+from wfc3tvb.calibration.model import Calibrated
+from wfc3tvb.calibration.steps import Switches
+from wfc3tvb.io.imsets import PLANES, Imsets
+from wfc3tvb.io.references import Loaded, ReferenceFile
+
+#: The version of calwf3 that the native engine equals, and how its products say so.
+EQUALS = "3.7.3"
+CAL_VER = f"wfc3tvb {__version__} (=calwf3 {EQUALS})"
+_ORIGIN = f"wfc3tvb {__version__}"
+_STRUCTURE = {
+    "XTENSION", "SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "BSCALE", "BZERO", "DATAMIN",
+    "DATAMAX", "ORIGIN", "DATE", "NPIX1", "NPIX2", "PIXVALUE", "EXTEND",
+}  # fmt: skip
+_BLOCK = 2880
+
+
+def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated) -> fits.Header:
+    """Return the primary header of the products, but for FILENAME and NEXTEND.
+
+    Parameters
+    ----------
+    source : Imsets
+        The exposure.
+    loaded : Loaded
+        Its references.
+    done : Switches
+        The steps that were done.
+    calibrated : Calibrated
+        The result.
+    """
+    header = source.primary.copy()
+    header["CAL_VER"] = CAL_VER
+    for amplifier, gain, noise in zip(
+        "ABCD", loaded.data.amplifiers.gain, loaded.data.amplifiers.readnoise, strict=True
+    ):
+        header[f"ATODGN{amplifier}"], header[f"READNSE{amplifier}"] = _printed(gain), _printed(noise)
+    for name in Switches.__dataclass_fields__:
+        if getattr(done, name):
+            header[name.upper()] = "COMPLETE"
+        elif name in loaded.skipped:
+            header[name.upper()] = "SKIPPED"
+    header["PHOTMODE"] = photmode(str(header["FILTER"]).strip(), float(header["EXPSTART"]))
+    if done.photcorr and (found := loaded.data.photometry) is not None:
+        header["PHOTFLAM"], header["PHOTZPT"] = _printed(found.photflam), _printed(found.photzpt)
+        header["PHOTPLAM"], header["PHOTBW"] = _printed(found.photplam), _printed(found.photbw)
+        header["PHOTFNU"] = _printed(photfnu(found.photflam, found.photplam))
+    return header
+
+
+def write_ima(path: Path, source: Imsets, calibrated: Calibrated, primary: fits.Header, history: Iterable[str]) -> None:
+    """Write all reads, the last first, reference pixels included."""
+    ramp, n = calibrated.ramp, calibrated.ramp.n
+    with path.open("wb") as file:
+        file.write(_primary(primary, path.name, 5 * n, history))
+        for k in reversed(range(n)):
+            planes = ramp.sci[k], ramp.err[k], ramp.dq[k], source.samp[k], ramp.time[k]
+            own = _keywords(calibrated, k, calibrated.statistics[k])
+            for name, plane in zip(PLANES, planes, strict=True):
+                corner = plane[0, 0] if np.ndim(plane) else plane
+                file.write(_extension(source.headers[k][name], plane, corner, ramp.shape, own.get(name, {})))
+
+
+def write_flt(
+    path: Path, source: Imsets, calibrated: Calibrated, primary: fits.Header, history: Iterable[str], *, fitted: bool
+) -> None:
+    """Write the image, reference pixels trimmed.
+
+    Parameters
+    ----------
+    path, source, calibrated, primary, history
+        As `write_ima`.
+    fitted : bool
+        Whether the image is a fit of the ramp; else it is the last read.
+    """
+    image, last = calibrated.image, calibrated.ramp.n - 1
+    trim = (calibrated.ramp.shape[1] - image.sci.shape[1]) // 2, (calibrated.ramp.shape[0] - image.sci.shape[0]) // 2
+    samp = image.samp if fitted else source.samp[last]
+    time = image.time if fitted else calibrated.ramp.time[last]
+    # calwf3 compares a plane with the pixel in its corner, before the trim, to see whether all are the same.
+    corners = (0, 0, 0, 0, 0) if fitted else (0, 0, calibrated.ramp.dq[last][0, 0], samp, time)
+    own = _keywords(calibrated, last, calibrated.image_statistics)
+    with path.open("wb") as file:
+        file.write(_primary(primary, path.name, 5, history))
+        planes = image.sci, image.err, image.dq, samp, time
+        for name, plane, corner in zip(PLANES, planes, corners, strict=True):
+            changes = _trimmed(source.headers[last][name], trim) | own.get(name, {})
+            file.write(_extension(source.headers[last][name], plane, corner, image.sci.shape, changes))
+
+
+def history_lines(loaded: Loaded, done: Switches, *, image: bool) -> Iterable[str]:
+    """Yield the HISTORY of a product, step by step.
+
+    Parameters
+    ----------
+    loaded : Loaded
+        The references.
+    done : Switches
+        The steps that were done.
+    image : bool
+        Whether it is the fitted image, whose units are told twice.
+    """
+    files = loaded.files
+    yield "CCD parameters table:"
+    yield from _told("table", files["CCDTAB"])
+    if done.dqicorr:
+        yield from ("DQICORR complete ...", "  DQ array initialized ...", *_told("table", files["BPIXTAB"]))
+    if done.zsigcorr:
+        yield "ZSIGCORR complete."
+    if done.blevcorr:
+        yield from ("BLEVCORR complete.", "  Overscan region table:", *_told("table", files["OSCNTAB"]))
+    if done.zoffcorr:
+        yield "ZOFFCORR complete."
+    yield "Uncertainty array initialized."
+    if done.nlincorr:
+        yield from ("NLINCORR complete ...", *_told("image", files["NLINFILE"]))
+    if done.darkcorr:
+        yield from ("DARKCORR complete ...", *_told("image", files["DARKFILE"]))
+    if done.photcorr:
+        yield from ("PHOTCORR complete ...", *_told("table", files["IMPHTTAB"]))
+    if done.unitcorr:
+        yield "UNITCORR complete."
+    if done.crcorr:
+        yield "CRCORR complete."
+    if image and done.unitcorr and done.crcorr:
+        yield "UNITCORR complete."
+    if done.flatcorr:
+        yield "FLATCORR complete ..."
+        for keyword in ("PFLTFILE", "DFLTFILE", "LFLTFILE"):
+            if keyword in files:
+                yield from _told("image", files[keyword])
+    for step in sorted(loaded.skipped):
+        yield f"{step.upper()} skipped due to dummy reference file ..."
+
+
+def _told(kind: str, file: ReferenceFile) -> Iterable[str]:
+    yield f"  reference {kind} {file.name}"
+    for text in (file.pedigree, file.described, file.row_described):
+        if text:
+            yield f"    {text}"
+
+
+def _keywords(calibrated: Calibrated, k: int, statistics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what a read's or the image's headers get, by plane."""
+    unit = {"BUNIT": calibrated.ramp.unit}
+    sci = {name: _printed(value) for name, value in statistics["SCI"].items()}
+    if calibrated.bias_levels:
+        sci["MEANBLEV"] = _printed(calibrated.bias_levels[k])
+    if calibrated.mean_dark:
+        sci["MEANDARK"] = _printed(calibrated.mean_dark[k])
+    return {"SCI": unit | sci, "ERR": unit | {name: _printed(v) for name, v in statistics["ERR"].items()}}
+
+
+def _trimmed(header: fits.Header, trim: tuple[int, int]) -> dict[str, Any]:
+    """Return the coordinates of a plane whose reference pixels are cut off."""
+    names = (("CRPIX1", 0), ("CRPIX2", 1), ("LTV1", 0), ("LTV2", 1))
+    return {name: float(header[name]) - trim[axis] for name, axis in names if name in header}
+
+
+def _printed(value: Any) -> Any:
+    """Return a number as calwf3 prints it: 8 digits."""
+    return value if isinstance(value, int) else float(f"{float(value):.7E}")
+
+
+def _primary(header: fits.Header, name: str, n_extensions: int, history: Iterable[str]) -> bytes:
+    made = fits.Header([("SIMPLE", True), ("BITPIX", 16), ("NAXIS", 0), ("EXTEND", True)])
+    made.extend([card for card in header.cards if card.keyword not in _STRUCTURE], end=True)
+    made["ORIGIN"], made["DATE"] = _ORIGIN, _today()
+    made["FILENAME"], made["NEXTEND"] = name, n_extensions
+    for line in history:
+        made.add_history(line)
+    return _bytes(made)
+
+
+def _extension(
+    header: fits.Header, plane: Any, corner: Any, shape: tuple[int, int], changes: Mapping[str, Any]
+) -> bytes:
+    """Return a plane as bytes of an extension; planes of one value (but SCI) are told in the header only."""
+    name = str(header["EXTNAME"]).strip()
+    kind = ">f4" if name in ("SCI", "ERR", "TIME") else ">i2"
+    constant = not np.ndim(plane) or (name != "SCI" and bool(np.all(plane == corner)))
+    made = _structure(kind, shape, corner, constant=constant)
+    made.extend([card for card in header.cards if card.keyword not in _STRUCTURE], end=True)
+    made["DATE"] = _today()
+    for keyword, value in changes.items():
+        made[keyword] = value
+    if constant:
+        return _bytes(made)
+    data = plane.astype(kind).tobytes()
+    return _bytes(made) + data + bytes(-len(data) % _BLOCK)
+
+
+def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool) -> fits.Header:
+    """Return the cards that say what kind of extension follows."""
+    bits = -32 if kind == ">f4" else 16
+    if constant:
+        value = _printed(value) if kind == ">f4" else int(value)
+        size = [("NAXIS", 0), ("PCOUNT", 0), ("GCOUNT", 1), ("NPIX1", shape[1]), ("NPIX2", shape[0])]
+        size.append(("PIXVALUE", value))
+    else:
+        size = [("NAXIS", 2), ("NAXIS1", shape[1]), ("NAXIS2", shape[0]), ("PCOUNT", 0), ("GCOUNT", 1)]
+    return fits.Header([("XTENSION", "IMAGE"), ("BITPIX", bits), *size, ("ORIGIN", _ORIGIN)])
+
+
+def _bytes(header: fits.Header) -> bytes:
+    return header.tostring().encode("ascii")
+
+
+def _today() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d")

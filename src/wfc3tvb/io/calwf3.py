@@ -1,0 +1,108 @@
+"""The door to STScI's calwf3 (hstcal's calwf3.e), run as a process whose exit status counts.
+
+`wfc3tools.calwf3` returns without a word where the program was killed or ends with an unlisted status, so the program
+is called here, and its products are checked.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from astropy.io import fits
+
+from wfc3tvb.errors import CalibrationError, EngineMissingError
+from wfc3tvb.io.imsets import read_primary
+
+_PROGRAM = "calwf3.e"
+#: Lines at the end of a log that an error carries.
+_EXCERPT = 8
+
+
+def chosen(engine: str) -> bool:
+    """Say whether calwf3 is to run: asked for, or ``auto`` and there.
+
+    Raises
+    ------
+    EngineMissingError
+        If it is asked for and not on the PATH.
+    """
+    there = shutil.which(_PROGRAM) is not None
+    if engine == "calwf3" and not there:
+        raise EngineMissingError
+    return there and engine in ("auto", "calwf3")
+
+
+@cache
+def version() -> str:
+    """Return calwf3's version, e.g. 3.7.3."""
+    program = shutil.which(_PROGRAM)
+    if program is None:
+        raise EngineMissingError
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def header_of(path: Path) -> str:
+    """Return the rootname of a RAW file, after checking that it is one of WFC3/IR."""
+    return str(read_primary(path)["ROOTNAME"]).lower()
+
+
+def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Path | None) -> str:
+    """Run calwf3 on a copy of a RAW file in a folder of its own, and move the products into place.
+
+    Parameters
+    ----------
+    path : Path
+        RAW file; stays as it is.
+    products : tuple of Path
+        Where IMA, FLT and trailer go.
+    crcorr : str
+        ``header``, ``omit`` or ``perform``.
+    iref : Path, optional
+        Folder of the reference files.
+
+    Returns
+    -------
+    str
+        CRCORR of the FLT.
+
+    Raises
+    ------
+    CalibrationError
+        If calwf3 fails, is killed, or leaves no FLT.
+    """
+    program = shutil.which(_PROGRAM)
+    if program is None:
+        raise EngineMissingError
+    environment = dict(os.environ)
+    if iref is not None:
+        environment["iref"] = f"{iref.resolve()}/"
+    with tempfile.TemporaryDirectory(prefix=".calwf3-", dir=products[1].parent) as scratch:
+        copy = Path(scratch) / path.name
+        shutil.copyfile(path, copy)
+        if crcorr != "header":
+            fits.setval(copy, "CRCORR", value=crcorr.upper())
+        done = subprocess.run(
+            [program, copy.name], cwd=scratch, env=environment, capture_output=True, text=True, check=False,
+            errors="replace",
+        )  # fmt: skip
+        _move(copy, products)
+    if done.returncode or not products[1].exists():
+        lines = [line for line in done.stdout.splitlines() if line.strip()][-_EXCERPT:]
+        problem = "calwf3.e failed: " + " / ".join(lines or ["it said nothing"])
+        raise CalibrationError(path.name[:9], problem, done.returncode, str(products[2]))
+    return str(fits.getval(products[1], "CRCORR")).strip()
+
+
+def _move(copy: Path, products: tuple[Path, Path, Path]) -> None:
+    """Move what calwf3 made beside `copy` to where it belongs."""
+    root = copy.name.removesuffix("_raw.fits").removesuffix(".fits")
+    for name, product in zip((f"{root}_ima.fits", f"{root}_flt.fits", f"{root}.tra"), products, strict=True):
+        made = copy.with_name(name)
+        if made.exists():
+            shutil.move(made, product)

@@ -1,0 +1,211 @@
+"""The reference files of an exposure: found, checked, loaded (calwf3's rules; calwf3 documentation, "IR pipeline")."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from wfc3tvb.calibration.model import Photometry, Ramp, ReferenceData
+from wfc3tvb.calibration.steps import Switches
+from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.io import refimages, reftables
+
+Header = Mapping[str, Any]
+
+#: How the FILETYPE of each reference file begins.
+_FILETYPES = {
+    "CCDTAB": "CCD PARAMETERS", "OSCNTAB": "OVERSCAN", "BPIXTAB": "BAD PIXELS", "DARKFILE": "DARK",
+    "NLINFILE": "LINEARITY COEFFICIENTS", "PFLTFILE": "PIXEL-TO-PIXEL FLAT", "DFLTFILE": "DELTA FLAT",
+    "LFLTFILE": "LARGE SCALE FLAT", "CRREJTAB": "COSMIC RAY REJECTION",
+}  # fmt: skip
+_FLATS = ("PFLTFILE", "DFLTFILE", "LFLTFILE")
+#: Steps that are skipped where their file is a dummy; a dummy of any other file is an error.
+_SKIPPED_BY_DUMMY = {
+    "BPIXTAB": "dqicorr", "DARKFILE": "darkcorr", "NLINFILE": "nlincorr", "IMPHTTAB": "photcorr",
+    "PFLTFILE": "flatcorr", "DFLTFILE": "flatcorr", "LFLTFILE": "flatcorr",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReferenceFile:
+    """A reference file: keyword, name as the header has it, where it is, and how it describes itself."""
+
+    keyword: str
+    name: str
+    path: Path
+    pedigree: str = ""
+    described: str = ""
+    row_described: str = ""
+
+    @property
+    def dummy(self) -> bool:
+        """Whether it says that it must not be used."""
+        return self.pedigree.upper().startswith("DUMMY")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The references of an exposure.
+
+    Attributes
+    ----------
+    data : ReferenceData
+        What the steps need.
+    switches : Switches
+        What can be done: steps with a dummy file are off.
+    files : mapping
+        Keyword to file.
+    warnings : tuple of str
+        What calwf3 would pass over in silence.
+    """
+
+    data: ReferenceData
+    switches: Switches
+    files: Mapping[str, ReferenceFile]
+    skipped: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = field(default=())
+
+
+def resolve(keyword: str, name: str, iref: Path | None) -> Path:
+    """Return the path that a reference name means: ``iref$x.fits``, ``$iref/x.fits`` or a path.
+
+    Parameters
+    ----------
+    keyword, name : str
+        As in the header.
+    iref : Path, optional
+        Folder that takes the place of the environment variable ``iref``.
+
+    Raises
+    ------
+    MissingReferenceError
+        If the variable is not set, or there is no such file.
+    """
+    text = name.strip()
+    if not text:
+        raise MissingReferenceError(keyword, "(blank)", "no file is named", "write a name, or N/A, into the header")
+    prefix, dollar, rest = text.lstrip("$").replace("/", "$", text.startswith("$")).partition("$")
+    if not dollar:
+        path = Path(text)
+    elif prefix == "iref" and iref is not None:
+        path = iref / rest
+    elif prefix in os.environ:
+        path = Path(os.environ[prefix] + ("" if os.environ[prefix].endswith("/") else "/") + rest)
+    else:
+        remedy = f"set the environment variable {prefix} to the folder of the reference files"
+        raise MissingReferenceError(keyword, text, f"{prefix} is not set", remedy)
+    if not path.is_file():
+        remedy = "fetch it (crds bestrefs --sync-references=1), or point iref at the folder that has it"
+        raise MissingReferenceError(keyword, text, f"there is no file {path}", remedy)
+    return path
+
+
+def load(header: Header, ramp: Ramp, switches: Switches, *, iref: Path | None = None) -> Loaded:
+    """Load what an exposure's switches ask for.
+
+    Parameters
+    ----------
+    header : mapping
+        Primary header of the RAW file.
+    ramp : Ramp
+        Its reads, not yet calibrated.
+    switches : Switches
+        What is to be done.
+    iref : Path, optional
+        See `resolve`.
+
+    Raises
+    ------
+    MissingReferenceError
+        If a file is not there.
+    UnsuitableReferenceError
+        If one is for something else.
+    """
+    files = {file.keyword: file for file in _files(header, switches, iref)}
+    skipped = frozenset(_SKIPPED_BY_DUMMY[f.keyword] for f in files.values() if f.dummy)
+    able = replace(switches, **{name: False for name in skipped if name != "zsigcorr"})
+    warnings: list[str] = []
+    gains, row = reftables.amplifiers(files["CCDTAB"].path, float(header["CCDGAIN"]))
+    files["CCDTAB"] = replace(files["CCDTAB"], row_described=row)
+    over = reftables.overscan(files["OSCNTAB"].path, ramp.shape)
+    corner = refimages.corner_of(ramp.ltv)
+    data = ReferenceData(
+        amplifiers=gains,
+        overscan=over,
+        bad_pixels=reftables.bad_pixels(files["BPIXTAB"].path, ramp.shape, ramp.ltv) if able.dqicorr else None,
+        linearity=(
+            refimages.read_linearity(files["NLINFILE"].path, ramp.shape, corner)
+            if able.nlincorr or able.zsigcorr
+            else None
+        ),
+        dark=_dark(files["DARKFILE"].path, header, ramp, able, over) if able.darkcorr else None,
+        flat=(
+            refimages.read_flat([(k, files[k].path) for k in _FLATS if k in files], ramp.shape, corner)
+            if able.flatcorr
+            else None
+        ),
+        rejection=(
+            reftables.rejection(files["CRREJTAB"].path, ramp.n, float(ramp.samptime[-1])) if able.crcorr else None
+        ),
+        photometry=_photometry(files, header, warnings) if able.photcorr else None,
+    )
+    return Loaded(data, able, files, skipped, tuple(warnings))
+
+
+def _dark(path: Path, header: Header, ramp: Ramp, switches: Switches, over: Any) -> Any:
+    first = ramp.samptime[0] if switches.zoffcorr else 0.0
+    times = [float(time - first) for time in ramp.samptime]
+    kind = str(header["SAMP_SEQ"]), str(header["SUBTYPE"])
+    return refimages.read_dark(path, *kind, times, shape=ramp.shape, light=over.window(ramp.shape))
+
+
+def _photometry(files: Mapping[str, ReferenceFile], header: Header, warnings: list[str]) -> Any:
+    found = reftables.photometry(files["IMPHTTAB"].path, str(header["FILTER"]), float(header["EXPSTART"]))
+    if found is None:
+        warnings.append(
+            f"IMPHTTAB {files['IMPHTTAB'].name} has no row for {header['FILTER']}: PHOTFLAM is 0, as calwf3 leaves it"
+        )
+        return Photometry(photzpt=0.0)
+    return found
+
+
+def _files(header: Header, switches: Switches, iref: Path | None) -> Iterator[ReferenceFile]:
+    """Yield the files that the switches ask for."""
+    needed = {
+        "CCDTAB": True, "OSCNTAB": True, "BPIXTAB": switches.dqicorr,
+        "DARKFILE": switches.darkcorr, "NLINFILE": switches.nlincorr or switches.zsigcorr,
+        "PFLTFILE": switches.flatcorr, "DFLTFILE": switches.flatcorr, "LFLTFILE": switches.flatcorr,
+        "CRREJTAB": switches.crcorr, "IMPHTTAB": switches.photcorr,
+    }  # fmt: skip
+    for keyword, wanted in needed.items():
+        name = str(header.get(keyword, "")).strip()
+        if wanted and name.upper() != "N/A":
+            yield _described(keyword, name, resolve(keyword, name, iref), header)
+        elif wanted and keyword not in _FLATS:
+            raise MissingReferenceError(keyword, "N/A", "is needed by a switch set to PERFORM", "set it to OMIT")
+
+
+def _described(keyword: str, name: str, path: Path, header: Header) -> ReferenceFile:
+    """Return a file with its own description, after checking that it is what its keyword says."""
+    try:
+        own = fits.getheader(path, 0)
+    except OSError as error:
+        raise MissingReferenceError(keyword, str(path), "is no FITS file", "fetch it again") from error
+    found, kind = str(own.get("FILETYPE", "")), _FILETYPES.get(keyword, "")
+    if not found.startswith(kind):
+        raise UnsuitableReferenceError(keyword, name, f"its FILETYPE is {found or 'missing'}", f"take a {kind} file")
+    detector = str(own.get("DETECTOR", "")).strip()
+    if keyword != "IMPHTTAB" and detector != "IR":
+        raise UnsuitableReferenceError(keyword, name, f"its DETECTOR is {detector or 'missing'}", "take a file for IR")
+    own_filter = str(own.get("FILTER", "ANY")).strip()
+    if keyword in _FLATS and own_filter not in (str(header["FILTER"]).strip(), "ANY"):
+        raise UnsuitableReferenceError(keyword, name, f"its FILTER is {own_filter}", f"take one for {header['FILTER']}")
+    file = ReferenceFile(keyword, name, path, str(own.get("PEDIGREE", "")), str(own.get("DESCRIP", "")))
+    if file.dummy and keyword not in _SKIPPED_BY_DUMMY and keyword != "OSCNTAB":
+        raise UnsuitableReferenceError(keyword, name, "is a dummy (PEDIGREE)", "take the file that CRDS names")
+    return file

@@ -1,0 +1,135 @@
+"""Reference tables: which row of each belongs to an exposure (calwf3's rules, reference-file formats of CRDS)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from wfc3tvb.calibration.model import Amplifiers, Flags, Overscan, Photometry, Rejection
+from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
+
+Header = Mapping[str, Any]
+#: Values of a table's cell that stand for any value.
+_ANY = {-1, -999, "ANY", "N/A"}
+_INDEFINITE = np.float32(1.6e38)
+
+
+def read_table(keyword: str, path: Path) -> tuple[Header, fits.FITS_rec]:
+    """Return the primary header and the first table of a reference file.
+
+    Raises
+    ------
+    MissingReferenceError
+        If it is no FITS file with a table.
+    """
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            return hdus[0].header.copy(), hdus[1].data
+    except (OSError, IndexError) as error:
+        raise MissingReferenceError(keyword, str(path), "is no FITS file with a table", "fetch it again") from error
+
+
+def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, str]:
+    """Return gain, read noise and quadrants (CCDTAB) at a commanded gain, and the row's DESCRIP."""
+    _, rows = read_table("CCDTAB", path)
+    for row in rows:
+        wanted = {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1, "BINAXIS1": 1, "BINAXIS2": 1}
+        offsets = {f"CCDOFST{a}": 0 for a in "ABCD"}
+        if all(_fits(row[name], value) for name, value in (wanted | offsets).items()):
+            gains = np.array([row[f"ATODGN{a}"] for a in "ABCD"], np.float32)
+            noises = np.array([row[f"READNSE{a}"] for a in "ABCD"], np.float32)
+            described = str(row["DESCRIP"]) if "DESCRIP" in rows.names else ""
+            return Amplifiers(gains, noises, int(row["AMPX"]), int(row["AMPY"])), described
+    raise UnsuitableReferenceError("CCDTAB", path.name, f"no row for CCDGAIN {gain:g}", "use the CCDTAB of CRDS")
+
+
+def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
+    """Return the reference pixels of a frame (OSCNTAB); of several rows the last."""
+    _, rows = read_table("OSCNTAB", path)
+    ny, nx = shape
+    found = [row for row in rows if _fits(row["CCDAMP"], "ABCD") and (row["NX"], row["NY"]) == (nx, ny)]
+    if not found:
+        raise UnsuitableReferenceError("OSCNTAB", path.name, f"no row for a frame of {nx} x {ny}", "check the RAW file")
+    row = found[-1]
+    return Overscan(
+        (int(row["TRIMX1"]), int(row["TRIMX2"])),
+        (int(row["TRIMY1"]), int(row["TRIMY2"])),
+        (int(row["BIASSECTA1"]), int(row["BIASSECTA2"])),
+        (int(row["BIASSECTB1"]), int(row["BIASSECTB2"])),
+    )
+
+
+def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float]) -> Flags:
+    """Return the flags of the bad-pixel table (BPIXTAB) on a frame: runs of LENGTH along AXIS from PIX1, PIX2."""
+    _, rows = read_table("BPIXTAB", path)
+    mask = np.zeros(shape, np.int16)
+    x = (rows["PIX1"] - 1 + ltv[0]).astype(int)
+    y = (rows["PIX2"] - 1 + ltv[1]).astype(int)
+    length = rows["LENGTH"].astype(int)
+    run = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+    along = np.repeat(rows["AXIS"] == 1, length)
+    xs, ys = np.repeat(x, length) + run * along, np.repeat(y, length) + run * ~along
+    inside = (xs >= 0) & (ys >= 0) & (xs < shape[1]) & (ys < shape[0])
+    values = np.repeat(rows["VALUE"], length).astype(np.int16)
+    np.bitwise_or.at(mask, (ys[inside], xs[inside]), values[inside])
+    return mask
+
+
+def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
+    """Return threshold and unusable flags (CRREJTAB) of a ramp with `nsamp` reads and an exposure time [s]."""
+    _, rows = read_table("CRREJTAB", path)
+    own = [row for row in rows if "IRRAMP" in rows.names and row["IRRAMP"]]
+    n_split = min(nsamp, max((int(row["CRSPLIT"]) for row in own), default=0))
+    best, chosen = None, None
+    for row in own:
+        mean = np.float32(row["MEANEXP"])
+        distance = (mean if np.isfinite(mean) else _INDEFINITE) - np.float32(exptime)
+        if row["CRSPLIT"] == n_split and distance >= 0 and (best is None or distance <= best):
+            best, chosen = distance, row
+    if chosen is None:
+        raise UnsuitableReferenceError("CRREJTAB", path.name, f"no IRRAMP row for {nsamp} reads of {exptime:g} s")
+    return Rejection(float(np.float32(str(chosen["CRSIGMAS"]).split(",")[0])), int(chosen["BADINPDQ"]))
+
+
+def photometry(path: Path, filter_name: str, expstart: float) -> Photometry | None:
+    """Return the photometric keywords (IMPHTTAB) of a filter at a time [MJD]; None without a row for it."""
+    with fits.open(path, memmap=False) as hdus:
+        header = hdus[0].header
+        found = {}
+        for name in ("PHOTFLAM", "PHOTPLAM", "PHOTBW"):
+            row = _photometry_row(hdus[name].data, filter_name)
+            if row is None:
+                return None
+            found[name.lower()] = _at(row, name, float(f"{expstart:.4f}"), bool(header.get("EXTRAP", False)))
+        return Photometry(photzpt=float(header.get("PHOTZPT", 0.0)), **found)
+
+
+def _photometry_row(rows: fits.FITS_rec, filter_name: str) -> Any:
+    wanted = f"wfc3,ir,{filter_name.lower()},mjd#"
+    for row in rows:
+        mode = str(row["OBSMODE"]).strip().lower()
+        if len(mode) == len(wanted) and all(token in wanted for token in mode.split(",")):
+            return row
+    return None
+
+
+def _at(row: Any, name: str, mjd: float, extrapolate: bool) -> float:
+    """Return a parameterised value at a time: linear between the table's times, -9999 outside them."""
+    if not str(row["DATACOL"]).strip()[-1].isdigit():
+        return float(np.float32(row[name]))
+    n = int(row["NELEM1"])
+    times, values = np.asarray(row["PAR1VALUES"][:n], float), np.asarray(row[f"{name}1"][:n], float)
+    if not times[0] <= mjd <= times[-1] and not extrapolate:
+        return -9999.0
+    i = int(np.clip(np.searchsorted(times, mjd) - 1, 0, n - 2))
+    slope = (values[i + 1] - values[i]) / (times[i + 1] - times[i])
+    return float(np.float32(values[i] + slope * (mjd - times[i])))
+
+
+def _fits(cell: Any, wanted: Any) -> bool:
+    value = str(cell).strip() if isinstance(wanted, str) else cell
+    return bool(value == wanted) or value in _ANY

@@ -1,0 +1,40 @@
+"""The trailer: what the native engine did, with the numbers that calwf3's trailer has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from wfc3tvb.calibration.model import Calibrated
+from wfc3tvb.calibration.steps import Switches
+from wfc3tvb.io.calibrated import CAL_VER
+from wfc3tvb.io.imsets import Imsets
+from wfc3tvb.io.references import Loaded
+
+
+def write_trailer(path: Path, source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated) -> None:
+    """Write the trailer; text before the line with CALBEG is kept where there is one already."""
+    kept = ""
+    if path.exists():
+        text = path.read_text(encoding="utf-8", errors="replace")
+        kept = text.partition("CALBEG")[0] if "CALBEG" in text else text
+    lines = [f"CALBEG*** {CAL_VER} ***", f"Input    {source.path.name}", *_steps(loaded, done, calibrated)]
+    lines += [f"Warning  {text}" for text in loaded.warnings]
+    lines += [f"*** complete for {source.path.name} ***"]
+    path.write_text(kept + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _steps(loaded: Loaded, done: Switches, calibrated: Calibrated) -> list[str]:
+    lines = [f"{keyword:8} {file.name}" for keyword, file in loaded.files.items()]
+    counts: Any = calibrated.counts
+    if done.zsigcorr:
+        lines.append(f"ZSIGCORR detected {counts['saturated_zeroth']} saturated pixels in 0th read")
+        lines.append(f"ZSIGCORR detected {counts['saturated_first']} saturated pixels in 1st read")
+    if done.nlincorr:
+        n = len(counts["saturated"])
+        lines += [f"NLINCORR detected {m} saturated pixels in imset {n - k}" for k, m in enumerate(counts["saturated"])]
+    if done.crcorr and (rejection := loaded.data.rejection) is not None:
+        lines.append(f"CRIDCALC using {rejection.threshold:g} sigma rejection threshold")
+        lines.append(f"{rejection.ignore} bad DQ mask")
+        lines.append(f"{counts['unstable']} pixels detected as unstable")
+    return lines + [f"{name.upper():8} {'COMPLETE' if value else 'OMIT'}" for name, value in vars(done).items()]

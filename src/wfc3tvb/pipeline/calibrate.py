@@ -1,0 +1,225 @@
+"""RAW files to IMA and FLT: the two engines behind one interface."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wfc3tvb.calibration.steps import Switches, calibrate_ramp
+from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError
+from wfc3tvb.io import calwf3
+from wfc3tvb.io.association import read_association
+from wfc3tvb.io.calibrated import CAL_VER, history_lines, primary_header, write_flt, write_ima
+from wfc3tvb.io.imsets import Imsets, read_imsets
+from wfc3tvb.io.references import Loaded, load
+from wfc3tvb.io.trailer import write_trailer
+
+ENGINES = ("auto", "native", "calwf3")
+_SWITCHED_ON = "PERFORM"
+_KNOWN = {"PERFORM", "OMIT", "COMPLETE", "SKIPPED"}
+
+
+@dataclass(frozen=True)
+class CalResult:
+    """What the calibration of one exposure made.
+
+    Attributes
+    ----------
+    rootname : str
+        Of the exposure.
+    engine, engine_version : str
+        What ran.
+    crcorr : str
+        CRCORR of the products: COMPLETE or OMIT.
+    flt : Path
+        The calibrated image.
+    ima : Path or None
+        The calibrated reads.
+    trailer : Path or None
+        The log.
+    warnings : tuple of str
+        What calwf3 passes over in silence.
+    wall_s : float
+        Time it took [s].
+    """
+
+    rootname: str
+    engine: str
+    engine_version: str
+    crcorr: str
+    flt: Path
+    ima: Path | None
+    trailer: Path | None
+    warnings: tuple[str, ...]
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to calibrate; see `calibrate`."""
+
+    crcorr: str = "header"
+    write_ima: bool = True
+    overwrite: bool = False
+    outdir: Path | None = None
+    iref: Path | None = None
+    threads: int = 2
+
+
+def calibrate(
+    paths: Path | str | Sequence[Path | str],
+    *,
+    engine: str = "auto",
+    crcorr: str = "header",
+    write_ima: bool = True,
+    overwrite: bool = False,
+    outdir: Path | str | None = None,
+    iref: Path | str | None = None,
+    threads: int = 2,
+) -> list[CalResult]:
+    """Calibrate RAW files, IMA files, or the members of associations, as calwf3 does.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        ``_raw.fits``, ``_ima.fits`` or ``_asn.fits`` files; the RAW files of an association lie beside it.
+    engine : {"auto", "native", "calwf3"}
+        ``native`` is ours, ``calwf3`` STScI's program; ``auto`` takes that where it is on the PATH.
+    crcorr : {"header", "omit", "perform"}
+        The up-the-ramp fit: as the header says, left out, or done.
+    write_ima : bool
+        Whether to write the IMA (168 MB of a full frame). calwf3 always writes it.
+    overwrite : bool
+        Whether products that are there may be replaced.
+    outdir : path, optional
+        Folder of the products; by default that of the RAW file.
+    iref : path, optional
+        Folder that ``iref$`` in reference names means; by default the environment variable ``iref``.
+    threads : int
+        Threads of the native engine.
+
+    Returns
+    -------
+    list of CalResult
+        One per exposure.
+
+    Raises
+    ------
+    InputError
+        If a file is not what it should be (`BadFileError`), a reference is missing or does not fit
+        (`ReferenceFileError`), or a product is there already (`OutputExistsError`).
+    CalibrationError
+        If STScI's calwf3 fails.
+    EngineMissingError
+        If it is asked for and not there.
+    """
+    if engine not in ENGINES:
+        raise BadArgumentError(f"{engine!r} is no engine; take one of {', '.join(ENGINES)}")
+    if crcorr not in ("header", "omit", "perform"):
+        raise BadArgumentError(f"crcorr {crcorr!r} is none of header, omit, perform")
+    given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+    folder = Path(outdir) if outdir is not None else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    options = Options(crcorr, write_ima, overwrite, folder, Path(iref) if iref is not None else None, threads)
+    run = _run_calwf3 if calwf3.chosen(engine) else _run_native
+    return [run(path, options) for path in _exposures(given)]
+
+
+def _exposures(paths: Sequence[Path | str]) -> Iterator[Path]:
+    """Yield the RAW (or IMA) files that are meant, those of associations member by member."""
+    for path in map(Path, paths):
+        if path.name.endswith("_asn.fits"):
+            members = [path.with_name(f"{name}_raw.fits") for name in read_association(path)]
+            present = [member for member in members if member.is_file()]
+            if not present:
+                raise BadFileError(path, "none of its members' RAW files is beside it", "fetch them")
+            yield from present
+        elif path.name.endswith((".gz", ".zip")):
+            raise BadFileError(path, "is compressed", "unpack it first")
+        else:
+            yield path
+
+
+def product_paths(path: Path, options: Options) -> tuple[Path, Path, Path]:
+    """Return where IMA, FLT and trailer of a RAW file go.
+
+    Raises
+    ------
+    OutputExistsError
+        If one is there and may not be replaced.
+    """
+    root = path.name.removesuffix("_raw.fits").removesuffix(".fits")
+    folder = options.outdir or path.parent
+    ima, flt = folder / f"{root}_ima.fits", folder / f"{root}_flt.fits"
+    for product in (flt, ima):
+        if product.exists():
+            if not options.overwrite:
+                raise OutputExistsError(product)
+            product.unlink()
+    return ima, flt, folder / f"{root}.tra"
+
+
+def switches_of(header: object, crcorr: str = "header", path: Path | None = None) -> Switches:
+    """Return the steps that a header asks for, CRCORR overridden where asked.
+
+    Raises
+    ------
+    BadFileError
+        If a switch has a value that is none.
+    """
+    values = {}
+    for name in Switches.__dataclass_fields__:
+        value = str(header.get(name.upper(), "OMIT")).strip().upper()  # type: ignore[attr-defined]
+        if value not in _KNOWN:
+            raise BadFileError(path or "header", f"{name.upper()} is {value!r}", "write PERFORM or OMIT")
+        values[name] = value == _SWITCHED_ON
+    if crcorr != "header":
+        values["crcorr"] = crcorr == "perform"
+    return Switches(**values)
+
+
+def _run_native(path: Path, options: Options) -> CalResult:
+    began = time.monotonic()
+    source = read_imsets(path)
+    ima, flt, trailer = product_paths(path, options)
+    switches = switches_of(source.primary, options.crcorr, path)
+    if not any(value for name, value in vars(switches).items() if name != "unitcorr"):
+        raise BadFileError(path, "no step is set to PERFORM", "set the switches in its header")
+    if options.crcorr != "header":
+        source.primary["CRCORR"] = options.crcorr.upper()
+    loaded = load(source.primary, source.ramp, switches, iref=options.iref)
+    _write(source, loaded, options, (ima if options.write_ima else None, flt, trailer))
+    done = "COMPLETE" if loaded.switches.crcorr else str(source.primary.get("CRCORR", "OMIT"))
+    made = ima if options.write_ima else None
+    took = time.monotonic() - began
+    return CalResult(source.rootname, "native", CAL_VER, done, flt, made, trailer, loaded.warnings, took)
+
+
+def _write(source: Imsets, loaded: Loaded, options: Options, products: tuple[Path | None, Path, Path]) -> None:
+    ima, flt, trailer = products
+    done = loaded.switches
+    bad = int(source.headers[-1]["SCI"].get("SDQFLAGS", 65535))
+    if source.ramp.unit.endswith("/S") and done.unitcorr:
+        done = replace(done, unitcorr=False)  # rates already; the header keeps PERFORM, as calwf3's does
+    calibrated = calibrate_ramp(source.ramp, loaded.data, done, bad=bad, threads=options.threads)
+    primary = primary_header(source, loaded, done, calibrated)
+    if ima is not None:
+        write_ima(ima, source, calibrated, primary, history_lines(loaded, done, image=False))
+    history = history_lines(loaded, done, image=done.crcorr)
+    write_flt(flt, source, calibrated, primary, history, fitted=done.crcorr)
+    write_trailer(trailer, source, loaded, done, calibrated)
+
+
+def _run_calwf3(path: Path, options: Options) -> CalResult:
+    began = time.monotonic()
+    source = calwf3.header_of(path)
+    ima, flt, trailer = product_paths(path, options)
+    crcorr = calwf3.run(path, (ima, flt, trailer), crcorr=options.crcorr, iref=options.iref)
+    if not options.write_ima:
+        ima.unlink(missing_ok=True)
+    made = ima if options.write_ima else None
+    took = time.monotonic() - began
+    return CalResult(source, "calwf3", calwf3.version(), crcorr, flt, made, trailer, (), took)
