@@ -19,7 +19,7 @@ from wfc3tvb.pipeline.score import score
 from wfc3tvb.schema import TABLES
 from wfc3tvb.science.background import SkyMask, sky_mask
 from wfc3tvb.science.quality import header_flags, source_flags
-from wfc3tvb.science.ramp import Curve, measure_curve, unsteady
+from wfc3tvb.science.ramp import Curve, flagged_fraction, measure_curve, unsteady
 from wfc3tvb.science.sky import signal, used_reads
 
 #: Changes when the measured columns of `reads` change.
@@ -158,8 +158,8 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> R
     row |= {column: _value(header, *source) for column, source in _KEYWORDS.items()}
     association = _value(header, "ASN_ID", str)
     lone = association is None or association.upper() == "NONE"
-    saturated = np.mean((cube.dq[-1] & int(DQ.SATPIXEL)) != 0)
-    flags = header_flags(header) + source_flags(mask.source_fraction, float(saturated))
+    saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
+    flags = header_flags(header) + source_flags(mask.source_fraction, saturated)
     if unsteady(cube.t.tolist()):
         flags.append("bad_times")
     if cube.rows.size < cube.shape[0]:
@@ -183,8 +183,7 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> R
 
 def _fraction(cube: ReadCube, mask: SkyMask, bits: int) -> float | None:
     """Return the fraction of sky pixels with any of `bits` in the last read, to which hits propagate."""
-    sky = mask.skip == 0
-    return float(np.mean((cube.dq[-1][sky] & int(bits)) != 0)) if sky.any() else None
+    return number(flagged_fraction(cube.dq[-1], int(bits), mask.skip))
 
 
 def _value(header: Mapping[str, Any], keyword: str, kind: type) -> Any:

@@ -232,15 +232,33 @@ def _quantile(total: NDArray[np.int64], rank: float) -> float:
 
 
 def _new_hits(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> float:
+    return flagged_fraction(cube.dq[i], int(DQ.DATAREJECT), skip, cube.dq[i - 1] if i else None)
+
+
+def flagged_fraction(
+    flags: NDArray[Any], bits: int, skip: NDArray[np.uint8], before: NDArray[Any] | None = None
+) -> float:
+    """Return the fraction of pixels with any of some flags; NaN where all pixels are left out.
+
+    Parameters
+    ----------
+    flags : ndarray, shape (ny, nx), int16
+        Flags, in any byte order.
+    bits : int
+        The flags looked for.
+    skip : ndarray, shape (ny, nx), uint8
+        1 where a pixel is left out.
+    before : ndarray, shape (ny, nx), int16, optional
+        Flags that do not count again.
+    """
     n = int(skip.size - np.count_nonzero(skip))
     if n == 0:
         return float("nan")
-    flags, earlier = cube.dq[i].view("<u2"), cube.dq[max(i - 1, 0)].view("<u2")
-    swap = cube.dq.dtype.newbyteorder("=") != cube.dq.dtype
-    bit = int.from_bytes(int(DQ.DATAREJECT).to_bytes(2, "big"), "little") if swap else int(DQ.DATAREJECT)
-    if i == 0:
-        earlier = np.zeros_like(flags)
-    return float(count_new(flags, earlier, np.uint16(bit), skip)) / n
+    words = flags.view(np.dtype("<u2"))
+    earlier = np.broadcast_to(np.uint16(0), words.shape) if before is None else before.view(np.dtype("<u2"))
+    swap = flags.dtype.newbyteorder("=") != flags.dtype
+    bit = int.from_bytes(bits.to_bytes(2, "big"), "little") if swap else bits
+    return float(count_new(words, earlier, np.uint16(bit), skip)) / n
 
 
 def _ratio(left: Floats, right: Floats) -> Floats:
