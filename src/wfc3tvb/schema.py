@@ -180,7 +180,7 @@ t_start | float | s | start of the interval since the zeroth read | time.start
 t_end | float | s | end of the interval since the zeroth read | time.end
 used | bool | | not the first read, interval at least 5 s, rate_err at most 0.1 electron/s | meta.code.qual
 rate | float | electron/s | interval rate of the sky | phot.count;obs.sky
-rate_err | float | electron/s | error of rate: pixels, reference pixels and systematic | stat.error;phot.count
+rate_err | float | electron/s | error of rate from pixels and reference pixels; scores add the systematic (settings of the run) | stat.error;phot.count
 cumulative_rate | float | electron/s | sky rate from the zeroth read to t_end | phot.count;obs.sky
 cumulative_median | float | electron/s | wfc3tools.pstat midpt of the whole frame; null where not asked for | phot.count;stat.median
 n_pixels | int | | pixels behind rate | meta.number
