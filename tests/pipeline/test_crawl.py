@@ -48,6 +48,16 @@ def catalog(tmp_path: Path) -> Catalog:
     return Catalog.create(tmp_path / "catalog")
 
 
+@pytest.fixture
+def mast(archive: Archive) -> MastSource:
+    return MastSource(services(archive))
+
+
+@pytest.fixture
+def s3(archive: Archive) -> S3Source:
+    return S3Source(services(archive))
+
+
 @pytest.fixture(params=[MastSource, S3Source])
 def source(request: pytest.FixtureRequest, archive: Archive) -> MastSource:
     made: MastSource = request.param(services(archive))
@@ -75,28 +85,28 @@ def test_a_survey_fills_the_catalog_as_one_of_the_same_folder(
     assert rows(catalog, "SELECT DISTINCT source FROM exposures") == [(source.name,)]
 
 
-def test_two_jobs_give_the_same(source: MastSource, catalog: Catalog, tmp_path: Path) -> None:
-    survey(catalog, Selection(), source=source, settings=SETTINGS, jobs=2)
+def test_two_jobs_give_the_same(s3: MastSource, catalog: Catalog, tmp_path: Path) -> None:
+    survey(catalog, Selection(), source=s3, settings=SETTINGS, jobs=2)
     other = Catalog.create(tmp_path / "one")
-    survey(other, Selection(), source=source, settings=SETTINGS)
+    survey(other, Selection(), source=s3, settings=SETTINGS)
     text = f"SELECT * {STABLE} FROM exposures ORDER BY rootname"
     assert rows(catalog, text) == rows(other, text)
     assert len(rows(catalog, text)) == 6
 
 
 def test_bytes_are_those_of_the_archives_log(
-    source: MastSource, catalog: Catalog, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    mast: MastSource, catalog: Catalog, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ranges, "_SMALL", 0)
-    report = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    report = survey(catalog, Selection(), source=mast, settings=SETTINGS)
     assert report.n_bytes == sum(size for _, size in archive.log.by_file().values())
     assert rows(catalog, "SELECT sum(bytes_read) FROM exposures") == [(report.n_bytes,)]
 
 
-def test_a_second_survey_fetches_no_file(source: MastSource, catalog: Catalog, archive: Archive) -> None:
-    survey(catalog, Selection(), source=source, settings=SETTINGS)
+def test_a_second_survey_fetches_no_file(s3: MastSource, catalog: Catalog, archive: Archive) -> None:
+    survey(catalog, Selection(), source=s3, settings=SETTINGS)
     as_new(archive)
-    again = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    again = survey(catalog, Selection(), source=s3, settings=SETTINGS)
     assert (again.n_measured, again.n_known) == (0, 6)
     assert archive.log.by_file() == {}
 
@@ -112,14 +122,14 @@ def test_a_reprocessed_file_comes_back_and_nothing_else(catalog: Catalog, folder
     assert (report.n_measured, report.n_known) == (1, 5)
 
 
-def test_one_member_by_its_name(source: MastSource, catalog: Catalog) -> None:
-    survey(catalog, Selection(ids=("ibohbfb9q",)), source=source, settings=SETTINGS)
+def test_one_member_by_its_name(mast: MastSource, catalog: Catalog) -> None:
+    survey(catalog, Selection(ids=("ibohbfb9q",)), source=mast, settings=SETTINGS)
     assert rows(catalog, "SELECT rootname, dataset, asn_id FROM exposures") == [("ibohbfb9q", "ibohbf040", "ibohbf040")]
 
 
-def test_an_unknown_id_measures_nothing(source: MastSource, catalog: Catalog) -> None:
+def test_an_unknown_id_measures_nothing(mast: MastSource, catalog: Catalog) -> None:
     with pytest.raises(UnknownDatasetError, match="ibohbf990 is not known to MAST"):
-        survey(catalog, Selection(ids=("ibohbf990",)), source=source, settings=SETTINGS)
+        survey(catalog, Selection(ids=("ibohbf990",)), source=mast, settings=SETTINGS)
     assert rows(catalog, "SELECT count(*) FROM exposures") == [(0,)]
 
 
@@ -150,9 +160,9 @@ def test_what_cannot_be_fetched_is_a_failure_and_a_rerun_gets_it(
     assert (report.n_measured, report.n_failed, report.n_known) == (3, 0, 3)
 
 
-def test_short_answers_are_made_whole(source: MastSource, catalog: Catalog, archive: Archive) -> None:
+def test_short_answers_are_made_whole(mast: MastSource, catalog: Catalog, archive: Archive) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 2000, 1
-    report = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    report = survey(catalog, Selection(), source=mast, settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (6, 0)
 
 
@@ -175,8 +185,8 @@ def test_s3_lacks_a_file_that_mast_has(catalog: Catalog, folder: Path, tmp_path:
     assert (report.n_measured, report.n_failed) == (6, 0)
 
 
-def test_a_dry_run_says_requests_and_bytes(source: MastSource, catalog: Catalog) -> None:
-    plan = plan_survey(catalog, Selection(), source=source)
+def test_a_dry_run_says_requests_and_bytes(s3: MastSource, catalog: Catalog) -> None:
+    plan = plan_survey(catalog, Selection(), source=s3)
     assert (plan.n_datasets, plan.n_exposures) == (3, 6)
     assert plan.requests == 6 * 49
     assert plan.n_bytes == 6 * 7_750_000
@@ -191,8 +201,8 @@ def test_precision_decides_the_rows() -> None:
         rows_for_precision(0.0)
 
 
-def test_sources_travel_to_workers(source: MastSource) -> None:
-    assert pickle.loads(pickle.dumps(source)) == source
+def test_sources_travel_to_workers(s3: MastSource) -> None:
+    assert pickle.loads(pickle.dumps(s3)) == s3
 
 
 def test_open_source(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
