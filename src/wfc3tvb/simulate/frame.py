@@ -1,6 +1,6 @@
 """Frames that the IR detector reads out: the full one, and the centred subarrays.
 
-Source: WFC3 Instrument Handbook, section 7.4.4 and table 7.2; header values of public IR exposures.
+Source: WFC3 Instrument Handbook, sections 5.6 and 7.7; header values of public IR exposures.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Distortion: the fourth-order polynomials of the IDCTAB w3m18525i (Kozhurina-Platais et al., WFC3 ISR 2012-07), as the
 SIP keywords of public F110W and grism images give them, composed with the roll angle as stwcs does.
-Point-spread function: the diffraction image of Hubble's obscured pupil, averaged over the pixel and smeared by charge
-diffusion (Krist, Hook and Stoehr 2011, SPIE 8127; WFC3 Instrument Handbook 7.6).
+Point-spread function: the diffraction image of Hubble's obscured pupil, averaged over the filter's band and the
+pixel and smeared by interpixel capacitance (compare Krist, Hook and Stoehr 2011, SPIE 8127).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ WAVELENGTH = {
 _DIAMETER, _OBSCURATION, _VANE = 2.4, 0.36, 0.05
 #: Odd, so that averaging over a pixel does not shift the image.
 _OVERSAMPLING, _STAMP = 5, 61
-#: Fractions of a pixel's charge that reach its neighbours (WFC3 ISR 2011-10: about 1.5 % to each nearest one).
-_DIFFUSION = ((0.0015, 0.018, 0.0015), (0.018, 0.922, 0.018), (0.0015, 0.018, 0.0015))
+#: Fractions of a pixel's charge that its neighbours see (interpixel capacitance; WFC3 ISR 2011-10).
+_CROSSTALK = ((0.002, 0.015, 0.002), (0.015, 0.932, 0.015), (0.002, 0.015, 0.002))
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,9 @@ def pixel_response(name: str) -> Floats:
     image = np.mean([_diffraction(wave) for wave in waves], axis=0)
     image = gaussian_filter(image, 0.008 / (0.1354 / _OVERSAMPLING))
     image = uniform_filter(image, _OVERSAMPLING) * _OVERSAMPLING**2
-    diffusion = np.zeros((2 * _OVERSAMPLING + 1,) * 2)
-    diffusion[::_OVERSAMPLING, ::_OVERSAMPLING] = _DIFFUSION
-    image = convolve(image, diffusion, mode="constant")
+    crosstalk = np.zeros((2 * _OVERSAMPLING + 1,) * 2)
+    crosstalk[::_OVERSAMPLING, ::_OVERSAMPLING] = _CROSSTALK
+    image = convolve(image, crosstalk, mode="constant")
     return np.asarray(image * (_OVERSAMPLING**2 / image.sum()))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +129,8 @@ class Preset:
         Edge of the frame when none is asked for.
     seed : int
         Of the noise when none is asked for.
+    detector_seed : int
+        Of the detector's maps; part of the names of its reference files.
     """
 
     name: str
@@ -136,7 +138,7 @@ class Preset:
     visits: tuple[VisitPlan, ...]
     size: int = 256
     seed: int = 2013
-    detector_seed: int = field(default=2013)
+    detector_seed: int = 2013
 
     @property
     def exposures(self) -> tuple[ExposurePlan, ...]:

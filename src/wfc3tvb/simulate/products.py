@@ -10,7 +10,7 @@ from pathlib import Path
 from wfc3tvb.io.drizzle import drizzle
 from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.progress import Progress, silent
-from wfc3tvb.simulate.visit import SimulatedVisit
+from wfc3tvb.simulate.made import SimulatedVisit
 
 #: Drizzling processes at a time.
 _CHILDREN = 2
@@ -40,7 +40,8 @@ def make_products(made: SimulatedVisit, *, engine: str = "auto", progress: Progr
             [made.path(root, "raw")], engine=engine, crcorr="perform", overwrite=True, iref=made.references
         )
         for result in results:
-            result.trailer.unlink(missing_ok=True)
+            if result.trailer:
+                result.trailer.unlink(missing_ok=True)
     progress("calibrate", len(roots), len(roots))
     groups: list[tuple[str | None, tuple[str, ...]]] = [*made.associations.items(), *((None, (r,)) for r in made.lone)]
     progress("drizzle", 0, len(groups))

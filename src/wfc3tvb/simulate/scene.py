@@ -1,7 +1,7 @@
 """Stars and galaxies at fixed places of the sky, and their image on a frame.
 
-Counts rise with magnitude as in a deep field at high galactic latitude (Windhorst et al. 2011, ApJS 193, 27, in
-slope only). Galaxies have Sersic profiles (Graham and Driver 2005, PASA 22, 118).
+Counts rise with magnitude as in a field at high galactic latitude, cut where sources would blur the sky's histogram.
+Galaxies have Sersic profiles (Graham and Driver 2005, PASA 22, 118).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wfc3tvb.simulate.optics import Pointing, star_stamp
 Floats = NDArray[np.float64]
 Image = NDArray[np.float32]
 
-#: AB magnitude that gives one electron/s (WFC3 Instrument Handbook, section 9.3; F110W and F105W as of 2012).
+#: AB magnitude that gives one electron/s (the zero points that STScI published in 2012).
 ZERO_POINT = {"F098M": 25.667, "F105W": 26.269, "F110W": 26.822, "F125W": 26.230, "F140W": 26.452, "F160W": 25.946}
 #: Per square arcminute.
 _STARS, _GALAXIES = 12, 26

@@ -28,8 +28,8 @@ PHOTOMETRY = {
     "F160W": (1.9276e-20, 15369.2, 826.3),
     "F130N": (2.2057e-19, 13005.7, 53.3),
 }
-#: Loss of sensitivity a year (WFC3 ISR 2024-06, in size), and the dates between which photometry is given [MJD].
-_LOSS, _DATES = 0.0015, (54983.0, 56800.0, 58600.0, 60700.0)
+#: Loss of sensitivity a year (in size that of WFC3 ISR 2024-13), and the dates that photometry is given for [MJD].
+_LOSS, _DATES = 0.0011, (54983.0, 56800.0, 58600.0, 60700.0)
 
 Rows = Sequence[dict[str, Any]]
 

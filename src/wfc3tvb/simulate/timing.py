@@ -15,7 +15,7 @@ from wfc3tvb.simulate.frame import FULL, Frame
 
 #: Longest exposure: the zeroth read and fifteen samples.
 MAX_NSAMP = 16
-#: From the reset to the zeroth read, a frame takes the time of read 1 less this (WFC3 Data Handbook, section 3.2.4).
+#: From the reset to the zeroth read takes the time of read 1 less this [s] (calwf3; keyword SAMPZERO).
 _RESET = 0.020535
 
 # Frame size, sequence, times [s].

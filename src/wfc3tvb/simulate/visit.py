@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 import zlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,60 +18,14 @@ from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.exposure import Light, Reads, expose
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import KINDS, extension_headers, primary_header
+from wfc3tvb.simulate.made import SimulatedVisit
 from wfc3tvb.simulate.plan import ExposurePlan, Preset, VisitPlan
 from wfc3tvb.simulate.presets import preset as preset_named
 from wfc3tvb.simulate.references import reference_names, write_references
 from wfc3tvb.simulate.scene import Sources, make_sources, place, scene_rate
 from wfc3tvb.simulate.support import association_table, support_file
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SimulatedVisit:
-    """What `simulate` wrote.
-
-    Attributes
-    ----------
-    folder : Path
-        The folder; below it ``hst/public``, ``references`` and ``truth``.
-    preset : str
-        Name of the preset.
-    size : int
-        Edge of the frame.
-    seed : int
-        Of the noise.
-    associations : dict
-        Rootnames of the members by name of the association.
-    lone : tuple of str
-        Rootnames of the exposures in no association.
-    """
-
-    folder: Path
-    preset: str
-    size: int
-    seed: int
-    associations: dict[str, tuple[str, ...]]
-    lone: tuple[str, ...] = ()
-
-    @property
-    def rootnames(self) -> tuple[str, ...]:
-        """Rootnames of all exposures."""
-        return (*(root for members in self.associations.values() for root in members), *self.lone)
-
-    @property
-    def references(self) -> Path:
-        """Folder of the reference files: what ``iref`` must name (with a trailing slash)."""
-        return self.folder / "references"
-
-    def path(self, name: str, suffix: str) -> Path:
-        """Return where a file is, e.g. ``path("ibohbfb7q", "raw")``."""
-        return self.folder / bucket_key(name, suffix)
-
-    def truth(self, rootname: str) -> dict[str, Any]:
-        """Return the truth of an exposure: see `truth_of`."""
-        text = (self.folder / "truth" / f"{rootname}.json").read_text()
-        return dict(json.loads(text))
+__all__ = ["SimulatedVisit", "raw_file", "simulate", "truth_of"]
 
 
 def simulate(
