@@ -120,6 +120,13 @@ def test_many_rows_take_the_whole_file(files: Files, folder: Path, archive: Arch
     assert archive.log.by_file()["ibohbfb9q_ima.fits"][0] == 2
 
 
+def test_a_small_file_is_fetched_whole_and_all_of_it_measured(
+    files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "_SMALL", 16_000_000)
+    assert same(read_cube(files, ROOT), read_ima(folder / bucket_key(ROOT, "ima")))
+
+
 def test_a_server_without_ranges_streams_the_file_once(archive: Archive, folder: Path) -> None:
     archive.faults.no_ranges = True
     cube, orbit = read_exposure(make(MastFiles, archive), ROOT, SETTINGS)

@@ -42,8 +42,8 @@ _FIRST, _HEADER = 16 * _BLOCK, 3 * _BLOCK
 _SPT_FIRST = 10 * _BLOCK
 #: No header is longer, and no intermediate file: what claims to be is lying.
 _LONGEST_HEADER, _LARGEST = 400 * _BLOCK, 300_000_000
-#: Ranges are worth while below this part of a file, and in files above this size.
-_WORTH, _SMALL = 0.25, 4_000_000
+#: Ranges are worth while below this part of a file, and in files above this size (subarrays of 256 are below it).
+_WORTH, _SMALL = 0.25, 16_000_000
 
 
 class Files(Protocol):
@@ -84,7 +84,8 @@ def read_exposure(
     rootname : str
         Which exposure.
     settings : MeasureSettings
-        `rows` asks for that many middle rows (`BAND_ROWS` where None), `pstat` for the whole frame.
+        `rows` asks for that many middle rows; where None, `BAND_ROWS` by ranges, or all where the file is fetched
+        whole. `pstat` asks for the whole frame.
 
     Raises
     ------
@@ -93,7 +94,7 @@ def read_exposure(
     BadFileError
         If a file is not what it should be.
     """
-    cube = read_cube(files, rootname, rows=settings.rows or BAND_ROWS, pstat=settings.pstat)
+    cube = read_cube(files, rootname, rows=settings.rows, pstat=settings.pstat)
     try:
         orbit, n_bytes = read_support(files, rootname)
     except MissingProductError:
@@ -102,13 +103,13 @@ def read_exposure(
     return replace(cube, n_bytes=cube.n_bytes + n_bytes), orbit
 
 
-def read_cube(files: Files, rootname: str, *, rows: int = BAND_ROWS, pstat: bool = False) -> ReadCube:
-    """Return the middle `rows` of every read of an exposure, by ranges where that saves bytes; as `read_exposure`."""
+def read_cube(files: Files, rootname: str, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
+    """Return the reads of an exposure, by ranges where that saves bytes; as `read_exposure`."""
     if pstat:
-        return _whole(files, rootname, None, pstat=True)
+        return _whole(files, rootname, rows, pstat=True)
     remote = _Remote(files, rootname)
     try:
-        cube = _band(remote, rows)
+        cube = _band(remote, rows or BAND_ROWS)
     except NoRangesError:
         log.info("%s gives no ranges: %s is fetched whole", files.service, rootname)
         cube = None
