@@ -12,8 +12,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def compiled(function: F) -> F:
     """Compile a kernel on its first call; operations keep their order and their rounding."""
-    options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": False}
-    return cast(F, numba.njit(**options)(function))
+    made = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)(function)  # type: ignore[call-overload]
+    return cast(F, made)
 
 
 class Window(NamedTuple):

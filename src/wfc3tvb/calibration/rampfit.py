@@ -105,8 +105,14 @@ def fit_ramps(
     read_dq = _propagate(q.reshape(flat))
     unstable = (q.reshape(flat)[-1] & UNSTABLE) != 0
     out_dq[unstable] = (out_dq[unstable] | _UNSTABLE) & ~HIT
-    results = (made.rate, made.error, out_dq, made.samples, made.time)
-    return RampFit(*(array.reshape(shape) for array in results), read_dq.reshape(y.shape))
+    return RampFit(
+        rate=made.rate.reshape(shape),
+        error=made.error.reshape(shape),
+        dq=out_dq.reshape(shape),
+        samples=made.samples.reshape(shape),
+        time=made.time.reshape(shape),
+        read_dq=read_dq.reshape(y.shape),
+    )
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_i
         own = index[begin[i] : begin[i + 1]]
         n = own.size
         n_samples += n if i == 0 else n - 1
-        if n == 0 or (n == 1 and q[own[0]] == HIT):
+        if n == 0 or (n == 1 and q[own[0]] & HIT != 0):
             continue
         first, last = own[0], own[n - 1]
         if n == 1:

@@ -19,11 +19,11 @@ def _statistics(sci, err, dq, bad, window):
             e = err[y, x]
             if dq[y, x] & bad != 0 or e <= 0:
                 continue
-            s = sci[y, x]
-            values = (s, e, s / e)
+            s = np.float64(sci[y, x])
+            values = (s, np.float64(e), s / np.float64(e))
             for i in range(3):
-                v = values[i]
-                total[i] += np.float64(v)
+                total[i] += values[i]
+                v = np.float32(values[i])
                 if n == 0 or v < low[i]:
                     low[i] = v
                 if n == 0 or v > high[i]:

@@ -199,7 +199,7 @@ def _extension(
         made[keyword] = value
     if constant:
         return _bytes(made)
-    data = plane.astype(kind).tobytes()
+    data: bytes = plane.astype(kind).tobytes()
     return _bytes(made) + data + bytes(-len(data) % _BLOCK)
 
 
@@ -216,7 +216,7 @@ def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool)
 
 
 def _bytes(header: fits.Header) -> bytes:
-    return header.tostring().encode("ascii")
+    return str(header.tostring()).encode("ascii")
 
 
 def _today() -> str:

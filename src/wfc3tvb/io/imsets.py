@@ -76,13 +76,19 @@ def read_imsets(path: Path) -> Imsets:
     if not path.is_file():
         raise BadFileError(path, "there is no such file", "check the name")
     try:
-        with fits.open(path, memmap=True) as hdus:
-            return _read(path, hdus)
-    except (OSError, TypeError, ValueError) as error:
-        cut = "truncated" in str(error).lower() or "buffer is too small" in str(error) or "reshape" in str(error)
-        if cut or path.read_bytes()[:6] == b"SIMPLE":
-            raise TruncatedFileError(path, "ends before its data do", "fetch it again") from error
+        hdus = fits.open(path, memmap=True, do_not_scale_image_data=True)
+    except OSError as error:
         raise NotFitsError(path, "is not a FITS file", "give a _raw.fits file") from error
+    with hdus:
+        _check_length(path, hdus)
+        return _read(path, hdus)
+
+
+def _check_length(path: Path, hdus: fits.HDUList) -> None:
+    """Raise `TruncatedFileError` unless the file is as long as its headers say."""
+    last = hdus[-1].fileinfo()
+    if last["datLoc"] + last["datSpan"] > path.stat().st_size:
+        raise TruncatedFileError(path, "ends before its data do", "fetch it again")
 
 
 def read_primary(path: Path) -> fits.Header:
@@ -159,4 +165,9 @@ def _ramp(path: Path, reads: list[dict[str, Any]], headers: tuple[Mapping[str, f
 def _constant(hdu: Any) -> NDArray[Any] | float:
     """Return the pixels of a plane, or the one value that all have (NAXIS 0 with PIXVALUE)."""
     data: NDArray[Any] | None = hdu.data
-    return float(hdu.header.get("PIXVALUE", 0)) if data is None else data
+    if data is None:
+        return float(hdu.header.get("PIXVALUE", 0))
+    zero, scale = hdu.header.get("BZERO", 0), hdu.header.get("BSCALE", 1)
+    if (zero, scale) == (0, 1):
+        return data
+    return data.astype(np.float32) * np.float32(scale) + np.float32(zero)
