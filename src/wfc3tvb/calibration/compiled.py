@@ -12,7 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def compiled(function: F) -> F:
     """Compile a kernel on its first call; operations keep their order and their rounding."""
-    made = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)(function)  # type: ignore[call-overload]
+    made = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)(function)
     return cast(F, made)
 
 

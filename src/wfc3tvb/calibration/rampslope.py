@@ -106,13 +106,14 @@ def fit_pixel(y, e, t, dark, q, threshold, ignore, weights, inverse_variance, ga
     rate, error, n_samples, time
         As `combine`; a pixel without a usable sample has the error `NO_DATA`.
     """
+    ones = weights[0, 0]
     failed, empty, used_loose = False, True, False
     for loose in (False, True):
         if empty:
-            failed, empty = flag_hits(
-                y, e, t, dark, q, threshold, ignore, loose, weights[0, 0], inverse_variance, gain, index, begin, r, slots
-            )
             used_loose = loose
+            failed, empty = flag_hits(
+                y, e, t, dark, q, threshold, ignore, loose, ones, inverse_variance, gain, index, begin, r, slots
+            )
     if empty:
         return np.float32(0), NO_DATA, 0, np.float32(0)
     if not failed:
