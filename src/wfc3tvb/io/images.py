@@ -1,0 +1,230 @@
+"""Calibrated files as the repair needs them: images to compare, ramps to work on, headers to write into."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from wfc3tvb.errors import BadFileError, NotFitsError
+from wfc3tvb.names import BORDER, DQ
+
+#: A pixel with one of these is not used; the flags of the ramp fit (32) and of small blemishes (64) do not matter.
+BAD = int(DQ.SOFTERR | DQ.DATALOST | DQ.DETECTORPROB | DQ.BADZERO | DQ.HOTPIX | DQ.BADBIAS | DQ.SATPIXEL | DQ.BADFLAT)
+#: Bit that AstroDrizzle gives to cosmic rays.
+DRIZZLE_CR = 4096
+#: Drizzled pixels with less than this fraction of the full weight have another noise.
+_FULL_WEIGHT = 0.7
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An FLT or drizzled image.
+
+    Attributes
+    ----------
+    image : ndarray, shape (ny, nx), float32
+        Count rate [electron/s].
+    good : ndarray of bool, shape (ny, nx)
+        Pixels that can be used.
+    rejected : ndarray of bool, shape (ny, nx)
+        Pixels in which AstroDrizzle found a cosmic ray (FLT); else False.
+    unstable : float or None
+        Fraction of the pixels with bit 32; None for a drizzled image.
+    header : fits.Header
+        Primary header.
+    wcs : WCS
+        Of the image.
+    """
+
+    image: NDArray[np.float32]
+    good: NDArray[np.bool_]
+    rejected: NDArray[np.bool_]
+    unstable: float | None
+    header: fits.Header
+    wcs: WCS
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """All reads of an IMA, in time order, the zeroth first, reference pixels left out.
+
+    Attributes
+    ----------
+    counts, error : ndarray, shape (n, ny, nx), float32
+        Signal since the zeroth read, and its error [DN, after the flat].
+    dq : ndarray, shape (n, ny, nx), int16
+        Flags.
+    times : ndarray, shape (n,), float64
+        Time since the zeroth read [s].
+    gain : float
+        Mean gain [electron/DN].
+    """
+
+    counts: NDArray[np.float32]
+    error: NDArray[np.float32]
+    dq: NDArray[np.int16]
+    times: NDArray[np.float64]
+    gain: float
+
+
+def read_flt(path: Path) -> Picture:
+    """Read a calibrated exposure.
+
+    Raises
+    ------
+    NotFitsError
+        If it is no such file, or cut short.
+    """
+    with _open(path) as hdus:
+        image = np.asarray(hdus["SCI", 1].data, np.float32)
+        dq = _plane(hdus["DQ", 1], image.shape)
+        return Picture(
+            image=image,
+            good=((dq & BAD) == 0) & np.isfinite(image),
+            rejected=(dq & DRIZZLE_CR) != 0,
+            unstable=float(np.mean((dq & int(DQ.UNSTABLE)) != 0)),
+            header=hdus[0].header,
+            wcs=WCS(hdus["SCI", 1].header, hdus),
+        )
+
+
+def read_drz(path: Path) -> Picture:
+    """Read a drizzled image; pixels that few exposures made are not good.
+
+    Raises
+    ------
+    NotFitsError
+        If it is no such file, or cut short.
+    """
+    with _open(path) as hdus:
+        image, weight = np.asarray(hdus["SCI", 1].data, np.float32), np.asarray(hdus["WHT", 1].data)
+        full = float(np.percentile(weight[weight > 0], 95)) if np.any(weight > 0) else 1.0
+        return Picture(
+            image=image,
+            good=(weight > _FULL_WEIGHT * full) & np.isfinite(image),
+            rejected=np.zeros(image.shape, bool),
+            unstable=None,
+            header=hdus[0].header,
+            wcs=WCS(hdus["SCI", 1].header),
+        )
+
+
+def drop_and_scale(header: Mapping[str, Any]) -> tuple[float, float]:
+    """Return pixfrac, and the size of an output pixel in input pixels, from a drizzled image's primary header."""
+    pixfrac, scale = float(header.get("D001PIXF", 1.0)), float(header.get("D001SCAL", 0.0))
+    native = float(header.get("D001ISCL", 0.0))
+    return pixfrac, scale / native if scale and native else 1.0
+
+
+def read_ramp(path: Path) -> Ramp:
+    """Read the reads of an IMA whose ramp fit was left out (CRCORR=OMIT), in electron/s.
+
+    Raises
+    ------
+    BadFileError
+        If it is not such a file: flags of an earlier ramp fit would break the new one.
+    """
+    with _open(path) as hdus:
+        header = hdus[0].header
+        if header.get("CRCORR") == "COMPLETE" or "ELECTRONS/S" not in str(hdus["SCI", 1].header.get("BUNIT")):
+            raise BadFileError(path, "its ramp fit was done, or it is not in electron/s", "calibrate with CRCORR=OMIT")
+        gain = float(np.mean([header[f"ATODGN{amp}"] for amp in "ABCD"]))
+        versions = range(int(header["NSAMP"]), 0, -1)
+        times = np.array([hdus["SCI", v].header["SAMPTIME"] for v in versions], np.float64)
+        times[0] = 0.0
+        counts, error = (_stack(hdus, name, versions, np.float32) for name in ("SCI", "ERR"))
+        dq = _stack(hdus, "DQ", versions, np.int16)
+    for cube in (counts, error):
+        cube *= (times / gain).astype(np.float32)[:, None, None]
+    return Ramp(counts, error, dq, times, gain)
+
+
+def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mapping[str, Any]) -> None:
+    """Replace planes (SCI, ERR, DQ, SAMP, TIME) of an FLT, and set keywords of its primary header."""
+    with fits.open(path, memmap=False) as hdus:
+        for name, plane in planes.items():
+            header = hdus[name, 1].header
+            for keyword in ("NPIX1", "NPIX2", "PIXVALUE"):
+                header.remove(keyword, ignore_missing=True)
+            hdus[hdus.index_of((name, 1))] = fits.ImageHDU(plane, header)
+        hdus[0].header.update(keywords)
+        _replace(hdus, path)
+
+
+def stamp(path: Path, cards: Mapping[str, tuple[Any, str]], history: str) -> None:
+    """Write keywords with comments, and a line of history, into a primary header."""
+    with fits.open(path, memmap=False) as hdus:
+        for keyword, (value, comment) in cards.items():
+            hdus[0].header[keyword] = (value, comment)
+        hdus[0].header.add_history(history)
+        _replace(hdus, path)
+
+
+def copy_raw(original: Path, path: Path, keywords: Mapping[str, str]) -> None:
+    """Copy a raw file and set keywords of its primary header; the original is not touched."""
+    part = path.with_name(f".{path.name}.part")
+    shutil.copyfile(original, part)
+    with fits.open(part, mode="update", do_not_scale_image_data=True) as hdus:
+        hdus[0].header.update(keywords)
+    part.replace(path)
+
+
+def header_of(path: Path) -> fits.Header:
+    """Return the primary header.
+
+    Raises
+    ------
+    NotFitsError
+        If it is no FITS file.
+    """
+    with _open(path) as hdus:
+        return hdus[0].header
+
+
+def member_types(asn: Path) -> dict[str, str]:
+    """Return the exposures of an association table and their type (EXP-DTH, EXP-RP1, ...)."""
+    with _open(asn) as hdus:
+        rows = [(str(row["MEMNAME"]).strip().lower(), str(row["MEMTYPE"]).strip().upper()) for row in hdus[1].data]
+    return {name: kind for name, kind in rows if kind.startswith("EXP")}
+
+
+def _stack(hdus: fits.HDUList, name: str, versions: range, kind: type[Any]) -> NDArray[Any]:
+    """Return a plane of every read, reference pixels left out."""
+    shape = hdus["SCI", 1].data.shape
+    inner = slice(BORDER, -BORDER)
+    return np.stack([_plane(hdus[name, v], shape)[inner, inner].astype(kind) for v in versions])
+
+
+def _plane(hdu: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the pixels of an extension, constant planes included."""
+    if hdu.data is None:
+        return np.full(shape, hdu.header.get("PIXVALUE", 0))
+    return np.asarray(hdu.data)
+
+
+def _replace(hdus: fits.HDUList, path: Path) -> None:
+    """Write beside and rename into place."""
+    part = path.with_name(f".{path.name}.part")
+    hdus.writeto(part, overwrite=True, output_verify="silentfix")
+    part.replace(path)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[fits.HDUList]:
+    """Open a FITS file for reading; what astropy says of a bad one becomes one line."""
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            yield hdus
+    except (KeyError, IndexError, AttributeError) as error:
+        raise NotFitsError(path, f"not the WFC3 file expected ({error})", "fetch it again") from error
+    except (TypeError, ValueError, OSError) as error:
+        raise NotFitsError(path, "not a FITS file, or its data end too early", "fetch it again") from error

@@ -1,0 +1,202 @@
+"""Files of a dataset for its repair: from MAST, the public bucket or a folder, originals kept as they came."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from wfc3tvb.config import Services
+from wfc3tvb.errors import BadArgumentError, MissingProductError, RefusedError
+from wfc3tvb.io.images import header_of, member_types
+from wfc3tvb.io.local import LocalSource
+from wfc3tvb.io.places import BucketFiles, MastFiles, has_s3
+from wfc3tvb.names import GRISMS
+from wfc3tvb.pipeline.parallel import stage
+from wfc3tvb.pipeline.repair_plan import Repair
+
+
+class Products(Protocol):
+    """A place that gives whole files."""
+
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        """Bring ``<rootname>_<suffix>.fits`` into `folder` and return its path.
+
+        Raises
+        ------
+        MissingProductError
+            If there is no such file.
+        ServiceError
+            If it cannot be had.
+        """
+
+
+@dataclass(frozen=True)
+class LocalProducts:
+    """Files in a folder; copied, so that the originals stay what they are."""
+
+    source: LocalSource
+
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        """Copy a file; see `Products`."""
+        found = self.source.path(rootname, suffix)
+        if found is None:
+            place = str(self.source.folder)
+            raise MissingProductError(place, f"there is no {rootname}_{suffix}.fits", "fetch it, or --source mast")
+        path = folder / found.name
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        shutil.copyfile(found, part)
+        return part.replace(path)
+
+
+@dataclass(frozen=True)
+class RemoteProducts:
+    """Files from the public bucket where s3fs is installed, else (or where it lacks one) from MAST."""
+
+    services: Services = field(default_factory=Services)
+    s3: bool = False
+
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        """Fetch a file; see `Products`."""
+        if self.s3:
+            try:
+                return _bucket(self.services).download(rootname, suffix, folder)
+            except MissingProductError:
+                pass
+        return MastFiles(self.services).download(rootname, suffix, folder)
+
+
+@cache
+def _bucket(services: Services) -> BucketFiles:
+    """Return this process's client of the bucket."""
+    return BucketFiles(services)
+
+
+def open_products(place: str | Path, services: Services | None = None) -> Products:
+    """Return the place that a name or a folder means: auto, s3, mast, or a folder.
+
+    Raises
+    ------
+    BadArgumentError
+        If it is none of these, or S3 is asked for without s3fs.
+    """
+    services = services or Services()
+    if place in ("auto", "mast"):
+        return RemoteProducts(services, s3=place == "auto" and has_s3())
+    if place == "s3":
+        if not has_s3():
+            raise BadArgumentError("S3 needs the s3fs package: pip install 'wfc3tvb[s3]'")
+        return RemoteProducts(services, s3=True)
+    return LocalProducts(LocalSource(Path(place)))
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A dataset whose files are there.
+
+    Attributes
+    ----------
+    repair : Repair
+        What is to be done.
+    folder : Path
+        Its folder: ``orig/`` holds what came, ``work/`` is scratch.
+    notes : tuple of str
+        What to know of the files.
+    """
+
+    repair: Repair
+    folder: Path
+    notes: tuple[str, ...] = ()
+
+    def raw(self, rootname: str) -> Path:
+        """Return the raw file as it came."""
+        return self.folder / "work" / "raw" / f"{rootname}_raw.fits"
+
+    @property
+    def raws(self) -> list[Path]:
+        """All raw files."""
+        return [self.raw(member.rootname) for member in self.repair.members]
+
+
+@dataclass(frozen=True)
+class FetchDataset:
+    """The worker that fetches: what is there already is not fetched again."""
+
+    products: Products
+    outdir: Path
+
+    def __call__(self, repair: Repair) -> Fetched:
+        """Fetch ASN, RAW and SPT, and the archive's FLT and DRZ where it has them.
+
+        Raises
+        ------
+        TvbError
+            With stage ``fetch``.
+        """
+        with stage("fetch"):
+            refuse(repair)
+            folder = self.outdir.absolute() / repair.dataset
+            orig, raw = folder / "orig", folder / "work" / "raw"
+            for each in (orig, raw):
+                each.mkdir(parents=True, exist_ok=True)
+            for member in repair.members:
+                self._get(member.rootname, "raw", raw)
+                for suffix in ("spt", "flt"):
+                    self._get_if_there(member.rootname, suffix, orig)
+            if repair.association:
+                self._get_if_there(repair.association, "asn", orig)
+                self._get_if_there(repair.association, "drz", orig)
+            fetched = Fetched(repair, folder)
+            notes = check(fetched.raws, orig / f"{repair.dataset}_asn.fits")
+            return Fetched(repair, folder, notes)
+
+    def _get(self, name: str, suffix: str, folder: Path) -> None:
+        if not (folder / f"{name}_{suffix}.fits").exists():
+            self.products.download(name, suffix, folder)
+
+    def _get_if_there(self, name: str, suffix: str, folder: Path) -> None:
+        try:
+            self._get(name, suffix, folder)
+        except MissingProductError:
+            return
+
+
+def refuse(repair: Repair) -> None:
+    """Raise `RefusedError` for what this package does not repair, before anything is fetched."""
+    for member in repair.members:
+        if member.filter in GRISMS:
+            reason = "grism exposures are not repaired: their background varies over the detector (WFC3 ISR 2020-04)"
+            raise RefusedError(repair.dataset, reason)
+        for flag, words in (("moving_target", "a moving target"), ("scan", "a spatial scan")):
+            if flag in member.flags:
+                raise RefusedError(repair.dataset, f"{member.rootname} is {words}: not repaired")
+
+
+def check(raws: Sequence[Path], asn: Path) -> tuple[str, ...]:
+    """Return what is unusual of a dataset's exposures.
+
+    Raises
+    ------
+    RefusedError
+        If they cannot be combined: several filters, or repeat observations.
+    """
+    headers = {path.name[:9]: header_of(path) for path in raws}
+    filters = {str(header.get("FILTER")) for header in headers.values()}
+    if len(filters) > 1:
+        raise RefusedError(asn.name[:9], f"its exposures have several filters: {', '.join(sorted(filters))}")
+    if asn.exists() and any("RP" in kind for kind in member_types(asn).values()):
+        raise RefusedError(asn.name[:9], "repeat observations (EXP-RPT) are not combined here")
+    notes = []
+    sequences = {f"{header.get('SAMP_SEQ')}/{header.get('NSAMP')}" for header in headers.values()}
+    if len(sequences) > 1:
+        notes.append(f"sample sequences differ: {', '.join(sorted(sequences))}")
+    for name, header in headers.items():
+        if str(header.get("EXPFLAG") or "NORMAL").strip() != "NORMAL":
+            notes.append(f"{name}: EXPFLAG {header['EXPFLAG']}")
+        if str(header.get("FGSLOCK") or "FINE").strip() not in ("FINE", "FINE/GYRO"):
+            notes.append(f"{name}: guide stars {header['FGSLOCK']}")
+    return tuple(notes)

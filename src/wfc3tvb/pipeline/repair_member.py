@@ -1,0 +1,228 @@
+"""One exposure, calibrated again by a method: an FLT, and what made it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from wfc3tvb import __version__
+from wfc3tvb.calibration.rampfit import fit_ramps
+from wfc3tvb.errors import CalibrationError, RefusedError
+from wfc3tvb.io.crds import References
+from wfc3tvb.io.images import Ramp, copy_raw, header_of, read_ramp, stamp, write_planes
+from wfc3tvb.names import DQ
+from wfc3tvb.pipeline.parallel import stage
+from wfc3tvb.pipeline.repair_plan import Member
+from wfc3tvb.science.flatten import flatten, left_out_of, recover_saturated, stitch
+
+#: Switch that each method gives to the engine; flatten and mask_reads fit the ramp afterwards, in memory.
+_SWITCH = {"omit": "omit", "flatten": "omit", "mask_reads": "omit", "perform": "perform"}
+#: Flags that the engine may have left in the FLT for a ramp that was not fitted.
+_SATURATED = int(DQ.SATPIXEL)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """An exposure calibrated again.
+
+    Attributes
+    ----------
+    flt : str
+        The file.
+    engine, engine_version : str
+        What ran.
+    exptime : float
+        Time that the image stands for [s].
+    wall_s : float
+        Time taken [s].
+    warnings : tuple of str
+        What the engine said.
+    """
+
+    flt: str
+    engine: str
+    engine_version: str
+    exptime: float
+    wall_s: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CalibrateMember:
+    """Calibrates exposures of one dataset; what is done by the same settings is not done again.
+
+    Attributes
+    ----------
+    engine : str
+        auto, native or calwf3.
+    recover : bool
+        Whether to recover pixels that saturate only in the last reads.
+    work : Path
+        Scratch folder of the dataset.
+    """
+
+    engine: str
+    recover: bool
+    work: Path
+
+    def __call__(self, member: Member, raw: Path, references: References) -> Calibrated:
+        """Return the exposure's new FLT.
+
+        Raises
+        ------
+        TvbError
+            With stage ``calibrate``.
+        """
+        folder = self.work / member.rootname / member.method
+        done, signature = folder / "done.json", self._signature(member, references)
+        if (before := _resumed(done, signature)) is not None:
+            return before
+        with stage("calibrate"):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            made = self._calibrate(member, raw, references, folder)
+            _check(Path(made.flt), member)
+            stamp(Path(made.flt), _cards(member, made, references), f"wfc3tvb {__version__}: {member.method}")
+        done.write_text(json.dumps({"signature": signature, "made": asdict(made)}))
+        return made
+
+    def _signature(self, member: Member, references: References) -> dict[str, Any]:
+        """Return what decides the result."""
+        return {
+            "method": member.method, "engine": self.engine, "recover": self.recover, "version": __version__,
+            "cumulative": list(member.cumulative), "affected": list(member.affected), "sha1": dict(references.sha1),
+        }  # fmt: skip
+
+    def _calibrate(self, member: Member, raw: Path, references: References, folder: Path) -> Calibrated:
+        from wfc3tvb.pipeline.calibrate import calibrate
+
+        copy = folder / raw.name
+        switches = {key: f"iref${name}" for key, name in references.names.items()} | {"CRCORR": "PERFORM"}
+        copy_raw(raw, copy, switches | {"CRDS_CTX": references.context})
+        finish = self._finish(member)
+        (result,) = calibrate(
+            [copy], engine=self.engine, crcorr=_SWITCH[member.method], write_ima=finish is not None,
+            overwrite=True, iref=references.folder,
+        )  # fmt: skip
+        copy.unlink()
+        exptime = float(header_of(result.flt)["EXPTIME"])
+        if finish is not None:
+            if result.ima is None:
+                raise CalibrationError(member.rootname, "the engine wrote no IMA")
+            exptime = finish(result.ima, result.flt, member)
+            result.ima.unlink()
+        made = result.engine, result.engine_version, exptime, result.wall_s, tuple(result.warnings)
+        return Calibrated(str(result.flt), *made)
+
+    def _finish(self, member: Member) -> Callable[[Path, Path, Member], float] | None:
+        """Return what is done to the engine's image, from the reads."""
+        finish = {"flatten": _flatten, "mask_reads": _mask_reads}.get(member.method)
+        return _recover if finish is None and member.method == "omit" and self.recover else finish
+
+
+def _resumed(done: Path, signature: dict[str, Any]) -> Calibrated | None:
+    """Return what an earlier run made by the same settings, if it is there."""
+    if not done.exists():
+        return None
+    record = json.loads(done.read_text())
+    made = record["made"] | {"warnings": tuple(record["made"]["warnings"])}
+    same = record["signature"] == signature and Path(made["flt"]).exists()
+    return Calibrated(**made) if same else None
+
+
+def _check(flt: Path, member: Member) -> None:
+    """Make sure that the image is what was asked for: calwf3 takes its switches from more than one place."""
+    found = str(header_of(flt).get("CRCORR", "")).strip()
+    wanted = "OMIT" if member.method == "omit" else "COMPLETE"
+    if found != wanted:
+        raise CalibrationError(member.rootname, f"CRCORR is {found} in the FLT, not {wanted}")
+
+
+def _cards(member: Member, made: Calibrated, references: References) -> dict[str, tuple[Any, str]]:
+    left_out = set(member.affected) if member.method == "mask_reads" else set()
+    reads = [k for k in range(1, member.nsamp) if k not in left_out]
+    return {
+        "TVBMETH": (member.method, "repair of the variable background"),
+        "TVBENG": (f"{made.engine} {made.engine_version}"[:60], "engine of the calibration"),
+        "TVBVER": (__version__, "version of wfc3tvb"),
+        "TVBREADS": (_ranges(reads), "reads used, in time order"),
+        "TVBCTX": (references.context, "CRDS context of the references"),
+    }
+
+
+def _ranges(reads: list[int]) -> str:
+    """Return numbers as ranges: 1-5,8-15."""
+    parts: list[list[int]] = []
+    for k in reads:
+        if parts and k == parts[-1][1] + 1:
+            parts[-1][1] = k
+        else:
+            parts.append([k, k])
+    return ",".join(f"{first}-{last}" if last > first else str(first) for first, last in parts)
+
+
+# --- what is done with the reads -----------------------------------------------------------------------------------
+
+
+def _flatten(ima: Path, flt: Path, member: Member) -> float:
+    """Fit the ramps again with the sky's curve made straight."""
+    ramp = read_ramp(ima)
+    counts = flatten(ramp.counts, ramp.times[1:], _curve(member, ramp), ramp.gain)
+    return _refit(Ramp(counts, ramp.error, ramp.dq, ramp.times, ramp.gain), flt, {"CRCORR": "COMPLETE"})
+
+
+def _mask_reads(ima: Path, flt: Path, member: Member) -> float:
+    """Fit the ramps again without the affected reads, also in pixels flagged for good."""
+    ramp = read_ramp(ima)
+    n = len(ramp.times) - 1
+    if not member.affected:
+        raise RefusedError(member.rootname, "mask_reads was asked for, but no read is known to be affected; use omit")
+    try:
+        stitched = stitch(n, ramp.times, member.affected)
+    except ValueError as error:
+        raise RefusedError(member.rootname, f"mask_reads leaves too little: {error}; use omit") from error
+    reads = stitched.reads
+    counts = left_out_of(ramp.counts, stitched)
+    kept = Ramp(counts, ramp.error[reads], ramp.dq[reads], stitched.times, ramp.gain)
+    exptime = float(stitched.times[-1])
+    return _refit(kept, flt, {"CRCORR": "COMPLETE", "EXPTIME": exptime})
+
+
+def _refit(ramp: Ramp, flt: Path, keywords: dict[str, Any]) -> float:
+    """Fit ramps, put the image into the FLT and return its exposure time [s]."""
+    fit = fit_ramps(ramp.counts, ramp.error, ramp.dq, ramp.times, gain=ramp.gain)
+    gain = np.float32(ramp.gain)
+    write_planes(
+        flt,
+        {"SCI": fit.rate * gain, "ERR": fit.error * gain, "DQ": fit.dq, "SAMP": fit.samples, "TIME": fit.time},
+        keywords,
+    )
+    return float(header_of(flt)["EXPTIME"])
+
+
+def _recover(ima: Path, flt: Path, member: Member) -> float:
+    """Take pixels that saturate only in the last reads from their last good read."""
+    ramp = read_ramp(ima)
+    times = ramp.times[1:]
+    rates = ramp.counts[1:] * (ramp.gain / times).astype(np.float32)[:, None, None]
+    saturated = (ramp.dq[1:] & _SATURATED) != 0
+    image, dq = (np.array(fits.getdata(flt, name, 1)) for name in ("SCI", "DQ"))
+    image, recovered = recover_saturated(image, rates, saturated, times, _curve(member, ramp))
+    dq[recovered] &= ~_SATURATED
+    write_planes(flt, {"SCI": image, "DQ": dq}, {})
+    return float(header_of(flt)["EXPTIME"])
+
+
+def _curve(member: Member, ramp: Ramp) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the sky's cumulative rate at every read of a ramp [electron/s]."""
+    if len(member.cumulative) != len(ramp.times) - 1:
+        problem = f"the catalog has {len(member.cumulative)} reads of it, the file {len(ramp.times) - 1}"
+        raise CalibrationError(member.rootname, f"{problem}; survey it again")
+    return np.array(member.cumulative, np.float64)
