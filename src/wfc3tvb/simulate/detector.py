@@ -108,7 +108,8 @@ def make_detector(seed: int, frame: Frame) -> Detector:
     border[frame.inner] = False
     maps["dark"][border] = 0
     maps["flags"][border] = 0
-    maps["zero"][border] += _BORDER_LEVEL
+    # One level for all: where it varies, calwf3's clipped mean of the reference pixels jumps by several DN a read.
+    maps["zero"][border] = _ZERO_LEVEL + _BORDER_LEVEL
     maps["read_noise"][border] = np.median(maps["read_noise"])
     return Detector(seed=seed, frame=frame, **maps)
 
