@@ -38,7 +38,8 @@ class Pane:
 def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
     """Draw the curves of several exposures in one grid, on one scale.
 
-    Points are interval rates with their errors, the line is the cumulative rate; grey is Earth's shadow.
+    Points are interval rates with their errors (small and grey where too short to be used), the line is the cumulative
+    rate; the shade is Earth's shadow.
     """
     columns = min(columns, len(measured))
     lines = -(-len(measured) // columns)
@@ -68,11 +69,9 @@ def _scale(measured: Sequence[Measurement]) -> tuple[float, float]:
 def _curve(axis: Axes, one: Measurement) -> None:
     row = one.exposure
     reads = [read for read in one.reads if read["rate"] is not None]
-    middle = [(read["t_start"] + read["t_end"]) / 2 for read in reads]
     color = CLASS_COLORS[row["tvb_class"]]
-    errors = [read["rate_err"] for read in reads]
-    rates = [read["rate"] for read in reads]
-    axis.errorbar(middle, rates, errors, fmt="o", ms=4, color=color, lw=1, label="between reads")
+    _points(axis, [read for read in reads if not read["used"]], fmt="o", ms=2, color="0.7", lw=0.5)
+    _points(axis, [read for read in reads if read["used"]], fmt="o", ms=4, color=color, lw=1, label="between reads")
     cumulative = [read["cumulative_rate"] for read in reads]
     axis.plot([read["t_end"] for read in reads], cumulative, color=BLUE, lw=1.2, label="cumulative")
     for read in one.reads:
@@ -84,6 +83,11 @@ def _curve(axis: Axes, one: Measurement) -> None:
     axis.grid(alpha=0.25, lw=0.5)
 
 
+def _points(axis: Axes, reads: Sequence[Row], **style: Any) -> None:
+    middle = [(read["t_start"] + read["t_end"]) / 2 for read in reads]
+    axis.errorbar(middle, [read["rate"] for read in reads], [read["rate_err"] for read in reads], **style)
+
+
 def images_figure(panes: Sequence[Pane], *, limits: tuple[float, float] | None = None) -> Figure:
     """Draw images side by side, each with the histogram of its sky under it.
 
@@ -92,7 +96,7 @@ def images_figure(panes: Sequence[Pane], *, limits: tuple[float, float] | None =
     panes : sequence of Pane
         The images.
     limits : (low, high), optional
-        One stretch for all [electron/s]; by default each shows its own median within 5 of its spreads.
+        One stretch for all [electron/s]; by default see `stretch`.
     """
     figure = Figure(figsize=(4.2 * len(panes), 6.6), layout="constrained")
     axes = figure.subplots(2, len(panes), squeeze=False, height_ratios=(2, 1))
@@ -105,12 +109,17 @@ def images_figure(panes: Sequence[Pane], *, limits: tuple[float, float] | None =
 
 def zoom_figure(panes: Sequence[Pane], *, size: int = 200) -> Figure:
     """Draw the middle `size` x `size` pixels of images at one stretch."""
-    low = min(stretch(pane.sky())[0] for pane in panes)
-    high = max(stretch(pane.sky())[1] for pane in panes)
+    low, high = common_stretch(panes)
     figure = Figure(figsize=(4.2 * len(panes), 4.4), layout="constrained")
     for axis, pane in zip(figure.subplots(1, len(panes), squeeze=False).flat, panes, strict=True):
         _image(axis, Pane(pane.title, middle(pane.image, size)), low, high)
     return figure
+
+
+def common_stretch(panes: Sequence[Pane]) -> tuple[float, float]:
+    """Return the widest limits of several images."""
+    limits = [stretch(pane.sky()) for pane in panes]
+    return min(low for low, _ in limits), max(high for _, high in limits)
 
 
 def middle(image: Image, size: int) -> Image:
@@ -119,11 +128,11 @@ def middle(image: Image, size: int) -> Image:
     return image[y : y + size, x : x + size]
 
 
-def stretch(sky: Image, width: float = 5.0) -> tuple[float, float]:
-    """Return the limits at which the sky and its noise are seen: median -2 and +`width` spreads (from percentiles)."""
-    low, center, high = np.percentile(sky, [15.865, 50.0, 84.135]) if sky.size else (0.0, 0.0, 1.0)
-    spread = max((high - low) / 2, 1e-4)
-    return float(center - width * spread), float(center + width * spread)
+def stretch(sky: Image) -> tuple[float, float]:
+    """Return limits that show the whole of the sky: 5 spreads about the median, more where peaks lie further out."""
+    lowest, low, center, high = np.percentile(sky, [0.5, 15.865, 50.0, 84.135]) if sky.size else (0.0, 0.0, 0.0, 1.0)
+    half = max(5 * (high - low) / 2, 1.2 * (center - lowest), 1e-4)
+    return float(center - half), float(center + half)
 
 
 def _image(axis: Axes, pane: Pane, low: float, high: float) -> None:

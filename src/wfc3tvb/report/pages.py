@@ -129,7 +129,10 @@ def _by_sun(catalog: Catalog, out: Path) -> Illustration | None:
 
 def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: Path) -> Illustration:
     rows = catalog.query("visit_reads", visit=visit).to_arrow_table()
-    caption = "Points: sky between reads; line: cumulative rate; grey: Earth's shadow. One scale for all."
+    caption = (
+        "Points: sky between reads (small and grey: too short to be used); line: cumulative rate; shaded: Earth's "
+        "shadow. One scale for all."
+    )
     return _illustration("Curves", caption, curves_figure(measured), rows, out / f"{visit}_curves")
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.products import read_image
-from wfc3tvb.report.figures import Pane, images_figure, zoom_figure
+from wfc3tvb.report.figures import Pane, common_stretch, images_figure, zoom_figure
 
 #: Name, title, caption, figure.
 Picture = tuple[str, str, str, Figure]
@@ -80,4 +80,6 @@ def _zoom(row: Row) -> Picture:
 
 def _drizzled(row: Row) -> Picture:
     caption = "The association's drizzled image, the archive's and ours, with the histograms of their sky."
-    return f"{row['dataset']}_drz", f"{row['dataset']}, drizzled", caption, images_figure(_panes(row))
+    panes = _panes(row)
+    figure = images_figure(panes, limits=common_stretch(panes))
+    return f"{row['dataset']}_drz", f"{row['dataset']}, drizzled", caption, figure
