@@ -12,7 +12,7 @@ from astropy.time import Time
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import Row
-from wfc3tvb.names import is_association, split_filename
+from wfc3tvb.names import is_association, is_dataset_name, split_filename
 from wfc3tvb.schema import TABLES
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _row(result: dict[str, Any], dates: dict[str, float | None]) -> Row:
     proposal, sun = result.get("sci_pep_id"), result.get("sci_sun_alt")
     return TABLES["datasets"].empty_row() | {
         "dataset": name,
-        "asn_id": name if is_association(name) else None,
+        "asn_id": _association(name, _text(result.get("sci_asn_id"))),
         "instrument_config": _text(result.get("sci_instrument_config")),
         "filters": _text(result.get("sci_spec_1234")),
         "proposal_id": None if proposal is None else int(proposal),
@@ -82,6 +82,13 @@ def _row(result: dict[str, Any], dates: dict[str, float | None]) -> Row:
         "generation_date": dates["sci_generation_date"],
         "members": [],
     }
+
+
+def _association(name: str, stated: str | None) -> str | None:
+    """Return the association of a dataset: MAST also lists products of a part of one (ic6g07021 of ic6g07020)."""
+    if stated is not None and is_dataset_name(stated):
+        return stated.lower()
+    return name if is_association(name) else None
 
 
 def _mjds(texts: Sequence[str | None]) -> list[float | None]:

@@ -163,7 +163,7 @@ def _mission_row(row: Row, dates: dict[str, str]) -> Row:
         "sci_data_set_name": name, "sci_targname": row["target_name"], "sci_instrume": "WFC3  ",
         "sci_spec_1234": row["filters"], "sci_actual_duration": (row["stop_time"] - row["start_time"]) * 86400,
         "sci_start_time": dates["start_time"], "sci_stop_time": dates["stop_time"], "sci_pep_id": row["proposal_id"],
-        "sci_pi_last_name": f"{row['pi']:<20}", "sci_asn_id": name if row["asn_id"] else None,
+        "sci_pi_last_name": f"{row['pi']:<20}", "sci_asn_id": (row["asn_id"] or "none").upper(),
         "sci_instrument_config": f"{row['instrument_config']:<12}", "sci_sun_alt": row["sun_alt"],
         "sci_generation_date": dates["generation_date"], "sci_ra": row.get("ra", 0.0), "sci_dec": row.get("dec", 0.0),
         "ang_sep": None, "search_pos": None, "search_key": f"HST{name}",
