@@ -93,7 +93,7 @@ def read_flt(path: Path) -> Picture:
             rejected=(dq & DRIZZLE_CR) != 0,
             unstable=float(np.mean((dq & int(DQ.UNSTABLE)) != 0)),
             header=hdus[0].header,
-            wcs=WCS(hdus["SCI", 1].header, hdus),
+            wcs=WCS(hdus["SCI", 1].header, hdus, fix=False),
         )
 
 
@@ -114,7 +114,7 @@ def read_drz(path: Path) -> Picture:
             rejected=np.zeros(image.shape, bool),
             unstable=None,
             header=hdus[0].header,
-            wcs=WCS(hdus["SCI", 1].header),
+            wcs=WCS(hdus["SCI", 1].header, fix=False),
         )
 
 

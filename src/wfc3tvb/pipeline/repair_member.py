@@ -150,7 +150,7 @@ def _cards(member: Member, made: Calibrated, references: References) -> dict[str
     reads = [k for k in range(1, member.nsamp) if k not in left_out]
     return {
         "TVBMETH": (member.method, "repair of the variable background"),
-        "TVBENG": (f"{made.engine} {made.engine_version}"[:60], "engine of the calibration"),
+        "TVBENG": (f"{made.engine} {made.engine_version}"[:40], "engine"),
         "TVBVER": (__version__, "version of wfc3tvb"),
         "TVBREADS": (_ranges(reads), "reads used, in time order"),
         "TVBCTX": (references.context, "CRDS context of the references"),

@@ -101,13 +101,14 @@ def prove_exposure(member: Member, before: Path, after: Path, stars: NDArray[np.
     old, new = read_flt(before), read_flt(after)
     noise = expected_noise(member) or 0.05
     good = old.good & new.good
-    sky = good & ~compare.source_mask(new.image, good)
-    pair = tuple(_statistics(before, each, sky, noise) for each in (old, new))
+    # Each by its own mask: cosmic rays that `omit` leaves in cover pixels that are noisy, but sky, in the other.
+    skies = (good & ~compare.source_mask(old.image, good), good & ~compare.source_mask(new.image, good))
+    pair = tuple(_statistics(before, each, sky, noise) for each, sky in zip((old, new), skies, strict=True))
     places = _places(new.wcs, stars) if stars is not None else find_stars(old.image, good, noise, pair[0].level)
     fault = 0.0 if member.sky_mean is None else pair[0].level - member.sky_mean
     usable = (old.good, new.good & ~new.rejected)
     flux = flux_ratio(old.image, new.image, usable, (places, places), noise, level_fault=fault)
-    write_figures(proof, (old, new), (sky, sky), noise, member.method)
+    write_figures(proof, (old, new), skies, noise, member.method)
     judged = compare.verdict(*pair, true_level=_true_level(member), level_err=LEVEL_ERR, flux=flux)
     reason = judged.reason if member.repaired else "recalibrated with the same references, not repaired"
     accepted = judged.accepted if member.repaired else None
@@ -124,7 +125,14 @@ def stars_of(drizzled: Path) -> NDArray[np.float64]:
 
 
 def prove_drizzled(
-    before: Path, after: Path, noise: float | None, proof: Path, *, method: str, stars: NDArray[np.float64], fault: float
+    before: Path,
+    after: Path,
+    noise: float | None,
+    proof: Path,
+    *,
+    method: str,
+    stars: NDArray[np.float64],
+    fault: float,
 ) -> Proof:
     """Compare drizzled images.
 

@@ -23,7 +23,7 @@ _BINS_PER_NOISE, _SMOOTHING = 8, 0.4
 #: A peak stands this fraction of the highest, and this many counting errors, above the saddle next to it.
 _PROMINENCE, _PROMINENCE_ERRORS = 0.03, 6.0
 #: Smoothing [pixel], threshold [sigma] and growth [pixel] of the source mask.
-_SOURCE_SMOOTHING, _SOURCE_SIGMA, _SOURCE_GROWTH = 1.5, 3.0, 4
+_SOURCE_SMOOTHING, _SOURCE_SIGMA, _SOURCE_GROWTH = 1.5, 3.0, 3
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class FluxRatio:
-    """Flux of the same stars, after over before: median, its error, number of stars, median shift [pixel]."""
+    """Flux of the same stars, after over before: ratio, its error, number of stars, median shift [pixel]."""
 
     ratio: float
     error: float

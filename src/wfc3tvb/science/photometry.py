@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
-from numpy.typing import NDArray
 from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture
-from photutils.centroids import centroid_2dg, centroid_sources
 from photutils.detection import DAOStarFinder
+from photutils.utils.exceptions import NoDetectionsWarning
 
 from wfc3tvb.science.compare import Bools, Floats, FluxRatio, Image
 
@@ -40,7 +41,9 @@ def find_stars(image: Image, good: Bools, noise: float, level: float) -> Floats:
         x, y (0-based pixels).
     """
     finder = DAOStarFinder(_FOUND * noise, FWHM, sharpness_range=(0.3, 1.1), roundness_range=(-0.7, 0.7))
-    found = finder(np.where(good, image - level, 0.0), mask=~good)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoDetectionsWarning)
+        found = finder(np.where(good, image - level, 0.0), mask=~good)
     if found is None:
         return np.empty((0, 2))
     order = np.argsort(-np.asarray(found["flux"]))
@@ -67,7 +70,7 @@ def flux_ratio(
     *,
     level_fault: float = 0.0,
 ) -> FluxRatio | None:
-    """Return the median flux of stars, after over before.
+    """Return the flux of stars, after over before.
 
     Parameters
     ----------
@@ -95,13 +98,25 @@ def flux_ratio(
         keep = ok_before & ok_after & (snr > _COMPARED) & (flux_before > 0)
     if np.count_nonzero(keep) < MIN_STARS:
         return None
-    ratio = flux_after[keep] / flux_before[keep]
-    centre = float(np.median(ratio))
-    scatter = 1.4826 * float(np.median(np.abs(ratio - centre)))
-    fault = float(np.median(abs(level_fault) * np.pi * RADIUS**2 / flux_before[keep]))
-    error = float(np.sqrt((1.2533 * scatter) ** 2 / ratio.size + _FLOOR**2 + fault**2))
+    ratio, error = _combined(flux_before[keep], flux_after[keep], snr[keep], level_fault)
     shift = _shift(before, after, positions[0][keep], positions[1][keep])
-    return FluxRatio(centre, error, int(ratio.size), shift)
+    return FluxRatio(ratio, error, int(np.count_nonzero(keep)), shift)
+
+
+def _combined(before: Floats, after: Floats, snr: Floats, level_fault: float) -> tuple[float, float]:
+    """Return the mean ratio of fluxes weighted by their errors, without outliers, and its error.
+
+    The fault of the level is common to all stars, so it does not average out; bright stars feel it least.
+    """
+    ratio, fault = after / before, abs(level_fault) * np.pi * RADIUS**2 / before
+    scatter = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
+    inside = np.abs(ratio - np.median(ratio)) <= 5 * np.hypot(scatter, fault) + 1e-9
+    ratio, fault, snr = ratio[inside], fault[inside], snr[inside]
+    weight = 1.0 / (2 / snr**2 + fault**2 + _FLOOR**2)
+    weight /= weight.sum()
+    mean = float(weight @ ratio)
+    own = np.sqrt(weight**2 @ np.maximum((ratio - mean) ** 2, 2 / snr**2))
+    return mean, float(np.sqrt(own**2 + (weight @ fault) ** 2 + _FLOOR**2))
 
 
 def _fluxes(image: Image, usable: Bools, positions: Floats) -> tuple[Floats, Bools]:
@@ -125,8 +140,9 @@ def _shift(before: Image, after: Image, at_before: Floats, at_after: Floats) -> 
     return float(np.nanmedian(np.hypot(*moved.T)))
 
 
-def _centroids(image: Image, positions: NDArray[np.float64]) -> Floats:
-    x, y = centroid_sources(
-        np.nan_to_num(image), positions[:, 0], positions[:, 1], box_size=5, centroid_func=centroid_2dg
-    )
-    return np.column_stack([x, y])
+def _centroids(image: Image, positions: Floats) -> Floats:
+    """Return the centres of light above the ring's median."""
+    filled = np.nan_to_num(image)
+    sky = np.atleast_1d(ApertureStats(filled, CircularAnnulus(positions, *RING)).median)
+    found = ApertureStats(filled, CircularAperture(positions, RADIUS), local_bkg=sky).centroid
+    return np.atleast_2d(np.asarray(found, np.float64))
