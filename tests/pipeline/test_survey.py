@@ -46,6 +46,15 @@ def test_every_member_gets_its_rows_and_provenance(catalog: Catalog) -> None:
     assert report.n_bytes == 100
 
 
+def test_flagged_exposures_of_several_classes_in_one_dataset_all_count(catalog: Catalog) -> None:
+    def mixed(cube: Any, orbit: None, settings: MeasureSettings) -> Any:
+        measured = measure_fake(cube, orbit, settings)
+        tvb_class = "severe" if cube.rootname[7] == "0" else "moderate"
+        return replace(measured, exposure=measured.exposure | {"flagged": True, "tvb_class": tvb_class})
+
+    assert real_survey(catalog, Selection(), source=FakeSource(4), measure=mixed).n_flagged == 4
+
+
 def test_a_second_run_has_nothing_to_do(catalog: Catalog) -> None:
     survey(catalog, Selection(), source=FakeSource(8))
     version = catalog.snapshots["datasets"].version

@@ -66,7 +66,7 @@ def _mean(values: Floats) -> np.float32:
 
 def _standard_deviation(values: Floats) -> np.float32:
     n, mean = values.size, _mean(values)
-    variance = np.float32(n / (n - 1) * (_sum(values * values) / n - float(np.float32(mean * mean))))
+    variance = np.float32(n / (n - 1) * (_sum(values * values) / n - float(mean) * float(mean)))
     return np.float32(np.sqrt(float(variance))) if variance > 0 else np.float32(0)
 
 

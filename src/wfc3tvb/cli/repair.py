@@ -83,6 +83,8 @@ def _plain(result: Any) -> dict[str, Any]:
 @click.option("--keep", is_flag=True, help="Keep the scratch files.")
 @click.option("--keep-best", is_flag=True, help="Link the best product of each association into best/.")
 @click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
+@click.option("--references", type=click.Choice(["crds", "header"]), default="crds", show_default=True,
+              help="crds asks CRDS; header takes what the RAW headers name from the folder iref.")
 @click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), default=Path("tvb-products"),
               show_default=True, help="Folder of the products.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done: associations, bytes, references, time.")
@@ -121,12 +123,45 @@ def reprocess(
 def _say_plan(plan: Any, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from wfc3tvb.report import terminal
+
     if as_json:
         print_json(asdict(plan))
+        return
+    for name in plan.unflagged:
+        show(f"{name}: nothing is flagged, so nothing is repaired")
+    if not plan.datasets:
+        show(f"nothing to do ({plan.n_known} repaired before by the same method)")
+        return
+    methods = ", ".join(f"{n} by {method}" for method, n in plan.methods.items() if method != "perform")
+    sizes = f"{terminal.size(plan.fetch_bytes)} to fetch, {terminal.size(plan.scratch_bytes)} of scratch space"
+    show(
+        f"{len(plan.datasets)} datasets: {plan.n_repaired} exposures repaired ({methods}), "
+        f"{plan.n_recalibrated} recalibrated beside them, {plan.n_known} done before",
+        f"{sizes}; references: up to {plan.reference_mb:.0f} MB into {plan.reference_folder}",
+        f"about {terminal.duration(plan.wall_s)} on one process of up to {plan.peak_mb:.0f} MB "
+        + (f"(from {plan.measured_on} products made before)" if plan.measured_on else "(typical values)"),
+    )
 
 
 def _say_repair(report: Any, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from wfc3tvb.report import terminal
+
     if as_json:
         print_json(asdict(report))
+        return
+    if report.products:
+        show(terminal.repairs(report.products))
+    for row in report.products:
+        if row["accepted"] is not None:
+            show(f"{row['rootname'] or row['dataset']}: {row['accept_reason']}")
+    for row in report.failures:
+        show(terminal.failure(row))
+    took = terminal.duration(report.seconds)
+    show(
+        f"{report.n_repaired} datasets repaired in {took}, {report.n_failed} failed, {report.n_known} done before; "
+        f"products in {report.outdir}",
+        f"next: {report.next_command}",
+    )

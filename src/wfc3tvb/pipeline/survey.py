@@ -262,9 +262,11 @@ def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | N
     """Return the number of exposures per class, of flagged ones, and the dataset with most of these."""
     rows = plan.verdicts(catalog)
     classes: Counter[str] = Counter()
-    for tvb_class, _, _, n in rows:
+    flagged: Counter[str] = Counter()
+    for tvb_class, to_repair, dataset, n in rows:
         classes[tvb_class or "unscored"] += n
-    flagged = Counter({dataset: n for _, flagged, dataset, n in rows if flagged})
+        if to_repair:
+            flagged[dataset] += n
     ordered = {name: classes[name] for name in (*TVB_CLASSES, "unscored") if classes[name]}
     return ordered, flagged.total(), flagged.most_common(1)[0][0] if flagged else None
 
