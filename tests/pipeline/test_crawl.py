@@ -193,8 +193,8 @@ def test_a_dry_run_says_requests_and_bytes(s3: MastSource, catalog: Catalog) -> 
 
 
 def test_precision_decides_the_rows() -> None:
-    assert rows_for_precision(0.0007) == 78
-    assert rows_for_precision(0.0014) == 20
+    assert rows_for_precision(0.0009) == 79
+    assert rows_for_precision(0.0018) == 20
     assert rows_for_precision(1e-9) == 1014
     assert rows_for_precision(1.0) == 5
     with pytest.raises(BadArgumentError, match="above zero"):
