@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 
@@ -159,6 +159,20 @@ class BucketFiles:
                     self._moved[rootname, suffix] = path
                     return str(path)
         raise MissingProductError("S3", f"has no file {name}", "check the name, or use --source mast")
+
+
+Place = TypeVar("Place", MastFiles, BucketFiles)
+_own = threading.local()
+
+
+def files_of(kind: type[Place], services: Services) -> Place:
+    """Return this thread's client of a kind, made once; a process that was forked makes its own."""
+    clients: dict[object, Any] = _own.__dict__.setdefault("clients", {})
+    key = (kind, services, os.getpid())
+    if key not in clients:
+        clients[key] = kind(services)
+    found: Place = clients[key]
+    return found
 
 
 @contextmanager

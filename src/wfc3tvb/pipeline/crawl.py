@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +14,8 @@ from wfc3tvb.errors import BadArgumentError, MissingProductError
 from wfc3tvb.exposure import OrbitElements, ReadCube, Row
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.mast import mast_of
-from wfc3tvb.io.places import S3_EXTRA, BucketFiles, MastFiles, has_s3
-from wfc3tvb.io.ranges import TYPICAL_COST, Files, read_exposure
+from wfc3tvb.io.places import S3_EXTRA, BucketFiles, MastFiles, files_of, has_s3
+from wfc3tvb.io.ranges import TYPICAL_COST, read_exposure
 from wfc3tvb.pipeline.source import Source
 
 log = logging.getLogger(__name__)
@@ -46,7 +44,7 @@ class MastSource:
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
         """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
-        return read_exposure(_files(MastFiles, self.services), rootname, settings)
+        return read_exposure(files_of(MastFiles, self.services), rootname, settings)
 
     def size(self, rootname: str) -> tuple[int, int]:
         """Return the requests and bytes of a full frame of 16 reads; what it really is, only its header says."""
@@ -76,7 +74,7 @@ class S3Source(MastSource):
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
         """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
         try:
-            return read_exposure(_files(BucketFiles, self.services), rootname, settings)
+            return read_exposure(files_of(BucketFiles, self.services), rootname, settings)
         except MissingProductError as error:
             log.info("%s; asking MAST", error)
             return super().read(rootname, settings)
@@ -122,15 +120,3 @@ def rows_for_precision(precision: float) -> int:
         raise BadArgumentError(f"--precision {precision:g}: give a rate above zero, e.g. 0.001")
     n_pixels = (NOISE_PER_PIXEL / 100 / precision) ** 2
     return int(min(max(math.ceil(n_pixels / SKY_FRACTION / LINE), 5), LINE))
-
-
-_own = threading.local()
-
-
-def _files(kind: type[MastFiles] | type[BucketFiles], services: Services) -> Files:
-    """Return this thread's client of a kind; a process that was forked makes its own."""
-    clients: dict[object, Files] = _own.__dict__.setdefault("clients", {})
-    key = (kind, services, os.getpid())
-    if key not in clients:
-        clients[key] = kind(services)
-    return clients[key]
