@@ -159,7 +159,8 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> R
     association = _value(header, "ASN_ID", str)
     lone = association is None or association.upper() == "NONE"
     saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
-    flags = header_flags(header) + source_flags(mask.source_fraction, saturated)
+    flat = header.get("FLATCORR", "COMPLETE") == "COMPLETE"
+    flags = header_flags(header) + source_flags(mask.source_fraction, saturated, mask.unevenness if flat else 0.0)
     if unsteady(cube.t.tolist()):
         flags.append("bad_times")
     if cube.rows.size < cube.shape[0]:

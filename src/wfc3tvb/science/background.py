@@ -23,6 +23,8 @@ _HALF_BOX = 2
 _THRESHOLD = 2.5
 #: Width of the column blocks in which the sky level of the draft is found: scattered light varies along rows.
 _BLOCK = 128
+#: Cells a side in which the evenness of the sky is judged.
+_CELLS = 6
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,14 @@ class SkyMask:
         1 where a pixel is left out.
     source_fraction : float
         Fraction of the detector's good pixels that sources cover.
+    unevenness : float
+        Scatter of the level from cell to cell along columns, over the level: large where an extended source fills the
+        frame and there is no sky to be seen. Scattered light varies along rows and does not count.
     """
 
     skip: NDArray[np.uint8]
     source_fraction: float
+    unevenness: float
 
 
 def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
@@ -61,7 +67,28 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
         source[:, start:stop] = ~(block <= level + _THRESHOLD * scatter)
     n_good = int(np.count_nonzero(bad == 0))
     covered = np.count_nonzero(source & (bad == 0)) / n_good if n_good else 1.0
-    return SkyMask(skip=(source | (bad != 0)).astype(np.uint8), source_fraction=float(covered))
+    skip = (source | (bad != 0)).astype(np.uint8)
+    return SkyMask(skip=skip, source_fraction=float(covered), unevenness=_unevenness(smooth, skip))
+
+
+def _unevenness(smooth: NDArray[np.float32], skip: NDArray[np.uint8]) -> float:
+    """Return the scatter of cells about the median of their column of cells, noise taken off, over the level."""
+    step = max(1, smooth.shape[1] // 128)
+    values = np.where(skip[::step, ::step] == 0, smooth[::step, ::step], np.nan)
+    cells = [part for band in np.array_split(values, _CELLS) for part in np.array_split(band, _CELLS, axis=1)]
+    kept = [np.sort(cell[np.isfinite(cell)]).astype(float) for cell in cells]
+    if sum(cell.size >= 10 for cell in kept) < _CELLS**2 / 2:
+        return 1.0
+    nothing = [np.nan] * 3
+    quartiles = np.array([c[[c.size // 4, c.size // 2, 3 * c.size // 4]] if c.size >= 10 else nothing for c in kept])
+    median = quartiles[:, 1].reshape(_CELLS, _CELLS)
+    box = max(1.0, (2 * _HALF_BOX + 1) ** 2 / step**2)  # pixels of the smoothed image that share their noise
+    noise = 1.25 * (quartiles[:, 2] - quartiles[:, 0]) / 1.349 / np.sqrt([max(c.size, 1) / box for c in kept])
+    columns = [np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in median.T]
+    about = (median - np.array(columns)).ravel()
+    scatter = np.subtract(*np.nanpercentile(about, (84, 16))) / 2
+    excess = max(scatter**2 - float(np.nanmean(noise**2)), 0.0)
+    return float(np.sqrt(excess) / max(abs(float(np.nanmedian(median))), 1e-6))
 
 
 def _sky_of(values: NDArray[np.float32]) -> tuple[float, float]:

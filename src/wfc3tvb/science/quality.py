@@ -8,7 +8,10 @@ from typing import Any
 from wfc3tvb.names import GRISMS
 
 #: Shares of the frame that sources cover.
-CROWDED, EXTENDED = 0.3, 0.85
+CROWDED, EXTENDED = 0.5, 0.85
+#: Scatter of the sky level over the frame, over the level, above which it is no sky: flat-fielded exposures of empty
+#: and crowded fields stay below 0.01, a galaxy that fills the frame and doubles the level gives 0.07.
+UNEVEN = 0.05
 #: Share of saturated pixels in the last read.
 SATURATED = 0.01
 
@@ -26,11 +29,12 @@ def header_flags(header: Mapping[str, Any]) -> list[str]:
     return [name for name, true in tests.items() if true]
 
 
-def source_flags(source_fraction: float, saturated_fraction: float) -> list[str]:
-    """Return the flags that pixels tell: how much sources cover, how much is saturated."""
+def source_flags(source_fraction: float, saturated_fraction: float, unevenness: float = 0.0) -> list[str]:
+    """Return the flags that pixels tell: how much sources cover, how uneven the sky is, how much is saturated."""
+    extended = source_fraction > EXTENDED or unevenness > UNEVEN
     tests = {
-        "extended_source": source_fraction > EXTENDED,
-        "crowded": CROWDED < source_fraction <= EXTENDED,
+        "extended_source": extended,
+        "crowded": source_fraction > CROWDED and not extended,
         "saturated": saturated_fraction > SATURATED,
     }
     return [name for name, true in tests.items() if true]
