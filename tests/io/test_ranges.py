@@ -25,7 +25,8 @@ from wfc3tvb.exposure import ReadCube
 from wfc3tvb.io import ranges
 from wfc3tvb.io.ima import read_ima
 from wfc3tvb.io.places import BucketFiles, MastFiles
-from wfc3tvb.io.ranges import Files, read_cube, read_exposure, read_support
+from wfc3tvb.io.ranges import read_cube, read_exposure, read_support
+from wfc3tvb.io.sparse import Files
 from wfc3tvb.io.spt import read_orbit
 from wfc3tvb.names import bucket_key
 from wfc3tvb.simulate.archive import Archive, serve

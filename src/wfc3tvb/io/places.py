@@ -41,7 +41,7 @@ class MastFiles:
         self._own = threading.local()
 
     def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return ranges of a file; see `wfc3tvb.io.ranges.Files`."""
+        """Return ranges of a file; see `wfc3tvb.io.sparse.Files`."""
         url = mast_of(self._services).url(rootname, suffix)
 
         def one(limits: tuple[int, int]) -> bytes:
@@ -99,14 +99,14 @@ class BucketFiles:
         self._moved: dict[tuple[str, str], str] = {}
 
     def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return ranges of a file; see `wfc3tvb.io.ranges.Files`."""
+        """Return ranges of a file; see `wfc3tvb.io.sparse.Files`."""
         try:
             return self._fetch(self._path(rootname, suffix), ranges)
         except MissingProductError:
             return self._fetch(self._look_for(rootname, suffix), ranges)
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Fetch a file whole; see `wfc3tvb.io.ranges.Files`."""
+        """Fetch a file whole; see `wfc3tvb.io.sparse.Files`."""
         path = Path(folder) / f"{rootname.lower()}_{suffix}.fits"
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:

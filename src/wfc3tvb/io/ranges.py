@@ -11,21 +11,18 @@ would not pay, is fetched whole.
 from __future__ import annotations
 
 import logging
-import mmap
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.errors import BadFileError, MissingProductError, NotFitsError, TruncatedFileError
+from wfc3tvb.errors import MissingProductError
 from wfc3tvb.exposure import OrbitElements, ReadCube
 from wfc3tvb.io.http import NoRangesError
-from wfc3tvb.io.ima import Extension, check_instrument, cube_of, extension_at, middle_rows, primary_header, read_ima
+from wfc3tvb.io.ima import Extension, check_instrument, cube_of, middle_rows, primary_header, read_ima
+from wfc3tvb.io.sparse import Files, IrregularLayoutError, SparseFile
 from wfc3tvb.io.spt import orbit_of
 from wfc3tvb.names import BORDER
 
@@ -36,40 +33,12 @@ BAND_ROWS = 80
 #: What a full frame of 16 reads costs, its support file included: requests and bytes.
 TYPICAL_COST = (49, 7_750_000)
 _BLOCK = 2880
-#: First bytes fetched of an IMA (real primary headers are 8 blocks, the first SCI header 3), and of other headers.
-_FIRST, _HEADER = 16 * _BLOCK, 3 * _BLOCK
+#: First bytes fetched of an IMA (real primary headers are 8 blocks, the first SCI header 3).
+_FIRST = 16 * _BLOCK
 #: First bytes fetched of a support file.
 _SPT_FIRST = 10 * _BLOCK
-#: No header is longer, and no intermediate file: what claims to be is lying.
-_LONGEST_HEADER, _LARGEST = 400 * _BLOCK, 300_000_000
 #: Ranges are worth while below this part of a file, and in files above this size (subarrays of 256 are below it).
 _WORTH, _SMALL = 0.25, 16_000_000
-
-
-class Files(Protocol):
-    """A place that gives files, whole or by ranges."""
-
-    @property
-    def service(self) -> str:
-        """What messages call it."""
-
-    def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return ranges ``[start, stop)`` of a file; of one beyond its end, what there is.
-
-        Raises
-        ------
-        NoRangesError
-            If the place gives whole files only.
-        MissingProductError, ServiceError
-            If there is no such file, or no answer.
-        """
-
-    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Fetch a file whole into a folder, and return its path; raises as `fetch`."""
-
-
-class _IrregularLayoutError(BadFileError):
-    """An imset is not where the first one says it should be."""
 
 
 def read_exposure(
@@ -107,13 +76,13 @@ def read_cube(files: Files, rootname: str, *, rows: int | None = None, pstat: bo
     """Return the reads of an exposure, by ranges where that saves bytes; as `read_exposure`."""
     if pstat:
         return _whole(files, rootname, rows, pstat=True)
-    remote = _Remote(files, rootname)
+    remote = SparseFile(files, rootname)
     try:
         cube = _band(remote, rows or BAND_ROWS)
     except NoRangesError:
         log.info("%s gives no ranges: %s is fetched whole", files.service, rootname)
         cube = None
-    except _IrregularLayoutError as error:
+    except IrregularLayoutError as error:
         log.info("%s; it is fetched whole", error)
         cube = None
     if cube is None:
@@ -125,7 +94,7 @@ def read_support(files: Files, rootname: str) -> tuple[OrbitElements, int]:
     """Return the orbit that an exposure's support file describes, and the bytes read; raises as `read_exposure`."""
     path = Path(f"{rootname}_spt.fits")
     try:
-        remote = _Remote(files, rootname, "spt")
+        remote = SparseFile(files, rootname, "spt")
         remote.need([(0, _SPT_FIRST)])
         header, _ = primary_header(remote.header(0), path)
     except NoRangesError:
@@ -136,84 +105,7 @@ def read_support(files: Files, rootname: str) -> tuple[OrbitElements, int]:
     return orbit_of(header, path), remote.n_bytes
 
 
-class _Remote:
-    """The bytes of a remote file that have been fetched, each where it is in the file, and zeros elsewhere.
-
-    Memory that nobody writes to is never taken, so this costs what was fetched.
-    """
-
-    def __init__(self, files: Files, rootname: str, suffix: str = "ima") -> None:
-        self.files, self.rootname, self.suffix = files, rootname, suffix
-        self.path = Path(f"{rootname}_{suffix}.fits")
-        self.data = np.zeros(0, np.uint8)
-        self.n_bytes = 0
-        self._have: list[tuple[int, int]] = []
-
-    def need(self, ranges: Sequence[tuple[int, int]], *, exact: bool = False) -> None:
-        """Fetch what of `ranges` is not here yet; with `exact`, a range that ends early is an error."""
-        ranges = [(start, stop) for start, stop in ranges if self._stop(start) < stop]
-        if not ranges:
-            return
-        self._grow(max(stop for _, stop in ranges))
-        for (start, stop), data in zip(ranges, self.files.fetch(self.rootname, self.suffix, ranges), strict=True):
-            if exact and len(data) < stop - start:
-                raise _IrregularLayoutError(self.path, "the file ends before its data do")
-            self.data[start : start + len(data)] = np.frombuffer(data, np.uint8)
-            self._have.append((start, start + len(data)))
-            self.n_bytes += len(data)
-
-    def header(self, start: int) -> NDArray[np.uint8]:
-        """Return the bytes up to the end of what is here of the header at `start`, fetching on until it is whole."""
-        if start == 0 and bytes(self.data[:6]) != b"SIMPLE":
-            raise NotFitsError(self.path, "not a FITS file", "the archive's copy is broken")
-        stop = self._stop(start)
-        while not _has_end(self.data[start:stop]):
-            step = max(stop - start, _HEADER)
-            if stop - start > _LONGEST_HEADER:
-                raise BadFileError(self.path, "a header is longer than any real one", "the archive's copy is broken")
-            before = stop
-            self.need([(stop, stop + step)])
-            stop = self._stop(start)
-            if stop == before:
-                raise TruncatedFileError(self.path, "the file is cut short in a header", "the archive's copy is broken")
-        return self.data[:stop]
-
-    def extension(self, start: int, name: str, version: int) -> Extension:
-        """Return the extension at `start`, which must be the one expected there."""
-        found = extension_at(self.header(start), start, self.path)
-        keywords = found.keywords
-        if (keywords.get("EXTNAME"), int(keywords.get("EXTVER", 1))) != (name, version) or "BITPIX" not in keywords:
-            raise _IrregularLayoutError(self.path, f"there is no {name},{version} where it should be")
-        if found.end > _LARGEST:
-            raise BadFileError(self.path, f"the header of {name},{version} claims more data than a frame has")
-        return found
-
-    def _stop(self, start: int) -> int:
-        """Return where what is here without a gap from `start` on ends."""
-        stop = start
-        for first, last in sorted(self._have):
-            if first <= stop < last:
-                stop = last
-        return stop
-
-    def _grow(self, size: int) -> None:
-        if size > _LARGEST:
-            raise BadFileError(self.path, "claims to be larger than any intermediate file")
-        if size > self.data.size:
-            old, self.data = self.data, _blank(size)
-            for start, stop in self._have:
-                self.data[start:stop] = old[start:stop]
-
-
-def _blank(size: int) -> NDArray[np.uint8]:
-    """Return zeros that take memory by the small page, and only where they are written."""
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
-    return np.frombuffer(memory, np.uint8)
-
-
-def _band(remote: _Remote, rows: int) -> ReadCube | None:
+def _band(remote: SparseFile, rows: int) -> ReadCube | None:
     """Return the middle rows of every read; None where the file had better be fetched whole."""
     remote.need([(0, _FIRST)])
     primary, start = primary_header(remote.header(0), remote.path)
@@ -222,7 +114,7 @@ def _band(remote: _Remote, rows: int) -> ReadCube | None:
     sci = remote.extension(start, "SCI", 1)
     height, width = sci.shape
     if not 2 <= nsamp <= 16 or min(height, width) <= 2 * BORDER:
-        raise _IrregularLayoutError(remote.path, "is no stack of IR frames")
+        raise IrregularLayoutError(remote.path, "is no stack of IR frames")
     index = middle_rows(height - 2 * BORDER, rows)
     first, last = int(index[0]) + BORDER, int(index[-1]) + BORDER + 1
     whole = 10 * height * width * nsamp
@@ -231,7 +123,7 @@ def _band(remote: _Remote, rows: int) -> ReadCube | None:
     remote.need(_usual(sci, nsamp, first, last))
     imsets = _imsets(remote, sci, nsamp)
     remote.need([_rows_of(e, first, last) for sci, dq in imsets[:-1] for e in (sci, dq)], exact=True)
-    remote._grow(max(dq.end for _, dq in imsets))
+    remote.grow(max(dq.end for _, dq in imsets))
     extensions = [e for imset in imsets for e in imset]
     return cube_of(remote.data, primary, extensions, remote.path, rows=rows)
 
@@ -250,12 +142,12 @@ def _usual(sci: Extension, nsamp: int, first: int, last: int) -> list[tuple[int,
     return ranges
 
 
-def _imsets(remote: _Remote, sci: Extension, nsamp: int) -> list[tuple[Extension, Extension]]:
+def _imsets(remote: SparseFile, sci: Extension, nsamp: int) -> list[tuple[Extension, Extension]]:
     """Return the SCI and DQ extensions of every imset, from the layout of the first; every SCI header is fetched."""
     err = remote.extension(_next(sci), "ERR", 1)
     dq = remote.extension(_next(err), "DQ", 1)
     if not sci.shape == err.shape == dq.shape:
-        raise _IrregularLayoutError(remote.path, "the planes of its last read differ in size")
+        raise IrregularLayoutError(remote.path, "the planes of its last read differ in size")
     stride, length = _second(remote, dq) - sci.start, sci.data - sci.start
     # From the end of an imset's DQ to the end of the next SCI header, unless there are data between.
     gap = _next(dq) if stride - (_next(dq) - sci.start) < 10 * _BLOCK else sci.start + stride
@@ -270,13 +162,13 @@ def _imsets(remote: _Remote, sci: Extension, nsamp: int) -> list[tuple[Extension
             remote.extension(_next(samp), "TIME", version - 1)
         other = remote.extension(sci.start + shift, "SCI", version)
         if other.shape != sci.shape or other.data - other.start != length:
-            raise _IrregularLayoutError(remote.path, f"SCI,{version} is not like SCI,1")
+            raise IrregularLayoutError(remote.path, f"SCI,{version} is not like SCI,1")
         keywords = dict(dq.keywords) | {"EXTVER": version}
         found.append((other, Extension(dq.start + shift, dq.data + shift, keywords)))
     return found
 
 
-def _second(remote: _Remote, dq: Extension) -> int:
+def _second(remote: SparseFile, dq: Extension) -> int:
     """Return where the second imset starts, from the SAMP and TIME extensions of the first."""
     remote.need([(_next(dq), _next(dq) + 5 * _BLOCK)])
     samp = remote.extension(_next(dq), "SAMP", 1)
@@ -293,11 +185,6 @@ def _rows_of(extension: Extension, first: int, last: int) -> tuple[int, int]:
     _, width = extension.shape
     size = width * abs(int(extension.keywords["BITPIX"])) // 8 if extension.keywords["NAXIS"] else 0
     return extension.data + first * size, extension.data + last * size
-
-
-def _has_end(data: NDArray[np.uint8]) -> bool:
-    raw = bytes(data)
-    return any(raw[card : card + 8] == b"END     " for card in range(0, len(raw) - 79, 80))
 
 
 def _whole(files: Files, rootname: str, rows: int | None, *, pstat: bool = False) -> ReadCube:
