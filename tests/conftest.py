@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,4 +17,15 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("WFC3TVB_SHARED", default))
     if not folder.is_dir():
         pytest.skip(f"no shared data in {folder}; set WFC3TVB_SHARED to its data folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the demo, run once by the command line, as a user does."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    command = [sys.executable, "-m", "wfc3tvb", "demo", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "The whole chain took" in done.stdout
     return folder

@@ -1,0 +1,64 @@
+"""The whole chain, and the numbers of the visit it retells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from wfc3tvb.io.catalog import open_catalog
+from wfc3tvb.io.products import read_image
+from wfc3tvb.report.repairs import before_of
+
+#: Mean rates of the published curves [electron/s].
+TRUTH = {"ibohbfb9q": 1.503, "ibohbfbgq": 0.606, "ibohbfbkq": 1.036}
+
+
+@pytest.mark.slow
+def test_flagged_members_are_those_of_the_notebook(demo: Path) -> None:
+    with open_catalog(demo / "catalog") as catalog:
+        rows = catalog.sql("SELECT rootname FROM exposures WHERE flagged ORDER BY 1").fetchall()
+    assert [row[0] for row in rows] == sorted(TRUTH)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("root", TRUTH)
+def test_repaired_exposures_have_one_peak_at_the_injected_mean(demo: Path, root: str) -> None:
+    with open_catalog(demo / "catalog") as catalog:
+        row = catalog.fetch("FROM reprocessed WHERE rootname = $r", {"r": root}).to_pylist()[0]
+    truth = json.loads((demo / "archive" / "truth" / f"{root}.json").read_text())
+    assert truth["mean_rate"] == pytest.approx(TRUTH[root], abs=1e-6)
+    assert row["sky_after"] == pytest.approx(truth["mean_rate"], abs=0.02)
+    assert row["n_peaks_after"] == 1
+    image, good = read_image(Path(row["path"]))
+    assert abs(stats.skew(clipped(image[good]))) < 0.2
+
+
+@pytest.mark.slow
+def test_the_archive_is_wrong_where_it_was(demo: Path) -> None:
+    with open_catalog(demo / "catalog") as catalog:
+        rows = {r["rootname"]: r for r in catalog.fetch("FROM reprocessed WHERE kind = 'flt'").to_pylist()}
+        drz = catalog.fetch("FROM reprocessed WHERE kind = 'drz'").to_pylist()[0]
+    assert rows["ibohbfb9q"]["n_peaks_before"] == 3
+    image, good = read_image(before_of(rows["ibohbfbkq"]))
+    assert np.median(image[good]) == pytest.approx(0.63, abs=0.02)
+    assert drz["noise_after"] < 0.8 * drz["noise_before"]
+    assert drz["accepted"]
+
+
+@pytest.mark.slow
+def test_everything_named_at_the_end_is_there(demo: Path) -> None:
+    for name in ("report/index.html", "report/visits/ibohbf.html", "report/figures/ibohbf_curves.png"):
+        assert (demo / name).stat().st_size > 1000
+
+
+def clipped(values: np.ndarray) -> np.ndarray:
+    """Return the values within 4 standard deviations, found by clipping until nothing changes."""
+    while True:
+        kept = values[np.abs(values - values.mean()) <= 4 * values.std()]
+        if kept.size == values.size:
+            return kept
+        values = kept
