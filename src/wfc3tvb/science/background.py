@@ -21,8 +21,9 @@ BAD_PIXEL = DQ.DETECTORPROB | DQ.HOTPIX | DQ.SATPIXEL | DQ.BADFLAT
 _HALF_BOX = 2
 #: A source stands this many standard deviations above the smoothed sky.
 _THRESHOLD = 2.5
-#: Width of the column blocks in which the sky level of the draft is found: scattered light varies along rows.
-_BLOCK = 128
+#: The level of the draft is found in so many blocks of columns, each this wide at least [pixel]: scattered light varies
+#: along rows.
+_BLOCKS, _NARROWEST = 8, 32
 #: Cells a side in which the evenness of the sky is judged.
 _CELLS = 6
 
@@ -59,11 +60,13 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
     """
     bad = ((first_dq & int(BAD_PIXEL)) != 0).astype(np.uint8)
     smooth = box_mean(draft.astype(np.float32), bad, _HALF_BOX)
-    edges = np.linspace(0, draft.shape[1], max(1, round(draft.shape[1] / _BLOCK)) + 1).astype(int)
+    width = draft.shape[1]
+    edges = np.linspace(0, width, int(np.clip(width // _NARROWEST, 1, _BLOCKS)) + 1).astype(int)
+    step = 3 if width > _NARROWEST * _BLOCKS else 1
     source = np.zeros(draft.shape, bool)
     for start, stop in zip(edges[:-1], edges[1:], strict=True):
         block = smooth[:, start:stop]
-        level, scatter = _sky_of(block[::3, ::3])
+        level, scatter = _sky_of(block[::step, ::step])
         source[:, start:stop] = ~(block <= level + _THRESHOLD * scatter)
     n_good = int(np.count_nonzero(bad == 0))
     covered = np.count_nonzero(source & (bad == 0)) / n_good if n_good else 1.0
