@@ -13,6 +13,10 @@ from wfc3tvb.io.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 
 _ENDINGS = {"votable": "vot"}
+#: Where a product lies on the disk of whoever made it says nothing to others: dataset, kind and name stay.
+_SELECT = {
+    "reprocessed": "SELECT * REPLACE (regexp_extract(path, '[^/]+/[^/]+/[^/]+$') AS path) FROM reprocessed"
+}
 _HEAD = """# A wfc3tvb catalog
 
 {note}Tables of the time-variable background of Hubble WFC3/IR exposures, made by wfc3tvb {version} (schema {schema}).
@@ -48,7 +52,7 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
     out.mkdir(parents=True, exist_ok=True)
     written: dict[str, tuple[Path, int]] = {}
     for name, table in TABLES.items():
-        rows = catalog.fetch(f"FROM {name} ORDER BY {', '.join(table.key)}")
+        rows = catalog.fetch(f"{_SELECT.get(name, f'FROM {name}')} ORDER BY {', '.join(table.key)}")
         path = write_table(rows, out / f"{name}.{_ENDINGS.get(format, format)}", format)
         written[name] = path, rows.num_rows
         yield path
