@@ -63,7 +63,9 @@ def _survey(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType
         yield f"   {found.n_measured} measured, {found.n_known} known before, {terminal.size(found.n_bytes)} read"
         yield _heading(f"3. wfc3tvb show {ASSOCIATION.upper()}")
         exposures = catalog.query("visit_exposures", visit=ASSOCIATION[:6]).to_arrow_table().to_pylist()
-        yield terminal.exposures_table(exposures, f"{ASSOCIATION}  {exposures[0]['target_name']}  {exposures[0]['proposal_id']}")
+        first = exposures[0]
+        title = f"{ASSOCIATION}  {first['target_name']}  {first['proposal_id']}"
+        yield terminal.exposures_table(exposures, title)
         yield _heading(f'4. wfc3tvb sql "{QUESTION}"')
         yield terminal.relation(catalog.fetch(QUESTION))
 
