@@ -68,6 +68,7 @@ class SparseFile:
         for (start, stop), data in zip(ranges, self.files.fetch(self.rootname, self.suffix, ranges), strict=True):
             if exact and len(data) < stop - start:
                 raise IrregularLayoutError(self.path, "the file ends before its data do")
+            data = data[: stop - start]
             self.data[start : start + len(data)] = np.frombuffer(data, np.uint8)
             self._have.append((start, start + len(data)))
             self.n_bytes += len(data)
