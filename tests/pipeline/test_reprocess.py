@@ -19,8 +19,9 @@ from wfc3tvb.errors import BadArgumentError, QueryError, RefusedError, UnknownDa
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.pipeline import repair_member, repair_work
+from wfc3tvb.pipeline.repair_choose import choose
 from wfc3tvb.pipeline.repair_fetch import FetchDataset, LocalProducts, refuse
-from wfc3tvb.pipeline.repair_plan import Member, Repair, choose
+from wfc3tvb.pipeline.repair_model import Member, Repair
 from wfc3tvb.pipeline.repair_work import RepairDataset
 from wfc3tvb.pipeline.reprocess import FindReferences, ReprocessSettings, plan_reprocess, reprocess
 from wfc3tvb.pipeline.survey import survey
@@ -342,7 +343,7 @@ def test_an_interrupted_run_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(repair_work.Bench, "prove", interrupt)
+        patch.setattr(repair_work, "prove_all", interrupt)
         with pytest.raises(KeyboardInterrupt):
             alone(member, settings, visit)
     assert (settings.outdir / "ibohbfbkq" / "flt" / "ibohbfbkq_flt.fits").exists()

@@ -17,7 +17,7 @@ from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.places import BucketFiles, MastFiles, has_s3
 from wfc3tvb.names import GRISMS
 from wfc3tvb.pipeline.parallel import stage
-from wfc3tvb.pipeline.repair_plan import Repair
+from wfc3tvb.pipeline.repair_model import Repair
 
 
 class Products(Protocol):

@@ -19,7 +19,7 @@ from wfc3tvb.io.crds import References
 from wfc3tvb.io.images import Ramp, copy_raw, header_of, read_ramp, stamp, write_planes
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.parallel import stage
-from wfc3tvb.pipeline.repair_plan import Member
+from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.science.flatten import flatten, left_out_of, recover_saturated, stitch
 
 #: Switch that each method gives to the engine; flatten and mask_reads fit the ramp afterwards, in memory.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.images import Picture, drop_and_scale, read_drz, read_flt
-from wfc3tvb.pipeline.repair_plan import Member
+from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.schema import TABLES
 from wfc3tvb.science import compare, expected
 from wfc3tvb.science.compare import FluxRatio, SkyStatistics
@@ -167,9 +167,7 @@ def prove_drizzled(
     write_figures(proof, (old, new), skies, width, method)
     # The sky was subtracted from each exposure: its level says nothing here.
     judged = compare.verdict(statistics[0], statistics[1], true_level=None, level_err=LEVEL_ERR, flux=flux)
-    return Proof(
-        statistics[0], statistics[1], (None, None), flux, judged.accepted, judged.reason, judged.depth_gain
-    )
+    return Proof(statistics[0], statistics[1], (None, None), flux, judged.accepted, judged.reason, judged.depth_gain)
 
 
 def _correlation(picture: Picture) -> float:

@@ -23,9 +23,12 @@ from wfc3tvb.io.drizzle import read_parameters
 from wfc3tvb.pipeline import parallel
 from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
 from wfc3tvb.pipeline.record import Run, record_failures, recorded_run
+from wfc3tvb.pipeline.repair_bench import Ready
+from wfc3tvb.pipeline.repair_choose import Chosen, choose
 from wfc3tvb.pipeline.repair_fetch import FetchDataset, Fetched, Products, open_products
-from wfc3tvb.pipeline.repair_plan import Chosen, Repair, RepairPlan, ReprocessSettings, choose, summarize
-from wfc3tvb.pipeline.repair_work import Ready, RepairDataset
+from wfc3tvb.pipeline.repair_model import Repair, ReprocessSettings
+from wfc3tvb.pipeline.repair_plan import RepairPlan, summarize
+from wfc3tvb.pipeline.repair_work import RepairDataset
 from wfc3tvb.progress import Progress, silent
 
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]

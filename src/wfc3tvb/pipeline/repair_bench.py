@@ -1,0 +1,100 @@
+"""A dataset's folder at work: what is where, and what holds for all its steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wfc3tvb.io.crds import References
+from wfc3tvb.pipeline.repair_fetch import Fetched
+from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
+from wfc3tvb.pipeline.repair_prove import expected_noise
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A dataset with its files and references (by rootname)."""
+
+    fetched: Fetched
+    references: Mapping[str, References]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A dataset under repair: ``orig/`` as it came, ``work/`` scratch, ``flt/ drz/ proof/`` what was made.
+
+    Attributes
+    ----------
+    ready : Ready
+        Files and references.
+    settings : ReprocessSettings
+        How to repair.
+    run_id : str
+        The run.
+    """
+
+    ready: Ready
+    settings: ReprocessSettings
+    run_id: str
+
+    @property
+    def folder(self) -> Path:
+        """The dataset's folder."""
+        return self.ready.fetched.folder
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Exposures of the dataset."""
+        return self.ready.fetched.repair.members
+
+    @property
+    def association(self) -> str | None:
+        """The association; None for a lone exposure."""
+        return self.ready.fetched.repair.association
+
+    @property
+    def method(self) -> str:
+        """Method of the drizzled product."""
+        return self.ready.fetched.repair.method
+
+    @property
+    def references(self) -> References:
+        """References of the first exposure: context, folder, and those that do not differ between exposures."""
+        return self.ready.references[self.members[0].rootname]
+
+    def before(self, name: str) -> Path:
+        """Return the product ``<name>.fits`` from before."""
+        return self.folder / "orig" / f"{name}.fits"
+
+    def after(self, name: str) -> Path:
+        """Return where the product ``<name>.fits`` (name ends with _flt or _drz) is or will be."""
+        return self.folder / name.rpartition("_")[2] / f"{name}.fits"
+
+    def proof(self, name: str, suffix: str) -> Path:
+        """Return where the proof of a product is."""
+        return self.folder / "proof" / f"{name}.{suffix}"
+
+    def weights(self) -> list[float] | None:
+        """Return the inverse variance of each exposure's sky; None where time weights, or one is not measured."""
+        noises = [expected_noise(member) for member in self.members]
+        if self.settings.weight != "ivm" or None in noises or len(self.members) < 2:
+            return None
+        return [1.0 / noise**2 for noise in noises if noise]
+
+    def note_made_here(self, name: str) -> None:
+        """Note that a file in ``orig/`` is not the archive's."""
+        path = self.folder / "orig" / "made_here.json"
+        path.write_text(json.dumps(sorted({*self.made_here(), name})))
+
+    def made_here(self) -> set[str]:
+        """Return the files in ``orig/`` that the archive does not have, made here with the ramp fit."""
+        path = self.folder / "orig" / "made_here.json"
+        return set(json.loads(path.read_text())) if path.exists() else set()
+
+
+def move(path: Path, to: Path) -> None:
+    """Move a file, making the folder."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(to)

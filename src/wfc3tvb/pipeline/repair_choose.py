@@ -1,0 +1,166 @@
+"""Which datasets of a catalog are repaired, and each exposure by which method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wfc3tvb.errors import UnknownDatasetError
+from wfc3tvb.exposure import Row
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.names import GRISMS
+from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The datasets of a run: to be done, done before, and those with nothing to repair."""
+
+    due: tuple[Repair, ...]
+    known: tuple[str, ...]
+    unflagged: tuple[str, ...]
+    rows: Mapping[str, Row] = field(default_factory=dict)
+
+
+def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings: ReprocessSettings) -> Chosen:
+    """Choose what is repaired: datasets with flagged exposures, by ids, by a condition, or all.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If the catalog does not hold one of the ids.
+    QueryError
+        If the condition is no SQL that DuckDB takes.
+    """
+    named = _datasets_of(catalog, ids) if ids else _datasets_where(catalog, where)
+    rows = _exposures(catalog, named)
+    asked = {name.lower() for name in ids}
+    due, known, unflagged = [], [], []
+    for dataset in named:
+        repair = _repair(catalog, dataset, [row for row in rows.values() if row["dataset"] == dataset], asked, settings)
+        if not any(member.repaired for member in repair.members):
+            unflagged.append(dataset)
+        elif _done(catalog, repair, settings):
+            known.append(dataset)
+        else:
+            due.append(repair)
+    return Chosen(tuple(due), tuple(known), tuple(unflagged), rows)
+
+
+def _datasets_where(catalog: Catalog, where: str | None) -> list[str]:
+    text = f"SELECT DISTINCT dataset FROM exposures WHERE flagged AND ({where or 'true'}) ORDER BY dataset"
+    return [dataset for (dataset,) in catalog.sql(text).fetchall()]
+
+
+def _datasets_of(catalog: Catalog, ids: Sequence[str]) -> list[str]:
+    text = "SELECT dataset FROM exposures WHERE $name IN (rootname, dataset, asn_id) LIMIT 1"
+    found: dict[str, None] = {}
+    for name in ids:
+        rows = catalog.sql(text, {"name": name.lower()}).fetchall()
+        if not rows:
+            raise UnknownDatasetError(name, f"the catalog {catalog.folder}; survey it first")
+        found[rows[0][0]] = None
+    return list(found)
+
+
+def _exposures(catalog: Catalog, datasets: Sequence[str]) -> dict[str, Row]:
+    """Return the rows of `exposures` of datasets, by rootname."""
+    if not datasets:
+        return {}
+    text = "SELECT * FROM exposures WHERE dataset IN (SELECT unnest($names)) ORDER BY rootname"
+    rows = catalog.sql(text, {"names": list(datasets)}).to_arrow_table().to_pylist()
+    return {row["rootname"]: row for row in rows}
+
+
+def _repair(
+    catalog: Catalog, dataset: str, rows: Sequence[Row], asked: set[str], settings: ReprocessSettings
+) -> Repair:
+    listed = catalog.sql("SELECT members FROM datasets WHERE dataset = $name", {"name": dataset}).fetchall()
+    known = {row["rootname"]: row for row in rows}
+    names = sorted({*known, *(name for (found,) in listed for name in found or ())})
+    curves = _curves(catalog, list(known))
+    members = [
+        _member(known[name], curves.get(name, ((), ())), name in asked, settings)
+        if name in known
+        else Member(name, "perform", "not measured, so not judged")
+        for name in names
+    ]
+    return Repair(dataset, tuple(members))
+
+
+def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Return times and cumulative rates of the reads of exposures."""
+    text = (
+        "SELECT rootname, list(t_end ORDER BY read), list(cumulative_rate ORDER BY read) FROM reads "
+        "WHERE rootname IN (SELECT unnest($names)) GROUP BY rootname"
+    )
+    found = catalog.sql(text, {"names": list(names)}).fetchall()
+    return {name: (tuple(t), tuple(rate)) for name, t, rate in found if None not in rate}
+
+
+def _member(
+    row: Row, curve: tuple[tuple[float, ...], tuple[float, ...]], asked: bool, settings: ReprocessSettings
+) -> Member:
+    method, reason = _method(row, asked, settings.method)
+    return Member(
+        rootname=row["rootname"],
+        method=method,
+        reason=reason,
+        sky_mean=row["sky_mean"],
+        times=curve[0],
+        cumulative=curve[1],
+        affected=tuple(row["affected_reads"] or ()),
+        n_pixels=_edge(row) ** 2,
+        nsamp=row["nsamp"] or 16,
+        samp_seq=row["samp_seq"] or "",
+        filter=row["filter"] or "",
+        flags=tuple(row["quality_flags"] or ()),
+    )
+
+
+def _method(row: Row, asked: bool, wanted: str) -> tuple[str, str]:
+    """Return the method for an exposure, and why."""
+    why = _why(row)
+    explicit = wanted != "auto"
+    if row["filter"] in GRISMS:
+        return ("omit", "grism") if row["flagged"] or asked else ("perform", "grism")
+    if explicit and (row["flagged"] or asked):
+        return wanted, f"asked for; {why}"
+    if row["flagged"]:
+        return row["recommend"], f"recommended; {why}"
+    return "perform", f"not flagged; {why}"
+
+
+def _why(row: Row) -> str:
+    """Return the numbers behind a recommendation."""
+    parts = [f"class {row['tvb_class'] or 'unscored'}"]
+    if row["pred_frac_broken"] is not None:
+        parts.append(f"predicted broken {100 * row['pred_frac_broken']:.1f} %")
+    if row["pred_level_bias"] is not None:
+        parts.append(f"level bias {row['pred_level_bias']:+.2f} electron/s")
+    elif row["ratio_cumulative"] is not None:
+        parts.append(f"cumulative rate changes by {row['ratio_cumulative']:.1f}")
+    return ", ".join(parts)
+
+
+def _edge(row: Row) -> int:
+    """Return the width of an exposure's raw frame [pixel], from its aperture's name."""
+    match = re.search(r"SUB(\d+)", row["aperture"] or "") if row["subarray"] else None
+    return int(match[1]) + 10 if match else 1024
+
+
+def _done(catalog: Catalog, repair: Repair, settings: ReprocessSettings) -> bool:
+    """Say whether every product is recorded, made by the same method (and engine, context) and still there."""
+    text = "SELECT rootname, kind, method, engine, crds_context, path FROM reprocessed WHERE dataset = $name"
+    rows = catalog.sql(text, {"name": repair.dataset}).fetchall()
+    found = {
+        (rootname, kind, method)
+        for rootname, kind, method, engine, context, path in rows
+        if settings.engine in ("auto", engine) and settings.context in (None, context) and Path(path).exists()
+    }
+    wanted: set[tuple[str | None, str, str]] = {(m.rootname, "flt", m.method) for m in repair.members}
+    if repair.association:
+        wanted.add((None, "drz", repair.method))
+    return wanted <= found

@@ -1,0 +1,130 @@
+"""What a repair is about: how, which dataset, which exposures, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wfc3tvb.names import is_association
+
+#: Bytes of a pixel of FLT and drizzled image, and of a pixel and read of RAW (WFC3 Data Handbook table 2.7).
+_FLT_BYTES, _DRZ_BYTES, _RAW_BYTES = 16, 12, 2
+
+
+@dataclass(frozen=True)
+class ReprocessSettings:
+    """How to repair.
+
+    Attributes
+    ----------
+    method : str
+        ``auto`` (the catalog's recommendation), omit, flatten or mask_reads for all flagged exposures.
+    engine : str
+        auto, native or calwf3.
+    context : str or None
+        CRDS context; None pins the operational one for the run.
+    references : str
+        ``crds`` asks CRDS; ``header`` takes what the raw headers name from the folder that ``iref`` names.
+    use_db : bool
+        Take the astrometry service's solution.
+    recover_saturated : bool
+        Recover pixels that saturate only in the last reads.
+    drizzle_pars : Path or None
+        JSON file of AstroDrizzle parameters.
+    weight : str
+        ``exptime``, or ``ivm``: inverse variance of each exposure's sky.
+    keep, keep_best : bool
+        Keep scratch files; link the best product into ``best/``.
+    source : str
+        Where files come from: auto, s3, mast or a folder.
+    outdir : Path
+        Folder of the products.
+    """
+
+    method: str = "auto"
+    engine: str = "auto"
+    context: str | None = None
+    references: str = "crds"
+    use_db: bool = False
+    recover_saturated: bool = False
+    drizzle_pars: Path | None = None
+    weight: str = "exptime"
+    keep: bool = False
+    keep_best: bool = False
+    source: str = "auto"
+    outdir: Path = Path("tvb-products")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what goes into the row of `runs`."""
+        return {key: str(value) if isinstance(value, Path) else value for key, value in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One exposure of a dataset, what is done to it and why.
+
+    Attributes
+    ----------
+    rootname, method, reason : str
+        Method is omit, flatten, mask_reads or perform (recalibrated, not repaired).
+    sky_mean : float or None
+        True mean rate of its sky, from the catalog [electron/s].
+    times, cumulative : tuple of float
+        Time of each read [s], cumulative rate of the sky [electron/s]; empty where not measured.
+    affected : tuple of int
+        Reads to be left out by mask_reads.
+    n_pixels : int
+        Pixels of a read.
+    nsamp : int
+        Reads in the file.
+    """
+
+    rootname: str
+    method: str
+    reason: str
+    sky_mean: float | None = None
+    times: tuple[float, ...] = ()
+    cumulative: tuple[float, ...] = ()
+    affected: tuple[int, ...] = ()
+    n_pixels: int = 1024**2
+    nsamp: int = 16
+    samp_seq: str = ""
+    filter: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def repaired(self) -> bool:
+        """Whether it is repaired, not only recalibrated."""
+        return self.method != "perform"
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One dataset to be repaired."""
+
+    dataset: str
+    members: tuple[Member, ...]
+
+    @property
+    def association(self) -> str | None:
+        """Name of the association; None for a lone exposure."""
+        return self.dataset if is_association(self.dataset) else None
+
+    @property
+    def method(self) -> str:
+        """Method of the drizzled product: that of the repaired members, or mixed."""
+        methods = {member.method for member in self.members if member.repaired}
+        return methods.pop() if len(methods) == 1 else "mixed"
+
+    @property
+    def raw_bytes(self) -> int:
+        """Size of the raw files, estimated."""
+        return sum(m.n_pixels * m.nsamp * _RAW_BYTES for m in self.members)
+
+    @property
+    def fetch_bytes(self) -> int:
+        """Bytes to fetch: RAW and FLT of every member, the drizzled image."""
+        flts = sum(m.n_pixels * _FLT_BYTES for m in self.members)
+        drz = self.members[0].n_pixels * _DRZ_BYTES if self.association else 0
+        return self.raw_bytes + flts + drz
