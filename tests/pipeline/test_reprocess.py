@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -380,3 +383,58 @@ def test_keep_best_links_the_accepted_product(
     link = settings.outdir / "best" / "ibohbfbkq_flt.fits"
     assert link.resolve() == Path(row["path"]).resolve()
     assert (settings.outdir / "ibohbfbkq" / "work").exists()
+
+
+# --- several at once, and killed -----------------------------------------------------------------------------------
+
+
+def as_lone_exposures(catalog: Catalog) -> None:
+    rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
+    catalog.replace("exposures", [row | {"dataset": row["rootname"], "asn_id": None} for row in rows])
+    catalog.replace("datasets", [], keys=["ibohbf040"])
+
+
+def test_any_number_of_jobs_gives_the_same_rows(catalog: Catalog, settings: ReprocessSettings, tmp_path: Path) -> None:
+    as_lone_exposures(catalog)
+    own = {"product_id", "sky_after", "noise_after", "skewness", "n_peaks_after", "flux_ratio", "accepted", "reason"}
+    found = []
+    for jobs in (1, 2):
+        report = reprocess(catalog, settings=replace(settings, outdir=tmp_path / str(jobs)), jobs=jobs)
+        assert report.failures == ()
+        assert [row["rootname"] for row in report.products] == list(FLAGGED)
+        found.append([{key: row[key] for key in own & row.keys()} for row in report.products])
+        catalog.replace("reprocessed", [], keys=[row["product_id"] for row in report.products])
+    assert found[0] == found[1]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.pipeline import repair_fetch, repair_member, repair_work
+from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
+
+def die(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+where, source, outdir, catalog = sys.argv[1:]
+module, name = {"fetch": (repair_fetch, "check"), "calibrate": (repair_member, "stamp"),
+                "drizzle": (repair_work, "combine"), "compare": (repair_work, "finish")}[where]
+setattr(module, name, die)
+settings = ReprocessSettings(engine="native", references="header", source=source, outdir=Path(outdir))
+with Catalog.create(catalog) as opened:
+    reprocess(opened, ids=["ibohbfbkq"], settings=settings)
+"""
+
+
+@pytest.mark.parametrize("where", ["fetch", "calibrate", "drizzle", "compare"])
+def test_a_run_killed_in_any_stage_goes_on(catalog: Catalog, settings: ReprocessSettings, where: str) -> None:
+    as_lone_exposures(catalog)
+    arguments = [where, settings.source, str(settings.outdir), str(catalog.folder)]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    catalog.refresh()
+    (row,) = reprocess(catalog, ids=["ibohbfbkq"], settings=settings).products
+    assert row["accepted"]
+    assert catalog.sql("SELECT count(*) FROM reprocessed").fetchall() == [(1,)]
+    assert [path.name for path in settings.outdir.rglob("*.part")] == []

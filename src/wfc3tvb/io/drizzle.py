@@ -194,16 +194,19 @@ def _run(name: str, job: Path, log: Path, environment: Mapping[str, str], timeou
 
 
 def _weighted_inputs(flts: Sequence[Path], weights: Sequence[float], folder: Path) -> str:
-    """Write an inverse-variance map for each exposure and return the list that pairs them, as AstroDrizzle reads it."""
+    """Write an inverse-variance map for each exposure and return the list that pairs them, as AstroDrizzle reads it.
+
+    AstroDrizzle takes maps of counts and multiplies them by the square of the exposure time.
+    """
     import numpy as np
     from astropy.io import fits
 
     lines = []
     for path, weight in zip(flts, weights, strict=True):
         with fits.open(path) as hdus:
-            shape = hdus["SCI", 1].data.shape
+            shape, exptime = hdus["SCI", 1].data.shape, float(hdus[0].header.get("EXPTIME", 1.0))
         ivm = path.name.replace("_flt", "_ivm")
-        image = fits.ImageHDU(np.full(shape, weight, np.float32), name="IVM", ver=1)
+        image = fits.ImageHDU(np.full(shape, weight / exptime**2, np.float32), name="IVM", ver=1)
         fits.HDUList([fits.PrimaryHDU(), image]).writeto(folder / ivm, overwrite=True)
         lines.append(f"{path.name} {ivm}")
     (folder / "inputs.lis").write_text("\n".join(lines) + "\n")

@@ -143,6 +143,8 @@ class FetchDataset:
             orig, raw = folder / "orig", folder / "work" / "raw"
             for each in (orig, raw):
                 each.mkdir(parents=True, exist_ok=True)
+                for left_over in each.glob(".*.part"):
+                    left_over.unlink()
             for member in repair.members:
                 self._get(member.rootname, "raw", raw)
                 for suffix in ("spt", "flt"):

@@ -66,11 +66,14 @@ class CalibrateMember:
         Whether to recover pixels that saturate only in the last reads.
     work : Path
         Scratch folder of the dataset.
+    threads : int
+        Threads of the native engine.
     """
 
     engine: str
     recover: bool
     work: Path
+    threads: int = 2
 
     def __call__(self, member: Member, raw: Path, references: References) -> Calibrated:
         """Return the exposure's new FLT.
@@ -110,6 +113,7 @@ class CalibrateMember:
         (result,) = calibrate(
             [copy], engine=self.engine, crcorr=_SWITCH[member.method], write_ima=finish is not None,
             overwrite=True, iref=references.folder,
+            threads=self.threads,
         )  # fmt: skip
         copy.unlink()
         exptime = float(header_of(result.flt)["EXPTIME"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from wfc3tvb.names import is_association
 
 #: Bytes of a pixel of FLT and drizzled image, and of a pixel and read of RAW (WFC3 Data Handbook table 2.7).
 _FLT_BYTES, _DRZ_BYTES, _RAW_BYTES = 16, 12, 2
+#: Datasets fetched before they are repaired, for each worker.
+AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -128,3 +131,12 @@ class Repair:
         flts = sum(m.n_pixels * _FLT_BYTES for m in self.members)
         drz = self.members[0].n_pixels * _DRZ_BYTES if self.association else 0
         return self.raw_bytes + flts + drz
+
+
+def scratch_bytes(repairs: Sequence[Repair], n: int) -> int:
+    """Return the disk space that the `n` largest datasets take while they are under way [byte].
+
+    What is fetched, new exposures and their copies, the reads of one exposure (an IMA is five times its RAW).
+    """
+    sizes = (repair.fetch_bytes + 2 * repair.raw_bytes for repair in repairs)
+    return sum(sorted(sizes, reverse=True)[:n])

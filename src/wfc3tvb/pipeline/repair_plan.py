@@ -11,14 +11,12 @@ from wfc3tvb.config import Services
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.crds import cache_folder
 from wfc3tvb.pipeline.repair_choose import Chosen
-from wfc3tvb.pipeline.repair_model import Member
+from wfc3tvb.pipeline.repair_model import AHEAD, Member, scratch_bytes
 
 #: Bytes a pixel of references: a dark per read, a flat, the linearity file; and tables.
 _DARK_BYTES, _FLAT_BYTES, _LINEARITY_BYTES, _TABLE_BYTES = 10, 10, 78, 10_000_000
 #: Seconds for a million pixels of an exposure, and for a product beside that; memory of a worker [Mbyte].
 _EXPOSURE_SECONDS, _PRODUCT_SECONDS, _WORKER_MB, _MB_PER_EXPOSURE = 3.0, 10.0, 600.0, 30.0
-#: Scratch space of an association, in its raw files' bytes: raw, its copy, IMA of the flagged, FLTs.
-_SCRATCH = 8
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def summarize(catalog: Catalog, chosen: Chosen, services: Services) -> RepairPla
         n_known=len(chosen.known),
         unflagged=chosen.unflagged,
         fetch_bytes=sum(repair.fetch_bytes for repair in chosen.due),
-        scratch_bytes=max((_SCRATCH * repair.raw_bytes for repair in chosen.due), default=0),
+        scratch_bytes=scratch_bytes(chosen.due, AHEAD),
         reference_mb=_reference_bytes(catalog, members, cache_folder(services)) / 1e6,
         reference_folder=str(cache_folder(services)),
         wall_s=predicted,

@@ -39,6 +39,7 @@ class RepairDataset:
 
     settings: ReprocessSettings
     run_id: str
+    threads: int = 2
 
     def __call__(self, ready: Ready) -> list[Row]:
         """Calibrate, drizzle, compare.
@@ -50,7 +51,7 @@ class RepairDataset:
         """
         began = time.monotonic()
         bench = Bench(ready, self.settings, self.run_id)
-        made = calibrate_all(bench)
+        made = calibrate_all(bench, self.threads)
         with stage("drizzle"):
             drizzled = combine(bench, made)
         with stage("compare"):
@@ -63,9 +64,9 @@ class RepairDataset:
 # --- calibrate -----------------------------------------------------------------------------------------------------
 
 
-def calibrate_all(bench: Bench) -> dict[str, Calibrated]:
+def calibrate_all(bench: Bench, threads: int = 2) -> dict[str, Calibrated]:
     """Return the new FLT of every exposure; the flagged ones come first."""
-    calibrate = CalibrateMember(bench.settings.engine, bench.settings.recover_saturated, bench.folder / "work")
+    calibrate = CalibrateMember(bench.settings.engine, bench.settings.recover_saturated, bench.folder / "work", threads)
     made: dict[str, Calibrated] = {}
     for member in sorted(bench.members, key=lambda m: not m.repaired):
         raw, references = bench.ready.fetched.raw(member.rootname), bench.ready.references[member.rootname]

@@ -26,7 +26,7 @@ from wfc3tvb.pipeline.record import Run, record_failures, recorded_run
 from wfc3tvb.pipeline.repair_bench import Ready
 from wfc3tvb.pipeline.repair_choose import Chosen, choose
 from wfc3tvb.pipeline.repair_fetch import FetchDataset, Fetched, Products, open_products
-from wfc3tvb.pipeline.repair_model import Repair, ReprocessSettings
+from wfc3tvb.pipeline.repair_model import AHEAD, Repair, ReprocessSettings, scratch_bytes
 from wfc3tvb.pipeline.repair_plan import RepairPlan, summarize
 from wfc3tvb.pipeline.repair_work import RepairDataset
 from wfc3tvb.progress import Progress, silent
@@ -36,8 +36,6 @@ __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess
 T = TypeVar("T")
 #: The environment variable that names the folder of reference files, as calwf3 and stwcs read it.
 IREF = "iref"
-#: Datasets fetched before they are repaired, for each worker.
-_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -181,11 +179,12 @@ class _Driver:
         """Fetch and repair in portions, so that the disk holds the raw files of a few datasets only."""
         self.total = len(due)
         self.progress("repair", 0, self.total)
-        size = _AHEAD * max(self.jobs, 1)
+        size = AHEAD * max(self.jobs, 1)
         for portion in (due[i : i + size] for i in range(0, len(due), size)):
             fetched = self._fetch(portion, products)
             ready = self._references(fetched)
-            worker = RepairDataset(self.settings, self.run.run_id)
+            threads = 2 if self.jobs == 1 and self.cluster is None else 1
+            worker = RepairDataset(self.settings, self.run.run_id, threads)
             items = ((each.fetched.repair.dataset, each) for each in ready)
             for outcome in parallel.run(items, worker, jobs=self.jobs, cluster=self.cluster):
                 self._take(outcome)
@@ -198,19 +197,20 @@ class _Driver:
 
     def _references(self, fetched: Sequence[Fetched]) -> list[Ready]:
         """Ask for the references of all together; where that fails, of each dataset alone, to see whose they are."""
-        if not fetched:
-            return []
         worker = FindReferences(self.settings, self.services)
-        together = list(parallel.run([("references", tuple(fetched))], worker))[0]
-        if together.value is not None:
-            self._pin(together.value)
-            return together.value
-        items = [(each.repair.dataset, (each,)) for each in fetched]
-        return [ready for one in self._values(parallel.run(items, worker), "references", len(items)) for ready in one]
+        found: list[Ready] | None = None
+        if len(fetched) > 1:
+            found = next(iter(parallel.run([("references", tuple(fetched))], worker))).value
+        if found is None:
+            items = [(each.repair.dataset, (each,)) for each in fetched]
+            each_found = self._values(parallel.run(items, worker), "references", len(items))
+            found = [ready for one in each_found for ready in one]
+        self._pin(found)
+        return found
 
     def _pin(self, ready: Sequence[Ready]) -> None:
         """Keep the context of the first portion for the rest of the run."""
-        if self.settings.context is None and self.settings.references == "crds":
+        if ready and self.settings.context is None and self.settings.references == "crds":
             context = next(iter(ready[0].references.values())).context
             self.settings = replace(self.settings, context=context)
 
@@ -269,14 +269,9 @@ class FindReferences:
 
 def _check_disk(chosen: Chosen, outdir: Path, jobs: int) -> None:
     """Raise `BadArgumentError` where the disk has no room for what is under way at a time."""
-    largest = sorted((_room(repair) for repair in chosen.due), reverse=True)[: _AHEAD * max(jobs, 1)]
+    need = scratch_bytes(chosen.due, AHEAD * max(jobs, 1))
     place = next(each for each in (outdir.absolute(), *outdir.absolute().parents) if each.exists())
     free = shutil.disk_usage(place).free
-    if sum(largest) > free:
-        need = f"{sum(largest) / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free"
-        raise BadArgumentError(f"{outdir}: {need}; give another folder with --outdir")
-
-
-def _room(repair: Repair) -> int:
-    """Return the bytes that a dataset takes while it is under way."""
-    return repair.fetch_bytes + 2 * repair.raw_bytes
+    if need > free:
+        words = f"{need / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free"
+        raise BadArgumentError(f"{outdir}: {words}; give another folder with --outdir")
