@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from scipy import stats
 from wfc3tvb.io.catalog import open_catalog
 from wfc3tvb.io.products import read_image
 from wfc3tvb.report.repairs import before_of
+from wfc3tvb.simulate.archive import serve
 
 #: Mean rates of the published curves [electron/s].
 TRUTH = {"ibohbfb9q": 1.503, "ibohbfbgq": 0.606, "ibohbfbkq": 1.036}
@@ -53,6 +57,17 @@ def test_the_archive_is_wrong_where_it_was(demo: Path) -> None:
 def test_everything_named_at_the_end_is_there(demo: Path) -> None:
     for name in ("report/index.html", "report/visits/ibohbf.html", "report/figures/ibohbf_curves.png"):
         assert (demo / name).stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_validate_agrees_with_the_printed_numbers(demo: Path, tmp_path: Path) -> None:
+    # Against the loopback archive: that the live ones answer so, only `wfc3tvb validate --live` can say.
+    command = [sys.executable, "-m", "wfc3tvb", "validate", "--live", "--json", "--folder", str(tmp_path)]
+    with serve(demo / "archive") as archive:
+        environment = os.environ | archive.environment()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [finding["ok"] for finding in json.loads(done.stdout)] == [True] * 6
 
 
 def clipped(values: np.ndarray) -> np.ndarray:

@@ -125,3 +125,29 @@ def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
         for finding in findings:
             show(terminal.finding(finding.ok, f"{finding.name:16} {finding.detail}", optional=finding.optional))
     ctx.exit(0 if all(f.ok or f.optional for f in findings) else EXIT_ITEMS_FAILED)
+
+
+@main.command()
+@click.option("--live", is_flag=True, required=True, help="Say that the live services are meant.")
+@click.option("--source", type=click.Choice(["auto", "s3", "mast"]), default="mast", show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default="tvb-validation", show_default=True,
+              help="Gets a catalog and the products, about 1.5 GB.")
+@json_option
+@example("wfc3tvb validate --live")
+@click.pass_context
+def validate(ctx: click.Context, live: bool, source: str, folder: Path, as_json: bool) -> None:
+    """Fetch, measure and repair IBOHBF040, and compare with STScI's printed numbers."""
+    from dataclasses import asdict
+
+    from wfc3tvb.pipeline.validate import validate as run_validate
+    from wfc3tvb.report import terminal
+
+    findings = []
+    with bars() as progress:
+        for finding in run_validate(folder, source=source, progress=progress):
+            findings.append(finding)
+            if not as_json:
+                show(terminal.finding(finding.ok, f"{finding.name:16} {finding.detail}"))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    ctx.exit(0 if all(finding.ok for finding in findings) else EXIT_ITEMS_FAILED)
