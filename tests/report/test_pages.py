@@ -33,8 +33,9 @@ def test_numbers(report: Path) -> None:
     assert re.search(r"<b>3</b>\s*<span>exposures</span>", text)
     assert re.search(r"<b>1</b>\s*<span>flagged</span>", text)
     assert "synthetic data" in text
-    with (report.parent / "tables" / "flagged_by_filter.csv").open() as file:
-        assert [row["fraction_flagged"] for row in csv.DictReader(file)] == [str(1 / 3)]
+    with (report.parent / "tables" / "classes_by_filter.csv").open() as file:
+        found = {row["tvb_class"]: row["fraction"] for row in csv.DictReader(file)}
+    assert found == {"none": str(1 / 3), "severe": str(1 / 3), "": str(1 / 3)}
 
 
 def test_hostile_cells_are_text(report: Path) -> None:

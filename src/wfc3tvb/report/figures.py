@@ -154,11 +154,19 @@ def _histogram(axis: Axes, pane: Pane, low: float, high: float) -> None:
     axis.tick_params(labelsize=8)
 
 
-def bars_figure(rows: Sequence[Row], group: str, value: str, *, label: str) -> Figure:
-    """Draw a bar per group: `value` over `group`."""
+def stacked_figure(rows: Sequence[Row], group: str, part: str, value: str, *, label: str) -> Figure:
+    """Draw a bar per `group`, made of the `value` of each `part` (a tvb_class)."""
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
     axis = figure.subplots()
-    axis.bar([str(row[group]) for row in rows], [row[value] for row in rows], color=BLUE)
+    names = list(dict.fromkeys(row[group] for row in rows))
+    bottom = dict.fromkeys(names, 0.0)
+    for name in (name for name in CLASS_COLORS if any(row[part] == name for row in rows)):
+        own = {row[group]: row[value] for row in rows if row[part] == name}
+        heights = [own.get(n, 0.0) for n in names]
+        axis.bar([str(n) for n in names], heights, bottom=list(bottom.values()), color=CLASS_COLORS[name],
+                 label=name or "no verdict")  # fmt: skip
+        bottom = {n: bottom[n] + own.get(n, 0.0) for n in names}
+    axis.legend(fontsize=8, frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
     axis.set_ylabel(label, fontsize=9)
     axis.tick_params(labelsize=8)
     return figure
@@ -169,9 +177,11 @@ def points_figure(rows: Sequence[Row], x: str, y: str, *, labels: tuple[str, str
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axis = figure.subplots()
     shown = [row for row in rows if row[x] is not None and row[y] is not None]
-    for name in dict.fromkeys(row.get("tvb_class") for row in shown):
+    present = {row.get("tvb_class") for row in shown}
+    for name in (name for name in CLASS_COLORS if name in present):
         of = [row for row in shown if row.get("tvb_class") == name]
-        axis.plot([r[x] for r in of], [r[y] for r in of], "o", ms=4, alpha=0.7, color=CLASS_COLORS[name], label=name)
+        style = {"ms": 4, "alpha": 0.7, "color": CLASS_COLORS[name], "label": name or "no verdict"}
+        axis.plot([r[x] for r in of], [r[y] for r in of], "o", **style)
     if shown:
         axis.legend(fontsize=8, frameon=False)
     axis.set_xlabel(labels[0], fontsize=9)

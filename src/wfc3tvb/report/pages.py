@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.export import write_table
 from wfc3tvb.io.views import RELATIONS, column_comment
 from wfc3tvb.progress import Progress, silent
-from wfc3tvb.report.figures import bars_figure, curves_figure, points_figure, save
+from wfc3tvb.report.figures import curves_figure, points_figure, save, stacked_figure
 from wfc3tvb.report.repairs import repair_figures
 from wfc3tvb.report.terminal import date, why
 
@@ -68,7 +68,7 @@ def write_report(catalog: Catalog, out: Path, *, progress: Progress = silent) ->
     context = {
         "headline": _headline(catalog),
         "classes": catalog.query("classes_by_filter").to_arrow_table().to_pylist(),
-        "figures": [figure for figure in (_by_filter(catalog, out), _by_sun(catalog, out)) if figure],
+        "figures": list(_figures(catalog, out)),
         "worst": catalog.query("worst_visits").to_arrow_table().to_pylist(),
         "repairs": _repairs(catalog, None),
         "failures": failures[:50],
@@ -110,21 +110,31 @@ def _headline(catalog: Catalog) -> list[tuple[str, int]]:
     return [(name.replace("_", " "), n) for name, n in row.items()]
 
 
-def _by_filter(catalog: Catalog, out: Path) -> Illustration:
-    rows = catalog.query("flagged_by_filter").to_arrow_table()
-    figure = bars_figure(rows.to_pylist(), "filter", "fraction_flagged", label="fraction flagged")
-    caption = "Fraction of the exposures of each filter that should be repaired."
-    return _illustration("Fraction flagged", caption, figure, rows, out / "flagged_by_filter")
+#: Query, title, caption, columns drawn against each other, their labels.
+_POINTS = (
+    ("reads_against_sun", "Sky against the Sun's altitude",
+     "Helium airglow is seen when the telescope is in sunlight: a point per read.", ("sun_alt", "rate"),
+     ("altitude of the Sun above the Earth's limb [deg]", "sky between reads [electron/s]")),
+    ("level_over_time", "Sky level over time", "Mean sky of every exposure.", ("expstart", "sky_mean"),
+     ("start [MJD]", "mean sky [electron/s]")),
+    ("level_over_time", "Measured over predicted",
+     "Mean sky over the zodiacal light predicted for direction and date: above 1 is helium or scattered light.",
+     ("expstart", "measured_over_predicted"), ("start [MJD]", "measured / predicted")),
+    ("level_over_time", "Change within an exposure", "Scatter of the rates between reads about their mean.",
+     ("expstart", "rms_reads"), ("start [MJD]", "rms between reads [electron/s]")),
+)  # fmt: skip
 
 
-def _by_sun(catalog: Catalog, out: Path) -> Illustration | None:
-    rows = catalog.query("reads_against_sun").to_arrow_table()
-    if not rows.num_rows:
-        return None
-    labels = "altitude of the Sun above the Earth's limb [deg]", "sky between reads [electron/s]"
-    figure = points_figure(rows.to_pylist(), "sun_alt", "rate", labels=labels)
-    caption = "Helium airglow is seen when the telescope is in sunlight: a point per read."
-    return _illustration("Sky against the Sun's altitude", caption, figure, rows, out / "reads_against_sun")
+def _figures(catalog: Catalog, out: Path) -> Iterator[Illustration]:
+    rows = catalog.query("classes_by_filter").to_arrow_table()
+    figure = stacked_figure(rows.to_pylist(), "filter", "tvb_class", "fraction", label="fraction of exposures")
+    caption = "How the exposures of each filter fall into the classes of predicted damage."
+    yield _illustration("Fractions by class", caption, figure, rows, out / "classes_by_filter")
+    for query, title, caption, (x, y), labels in _POINTS:
+        rows = catalog.query(query).to_arrow_table()
+        if rows.num_rows and rows.num_rows > rows[y].null_count:
+            figure = points_figure(rows.to_pylist(), x, y, labels=labels)
+            yield _illustration(title, caption, figure, rows, out / query, suffix=f"_{y}")
 
 
 def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: Path) -> Illustration:
@@ -136,14 +146,16 @@ def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: 
     return _illustration("Curves", caption, curves_figure(measured), rows, out / f"{visit}_curves")
 
 
-def _illustration(title: str, caption: str, figure: Figure, rows: pa.Table, place: Path) -> Illustration:
+def _illustration(
+    title: str, caption: str, figure: Figure, rows: pa.Table, place: Path, *, suffix: str = ""
+) -> Illustration:
     """Write a figure and its table; where a documented query of that name made them, show its SQL."""
     name, tables = place.name, place.parent / "tables"
     tables.mkdir(exist_ok=True)
     write_table(rows, tables / f"{name}.csv", "csv")
     documented = queries.load_all().get(name)
     sql = documented.sql if documented else queries.load("visit_reads").sql
-    return Illustration(title, caption, _picture(figure, place.parent, name), f"tables/{name}.csv", sql)
+    return Illustration(title, caption, _picture(figure, place.parent, name + suffix), f"tables/{name}.csv", sql)
 
 
 def _picture(figure: Figure, out: Path, name: str) -> str:
