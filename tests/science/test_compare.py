@@ -118,3 +118,22 @@ def test_changed_fluxes_are_not_accepted() -> None:
 
 def test_too_few_stars_are_said() -> None:
     assert "too few stars" in judge((1.0, 0.17), (1.0, 0.04), None).reason
+
+
+# --- clipping ------------------------------------------------------------------------------------------------------
+
+
+def test_clipping_equals_the_plain_way() -> None:
+    rng = np.random.default_rng(4)
+    values = np.concatenate([rng.normal(1.0, 0.05, 5000), rng.exponential(30.0, 300), [-500.0, 1e5]])
+    kept = values
+    while True:
+        inside = kept[np.abs(kept - np.median(kept)) < 4 * kept.std()]
+        if inside.size == kept.size:
+            break
+        kept = inside
+    assert np.array_equal(compare.clip(values), np.sort(kept))
+
+
+def test_equal_values_are_all_kept() -> None:
+    assert compare.clip(np.full(10, 2.5)).tolist() == [2.5] * 10
