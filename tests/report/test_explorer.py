@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 
 from tests import known
@@ -111,3 +118,30 @@ def test_policy_forbids_scripts_of_others(client: TestClient) -> None:
 def test_no_catalog(tmp_path: Path) -> None:
     with pytest.raises(NoCatalogError):
         application(tmp_path / "none")
+
+
+def test_chromium_draws_the_plot(folder: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+    with served(folder) as address:
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000", "--dump-dom"]
+        done = subprocess.run([*command, f"{address}/visit/ibohbf"], check=True, capture_output=True, timeout=120)
+    page = done.stdout.decode()
+    assert "main-svg" in page
+    assert page.count('class="legendtext"') >= 3
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve the explorer on a free port."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(application(folder), log_level="critical"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)

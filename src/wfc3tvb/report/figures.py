@@ -180,7 +180,7 @@ def points_figure(rows: Sequence[Row], x: str, y: str, *, labels: tuple[str, str
     present = {row.get("tvb_class") for row in shown}
     for name in (name for name in CLASS_COLORS if name in present):
         of = [row for row in shown if row.get("tvb_class") == name]
-        style = {"ms": 4, "alpha": 0.7, "color": CLASS_COLORS[name], "label": name or "no verdict"}
+        style: dict[str, Any] = {"ms": 4, "alpha": 0.7, "color": CLASS_COLORS[name], "label": name or "no verdict"}
         axis.plot([r[x] for r in of], [r[y] for r in of], "o", **style)
     if shown:
         axis.legend(fontsize=8, frameon=False)
