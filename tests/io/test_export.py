@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from astropy.io.votable.exceptions import W50
@@ -13,7 +14,8 @@ from astropy.units import UnitsWarning
 
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.io.export import write_table
-from wfc3tvb.schema import TABLES, to_arrow
+from wfc3tvb.io.release import schema_markdown
+from wfc3tvb.schema import QUALITY_FLAGS, TABLES, to_arrow
 
 
 def rows() -> list[dict[str, object]]:
@@ -51,3 +53,16 @@ def test_csv_and_unknown_format(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == 3
     with pytest.raises(BadArgumentError, match="parquet"):
         write_table(to_arrow("exposures", rows()), tmp_path / "x", "xls")
+
+
+def test_pandas_and_polars_read_parquet(tmp_path: Path) -> None:
+    path = write_table(to_arrow("exposures", rows()), tmp_path / "x.parquet", "parquet")
+    assert pd.read_parquet(path)["sky_mean"].tolist()[0] == 1.25
+    polars = pytest.importorskip("polars")
+    assert polars.read_parquet(path)["sky_mean"].to_list() == [1.25, None]
+
+
+def test_the_docs_describe_every_column() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "catalog.md").read_text(encoding="utf-8")
+    assert schema_markdown() in text
+    assert all(f"| {flag} | {meaning} |" in text for flag, meaning in QUALITY_FLAGS.items())

@@ -73,25 +73,91 @@ def test_console_and_download(client: TestClient) -> None:
     assert client.get("/download", params=query | {"format": "exe"}).status_code == 400
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "SELECT * FROM read_csv('/etc/passwd')",
-        "SELECT * FROM read_text('/etc/hostname')",
-        "COPY (SELECT 1) TO '/tmp/out.csv'",
-        "ATTACH '/tmp/x.duckdb'",
-        "SET enable_external_access = true",
-        "INSTALL httpfs",
-        "SELECT 1; SELECT 2",
-        "DROP VIEW exposures",
-        "PRAGMA database_list",
-        "SELECT * FROM 'http://example.org/x.parquet'",
-    ],
-)
+HOSTILE = """
+SELECT * FROM read_csv('/etc/passwd')
+SELECT * FROM read_text('/etc/hostname')
+SELECT * FROM read_blob('/etc/hostname')
+SELECT * FROM read_json('/etc/os-release')
+SELECT * FROM read_parquet('/etc/passwd')
+SELECT * FROM parquet_metadata('/etc/passwd')
+SELECT * FROM parquet_schema('/etc/passwd')
+SELECT * FROM sniff_csv('/etc/passwd')
+SELECT * FROM glob('/etc/*')
+SELECT * FROM '/etc/passwd'
+SELECT * FROM '/etc/x.csv'
+SELECT * FROM read_csv('../../../../etc/passwd')
+SELECT * FROM read_csv('file:///etc/passwd')
+SELECT * FROM 'http://127.0.0.1:1/x.parquet'
+SELECT * FROM read_csv('https://127.0.0.1:1/x.csv')
+SELECT * FROM read_parquet('s3://stpubdata/x.parquet')
+WITH x AS (SELECT * FROM read_csv('/etc/passwd')) SELECT * FROM x
+SELECT (SELECT count(*) FROM read_text('/etc/hostname'))
+FROM read_csv('/etc/passwd')
+FROM query('SELECT * FROM read_csv(''/etc/passwd'')')
+SUMMARIZE SELECT * FROM read_csv('/etc/passwd')
+DESCRIBE SELECT * FROM read_csv('/etc/passwd')
+EXPLAIN ANALYZE SELECT * FROM read_csv('/etc/passwd')
+COPY (SELECT 1) TO '/tmp/out.csv'
+COPY exposures TO 'out.parquet'
+EXPORT DATABASE '/tmp/out'
+IMPORT DATABASE '/tmp/out'
+ATTACH '/tmp/x.duckdb'
+ATTACH ':memory:' AS other
+DETACH memory
+USE memory
+SET enable_external_access = true
+SET allowed_directories = ['/']
+SET lock_configuration = false
+SET memory_limit = '100GB'
+RESET memory_limit
+PRAGMA database_list
+PRAGMA enable_profiling
+INSTALL httpfs
+LOAD httpfs
+CREATE TABLE t AS SELECT 1
+CREATE OR REPLACE VIEW exposures AS SELECT 1
+CREATE MACRO f(a) AS a
+CREATE SECRET s (TYPE s3)
+DROP VIEW exposures
+INSERT INTO exposures VALUES (1)
+UPDATE exposures SET rootname = 'x'
+DELETE FROM exposures
+CALL force_checkpoint()
+CHECKPOINT
+VACUUM
+PREPARE q AS SELECT 1
+SELECT 1; SELECT 2
+SELECT 1; DROP VIEW exposures
+BEGIN
+SELECT nextval('x')
+SELECT * FROM no_such_table
+SELECT
+)) UNION SELECT 1 --
+SELECT * FROM exposures) ; DROP VIEW exposures; --
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
 def test_console_refuses_all_but_the_catalog(client: TestClient, text: str) -> None:
     page = client.get("/sql", params={"q": text})
     assert page.status_code == 400
     assert 'role="alert"' in page.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT count(*) FROM range(10000000000) a, range(10000000000) b",
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t",
+        "SELECT length(repeat('x', 100000000000))",
+        "SELECT list(range) FROM range(10000000000)",
+    ],
+)
+def test_a_statement_without_end_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("wfc3tvb.report.explorer.SECONDS", 1.0)
+    with TestClient(application(folder), **HOST) as client:
+        assert client.get("/sql", params={"q": text}).status_code == 400
+        assert client.get("/").status_code == 200
 
 
 def test_console_limits_rows(client: TestClient) -> None:

@@ -26,14 +26,27 @@ Every column has a unit and a description; both are also inside the files. Missi
 |---|---|---|
 """
 _FOOT = """
-Checksums: `SHA256SUMS` (`sha256sum -c SHA256SUMS`). The tables may be used under CC BY 4.0; to cite them, see
-`CITATION.cff` of wfc3tvb, and acknowledge the Mikulski Archive for Space Telescopes (MAST).
+Checksums: `SHA256SUMS` (`sha256sum -c SHA256SUMS`). How to cite: `CITATION.cff`. Licence: `LICENSE`.
+"""
+_LICENSE = """These tables may be used under the Creative Commons Attribution 4.0 International licence (CC BY 4.0):
+https://creativecommons.org/licenses/by/4.0/legalcode
+
+Please cite them as CITATION.cff says, and acknowledge the Mikulski Archive for Space Telescopes (MAST).
+"""
+_CITATION = """cff-version: 1.2.0
+title: "A wfc3tvb catalog: time-variable background of WFC3/IR exposures"
+message: "If you use these tables, please cite them, and acknowledge MAST."
+type: dataset
+authors:
+  - name: "the wfc3tvb developers"
+version: "{version}"
+license: CC-BY-4.0
 """
 _SYNTHETIC = "**Synthetic: the exposures behind these tables were simulated; no sky was observed.**\n\n"
 
 
 def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
-    """Write every table, ``README.md`` and ``SHA256SUMS`` into a folder, and yield the files written.
+    """Write every table with README, citation, licence and checksums into a folder, and yield the files written.
 
     Parameters
     ----------
@@ -57,9 +70,14 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         written[name] = path, rows.num_rows
         yield path
     synthetic = catalog.sql("SELECT count(*) FROM exposures WHERE cal_ver LIKE 'wfc3tvb%'").fetchall()[0][0] > 0
-    readme = out / "README.md"
-    readme.write_text(_readme(written, _SYNTHETIC if synthetic else ""), encoding="utf-8")
-    yield readme
+    texts = {
+        "README.md": _readme(written, _SYNTHETIC if synthetic else ""),
+        "CITATION.cff": _CITATION.format(version=__version__),
+        "LICENSE": _LICENSE,
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+        yield out / name
     sums = out / "SHA256SUMS"
     sums.write_text("".join(f"{_sha256(path)}  {path.name}\n" for path, _ in written.values()), encoding="ascii")
     yield sums
@@ -71,9 +89,15 @@ def _readme(written: dict[str, tuple[Path, int]], note: str) -> str:
     return text + "".join(_section(RELATIONS[name]) for name in written) + _FOOT
 
 
+def schema_markdown() -> str:
+    """Return the description of every table and view of a catalog, as Markdown: what ``docs/catalog.md`` holds."""
+    return "".join(_section(table) for table in RELATIONS.values()).lstrip()
+
+
 def _section(table: Table) -> str:
     lines = "".join(f"| {c.name} | {c.type} | {c.unit} | {c.description} |\n" for c in table.columns)
-    return f"\n## {table.name}\n\n| column | type | unit | description |\n|---|---|---|---|\n{lines}"
+    head = f"\n## {table.name}\n\nOne row per {table.row}.\n\n| column | type | unit | description |\n|---|---|---|---|\n"
+    return head + lines
 
 
 def _sha256(path: Path) -> str:

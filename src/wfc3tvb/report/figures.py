@@ -36,26 +36,45 @@ class Pane:
 
 
 def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
-    """Draw the curves of several exposures in one grid, on one scale.
+    """Draw the curves of several exposures in one grid, on one scale, with the Sun's altitude under each.
 
     Points are interval rates with their errors (small and grey where too short to be used), the line is the cumulative
     rate; the shade is Earth's shadow.
     """
     columns = min(columns, len(measured))
     lines = -(-len(measured) // columns)
-    figure = Figure(figsize=(3.6 * columns + 0.6, 2.7 * lines + 0.5), layout="constrained")
-    axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    for axis, one in zip(axes.flat, measured, strict=False):
-        _curve(axis, one)
-    for axis in axes.flat[len(measured) :]:
-        axis.set_axis_off()
-    axes.flat[0].set_ylim(_scale(measured))
-    for axis in axes.flat[max(0, len(measured) - columns) : len(measured)]:
-        axis.xaxis.set_tick_params(labelbottom=True)
+    sun = any(read["sun_alt"] is not None for one in measured for read in one.reads)
+    figure = Figure(figsize=(3.6 * columns + 0.6, (3.4 if sun else 2.7) * lines + 0.5), layout="constrained")
+    ratios = [3, 1] * lines if sun else [1] * lines
+    axes = figure.subplots(len(ratios), columns, sharex=True, sharey="row", squeeze=False, height_ratios=ratios)
+    for number in range(lines * columns):
+        own = axes[(number // columns) * (2 if sun else 1) :, number % columns][: 2 if sun else 1]
+        if number >= len(measured):
+            for axis in own:
+                axis.set_axis_off()
+            continue
+        _curve(own[0], measured[number])
+        own[0].set_ylim(_scale(measured))
+        if sun:
+            _sun(own[1], measured[number])
+        if number + columns >= len(measured):
+            own[-1].xaxis.set_tick_params(labelbottom=True)
     axes.flat[0].legend(loc="best", fontsize=8, frameon=False)
     figure.supxlabel("time since the zeroth read [s]", fontsize=9)
-    figure.supylabel("sky [electron/s]", fontsize=9)
+    figure.supylabel("sky [electron/s]" + (", Sun altitude [deg]" if sun else ""), fontsize=9)
     return figure
+
+
+def _sun(axis: Axes, one: Measurement) -> None:
+    """Draw the Sun's altitude above the Earth's limb, between its lowest and highest possible values."""
+    reads = [read for read in one.reads if read["sun_alt"] is not None]
+    middle = [(read["t_start"] + read["t_end"]) / 2 for read in reads]
+    axis.plot(middle, [read["sun_alt"] for read in reads], color=ORANGE, lw=1.5)
+    axis.axhline(0, color="0.6", lw=0.5)
+    axis.set_ylim(-90, 120)
+    axis.set_yticks([-60, 0, 60])
+    axis.tick_params(labelsize=7)
+    axis.grid(alpha=0.25, lw=0.5)
 
 
 def _scale(measured: Sequence[Measurement]) -> tuple[float, float]:
