@@ -260,6 +260,18 @@ def test_without_the_archives_products_the_ramp_fit_stands_in(
     assert row["sky_before"] == pytest.approx(0.63, abs=0.02)
 
 
+def test_other_settings_are_done_anew_and_replaced_files_lose_their_rows(
+    catalog: Catalog, settings: ReprocessSettings
+) -> None:
+    as_lone_exposures(catalog)
+    for own in ({"method": "omit"}, {"method": "omit", "recover_saturated": True}, {"method": "flatten"}):
+        report = reprocess(catalog, ids=["ibohbfbkq"], settings=replace(settings, **own))
+        assert report.n_repaired == 1
+        assert reprocess(catalog, ids=["ibohbfbkq"], settings=replace(settings, **own)).n_known == 1
+        rows = catalog.sql("SELECT method, sha256, path FROM reprocessed").fetchall()
+        assert [(method, sha) for method, sha, _ in rows] == [(own["method"], sha256(Path(rows[0][2])))]
+
+
 # --- plan ----------------------------------------------------------------------------------------------------------
 
 

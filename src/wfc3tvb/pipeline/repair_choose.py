@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.names import GRISMS
 from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings
+
+#: Settings, besides method, engine and context, that decide the pixels of products.
+_DECIDING = ("recover_saturated", "weight", "use_db", "drizzle_pars")
 
 
 @dataclass(frozen=True)
@@ -152,15 +156,30 @@ def _edge(row: Row) -> int:
 
 
 def _done(catalog: Catalog, repair: Repair, settings: ReprocessSettings) -> bool:
-    """Say whether every product is recorded, made by the same method (and engine, context) and still there."""
-    text = "SELECT rootname, kind, method, engine, crds_context, path FROM reprocessed WHERE dataset = $name"
-    rows = catalog.sql(text, {"name": repair.dataset}).fetchall()
+    """Say whether every product is recorded, made by the same settings, and still where it would be put."""
+    text = (
+        "SELECT p.rootname, p.kind, p.method, p.engine, p.crds_context, p.path, r.arguments FROM reprocessed p "
+        "LEFT JOIN runs r ON p.run_id = r.run_id WHERE p.dataset = $name"
+    )
+    folder = settings.outdir.absolute() / repair.dataset
     found = {
         (rootname, kind, method)
-        for rootname, kind, method, engine, context, path in rows
-        if settings.engine in ("auto", engine) and settings.context in (None, context) and Path(path).exists()
+        for rootname, kind, method, engine, context, path, arguments in catalog.sql(
+            text, {"name": repair.dataset}
+        ).fetchall()
+        if settings.engine in ("auto", engine)
+        and settings.context in (None, context)
+        and _settings_of(arguments) == {key: settings.as_json()[key] for key in _DECIDING}
+        and folder in Path(path).parents
+        and Path(path).exists()
     }
     wanted: set[tuple[str | None, str, str]] = {(m.rootname, "flt", m.method) for m in repair.members}
     if repair.association:
         wanted.add((None, "drz", repair.method))
     return wanted <= found
+
+
+def _settings_of(arguments: str | None) -> dict[str, object]:
+    """Return what decided the pixels in an earlier run, from its row in `runs`."""
+    settings = json.loads(arguments or "{}").get("settings", {})
+    return {key: settings.get(key) for key in _DECIDING}

@@ -38,6 +38,8 @@ class Proof:
         Of their sky; of drizzled images with the noise corrected for correlation.
     unstable : pair of float or None
         Fraction of unstable pixels, before and after.
+    rejected : float or None
+        Fraction of the new exposure's pixels that AstroDrizzle rejected.
     flux : FluxRatio or None
         Of the same stars.
     accepted : bool or None
@@ -51,6 +53,7 @@ class Proof:
     before: SkyStatistics
     after: SkyStatistics
     unstable: tuple[float | None, float | None]
+    rejected: float | None
     flux: FluxRatio | None
     accepted: bool | None
     reason: str
@@ -112,7 +115,8 @@ def prove_exposure(member: Member, before: Path, after: Path, stars: NDArray[np.
     judged = compare.verdict(*pair, true_level=_true_level(member), level_err=LEVEL_ERR, flux=flux)
     reason = judged.reason if member.repaired else "recalibrated with the same references, not repaired"
     accepted = judged.accepted if member.repaired else None
-    return Proof(pair[0], pair[1], (old.unstable, new.unstable), flux, accepted, reason, judged.depth_gain)
+    rejected = float(new.rejected.mean())
+    return Proof(pair[0], pair[1], (old.unstable, new.unstable), rejected, flux, accepted, reason, judged.depth_gain)
 
 
 def stars_of(drizzled: Path) -> NDArray[np.float64]:
@@ -167,7 +171,9 @@ def prove_drizzled(
     write_figures(proof, (old, new), skies, width, method)
     # The sky was subtracted from each exposure: its level says nothing here.
     judged = compare.verdict(statistics[0], statistics[1], true_level=None, level_err=LEVEL_ERR, flux=flux)
-    return Proof(statistics[0], statistics[1], (None, None), flux, judged.accepted, judged.reason, judged.depth_gain)
+    return Proof(
+        statistics[0], statistics[1], (None, None), None, flux, judged.accepted, judged.reason, judged.depth_gain
+    )
 
 
 def _correlation(picture: Picture) -> float:

@@ -226,12 +226,19 @@ class _Driver:
     def _take(self, outcome: Outcome[list[Row]]) -> None:
         """Record the rows of a dataset, or its failure."""
         if outcome.value is not None:
-            self.catalog.replace("reprocessed", outcome.value)
+            self._store(outcome.value)
             self.rows += outcome.value
             self.run.n_done += 1
         elif outcome.failure is not None:
             self._fail(outcome.key, outcome.failure)
         self.progress("repair", self.run.n_done + self.run.n_failed, self.total, failed=self.run.n_failed)
+
+    def _store(self, rows: Sequence[Row]) -> None:
+        """Store a dataset's rows; rows of another method whose files these products replaced go."""
+        text = "SELECT product_id FROM reprocessed WHERE path IN (SELECT unnest($paths))"
+        replaced = self.catalog.sql(text, {"paths": [row["path"] for row in rows]}).fetchall()
+        keys = {row["product_id"] for row in rows} | {product for (product,) in replaced}
+        self.catalog.replace("reprocessed", rows, keys=sorted(keys))
 
     def _fail(self, key: str, failure: Failure) -> None:
         self.run.n_failed += 1
