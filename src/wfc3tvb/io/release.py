@@ -96,8 +96,8 @@ def schema_markdown() -> str:
 
 def _section(table: Table) -> str:
     lines = "".join(f"| {c.name} | {c.type} | {c.unit} | {c.description} |\n" for c in table.columns)
-    head = f"\n## {table.name}\n\nOne row per {table.row}.\n\n| column | type | unit | description |\n|---|---|---|---|\n"
-    return head + lines
+    head = "| column | type | unit | description |\n|---|---|---|---|\n"
+    return f"\n## {table.name}\n\nOne row per {table.row}.\n\n{head}{lines}"
 
 
 def _sha256(path: Path) -> str:
