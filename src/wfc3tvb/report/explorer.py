@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,6 +29,7 @@ from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownData
 from wfc3tvb.io.catalog import Catalog, open_catalog
 from wfc3tvb.io.export import FORMATS, write_table
 from wfc3tvb.io.views import RELATIONS, column_comment
+from wfc3tvb.report.html import environment
 from wfc3tvb.report.search import Search
 from wfc3tvb.report.terminal import why
 from wfc3tvb.report.zoom import visit_plot
@@ -59,9 +59,7 @@ class Explorer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._templates = Environment(
-            loader=PackageLoader("wfc3tvb.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
+        self._templates = environment()
         self._open().close()  # a missing catalog is an error now, not at the first request
 
     def routes(self) -> list[Route]:
@@ -148,7 +146,7 @@ class Explorer:
     def _page(self, template: str, title: str, status: int = 200, **context: Any) -> Response:
         common = {
             "title": title, "version": __version__, "source": self.folder.name, "relations": RELATIONS,
-            "column_comment": column_comment, "formats": FORMATS, "describe": _describe,
+            "column_comment": column_comment, "formats": FORMATS,
         }  # fmt: skip
         return HTMLResponse(self._templates.get_template(template).render(**common, **context), status)
 
@@ -215,10 +213,6 @@ def _limited(catalog: Catalog, text: str, limit: int) -> str:
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         return text
     return f"SELECT * FROM (\n{statements[0].query.strip().rstrip(';')}\n) LIMIT {limit}"
-
-
-def _describe(name: str) -> str:
-    return next((column_comment(c) for table in RELATIONS.values() for c in table.columns if c.name == name), "")
 
 
 #: Draws the plots of a page from the JSON beside them (the page's policy forbids scripts inside it).

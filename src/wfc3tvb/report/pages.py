@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from wfc3tvb import __version__
@@ -16,9 +15,9 @@ from wfc3tvb.exposure import Measurement, Row
 from wfc3tvb.io import queries
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.export import write_table
-from wfc3tvb.io.views import RELATIONS, column_comment
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.report.figures import curves_figure, points_figure, save, stacked_figure
+from wfc3tvb.report.html import environment
 from wfc3tvb.report.repairs import repair_figures
 from wfc3tvb.report.terminal import date, why
 
@@ -33,7 +32,6 @@ _REPAIR_COLUMNS = (
     "rootname", "dataset", "kind", "method", "engine", "sky_before", "sky_after", "noise_before", "noise_after",
     "noise_expected", "n_peaks_before", "n_peaks_after", "flux_ratio", "depth_gain_mag", "accepted", "accept_reason",
 )  # fmt: skip
-_COMMENTS = {c.name: column_comment(c) for table in RELATIONS.values() for c in table.columns}
 
 
 @dataclass(frozen=True)
@@ -184,16 +182,13 @@ def _repairs(catalog: Catalog, visit: str | None) -> list[Row]:
 
 
 def _write(path: Path, template: str, title: str, lead: str, catalog: Catalog, context: Mapping[str, Any]) -> Path:
-    environment = Environment(
-        loader=PackageLoader("wfc3tvb.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     synthetic = catalog.sql("SELECT count(*) FROM exposures WHERE cal_ver LIKE 'wfc3tvb%'").fetchall()[0][0] > 0
     common = {
-        "title": title, "lead": lead, "version": __version__, "describe": lambda name: _COMMENTS.get(name, ""),
+        "title": title, "lead": lead, "version": __version__,
         "source": catalog.folder.name, "synthetic": synthetic,
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(environment.get_template(template).render(**common, **context), encoding="utf-8")
+    path.write_text(environment().get_template(template).render(**common, **context), encoding="utf-8")
     return path
 
 

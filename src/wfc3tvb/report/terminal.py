@@ -82,6 +82,8 @@ def why(row: Row) -> list[str]:
     """Return the sentences that explain a verdict, from the row alone."""
     sky = f"sky {row['sky_mean']:.2f} e-/s on average, {row['sky_min']:.2f} to {row['sky_max']:.2f} between reads"
     sentences = [sky]
+    if row["elevated"]:
+        sentences.append(f"that is {row['excess_zodi']:.2f} e-/s above the zodiacal light predicted")
     if row["tvb_score"] is not None:
         threshold = row["crrejtab_sigma"]
         word = "above" if row["tvb_score"] > threshold else "below"

@@ -1,0 +1,29 @@
+"""How pages are made: Jinja templates that escape everything, and how numbers look in them."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wfc3tvb.io.views import RELATIONS, column_comment
+
+_COMMENTS = {c.name: column_comment(c) for table in RELATIONS.values() for c in table.columns}
+
+
+def environment() -> Environment:
+    """Return the environment of the report's and the explorer's templates."""
+    made = Environment(
+        loader=PackageLoader("wfc3tvb.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    made.filters["number"] = number
+    made.globals["describe"] = describe
+    return made
+
+
+def number(value: float) -> str:
+    """Return a number for people: four digits, dates and other large numbers to the fourth decimal."""
+    return f"{value:.4f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def describe(name: str) -> str:
+    """Return description and unit of a column of that name; empty where there is none."""
+    return _COMMENTS.get(name, "")
