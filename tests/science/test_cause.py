@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wfc3tvb.science.cause import CAUSES, features, kind_of, probabilities
+from wfc3tvb.science.cause import CAUSES, features, kind_of, posterior, probabilities
 from wfc3tvb.science.recommend import Situation, last_minus_first_noise, recommendation
 
 RISE = np.where(np.arange(14) < 8, 0.5, 1.5)
@@ -21,13 +21,14 @@ def causes(name: str, rate, lr_diff=0.0, *, sun: float | None = 20.0, limb: floa
     place = [np.full(14, np.nan if v is None else v) for v in (sun, limb, bright if sun is not None else None)]
     lr = np.broadcast_to(np.asarray(lr_diff, float), rate.shape)
     seen = features(
-        name, rate, np.full(14, 0.003), lr, rate - rate.min() > 0.1,
+        name, rate, np.full(14, 0.02), lr, rate - rate.min() > 0.1,
         sun_alt=place[0], limb_angle=place[1], bright_limb=place[2],
     )  # fmt: skip
-    found = probabilities(seen)
+    every = posterior(seen)
+    found = probabilities(every)
     assert set(found) == set(CAUSES)
     assert sum(found.values()) == pytest.approx(1)
-    return found, kind_of(found)
+    return found, kind_of(every)
 
 
 @pytest.mark.parametrize("name", ["F105W", "F110W"])
@@ -48,9 +49,17 @@ def test_a_bright_left_side_near_the_bright_limb_is_scattered_light(name: str) -
     assert causes(name, RISE, 0.8 * (RISE - 0.5), limb=20.0)[1] == "scattered"
 
 
-def test_both() -> None:
-    found, _ = causes("F105W", RISE, 0.4 * (RISE - 0.5), limb=25.0)
-    assert min(found["helium"], found["scattered"]) > 0.02
+def test_a_bright_side_and_a_flat_rise_are_both() -> None:
+    side = np.where(np.arange(14) < 5, 0.6, 0.0)
+    rate = RISE + 0.5 * side
+    limb = np.where(side > 0, 20.0, 60.0)
+    seen = features(
+        "F105W", rate, np.full(14, 0.02), side, rate > 0.6, sun_alt=np.full(14, 20.0), limb_angle=limb,
+        bright_limb=np.ones(14),
+    )  # fmt: skip
+    assert kind_of(posterior(seen)) == "mixed"
+    found = probabilities(posterior(seen))
+    assert min(found["helium"], found["scattered"]) > 0.25
 
 
 def test_a_decay_in_shadow_is_persistence() -> None:

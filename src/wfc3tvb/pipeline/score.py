@@ -126,7 +126,7 @@ def _scores(row: Row, curve: Curve, settings: MeasureSettings) -> Row:
     new |= {"lr_ratio_max": _largest(curve, "lr_ratio")}
     new |= {"tvb_score": jump, "tvb_score_err": jump_error, "jump_read": jump_read}
     new |= _excess(row, curve, sky) | _class(damage, sky, float(error[curve.used].max()), jump_error)
-    new |= _kind(row, curve, sky) if new["tvb_class"] != "none" else {}
+    new |= _kind(row, curve, sky, error) if new["tvb_class"] != "none" else {}
     return new | _recommend(row, curve, sky, damage, sided=side is not None)
 
 
@@ -188,15 +188,14 @@ def _class(damage: Damage, sky: Sky, rate_error: float, jump_error: float) -> Ro
     }
 
 
-def _kind(row: Row, curve: Curve, sky: Sky) -> Row:
+def _kind(row: Row, curve: Curve, sky: Sky, error: Floats) -> Row:
     used = curve.used
     affected = np.isin(np.flatnonzero(used) + 1, sky.affected)
     place = {name: curve[name][used] for name in ("sun_alt", "limb_angle", "bright_limb")}
-    seen = cause.features(
-        row["filter"], curve["rate"][used], curve["rate_err"][used], curve["lr_diff"][used], affected, **place
-    )
-    probability = cause.probabilities(seen)
-    return {"tvb_kind": cause.kind_of(probability), **{f"prob_{name}": p for name, p in probability.items()}}
+    rate, side = curve["rate"][used], curve["lr_diff"][used]
+    found = cause.posterior(cause.features(row["filter"], rate, error[used], side, affected, **place))
+    probability = cause.probabilities(found)
+    return {"tvb_kind": cause.kind_of(found), **{f"prob_{name}": p for name, p in probability.items()}}
 
 
 def _recommend(row: Row, curve: Curve, sky: Sky, damage: Damage, *, sided: bool) -> Row:
