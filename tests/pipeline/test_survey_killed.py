@@ -1,0 +1,93 @@
+"""A survey killed at any instant, run again, gives the catalog of an undisturbed run."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.fakes import N_READS
+from wfc3tvb.io.catalog import Catalog, open_catalog
+
+N = 40
+SCRIPT = """
+import sys, time
+from functools import partial
+from tests.pipeline.fakes import FakeSource, measure_fake
+from wfc3tvb.config import Selection
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.pipeline import survey as module
+
+module.BATCH_SIZE = 7
+
+def slow(cube, orbit, settings):
+    time.sleep(0.01)
+    return measure_fake(cube, orbit, settings)
+
+module.survey(Catalog.create(sys.argv[1]), Selection(), source=FakeSource({n}), measure=slow)
+"""
+STABLE = "EXCLUDE (measured_at, bytes_read, run_id)"
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    root = Path(__file__).resolve().parents[2]
+    return subprocess.Popen([sys.executable, "-c", SCRIPT.format(n=N), str(folder)], cwd=root)
+
+
+def contents(folder: Path) -> list[object]:
+    with open_catalog(folder) as catalog:
+        exposures = catalog.sql(f"SELECT * {STABLE} FROM exposures ORDER BY rootname").fetchall()
+        reads = catalog.sql("SELECT * FROM reads ORDER BY rootname, read").fetchall()
+        return [exposures, reads]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_survey_goes_on(tmp_path: Path, seed: int) -> None:
+    undisturbed, folder = tmp_path / "undisturbed", tmp_path / "killed"
+    assert start(undisturbed).wait() == 0
+    rng = random.Random(seed)
+    for _ in range(2):
+        process = start(folder)
+        time.sleep(rng.uniform(1.0, 3.5))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start(folder).wait() == 0
+    assert contents(folder) == contents(undisturbed)
+    assert len(contents(folder)[1]) == N * N_READS  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_two_surveys_at_once_into_one_catalog(tmp_path: Path) -> None:
+    Catalog.create(tmp_path / "one").close()
+    both = [start(tmp_path / "one"), start(tmp_path / "one")]
+    assert [process.wait() for process in both] == [0, 0]
+    assert start(tmp_path / "alone").wait() == 0
+    assert contents(tmp_path / "one") == contents(tmp_path / "alone")
+
+
+FULL = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))  # as a full disk: writes beyond it fail
+"""
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_error_and_the_catalog_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "catalog"
+    root = Path(__file__).resolve().parents[2]
+    Catalog.create(folder).close()
+    command = [sys.executable, "-c", FULL + SCRIPT.format(n=N), str(folder)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "CatalogNotWritableError: cannot write the catalog in" in done.stderr
+    with open_catalog(folder) as catalog:
+        assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(0,)]
+    assert start(folder).wait() == 0
+    assert len(contents(folder)[1]) == N * N_READS  # type: ignore[arg-type]
