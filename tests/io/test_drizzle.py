@@ -11,7 +11,7 @@ from astropy.io import fits
 
 from wfc3tvb.errors import BadArgumentError, DrizzleError
 from wfc3tvb.io import drizzle_child
-from wfc3tvb.io.drizzle import DrizzleSettings, drizzle, parameters_for, read_parameters
+from wfc3tvb.io.drizzle import DrizzleProcess, DrizzleSettings, drizzle, parameters_for, read_parameters
 
 
 def flts(folder: Path, n: int, size: int = 16) -> list[Path]:
@@ -81,3 +81,9 @@ def test_an_astrometry_service_that_is_away_is_given_up(monkeypatch: pytest.Monk
     monkeypatch.setenv("ASTROMETRY_SERVICE_URL", "http://127.0.0.1:9/")
     monkeypatch.setattr(drizzle_child.time, "sleep", lambda seconds: None)
     assert not drizzle_child.astrometry_answers()
+
+
+def test_a_process_without_a_job_ends_with_its_block(tmp_path: Path) -> None:
+    with DrizzleProcess(tmp_path, iref=tmp_path) as process:
+        assert process._process.poll() is None
+    assert process._process.poll() is not None

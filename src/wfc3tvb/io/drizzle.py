@@ -10,7 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from wfc3tvb.errors import BadArgumentError, DrizzleError
 
@@ -77,6 +78,63 @@ class Drizzled:
     peak_rss_mb: float
 
 
+class DrizzleProcess:
+    """A child process that loads its libraries and then waits for one job; a context manager.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it works, and nobody else; made if it is not there.
+    iref : Path
+        Folder of the reference files (IDCTAB, MDRIZTAB).
+    use_db : bool
+        Whether it may ask the astrometry service.
+    """
+
+    def __init__(self, folder: Path, *, iref: Path, use_db: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.log = folder, folder / "drizzle.log"
+        with self.log.open("wb") as out:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "wfc3tvb.io.drizzle_child"], cwd=folder, env=_environment(iref, use_db=use_db),
+                stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def run(self, job: Mapping[str, Any], name: str, timeout: float) -> dict[str, Any]:
+        """Do a job and return the answer.
+
+        Raises
+        ------
+        DrizzleError
+            If it failed, was killed, or took longer than `timeout` [s].
+        """
+        path = self.folder / "drizzle.json"
+        path.write_text(json.dumps(job, indent=1))
+        answer = path.with_suffix(".answer")
+        answer.unlink(missing_ok=True)
+        try:
+            self._process.communicate(f"{path.name}\n".encode(), timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise DrizzleError(name, f"not done after {timeout:g} s", _excerpt(self.log)) from error
+        status = self._process.returncode
+        if status or not answer.exists():
+            problem = f"killed by signal {-status}" if status < 0 else _last_line(self.log)
+            raise DrizzleError(name, f"updatewcs or AstroDrizzle failed: {problem}", _excerpt(self.log))
+        return dict(json.loads(answer.read_text()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+        elif self._process.stdin:
+            self._process.stdin.close()
+
+
 def drizzle(
     flts: Sequence[Path],
     product: str | None,
@@ -86,18 +144,37 @@ def drizzle(
     settings: DrizzleSettings | None = None,
     weights: Sequence[float] | None = None,
 ) -> Drizzled:
+    """Align calibrated exposures and combine them, in a process started for it; see `drizzle_in`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the exposures are and the child works; nobody else may.
+    iref : Path
+        Folder of the reference files (IDCTAB, MDRIZTAB).
+    """
+    with DrizzleProcess(folder, iref=iref, use_db=settings is not None and settings.use_db) as process:
+        return drizzle_in(process, flts, product, settings=settings, weights=weights)
+
+
+def drizzle_in(
+    process: DrizzleProcess,
+    flts: Sequence[Path],
+    product: str | None,
+    *,
+    settings: DrizzleSettings | None = None,
+    weights: Sequence[float] | None = None,
+) -> Drizzled:
     """Align calibrated exposures and combine them, cosmic rays rejected.
 
     Parameters
     ----------
+    process : DrizzleProcess
+        What does it; it does one job.
     flts : sequence of Path
-        FLT files in `folder`; their headers and DQ are updated in place.
+        FLT files in the process's folder; their headers and DQ are updated in place.
     product : str or None
-        Name of the association: the product is ``<product>_drz.fits`` in `folder`. None aligns only.
-    folder : Path
-        Where the child works; nobody else may.
-    iref : Path
-        Folder of the reference files (IDCTAB, MDRIZTAB).
+        Name of the association: the product is ``<product>_drz.fits`` in the folder. None aligns only.
     settings : DrizzleSettings, optional
         How.
     weights : sequence of float, optional
@@ -106,25 +183,22 @@ def drizzle(
     Raises
     ------
     DrizzleError
-        If the child failed, or made no product; it carries the end of the log. The exposures in `folder` may be
-        changed.
+        If the child failed, or made no product; it carries the end of the log. The exposures may be changed.
     """
     settings = settings or DrizzleSettings()
-    names = [path.name for path in flts]
-    job_path, log = folder / "drizzle.json", folder / "drizzle.log"
+    names, folder = [path.name for path in flts], process.folder
     parameters = parameters_for(flts, settings.parameters, weighted=weights is not None) if product else {}
     inputs: list[str] | str = names if weights is None else _weighted_inputs(flts, weights, folder)
     job = {"files": names, "inputs": inputs, "product": product, "parameters": parameters, "use_db": settings.use_db}
-    job_path.write_text(json.dumps(job, indent=1))
     name = product or names[0]
     began = time.monotonic()
-    answer = _run(name, job_path, log, _environment(iref, use_db=settings.use_db), settings.timeout)
+    answer = process.run(job, name, settings.timeout)
     path = folder / f"{product}_drz.fits" if product else None
     if path is not None and not path.exists():
-        raise DrizzleError(name, "AstroDrizzle made no product", _excerpt(log))
+        raise DrizzleError(name, "AstroDrizzle made no product", _excerpt(process.log))
     return Drizzled(
         path=path,
-        log=log,
+        log=process.log,
         parameters=parameters,
         versions=answer["versions"],
         warnings=_warnings(len(names), product, settings, answer),
@@ -172,25 +246,6 @@ def _environment(iref: Path, *, use_db: bool) -> dict[str, str]:
     """Return the child's environment: `iref` ends with a slash, no window, no connection unless wanted."""
     own = {"iref": f"{iref.absolute()}{os.sep}", "MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore"}
     return os.environ | own | {"ASTROMETRY_STEP_CONTROL": "ON" if use_db else "OFF", "OMP_NUM_THREADS": "1"}
-
-
-def _run(name: str, job: Path, log: Path, environment: Mapping[str, str], timeout: float) -> dict[str, Any]:
-    """Run the child in the job's folder and return its answer."""
-    answer = job.with_suffix(".answer")
-    answer.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "wfc3tvb.io.drizzle_child", job.name]
-    with log.open("wb") as out:
-        try:
-            done = subprocess.run(
-                command, cwd=job.parent, env=environment, stdout=out, stderr=subprocess.STDOUT, timeout=timeout,
-                stdin=subprocess.DEVNULL, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise DrizzleError(name, f"not done after {timeout:g} s", _excerpt(log)) from error
-    if done.returncode or not answer.exists():
-        problem = f"killed by signal {-done.returncode}" if done.returncode < 0 else _last_line(log)
-        raise DrizzleError(name, f"updatewcs or AstroDrizzle failed: {problem}", _excerpt(log))
-    return dict(json.loads(answer.read_text()))
 
 
 def _weighted_inputs(flts: Sequence[Path], weights: Sequence[float], folder: Path) -> str:

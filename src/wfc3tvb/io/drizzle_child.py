@@ -1,7 +1,8 @@
-"""The child process in which stwcs and drizzlepac run: ``python -m wfc3tvb.io.drizzle_child job.json``.
+"""The child process in which stwcs and drizzlepac run: ``python -m wfc3tvb.io.drizzle_child``.
 
 They keep global state, print, read ``iref`` from the environment and write where they stand, so each product gets
-a process and a folder of its own. What they print goes to the parent's log; the answer goes to ``<job>.answer``.
+a process and a folder of its own. It loads them (seconds), then reads the name of a JSON file from standard input
+and does that job. What they print goes to the parent's log; the answer goes to ``<job>.answer``.
 """
 
 from __future__ import annotations
@@ -80,5 +81,12 @@ def drizzle(inputs: Sequence[str] | str, product: str, parameters: Mapping[str, 
     AstroDrizzle(inputs, output=product, mdriztab=True, **parameters)
 
 
+def load() -> None:
+    """Load the libraries while there is nothing to do yet."""
+    import stwcs.updatewcs  # noqa: F401
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    load()
+    if name := sys.stdin.readline().strip():
+        main(Path(name))

@@ -8,13 +8,20 @@ from pathlib import Path
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import DrizzleError
-from wfc3tvb.io.drizzle import Drizzled, DrizzleSettings, drizzle, read_parameters
+from wfc3tvb.io.drizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzle_in, read_parameters
 from wfc3tvb.io.images import stamp
 from wfc3tvb.pipeline.repair_bench import Bench, move
 from wfc3tvb.pipeline.repair_member import Calibrated
 
 
-def combine(bench: Bench, made: Mapping[str, Calibrated]) -> Drizzled:
+def drizzle_process(bench: Bench, name: str = "drizzle") -> DrizzleProcess:
+    """Start the process that drizzles in ``work/<name>``; it loads its libraries while others work."""
+    place = bench.folder / "work" / name
+    shutil.rmtree(place, ignore_errors=True)
+    return DrizzleProcess(place, iref=bench.references.folder, use_db=bench.settings.use_db)
+
+
+def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProcess) -> Drizzled:
     """Align and combine the new FLTs; a lone exposure is aligned only: it ends at its FLT.
 
     Raises
@@ -23,9 +30,9 @@ def combine(bench: Bench, made: Mapping[str, Calibrated]) -> Drizzled:
         With the end of the log.
     """
     flts = [Path(made[member.rootname].flt) for member in bench.members]
-    done = _drizzle(bench, flts, "drizzle", bench.weights())
+    done = _drizzle(bench, flts, process, bench.weights())
     for path in flts:
-        move(bench.folder / "work" / "drizzle" / path.name, bench.after(path.stem))
+        move(process.folder / path.name, bench.after(path.stem))
     if done.path is not None:
         _stamp(bench, done.path)
         move(done.path, bench.after(done.path.stem))
@@ -34,18 +41,14 @@ def combine(bench: Bench, made: Mapping[str, Calibrated]) -> Drizzled:
     return done
 
 
-def _drizzle(bench: Bench, flts: Sequence[Path], name: str, weights: Sequence[float] | None) -> Drizzled:
-    """Drizzle copies of exposures in ``work/<name>``."""
-    place = bench.folder / "work" / name
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    copies = [Path(shutil.copyfile(path, place / path.name)) for path in flts]
+def _drizzle(bench: Bench, flts: Sequence[Path], process: DrizzleProcess, weights: Sequence[float] | None) -> Drizzled:
+    """Drizzle copies of exposures."""
+    copies = [Path(shutil.copyfile(path, process.folder / path.name)) for path in flts]
     own = bench.settings
     parameters = {} if own.drizzle_pars is None else read_parameters(own.drizzle_pars)
     settings = DrizzleSettings(use_db=own.use_db, parameters=parameters)
-    iref = bench.references.folder
     try:
-        return drizzle(copies, bench.association, place, iref=iref, settings=settings, weights=weights)
+        return drizzle_in(process, copies, bench.association, settings=settings, weights=weights)
     except DrizzleError as error:
         (bench.folder / "drizzle.log").write_text(error.log)
         end = " | ".join(line.strip() for line in error.log.splitlines()[-3:])
@@ -69,7 +72,8 @@ def _before(bench: Bench, name: str) -> None:
     if bench.before(name).exists():
         return
     flts = [bench.before(f"{member.rootname}_flt") for member in bench.members]
-    done = _drizzle(bench, flts, "before", None)
+    with drizzle_process(bench, "before") as process:
+        done = _drizzle(bench, flts, process, None)
     if done.path is not None:
         move(done.path, bench.before(name))
         bench.note_made_here(f"{name}.fits")

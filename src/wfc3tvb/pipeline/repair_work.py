@@ -18,7 +18,7 @@ from wfc3tvb.io.drizzle import Drizzled
 from wfc3tvb.io.images import header_of
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_bench import Bench, Ready
-from wfc3tvb.pipeline.repair_drizzle import combine
+from wfc3tvb.pipeline.repair_drizzle import combine, drizzle_process
 from wfc3tvb.pipeline.repair_member import Calibrated, CalibrateMember
 from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
 from wfc3tvb.pipeline.repair_prove import (
@@ -51,9 +51,10 @@ class RepairDataset:
         """
         began = time.monotonic()
         bench = Bench(ready, self.settings, self.run_id)
-        made = calibrate_all(bench, self.threads)
-        with stage("drizzle"):
-            drizzled = combine(bench, made)
+        with drizzle_process(bench) as process:
+            made = calibrate_all(bench, self.threads)
+            with stage("drizzle"):
+                drizzled = combine(bench, made, process)
         with stage("compare"):
             rows = prove_all(bench, made, drizzled)
         finish(bench, rows)
