@@ -1,0 +1,89 @@
+"""Speed of a measurement beside wfc3tools.pstat: one full-frame IMA of 16 reads, in the file cache, in the same run.
+
+Run with ``python benchmarks/bench_curve.py [repeats]``. pstat computes the medians of the reads alone; the curve has
+clipped interval rates with errors, sides, quadrants and newly flagged fractions, from all pixels. Times are the best of
+the repeats, which take turns, so that a busy machine slows all alike.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import numpy as np
+from astropy.io import fits
+from wfc3tools import pstat
+
+from wfc3tvb.config import MeasureSettings
+from wfc3tvb.io.ima import read_ima
+from wfc3tvb.pipeline.measure import measure
+from wfc3tvb.pipeline.score import score
+from wfc3tvb.science.background import sky_mask
+from wfc3tvb.science.ramp import measure_curve
+
+SIZE, NSAMP = 1024, 16
+
+
+def main() -> None:
+    """Print the table."""
+    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "ibench01q_ima.fits"
+        full_frame(path)
+        measured = measure(path)
+        jobs: dict[str, Callable[[], object]] = {
+            "wfc3tools.pstat, medians": lambda: pstat(str(path), units="rate", plot=False),
+            "the same medians (--pstat)": lambda: read_ima(path, pstat=True),
+            "the whole curve": lambda: curve(path),
+            "measure: curve, geometry, score": lambda: measure(path),
+            "score alone (rescore)": lambda: score(measured.exposure, measured.reads, MeasureSettings()),
+        }
+        best = dict.fromkeys(jobs, np.inf)
+        for _ in range(repeats):
+            for name, job in jobs.items():
+                began = time.perf_counter()
+                job()
+                best[name] = min(best[name], time.perf_counter() - began)
+        reference = best["wfc3tools.pstat, medians"]
+        for name, seconds in best.items():
+            print(f"{name:34}{1e3 * seconds:9.1f} ms{reference / seconds:9.2f} x")
+
+
+def curve(path: Path) -> object:
+    """Measure a file's curve, without score."""
+    cube = read_ima(path)
+    return measure_curve(cube, sky_mask(cube.rate[-1], cube.dq[0]).skip)
+
+
+def full_frame(path: Path) -> None:
+    """Write a full frame of noise about a rising sky."""
+    rng = np.random.default_rng(1)
+    t = 100.0 * np.arange(NSAMP)
+    total = rng.normal(0, 14.6, (SIZE, SIZE)).astype(np.float32)
+    rates = [np.zeros_like(total)]
+    for k in range(1, NSAMP):
+        sky = 50.0 if k < 8 else 150.0
+        total = total + rng.normal(sky, sky**0.5, total.shape).astype(np.float32)
+        rates.append((total + rng.normal(0, 14.6, total.shape).astype(np.float32)) / np.float32(t[k]))
+    facts = {"INSTRUME": "WFC3", "DETECTOR": "IR", "OBSMODE": "MULTIACCUM", "ROOTNAME": "ibench01q", "FILTER": "F105W"}
+    primary = fits.PrimaryHDU(header=fits.Header(facts | {"NSAMP": NSAMP, "NEXTEND": 5 * NSAMP, "CRCORR": "COMPLETE"}))
+    hdus: list[fits.PrimaryHDU | fits.ImageHDU] = [primary]
+    for version in range(1, NSAMP + 1):
+        k = NSAMP - version
+        head = fits.Header({"SAMPTIME": t[k], "ROUTTIME": 56298.8 + t[k] / 86400, "BUNIT": "ELECTRONS/S"})
+        hdus += [fits.ImageHDU(rates[k], head, "SCI", ver=version), fits.ImageHDU(0 * total, name="ERR", ver=version)]
+        hdus.append(fits.ImageHDU(np.zeros(total.shape, np.int16), name="DQ", ver=version))
+        for name in ("SAMP", "TIME"):
+            constant = fits.Header({"NPIX1": SIZE, "NPIX2": SIZE, "PIXVALUE": float(k)})
+            hdus.append(fits.ImageHDU(header=constant, name=name, ver=version))
+    fits.HDUList(hdus).writeto(path)
+
+
+if __name__ == "__main__":
+    main()
