@@ -6,6 +6,7 @@ import resource
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,20 +67,39 @@ class RepairDataset:
 
 
 def calibrate_all(bench: Bench, threads: int = 2) -> dict[str, Calibrated]:
-    """Return the new FLT of every exposure; the flagged ones come first."""
-    calibrate = CalibrateMember(bench.settings.engine, bench.settings.recover_saturated, bench.folder / "work", threads)
+    """Return the new FLT of every exposure, made several at a time, the flagged ones first."""
+    flagged = [member for member in bench.members if member.repaired]
+    others = [member for member in bench.members if not member.repaired]
+    calibrate = CalibrateMember(
+        bench.settings.engine,
+        bench.settings.recover_saturated,
+        bench.folder / "work",
+        max(threads // max(len(flagged), 1), 1),
+    )
     made: dict[str, Calibrated] = {}
-    for member in sorted(bench.members, key=lambda m: not m.repaired):
+
+    def one(member: Member) -> Calibrated:
         raw, references = bench.ready.fetched.raw(member.rootname), bench.ready.references[member.rootname]
         again = None if member.repaired else _archives_own(bench, member, references, made)
-        made[member.rootname] = again or calibrate(member, raw, references)
-        if not bench.before(f"{member.rootname}_flt").exists():
-            # The archive gave no FLT: one with the ramp fit, made here, is what is compared with.
-            plain = replace(member, method="perform", reason="stands in for the archive's")
-            stand_in = Path(calibrate(plain, raw, references).flt)
-            shutil.copyfile(stand_in, bench.before(stand_in.stem))
-            bench.note_made_here(stand_in.name)
+        return again or calibrate(member, raw, references)
+
+    with ThreadPoolExecutor(threads) as pool:
+        for members in (flagged, others):
+            made |= zip([member.rootname for member in members], pool.map(one, members), strict=True)
+    _stand_ins(bench, calibrate)
     return made
+
+
+def _stand_ins(bench: Bench, calibrate: CalibrateMember) -> None:
+    """Make the FLTs that the archive did not give, with the ramp fit: they are what is compared with."""
+    for member in bench.members:
+        if bench.before(f"{member.rootname}_flt").exists():
+            continue
+        plain = replace(member, method="perform", reason="stands in for the archive's")
+        raw, references = bench.ready.fetched.raw(member.rootname), bench.ready.references[member.rootname]
+        stand_in = Path(calibrate(plain, raw, references).flt)
+        shutil.copyfile(stand_in, bench.before(stand_in.stem))
+        bench.note_made_here(stand_in.name)
 
 
 def _archives_own(
