@@ -25,7 +25,7 @@ GIVEN = {
     "my_visit": {"visit": FIRST[:6]}, "my_association": {"asn_id": FIRST[:6] + "010"},
     "my_program": {"proposal_id": 10000},
     "provenance": {"rootname": FIRST}, "reads_of": {"rootname": FIRST}, "visit_exposures": {"visit": FIRST[:6]},
-    "visit_reads": {"visit": FIRST[:6]},
+    "visit_reads": {"visit": FIRST[:6]}, "visit_light": {"visit": FIRST[:6]},
 }  # fmt: skip
 ACROSS = {
     "group-by over all reads": "SELECT used, count(*), avg(rate), max(sun_alt) FROM reads GROUP BY used",

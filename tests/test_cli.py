@@ -121,7 +121,7 @@ def test_survey_of_real_files(shared_data: Path, tmp_path: Path) -> None:
 def test_export_can_be_checked_and_verify_passes(catalog: Path, tmp_path: Path) -> None:
     assert run("export", tmp_path / "release", "--catalog", catalog).exit_code == 0
     sums = (tmp_path / "release" / "SHA256SUMS").read_text().splitlines()
-    assert len(sums) == 6
+    assert len(sums) == 7
     readme = (tmp_path / "release" / "README.md").read_text()
     assert "| sky_mean | float | electron/s |" in readme
     assert "Synthetic" in readme

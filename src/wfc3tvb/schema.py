@@ -202,6 +202,25 @@ sun_hour_angle | float | deg | hour angle of the Sun below the telescope, -180 t
 in_shadow | bool | | telescope in Earth's shadow | meta.code
 """
 
+_VISIT_FITS = """
+rootname | str | | rootname of the exposure, lower case | meta.id;meta.main
+read | int | | read number in time order | meta.number
+visit | str | | first six characters of the rootname | meta.id
+filter | str | | filter | instr.filter
+zodi | float | electron/s | zodiacal light (with thermal emission) of visit and filter, one number for all its reads | phot.count;obs.sky
+zodi_err | float | electron/s | error of zodi | stat.error;phot.count
+helium | float | electron/s | helium in this read | phot.count
+helium_err | float | electron/s | error of helium | stat.error;phot.count
+scattered | float | electron/s | scattered light in this read, as left minus right | phot.count
+scattered_err | float | electron/s | error of scattered | stat.error;phot.count
+cov_zodi_helium | float | electron2/s2 | covariance of zodi and helium | stat.covariance
+cov_zodi_scattered | float | electron2/s2 | covariance of zodi and scattered | stat.covariance
+cov_helium_scattered | float | electron2/s2 | covariance of helium and scattered of this read | stat.covariance
+anchored | bool | | whether a read in Earth's shadow fixes zodi; otherwise it is an upper limit, and helium a lower one | meta.code.qual
+chi2 | float | | chi squared of the fit of visit and filter | stat.fit.chi2
+measured_at | float | d | when the latest exposure of visit and filter was measured [MJD, UTC] | time.processing
+"""
+
 _FAILURES = """
 key | str | | rootname, dataset or file name that failed | meta.id;meta.main
 stage | str | | crawl, fetch, read, measure, references, calibrate, drizzle, compare | meta.code
@@ -265,6 +284,8 @@ TABLES: Mapping[str, Table] = {
         Table("datasets", "dataset the archive lists", ("dataset",), _columns(_DATASETS)),
         Table("exposures", "exposure measured", ("rootname",), _columns(_EXPOSURES)),
         Table("reads", "read of an exposure measured", ("rootname", "read"), _columns(_READS)),
+        Table("visit_fits", "used read, taken apart by a joint fit of its visit and filter", ("rootname", "read"),
+              _columns(_VISIT_FITS)),
         Table("failures", "failed attempt", ("key", "stage", "attempt"), _columns(_FAILURES)),
         Table("reprocessed", "product made", ("product_id",), _columns(_REPROCESSED)),
         Table("runs", "command run", ("run_id",), _columns(_RUNS)),

@@ -21,6 +21,7 @@ GIVEN = {
     "reads_of": {"rootname": "ibohbfb9q"},
     "visit_exposures": {"visit": "IBOHBF"},
     "visit_reads": {"visit": "IBOHBF"},
+    "visit_light": {"visit": "IBOHBF"},
 }
 
 

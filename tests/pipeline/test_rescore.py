@@ -27,14 +27,14 @@ def measurements() -> list[Measurement]:
 
 
 def test_rescore(tmp_path: Path) -> None:
-    steps: list[int] = []
+    steps: dict[str, int] = {}
     catalog = Catalog.create(tmp_path / "catalog")
     catalog.record(measurements())
     catalog.refresh()
-    first = rescore(catalog, progress=lambda stage, done, total=None, failed=0: steps.append(done))
+    first = rescore(catalog, progress=lambda stage, done, total=None, failed=0: steps.update({stage: done}))
     assert first.n_scored == 3
     assert sum(first.classes.values()) == 3
-    assert steps[-1] == 3
+    assert steps["score"] == 3
     assert rescore(catalog, jobs=2).n_changed == 0
     row = catalog.fetch("SELECT * FROM exposures WHERE rootname = 'isimu0x2q'").to_pylist()[0]
     catalog.replace("exposures", [row | {"tvb_class": "none", "pred_frac_broken": 0.0, "flagged": False}])

@@ -12,6 +12,7 @@ from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import parallel
 from wfc3tvb.pipeline.record import recorded_run
 from wfc3tvb.pipeline.score import score
+from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
 
 #: Exposures of one commit, and of one item of parallel work.
@@ -83,7 +84,7 @@ def rescore(
     jobs : int, optional
         Worker processes.
     progress : Progress, optional
-        Called with stage ``score``.
+        Called with stages ``score`` and ``visits``.
 
     Raises
     ------
@@ -107,6 +108,7 @@ def rescore(
             classes.update(row["tvb_class"] or "unscored" for row in rows)
             run.n_done += len(rows)
             progress("score", run.n_done, len(names))
+        fit_visits(catalog, everything=True, progress=progress)
     return RescoreReport(run.run_id, run.n_done, n_changed, dict(classes))
 
 

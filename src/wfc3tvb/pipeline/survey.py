@@ -21,6 +21,7 @@ from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
 from wfc3tvb.pipeline.plan import Plan, SurveyPlan, Wanted
 from wfc3tvb.pipeline.record import Run, mjd_now, record_failures, recorded_run
 from wfc3tvb.pipeline.source import Source
+from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TVB_CLASSES
 
@@ -176,7 +177,7 @@ def survey(
     recheck : bool, optional
         Measure again what is known and unchanged, and what was given up.
     progress : Progress, optional
-        Called with stages ``list`` and ``measure``.
+        Called with stages ``list``, ``measure`` and ``visits``.
     measure : callable, optional
         What makes rows of reads; by default `wfc3tvb.pipeline.measure.measure_cube`.
 
@@ -194,13 +195,15 @@ def survey(
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
     arguments = {"selection": asdict(selection), "settings": asdict(settings), "source": source.name}
-    with recorded_run(catalog, "survey", arguments) as run, _recorder(catalog, run) as recorder:
-        items = ((item.rootname, item) for item in plan.due())
-        worker = MeasureExposure(source, settings, run.run_id, measure)
-        progress("measure", 0, total)
-        for n_done, outcome in enumerate(parallel.run(items, worker, jobs=jobs, cluster=cluster), 1):
-            recorder.take(outcome)
-            progress("measure", n_done, total, failed=run.n_failed)
+    with recorded_run(catalog, "survey", arguments) as run:
+        with _recorder(catalog, run) as recorder:
+            items = ((item.rootname, item) for item in plan.due())
+            worker = MeasureExposure(source, settings, run.run_id, measure)
+            progress("measure", 0, total)
+            for n_done, outcome in enumerate(parallel.run(items, worker, jobs=jobs, cluster=cluster), 1):
+                recorder.take(outcome)
+                progress("measure", n_done, total, failed=run.n_failed)
+        fit_visits(catalog, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)
     return SurveyReport(
         run_id=run.run_id,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.progress import Progress, silent
 from wfc3tvb.science.visit import VisitFit, fit_visit
 
 #: A read is dark where the Sun stands at least this far below the limb [deg]: helium is gone at sunset within a degree,
@@ -21,27 +19,46 @@ WHERE visit = $visit AND filter = $filter AND used AND sky_mean IS NOT NULL ORDE
 """
 
 
-@dataclass(frozen=True)
-class FittedVisit:
-    """A visit's light in one filter.
+#: Visits with an exposure that was measured since the visit was fitted: what a killed survey left undone is among them.
+_DUE = """
+SELECT visit, filter, max(e.measured_at) AS measured_at FROM exposures e
+LEFT JOIN (SELECT visit, filter, max(measured_at) AS fitted FROM visit_fits GROUP BY ALL) f USING (visit, filter)
+WHERE sky_mean IS NOT NULL AND filter IS NOT NULL
+GROUP BY visit, filter HAVING $everything OR coalesce(max(e.measured_at) > max(fitted), true) ORDER BY ALL
+"""
+#: Visits of one commit.
+_BATCH = 500
 
-    Attributes
+
+def fit_visits(catalog: Catalog, *, everything: bool = False, progress: Progress = silent) -> int:
+    """Fit the visits of which an exposure is new, and store them in the table ``visit_fits``.
+
+    Parameters
     ----------
-    visit, filter : str
-        Which.
-    fit : VisitFit
-        Amplitudes and covariance.
-    reads : list of rows
-        ``rootname, read, rate, helium, helium_err, scattered, scattered_err`` of every used read, in time order.
+    catalog : Catalog
+        Open for writing.
+    everything : bool, optional
+        Fit all visits anew.
+    progress : Progress, optional
+        Called with stage ``visits``.
+
+    Returns
+    -------
+    int
+        Visits (with a filter) fitted.
     """
+    due = catalog.sql(_DUE, {"everything": everything}).fetchall()
+    for start in range(0, len(due), _BATCH):
+        batch = due[start : start + _BATCH]
+        rows = [
+            row | {"measured_at": at} for visit, name, at in batch for row in fit_stored_visit(catalog, visit, name)
+        ]
+        catalog.replace("visit_fits", rows)
+        progress("visits", start + len(batch), len(due))
+    return len(due)
 
-    visit: str
-    filter: str
-    fit: VisitFit
-    reads: list[Row]
 
-
-def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> FittedVisit:
+def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> list[Row]:
     """Fit the used reads of a visit in one filter.
 
     Parameters
@@ -53,14 +70,14 @@ def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> FittedVisit:
     name : str
         Filter.
 
-    Raises
-    ------
-    UnknownDatasetError
-        If the catalog holds no used read of it.
+    Returns
+    -------
+    list of rows
+        Of ``visit_fits``, but for ``measured_at``; none where the catalog holds no used read of it.
     """
     rows = catalog.fetch(_READS, {"visit": visit.lower(), "filter": name}).to_pylist()
     if not rows:
-        raise UnknownDatasetError(f"visit {visit} in {name}", f"the catalog in {catalog.folder}")
+        return []
     rate, error, side, altitude = (
         np.array([np.nan if row[key] is None else row[key] for row in rows], float)
         for key in ("rate", "rate_err", "lr_diff", "sun_alt")
@@ -68,10 +85,19 @@ def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> FittedVisit:
     number = np.unique([row["rootname"] for row in rows], return_inverse=True)[1]
     with np.errstate(invalid="ignore"):
         fit = fit_visit(rate, error, side, dark=altitude < DARK_ALTITUDE, exposure=number)
-    amplitudes = ("helium", "helium_err", "scattered", "scattered_err")
-    reads = [
-        {key: row[key] for key in ("rootname", "read", "rate")}
-        | {key: float(getattr(fit, key)[i]) for key in amplitudes}
-        for i, row in enumerate(rows)
+    whole = {"visit": visit.lower(), "filter": name, "anchored": fit.anchored}
+    whole |= {"zodi": fit.zodi, "zodi_err": fit.zodi_err, "chi2": fit.chi2}
+    return [
+        {"rootname": row["rootname"], "read": row["read"]} | whole | _amplitudes(fit, i) for i, row in enumerate(rows)
     ]
-    return FittedVisit(visit.lower(), name, fit, reads)
+
+
+def _amplitudes(fit: VisitFit, i: int) -> Row:
+    """Return helium and scattered light of a read, with their errors and covariances."""
+    n = fit.helium.size
+    helium, scattered = 1 + i, 1 + n + i
+    return {name: float(getattr(fit, name)[i]) for name in ("helium", "helium_err", "scattered", "scattered_err")} | {
+        "cov_zodi_helium": float(fit.covariance[0, helium]),
+        "cov_zodi_scattered": float(fit.covariance[0, scattered]),
+        "cov_helium_scattered": float(fit.covariance[helium, scattered]),
+    }
