@@ -89,7 +89,7 @@ def judge(
     before: tuple[float, float], after: tuple[float, float], flux: FluxRatio | None = SAME, true: float | None = 1.0
 ) -> compare.Verdict:
     pair = [statistics(sky(level, noise)) for level, noise in (before, after)]
-    return compare.verdict(*pair, true_level=true, level_err=0.005, flux=flux)
+    return compare.verdict(*pair, true_levels=(true, true), level_err=0.005, flux=flux)
 
 
 def test_less_noise_at_the_true_level_is_accepted() -> None:

@@ -112,7 +112,7 @@ def prove_exposure(member: Member, before: Path, after: Path, stars: NDArray[np.
     usable = (old.good, new.good & ~new.rejected)
     flux = flux_ratio(old.image, new.image, usable, (places, places), noise, level_fault=fault)
     write_figures(proof, (old, new), skies, noise, member.method)
-    judged = compare.verdict(*pair, true_level=_true_level(member), level_err=LEVEL_ERR, flux=flux)
+    judged = compare.verdict(*pair, true_levels=(member.sky_mean, _true_level(member)), level_err=LEVEL_ERR, flux=flux)
     reason = judged.reason if member.repaired else "recalibrated with the same references, not repaired"
     accepted = judged.accepted if member.repaired else None
     rejected = float(new.rejected.mean())
@@ -170,7 +170,7 @@ def prove_drizzled(
     flux = flux_ratio(old.image, new.image, usable, places, statistics[1].noise, level_fault=fault)
     write_figures(proof, (old, new), skies, width, method)
     # The sky was subtracted from each exposure: its level says nothing here.
-    judged = compare.verdict(statistics[0], statistics[1], true_level=None, level_err=LEVEL_ERR, flux=flux)
+    judged = compare.verdict(*statistics, true_levels=(None, None), level_err=LEVEL_ERR, flux=flux)
     return Proof(
         statistics[0], statistics[1], (None, None), None, flux, judged.accepted, judged.reason, judged.depth_gain
     )

@@ -221,7 +221,12 @@ def correlated_noise(pixfrac: float, scale: float) -> float:
 
 
 def verdict(
-    before: SkyStatistics, after: SkyStatistics, *, true_level: float | None, level_err: float, flux: FluxRatio | None
+    before: SkyStatistics,
+    after: SkyStatistics,
+    *,
+    true_levels: tuple[float | None, float | None],
+    level_err: float,
+    flux: FluxRatio | None,
 ) -> Verdict:
     """Judge a repair by the error of a sky pixel: its noise, and how far its level is from the true mean rate.
 
@@ -231,16 +236,16 @@ def verdict(
     ----------
     before, after : SkyStatistics
         Of the same pixels.
-    true_level : float or None
-        Mean rate of the sky over the exposure, from its reads [electron/s]; None (a drizzled image with its sky
-        subtracted) leaves the noise to decide.
+    true_levels : pair of float or None
+        Mean rate of the sky over the time that each image stands for, from the reads [electron/s]; None (a drizzled
+        image with its sky subtracted) leaves the noise to decide.
     level_err : float
         Systematic error of a level [electron/s].
     flux : FluxRatio or None
         Of stars, after over before; None where there are too few.
     """
     (error_before, err_before), (error_after, err_after) = (
-        _pixel_error(sky, true_level, level_err) for sky in (before, after)
+        _pixel_error(sky, true, level_err) for sky, true in zip((before, after), true_levels, strict=True)
     )
     gain = 2.5 * float(np.log10(before.noise / after.noise))
     errors = (error_before - error_after) / float(np.hypot(err_before, err_after))
