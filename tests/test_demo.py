@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from wfc3tvb.io.catalog import open_catalog
-from wfc3tvb.io.products import read_image
+from wfc3tvb.io.images import read_flt
 from wfc3tvb.report.repairs import before_of
 from wfc3tvb.simulate.archive import serve
 
@@ -37,8 +37,8 @@ def test_repaired_exposures_have_one_peak_at_the_injected_mean(demo: Path, root:
     assert truth["mean_rate"] == pytest.approx(TRUTH[root], abs=1e-6)
     assert row["sky_after"] == pytest.approx(truth["mean_rate"], abs=0.02)
     assert row["n_peaks_after"] == 1
-    image, good = read_image(Path(row["path"]))
-    assert abs(stats.skew(clipped(image[good]))) < 0.2
+    repaired = read_flt(Path(row["path"]))
+    assert abs(stats.skew(clipped(repaired.image[repaired.good]))) < 0.2
 
 
 @pytest.mark.slow
@@ -47,8 +47,8 @@ def test_the_archive_is_wrong_where_it_was(demo: Path) -> None:
         rows = {r["rootname"]: r for r in catalog.fetch("FROM reprocessed WHERE kind = 'flt'").to_pylist()}
         drz = catalog.fetch("FROM reprocessed WHERE kind = 'drz'").to_pylist()[0]
     assert rows["ibohbfb9q"]["n_peaks_before"] == 3
-    image, good = read_image(before_of(rows["ibohbfbkq"]))
-    assert np.median(image[good]) == pytest.approx(0.63, abs=0.02)
+    archived = read_flt(before_of(rows["ibohbfbkq"]))
+    assert np.median(archived.image[archived.good]) == pytest.approx(0.63, abs=0.02)
     assert drz["noise_after"] < 0.8 * drz["noise_before"]
     assert drz["accepted"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.products import read_image
+from wfc3tvb.io.images import read_drz, read_flt
 from wfc3tvb.report.figures import Pane, common_stretch, images_figure, zoom_figure
 
 #: Name, title, caption, figure.
@@ -55,7 +55,7 @@ def _clean_and_hit(exposures: Sequence[Row], flts: Sequence[Row]) -> Picture | N
     if len(found) < 2:
         return None
     chosen = ((found[0], "clean"), (found[-1], "hit"))
-    panes = [Pane(f"{name} {word}", *read_image(files[name])) for name, word in chosen]
+    panes = [_pane(f"{name} {word}", files[name], "flt") for name, word in chosen]
     caption = "The archive's images of a quiet exposure and of the one hit hardest, with the histograms of their sky."
     return "clean_and_hit", "The archive's images", caption, images_figure(panes)
 
@@ -63,9 +63,14 @@ def _clean_and_hit(exposures: Sequence[Row], flts: Sequence[Row]) -> Picture | N
 def _panes(row: Row) -> list[Pane]:
     name = row["rootname"] or row["dataset"]
     return [
-        Pane(f"{name} archive", *read_image(before_of(row))),
-        Pane(f"{name} {row['method']}", *read_image(Path(row["path"]))),
+        _pane(f"{name} archive", before_of(row), row["kind"]),
+        _pane(f"{name} {row['method']}", Path(row["path"]), row["kind"]),
     ]
+
+
+def _pane(title: str, path: Path, kind: str) -> Pane:
+    picture = read_drz(path) if kind == "drz" else read_flt(path)
+    return Pane(title, picture.image, picture.good)
 
 
 def _exposure(row: Row) -> Picture:
