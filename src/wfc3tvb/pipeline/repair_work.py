@@ -59,8 +59,14 @@ class RepairDataset:
         with stage("compare"):
             rows = prove_all(bench, made, drizzled)
         finish(bench, rows)
-        share = (time.monotonic() - began - sum(row["wall_s"] for row in rows)) / len(rows)
-        return [row | {"wall_s": row["wall_s"] + max(share, 0.0)} for row in rows]
+        return _share_time(rows, time.monotonic() - began)
+
+
+def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
+    """Return rows whose times add up to the total: what no product took is shared, what ran at a time is scaled."""
+    own = sum(row["wall_s"] for row in rows)
+    scale, share = min(total / own, 1.0) if own else 1.0, max(total - own, 0.0) / len(rows)
+    return [row | {"wall_s": row["wall_s"] * scale + share} for row in rows]
 
 
 # --- calibrate -----------------------------------------------------------------------------------------------------
