@@ -176,8 +176,6 @@ def _crcorr(work: Work, band: Band) -> None:
     image = work.image
     back = np.float32(1) if work.rates else fit.time
     image.sci[own], image.err[own] = fit.rate * back, fit.error * back
-    no_data = fit.error == np.float32(1e5)
-    image.err[own][no_data] = np.float32(1e5)
     image.dq[own], image.samp[own], image.time[own] = fit.dq, fit.samples, fit.time
     first = (dq[1] & _SATURATED) != 0 if work.switches.zsigcorr else np.zeros(dq[1].shape, bool)
     _take_zeroth(work, own, first, sci[0], err[0], dq[0])

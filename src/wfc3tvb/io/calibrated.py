@@ -91,7 +91,7 @@ def write_flt(
     samp = image.samp if fitted else source.samp[last]
     time = image.time if fitted else calibrated.ramp.time[last]
     # calwf3 compares a plane with the pixel in its corner, before the trim, to see whether all are the same.
-    corners = (0, 0, 0, 0, 0) if fitted else (0, 0, calibrated.ramp.dq[last][0, 0], samp, time)
+    corners = (0, 0, calibrated.ramp.dq[last][0, 0], np.ravel(source.samp[last])[0], calibrated.ramp.time[last])
     own = _keywords(calibrated, last, calibrated.image_statistics)
     with path.open("wb") as file:
         file.write(_primary(primary, path.name, 5, history))
