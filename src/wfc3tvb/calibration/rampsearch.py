@@ -98,7 +98,7 @@ def find_spike(r, flags, n, ignore):
             continue
         above = r[j] - r[j - 1] > _SPIKE_LIMIT and r[j] - r[j + 1] > _SPIKE_LIMIT
         if above and r[j - 1] < 0 and r[j + 1] < 0 and abs(r[j]) > best:
-            best, found = abs(r[j]), j
+            best, found = r[j], j  # not its absolute value: after a spike below the line any later one wins
     return found
 
 
