@@ -97,3 +97,17 @@ def test_no_catalog_bad_rows_and_a_folder_that_is_a_file(catalog: Catalog, tmp_p
     (tmp_path / "file").write_text("")
     with pytest.raises(CatalogNotWritableError):
         Catalog.create(tmp_path / "file")
+
+
+def test_reads_without_their_exposure_do_not_exist(tmp_path: Path) -> None:
+    with Catalog.create(tmp_path / "c") as catalog:
+        catalog.record([measurement("ibaaaa01q"), measurement("ibaaaa02q")])
+        catalog.refresh()
+        whole = catalog.sql("SELECT count(*) FROM reads").fetchall()
+        catalog.replace("exposures", [], keys=["ibaaaa02q"])
+        for _ in range(2):  # as it is read from the tables, then as catalog.duckdb remembers it
+            catalog.refresh()
+            assert catalog.sql("SELECT DISTINCT rootname FROM reads").fetchall() == [("ibaaaa01q",)]
+        catalog.record([measurement("ibaaaa02q")])
+        catalog.refresh()
+        assert catalog.sql("SELECT count(*) FROM reads").fetchall() == whole

@@ -26,6 +26,9 @@ _STRUCTURE = {
     "DATAMAX", "ORIGIN", "DATE", "NPIX1", "NPIX2", "PIXVALUE", "EXTEND",
 }  # fmt: skip
 _BLOCK = 2880
+_WITH_FILE = (
+    ("nlincorr", "image", "NLINFILE"), ("darkcorr", "image", "DARKFILE"), ("photcorr", "table", "IMPHTTAB"),
+)  # fmt: skip
 
 
 def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated) -> fits.Header:
@@ -113,11 +116,11 @@ def history_lines(loaded: Loaded, done: Switches, *, image: bool) -> Iterable[st
     image : bool
         Whether it is the fitted image, whose units are told twice.
     """
-    files = loaded.files
+    files, skipped = loaded.files, loaded.skipped
     yield "CCD parameters table:"
     yield from _told("table", files["CCDTAB"])
-    if done.dqicorr:
-        yield from ("DQICORR complete ...", "  DQ array initialized ...", *_told("table", files["BPIXTAB"]))
+    if done.dqicorr or "dqicorr" in skipped:
+        yield from (_heading("DQICORR", skipped), "  DQ array initialized ...", *_told("table", files["BPIXTAB"]))
     if done.zsigcorr:
         yield "ZSIGCORR complete."
     if done.blevcorr:
@@ -125,25 +128,24 @@ def history_lines(loaded: Loaded, done: Switches, *, image: bool) -> Iterable[st
     if done.zoffcorr:
         yield "ZOFFCORR complete."
     yield "Uncertainty array initialized."
-    if done.nlincorr:
-        yield from ("NLINCORR complete ...", *_told("image", files["NLINFILE"]))
-    if done.darkcorr:
-        yield from ("DARKCORR complete ...", *_told("image", files["DARKFILE"]))
-    if done.photcorr:
-        yield from ("PHOTCORR complete ...", *_told("table", files["IMPHTTAB"]))
+    for step, kind, keyword in _WITH_FILE:
+        if getattr(done, step) or step in skipped:
+            yield from (_heading(step.upper(), skipped), *_told(kind, files[keyword]))
     if done.unitcorr:
         yield "UNITCORR complete."
     if done.crcorr:
         yield "CRCORR complete."
     if image and done.unitcorr and done.crcorr:
         yield "UNITCORR complete."
-    if done.flatcorr:
-        yield "FLATCORR complete ..."
+    if done.flatcorr or "flatcorr" in skipped:
+        yield _heading("FLATCORR", skipped)
         for keyword in ("PFLTFILE", "DFLTFILE", "LFLTFILE"):
             if keyword in files:
                 yield from _told("image", files[keyword])
-    for step in sorted(loaded.skipped):
-        yield f"{step.upper()} skipped due to dummy reference file ..."
+
+
+def _heading(step: str, skipped: frozenset[str]) -> str:
+    return f"{step} skipped due to dummy reference file ..." if step.lower() in skipped else f"{step} complete ..."
 
 
 def _told(kind: str, file: ReferenceFile) -> Iterable[str]:
@@ -171,18 +173,17 @@ def _trimmed(header: fits.Header, trim: tuple[int, int]) -> dict[str, Any]:
 
 
 def _printed(value: Any) -> Any:
-    """Return a number as calwf3 prints it: 8 digits."""
-    return value if isinstance(value, int) else float(f"{float(value):.7E}")
+    """Return a number as calwf3 prints it: 8 digits; None, an empty value, where FITS has no word for it (NaN)."""
+    if isinstance(value, int):
+        return value
+    return float(f"{float(value):.7E}") if np.isfinite(value) else None
 
 
 def _primary(header: fits.Header, name: str, n_extensions: int, history: Iterable[str]) -> bytes:
-    made = fits.Header([("SIMPLE", True), ("BITPIX", 16), ("NAXIS", 0), ("EXTEND", True)])
-    made.extend([card for card in header.cards if card.keyword not in _STRUCTURE], end=True)
-    made["ORIGIN"], made["DATE"] = _ORIGIN, _today()
-    made["FILENAME"], made["NEXTEND"] = name, n_extensions
-    for line in history:
-        made.add_history(line)
-    return _bytes(made)
+    structure = {"SIMPLE": True, "BITPIX": 16, "NAXIS": 0, "EXTEND": True}
+    told = [str(card) for card in fits.Header([("HISTORY", line) for line in history]).cards]
+    changes = {"ORIGIN": _ORIGIN, "DATE": _today(), "FILENAME": name, "NEXTEND": n_extensions}
+    return _header(structure, header, changes, told)
 
 
 def _extension(
@@ -191,32 +192,39 @@ def _extension(
     """Return a plane as bytes of an extension; planes of one value (but SCI) are told in the header only."""
     name = str(header["EXTNAME"]).strip()
     kind = ">f4" if name in ("SCI", "ERR", "TIME") else ">i2"
-    constant = not np.ndim(plane) or (name != "SCI" and bool(np.all(plane == corner)))
-    made = _structure(kind, shape, corner, constant=constant)
-    made.extend([card for card in header.cards if card.keyword not in _STRUCTURE], end=True)
-    made["DATE"] = _today()
-    for keyword, value in changes.items():
-        made[keyword] = value
+    constant = not np.ndim(plane) or (name != "SCI" and plane[-1, -1] == corner and bool(np.all(plane == corner)))
+    structure = _structure(kind, shape, corner, constant=constant)
+    made = _header(structure, header, {"DATE": _today(), **changes})
     if constant:
-        return _bytes(made)
+        return made
     data: bytes = plane.astype(kind).tobytes()
-    return _bytes(made) + data + bytes(-len(data) % _BLOCK)
+    return b"".join((made, data, bytes(-len(data) % _BLOCK)))
 
 
-def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool) -> fits.Header:
-    """Return the cards that say what kind of extension follows."""
-    bits = -32 if kind == ">f4" else 16
+def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool) -> dict[str, Any]:
+    """Return the keywords that say what kind of extension follows."""
     if constant:
         value = _printed(value) if kind == ">f4" else int(value)
-        size = [("NAXIS", 0), ("PCOUNT", 0), ("GCOUNT", 1), ("NPIX1", shape[1]), ("NPIX2", shape[0])]
-        size.append(("PIXVALUE", value))
+        size = {"NAXIS": 0, "PCOUNT": 0, "GCOUNT": 1, "NPIX1": shape[1], "NPIX2": shape[0], "PIXVALUE": value}
     else:
-        size = [("NAXIS", 2), ("NAXIS1", shape[1]), ("NAXIS2", shape[0]), ("PCOUNT", 0), ("GCOUNT", 1)]
-    return fits.Header([("XTENSION", "IMAGE"), ("BITPIX", bits), *size, ("ORIGIN", _ORIGIN)])
+        size = {"NAXIS": 2, "NAXIS1": shape[1], "NAXIS2": shape[0], "PCOUNT": 0, "GCOUNT": 1}
+    return {"XTENSION": "IMAGE", "BITPIX": -32 if kind == ">f4" else 16, **size, "ORIGIN": _ORIGIN}
 
 
-def _bytes(header: fits.Header) -> bytes:
-    return str(header.tostring()).encode("ascii")
+def _header(
+    structure: Mapping[str, Any], header: fits.Header, changes: Mapping[str, Any], more: Iterable[str] = ()
+) -> bytes:
+    """Return a header's bytes: the structure, the source's other cards as they are, what changes in its place."""
+    cards, left = [str(fits.Card(*item)) for item in structure.items()], dict(changes)
+    for card in header.cards:
+        keyword = card.keyword
+        if keyword in left:
+            cards.append(str(fits.Card(keyword, left.pop(keyword), card.comment)))
+        elif keyword not in _STRUCTURE:
+            cards.append(str(card))
+    cards += [str(fits.Card(*item)) for item in left.items()]
+    text = "".join((*cards, *more, f"{'END':80}"))
+    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("ascii")
 
 
 def _today() -> str:

@@ -59,7 +59,7 @@ class Catalog:
     ) -> None:
         self.tables = Tables(folder, settings)
         self.folder = self.tables.folder
-        self._options = {"memory_limit": memory_limit, "threads": threads}
+        self._options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
         self._locked = locked
         self._snapshots: dict[str, Snapshot] | None = None
         self._connection: DuckDBPyConnection | None = None
@@ -206,9 +206,13 @@ class Catalog:
             If ``catalog.duckdb`` has to be written and cannot.
         """
         self._forget()
-        connection = duck.connect(self._files(), **self._options)
-        if not duck.views_fit(connection, self.folder, self._files()):
-            duck.write_views(self.folder, self._files())
+        files, connection = self._files(), duck.bare(**self._options)
+        found = duck.about(connection, self.folder)
+        fits = found.get("stamp") == duck.stamp(files)
+        whole = found.get("whole") == "True" if fits else duck.has_no_orphans(connection, files)
+        duck.add_views(connection, files, whole=whole)
+        if not fits:
+            duck.write_views(self.folder, files, whole=whole)
         self._connection = self._lock(connection)
 
     def hint(self) -> str | None:

@@ -20,7 +20,7 @@ from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import CatalogNotWritableError, QueryError
-from wfc3tvb.io.views import comment_statements, literal, view_statements
+from wfc3tvb.io.views import comment_statements, literal, orphans_query, view_statements
 from wfc3tvb.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
@@ -32,22 +32,40 @@ Files = Mapping[str, Sequence[Path]]
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 
 
-def connect(files: Files, **options: str | int | None) -> DuckDBPyConnection:
+def connect(files: Files, *, whole: bool = False, **options: str | int | None) -> DuckDBPyConnection:
     """Return a connection in memory with the views over `files`.
 
     Parameters
     ----------
     files : mapping
         Live Parquet files of every table.
+    whole : bool, optional
+        As in `view_statements`.
     **options
         DuckDB's own settings, e.g. ``memory_limit="1GB"``, ``threads=2``; None leaves DuckDB's choice.
     """
+    connection = bare(**options)
+    add_views(connection, files, whole=whole)
+    return connection
+
+
+def bare(**options: str | int | None) -> DuckDBPyConnection:
+    """Return a connection in memory without views."""
     # Names in SQL never mean variables of the Python that calls.
     config: dict[str, Any] = {"python_enable_replacements": "false"}
     config |= {name: value for name, value in options.items() if value is not None}
-    connection = duckdb.connect(":memory:", config=config)
-    connection.execute("; ".join(view_statements(files)))
-    return connection
+    return duckdb.connect(":memory:", config=config)
+
+
+def add_views(connection: DuckDBPyConnection, files: Files, *, whole: bool) -> None:
+    """Give a connection the views over `files`."""
+    connection.execute("; ".join(view_statements(files, whole=whole)))
+
+
+def has_no_orphans(connection: DuckDBPyConnection, files: Files) -> bool:
+    """Say whether every read has its exposure."""
+    row = connection.execute(orphans_query(files)).fetchone()
+    return row is not None and row[0] == 0
 
 
 def lock(connection: DuckDBPyConnection, folder: Path) -> None:
@@ -81,8 +99,8 @@ def query_errors() -> Iterator[None]:
         raise KeyboardInterrupt from error
 
 
-def write_views(folder: Path, files: Files) -> None:
-    """Write ``catalog.duckdb`` into `folder`: beside, then renamed.
+def write_views(folder: Path, files: Files, *, whole: bool) -> None:
+    """Write ``catalog.duckdb`` into `folder`: beside, then renamed; `whole` as in `view_statements`.
 
     Raises
     ------
@@ -94,9 +112,9 @@ def write_views(folder: Path, files: Files) -> None:
             path = Path(beside) / VIEWS_FILE
             with duckdb.connect(str(path)) as connection:
                 connection.execute("BEGIN")
-                connection.execute("; ".join(view_statements(files)))
+                add_views(connection, files, whole=whole)
                 add_comments(connection)
-                connection.execute(_about_view(stamp(files)))
+                connection.execute(_about_view(stamp(files), whole))
                 connection.execute("COMMIT")
             path.replace(folder / VIEWS_FILE)
     except OSError as error:
@@ -105,20 +123,19 @@ def write_views(folder: Path, files: Files) -> None:
         raise CatalogNotWritableError(folder, str(error).split("\n", 1)[0]) from error
 
 
-def views_fit(connection: DuckDBPyConnection, folder: Path, files: Files) -> bool:
-    """Say whether ``catalog.duckdb`` in `folder` holds this package's views over `files`."""
+def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
+    """Return what ``catalog.duckdb`` in `folder` says of itself; nothing where it is not ours or not there."""
     path = folder / VIEWS_FILE
     if not path.is_file():
-        return False
+        return {}
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS found (READ_ONLY)")
-        row = connection.execute("SELECT value FROM found.about WHERE name = 'stamp'").fetchone()
+        return dict(connection.execute("SELECT name, value FROM found.about").fetchall())
     except duckdb.Error as error:  # not ours, or held by someone who writes into it
         log.debug("%s: %s", path, error)
-        return False
+        return {}
     finally:
         connection.execute("DETACH DATABASE IF EXISTS found")
-    return row is not None and row[0] == stamp(files)
 
 
 def stamp(files: Files) -> str:
@@ -132,7 +149,7 @@ def add_comments(connection: DuckDBPyConnection) -> None:
     connection.execute("; ".join(comment_statements()))
 
 
-def _about_view(mark: str) -> str:
-    about = {"package_version": __version__, "schema_version": SCHEMA_VERSION, "stamp": mark}
-    rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in about.items())
+def _about_view(mark: str, whole: bool) -> str:
+    values = {"package_version": __version__, "schema_version": SCHEMA_VERSION, "stamp": mark, "whole": str(whole)}
+    rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in values.items())
     return f"CREATE VIEW about AS SELECT * FROM (VALUES {rows}) AS t(name, value)"

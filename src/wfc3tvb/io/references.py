@@ -206,6 +206,6 @@ def _described(keyword: str, name: str, path: Path, header: Header) -> Reference
     if keyword in _FLATS and own_filter not in (str(header["FILTER"]).strip(), "ANY"):
         raise UnsuitableReferenceError(keyword, name, f"its FILTER is {own_filter}", f"take one for {header['FILTER']}")
     file = ReferenceFile(keyword, name, path, str(own.get("PEDIGREE", "")), str(own.get("DESCRIP", "")))
-    if file.dummy and keyword not in _SKIPPED_BY_DUMMY and keyword != "OSCNTAB":
+    if file.dummy and keyword not in _SKIPPED_BY_DUMMY:
         raise UnsuitableReferenceError(keyword, name, "is a dummy (PEDIGREE)", "take the file that CRDS names")
     return file

@@ -126,23 +126,31 @@ def duckdb_type(kind: str) -> str:
     return duckdb_type(kind[:-2]) + "[]" if kind.endswith("[]") else _TYPES[kind]
 
 
-def view_statements(files: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+def view_statements(files: Mapping[str, Sequence[Path]], *, whole: bool = False) -> Iterator[str]:
     """Yield the CREATE VIEW statements of a catalog.
 
     Parameters
     ----------
     files : mapping
         Live Parquet files (absolute paths) of every table of the schema; none means an empty table.
+    whole : bool, optional
+        Whether every read is known to have its exposure, so that `reads` need not join on it.
     """
     yield _create("exposures", _scan("exposures", files["exposures"]))
     for name in TABLES:
-        if name == "reads":
+        if name == "reads" and not whole:
             scan = _scan(name, files[name])
             yield _create(name, f"SELECT r.* FROM ({scan}) r SEMI JOIN exposures USING (rootname)")
         elif name != "exposures":
             yield _create(name, _scan(name, files[name]))
     for name, view in DERIVED.items():
         yield _create(name, view.sql)
+
+
+def orphans_query(files: Mapping[str, Sequence[Path]]) -> str:
+    """Return the SELECT of the number of reads without their exposure."""
+    reads, exposures = (_scan(name, files[name]) for name in ("reads", "exposures"))
+    return f"SELECT count(*) FROM ({reads}) ANTI JOIN ({exposures}) USING (rootname)"
 
 
 def comment_statements() -> Iterator[str]:
