@@ -40,7 +40,7 @@ def differences(ours: Path, theirs: Path) -> list[str]:
 def _of_extension(ours: fits.ImageHDU, theirs: fits.ImageHDU) -> Iterator[str]:
     name = f"{ours.name},{ours.ver}"
     for keyword in sorted((set(ours.header) | set(theirs.header)) - OURS):
-        a, b = ours.header.get(keyword), theirs.header.get(keyword)
+        a, b = _value(ours.header, keyword), _value(theirs.header, keyword)
         if a != b:
             yield f"{name}: {keyword} is {a!r}, not {b!r}"
     if ours.name == "PRIMARY":
@@ -51,6 +51,15 @@ def _of_extension(ours: fits.ImageHDU, theirs: fits.ImageHDU) -> Iterator[str]:
         yield f"{name}: only one is constant"
     elif ours.data is not None and (n := _unequal(ours.data, theirs.data)):
         yield f"{name}: {n} pixels differ"
+
+
+def _value(header: fits.Header, keyword: str) -> object:
+    """Return a keyword's value; None where it has none, or one that FITS does not know (calwf3 writes NAN)."""
+    try:
+        value = header.get(keyword)
+    except fits.VerifyError:
+        return None
+    return None if isinstance(value, fits.card.Undefined) else value
 
 
 def _unequal(a: NDArray[np.generic], b: NDArray[np.generic]) -> int:

@@ -190,6 +190,8 @@ def _run_native(path: Path, options: Options) -> CalResult:
         raise BadFileError(path, "no step is set to PERFORM", "set the switches in its header")
     if options.crcorr != "header":
         source.primary["CRCORR"] = options.crcorr.upper()
+    if switches.zsigcorr and source.ramp.err[0].any():
+        raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
     loaded = load(source.primary, source.ramp, switches, iref=options.iref)
     _write(source, loaded, options, (ima if options.write_ima else None, flt, trailer))
     done = "COMPLETE" if loaded.switches.crcorr else str(source.primary.get("CRCORR", "OMIT"))
