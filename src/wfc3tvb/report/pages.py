@@ -59,9 +59,13 @@ def write_report(catalog: Catalog, out: Path, *, progress: Progress = silent) ->
     """
     out.mkdir(parents=True, exist_ok=True)
     visits = [row[0] for row in catalog.sql(_VISIT_ORDER, {"limit": VISIT_PAGES}).fetchall()]
+    gallery: list[Illustration] = []
     for number, visit in enumerate(visits, 1):
-        write_visit(catalog, visit, out)
+        gallery += write_visit(catalog, visit, out)[1]
         progress("report", number, len(visits) + 1)
+    if gallery:
+        lead = "Every repair of the catalog: the archive's image and ours, with the histograms of their sky."
+        _write(out / "gallery.html", "gallery.html", "Before and after", lead, catalog, {"images": gallery})
     failures = catalog.query("failures").to_arrow_table().to_pylist()
     context = {
         "headline": _headline(catalog),
@@ -70,6 +74,7 @@ def write_report(catalog: Catalog, out: Path, *, progress: Progress = silent) ->
         "worst": catalog.query("worst_visits").to_arrow_table().to_pylist(),
         "repairs": _repairs(catalog, None),
         "failures": failures[:50],
+        "gallery": bool(gallery),
     }
     lead = "The time-variable background of WFC3/IR exposures: what the sky did, what it broke, what was repaired."
     page = _write(out / "index.html", "index.html", "WFC3/IR background report", lead, catalog, context)
@@ -77,8 +82,8 @@ def write_report(catalog: Catalog, out: Path, *, progress: Progress = silent) ->
     return page
 
 
-def write_visit(catalog: Catalog, visit: str, out: Path) -> Path:
-    """Write the page of one visit into a report's folder, and return it."""
+def write_visit(catalog: Catalog, visit: str, out: Path) -> tuple[Path, list[Illustration]]:
+    """Write the page of one visit into a report's folder, and return it with the pictures of its repairs."""
     exposures = catalog.query("visit_exposures", visit=visit).to_arrow_table().to_pylist()
     measured = [Measurement(row, _reads(catalog, row["rootname"])) for row in exposures]
     repairs = _repairs(catalog, visit)
@@ -96,7 +101,8 @@ def write_visit(catalog: Catalog, visit: str, out: Path) -> Path:
     }
     first = exposures[0]
     lead = f"Proposal {first['proposal_id']}, target {first['target_name']}, {date(first['expstart'])[:10]}."
-    return _write(out / "visits" / f"{visit}.html", "visit.html", f"Visit {visit}", lead, catalog, context)
+    page = _write(out / "visits" / f"{visit}.html", "visit.html", f"Visit {visit}", lead, catalog, context)
+    return page, images
 
 
 _VISIT_ORDER = """SELECT visit FROM visits
