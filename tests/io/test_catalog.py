@@ -99,7 +99,7 @@ def test_no_catalog_bad_rows_and_a_folder_that_is_a_file(catalog: Catalog, tmp_p
         Catalog.create(tmp_path / "file")
 
 
-def test_reads_without_their_exposure_do_not_exist(tmp_path: Path) -> None:
+def test_lost_reads_are_hidden_also_by_the_views_on_disk(tmp_path: Path) -> None:
     with Catalog.create(tmp_path / "c") as catalog:
         catalog.record([measurement("ibaaaa01q"), measurement("ibaaaa02q")])
         catalog.refresh()

@@ -148,10 +148,10 @@ def middle(image: Image, size: int) -> Image:
 
 
 def stretch(sky: Image) -> tuple[float, float]:
-    """Return limits that show the whole of the sky: 5 spreads about the median, more where peaks lie further out."""
-    lowest, low, center, high = np.percentile(sky, [0.5, 15.865, 50.0, 84.135]) if sky.size else (0.0, 0.0, 0.0, 1.0)
-    half = max(5 * (high - low) / 2, 1.2 * (center - lowest), 1e-4)
-    return float(center - half), float(center + half)
+    """Return limits that show the whole of the sky, peaks below the median included, and faint sources above it."""
+    lowest, center, high = np.percentile(sky, [0.5, 50.0, 84.135]) if sky.size else (0.0, 0.0, 1.0)
+    spread = max(high - center, 1e-4)
+    return float(center - max(5 * spread, 1.2 * (center - lowest))), float(center + 5 * spread)
 
 
 def _image(axis: Axes, pane: Pane, low: float, high: float) -> None:
