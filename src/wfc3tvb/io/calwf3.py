@@ -91,18 +91,22 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
             [program, copy.name], cwd=scratch, env=environment, capture_output=True, text=True, check=False,
             errors="replace",
         )  # fmt: skip
-        _move(copy, products)
-    if done.returncode or not products[1].exists():
+        made = not done.returncode and _product(copy, "_flt.fits").exists()
+        _move(copy, products if made else (None, None, products[2]))
+    if not made:
         lines = [line for line in done.stdout.splitlines() if line.strip()][-_EXCERPT:]
         problem = "calwf3.e failed: " + " / ".join(lines or ["it said nothing"])
         raise CalibrationError(path.name[:9], problem, done.returncode, str(products[2]))
     return str(fits.getval(products[1], "CRCORR")).strip()
 
 
-def _move(copy: Path, products: tuple[Path, Path, Path]) -> None:
-    """Move what calwf3 made beside `copy` to where it belongs."""
-    root = copy.name.removesuffix("_raw.fits").removesuffix(".fits")
-    for name, product in zip((f"{root}_ima.fits", f"{root}_flt.fits", f"{root}.tra"), products, strict=True):
-        made = copy.with_name(name)
-        if made.exists():
+def _move(copy: Path, products: tuple[Path | None, Path | None, Path]) -> None:
+    """Move what calwf3 made beside `copy` to where it belongs; None is left."""
+    for suffix, product in zip(("_ima.fits", "_flt.fits", ".tra"), products, strict=True):
+        made = _product(copy, suffix)
+        if product is not None and made.exists():
             shutil.move(made, product)
+
+
+def _product(copy: Path, suffix: str) -> Path:
+    return copy.with_name(copy.name.removesuffix("_raw.fits").removesuffix(".fits") + suffix)

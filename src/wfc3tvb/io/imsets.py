@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.model import Ramp
@@ -75,13 +77,15 @@ def read_imsets(path: Path) -> Imsets:
     """
     if not path.is_file():
         raise BadFileError(path, "there is no such file", "check the name")
-    try:
-        hdus = fits.open(path, memmap=True, do_not_scale_image_data=True)
-    except OSError as error:
-        raise NotFitsError(path, "is not a FITS file", "give a _raw.fits file") from error
-    with hdus:
-        _check_length(path, hdus)
-        return _read(path, hdus)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyUserWarning)  # of truncated files: they are refused below
+        try:
+            hdus = fits.open(path, memmap=True, do_not_scale_image_data=True)
+        except OSError as error:
+            raise NotFitsError(path, "is not a FITS file", "give a _raw.fits file") from error
+        with hdus:
+            _check_length(path, hdus)
+            return _read(path, hdus)
 
 
 def _check_length(path: Path, hdus: fits.HDUList) -> None:

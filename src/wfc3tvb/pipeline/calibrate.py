@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from wfc3tvb.calibration.steps import Switches, calibrate_ramp
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError
@@ -122,7 +124,10 @@ def calibrate(
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     folder = Path(outdir) if outdir is not None else None
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadFileError(folder, "cannot be made a folder", "name another one for the products") from error
     options = Options(crcorr, write_ima, overwrite, folder, Path(iref) if iref is not None else None, threads)
     run = _run_calwf3 if calwf3.chosen(engine) else _run_native
     return [run(path, options) for path in _exposures(given)]
@@ -155,10 +160,8 @@ def product_paths(path: Path, options: Options) -> tuple[Path, Path, Path]:
     folder = options.outdir or path.parent
     ima, flt = folder / f"{root}_ima.fits", folder / f"{root}_flt.fits"
     for product in (flt, ima):
-        if product.exists():
-            if not options.overwrite:
-                raise OutputExistsError(product)
-            product.unlink()
+        if product.exists() and not options.overwrite:
+            raise OutputExistsError(product)
     return ima, flt, folder / f"{root}.tra"
 
 
@@ -196,6 +199,8 @@ def _run_native(path: Path, options: Options) -> CalResult:
     _write(source, loaded, options, (ima if options.write_ima else None, flt, trailer))
     done = "COMPLETE" if loaded.switches.crcorr else str(source.primary.get("CRCORR", "OMIT"))
     made = ima if options.write_ima else None
+    if made is None:
+        ima.unlink(missing_ok=True)  # one of an earlier run, which the FLT does not belong to
     took = time.monotonic() - began
     return CalResult(source.rootname, "native", CAL_VER, done, flt, made, trailer, loaded.warnings, took)
 
@@ -208,11 +213,25 @@ def _write(source: Imsets, loaded: Loaded, options: Options, products: tuple[Pat
         done = replace(done, unitcorr=False)  # rates already; the header keeps PERFORM, as calwf3's does
     calibrated = calibrate_ramp(source.ramp, loaded.data, done, bad=bad, threads=options.threads)
     primary = primary_header(source, loaded, done, calibrated)
-    if ima is not None:
-        write_ima(ima, source, calibrated, primary, history_lines(loaded, done, image=False))
-    history = history_lines(loaded, done, image=done.crcorr)
-    write_flt(flt, source, calibrated, primary, history, fitted=done.crcorr)
-    write_trailer(trailer, source, loaded, done, calibrated)
+    with _beside(flt) as scratch:
+        if ima is not None:
+            write_ima(scratch / ima.name, source, calibrated, primary, history_lines(loaded, done, image=False))
+        history = history_lines(loaded, done, image=done.crcorr)
+        write_flt(scratch / flt.name, source, calibrated, primary, history, fitted=done.crcorr)
+        for product in scratch.iterdir():
+            product.replace(flt.with_name(product.name))
+        write_trailer(trailer, source, loaded, done, calibrated)
+
+
+@contextmanager
+def _beside(product: Path) -> Iterator[Path]:
+    """Give a folder beside a product, from which finished files are moved: nothing is seen half written."""
+    try:
+        with TemporaryDirectory(prefix=".wfc3tvb-", dir=product.parent) as scratch:
+            yield Path(scratch)
+    except OSError as error:
+        problem = f"cannot be written ({error.strerror or error})"
+        raise BadFileError(product, problem, "check permission and space, or name another folder") from error
 
 
 def _run_calwf3(path: Path, options: Options) -> CalResult:
