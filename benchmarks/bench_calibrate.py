@@ -1,0 +1,88 @@
+"""How fast a full frame of 16 reads is calibrated, beside STScI's calwf3.
+
+Run with ``python benchmarks/bench_calibrate.py [FOLDER [size [rounds]]]``: the simulated visit is kept in FOLDER when
+given. Each round runs both programs as processes, one after the other, and writes IMA and FLT; medians are printed.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from astropy.io import fits
+
+from wfc3tvb.pipeline.calibrate import calibrate
+from wfc3tvb.simulate.visit import simulate
+
+ROOTNAME, IREF = "ibohbfb9q", "iref"
+
+
+def main() -> None:
+    """Print ours, the peer's, and the ratio."""
+    size = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
+    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+    with tempfile.TemporaryDirectory() as scratch:
+        kept = Path(sys.argv[1] if len(sys.argv) > 1 else Path(scratch) / "visit")
+        if not (kept / "truth").is_dir():
+            simulate(kept, "ibohbf040", size=size, products=False)
+        os.environ[IREF] = f"{(kept / 'references').absolute()}/"
+        raw = next(kept.glob(f"hst/public/*/*/{ROOTNAME}_raw.fits"))
+        print(f"{size} x {size} pixels, 16 reads; {os.cpu_count()} cores; median of {rounds}")
+        for mode in ("PERFORM", "OMIT"):
+            compare(raw, mode, Path(scratch), rounds)
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(f"largest process: {memory:.0f} MB")
+
+
+def compare(raw: Path, mode: str, scratch: Path, rounds: int) -> None:
+    """Print the times of one setting of CRCORR."""
+    own = scratch / raw.name
+    shutil.copy(raw, own)
+    fits.setval(own, "CRCORR", value=mode)
+    program = [sys.executable, "-m", "wfc3tvb", "calibrate", str(own), "--engine", "native", "--overwrite"]
+    there = shutil.which("calwf3.e") is not None
+    run(program)  # fills numba's cache
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(timed(lambda: run(program)))
+        if there:
+            theirs.append(timed(lambda: run(["calwf3.e", own.name], scratch), before=lambda: clear(scratch)))
+    later = [timed(lambda: calibrate(own, engine="native", overwrite=True)) for _ in range(rounds + 1)]
+    print(f"CRCORR {mode}: wfc3tvb {median(ours):.2f} s; later exposures of a process {median(later[1:]):.2f} s")
+    if there:
+        peer = median(theirs)
+        print(f"    calwf3 {peer:.2f} s: {peer / median(ours):.1f} times, later {peer / median(later[1:]):.1f} times")
+    else:
+        print("    calwf3.e is not on the PATH: no comparison")
+
+
+def timed(action: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:
+    """Return how long an action takes [s]."""
+    before()
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def run(command: list[str], folder: Path | None = None) -> None:
+    """Run a program, which must succeed."""
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove products, which calwf3 does not replace."""
+    for path in folder.glob("*_???.fits"):
+        if not path.name.endswith("_raw.fits"):
+            path.unlink()
+
+
+if __name__ == "__main__":
+    main()
