@@ -145,7 +145,7 @@ def flag_hits(y, e, t, dark, q, threshold, ignore, loose, weights, inverse_varia
     failed, empty : bool
         Whether the pixel is unstable; whether no sample was left.
     """
-    n_hits = 0
+    n_hits, searched = 0, 0  # intervals before `searched` stay as they were: nothing is found there anew
     slots[:] = 0
     while True:
         n_kept, n_intervals = find_intervals(q, ignore, loose, index, begin)
@@ -155,9 +155,10 @@ def flag_hits(y, e, t, dark, q, threshold, ignore, loose, weights, inverse_varia
             for j in range(begin[i], begin[i + 1]):
                 slots[i, j - begin[i]] = q[index[j]]
         found = False
-        for i in range(n_intervals):
+        for i in range(searched, n_intervals):
             own = index[begin[i] : begin[i + 1]]
             n = own.size
+            searched = i
             if n < 2:
                 continue
             intercept, slope, _ = fit_line(y, e, t, dark, own, weights, inverse_variance, gain)
