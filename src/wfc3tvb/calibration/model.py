@@ -35,6 +35,8 @@ class Ramp:
         COUNTS, COUNTS/S, ELECTRONS or ELECTRONS/S.
     ltv : (int, int)
         LTV1, LTV2 of the frame, rounded.
+    complete : frozenset of str
+        Steps done before (COMPLETE in the header of an IMA), e.g. ``zsigcorr``.
     """
 
     sci: Floats
@@ -44,6 +46,7 @@ class Ramp:
     samptime: NDArray[np.float64]
     unit: str = "COUNTS"
     ltv: tuple[int, int] = (5, 5)
+    complete: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:

@@ -177,7 +177,8 @@ def _crcorr(work: Work, band: Band) -> None:
     back = np.float32(1) if work.rates else fit.time
     image.sci[own], image.err[own] = fit.rate * back, fit.error * back
     image.dq[own], image.samp[own], image.time[own] = fit.dq, fit.samples, fit.time
-    first = (dq[1] & _SATURATED) != 0 if work.switches.zsigcorr else np.zeros(dq[1].shape, bool)
+    known = work.switches.zsigcorr or "zsigcorr" in ramp.complete
+    first = (dq[1] & _SATURATED) != 0 if known else np.zeros(dq[1].shape, bool)
     _take_zeroth(work, own, first, sci[0], err[0], dq[0])
     work.n_unstable[band.number] = np.count_nonzero(fit.dq[~first] & 32)
     dq |= np.where(first, np.int16(0), fit.read_dq)
@@ -258,7 +259,7 @@ def calibrate_ramp(
             step(work, band)
 
     _each(run, bands, threads)
-    ramp.time, ramp.unit = work.time, _unit(ramp.unit, switches)
+    ramp.time, ramp.unit = work.time, _unit(ramp, switches)
     if not switches.crcorr:
         _last_read(work)
     return _described(work, bad, threads)
@@ -293,9 +294,13 @@ def _first_given_error(ramp: Ramp, light: Window) -> int:
     return ramp.n
 
 
-def _unit(unit: str, switches: Switches) -> str:
-    rate = unit.endswith("/S") or switches.unitcorr
-    return ("ELECTRONS" if switches.flatcorr or unit.startswith("ELECTRONS") else "COUNTS") + ("/S" if rate else "")
+def _unit(ramp: Ramp, switches: Switches) -> str:
+    unit = ramp.unit
+    if switches.unitcorr:
+        unit = "ELECTRONS/S" if "flatcorr" in ramp.complete else "COUNTS/S"
+    if switches.flatcorr:
+        unit = "ELECTRONS/S" if switches.unitcorr or "unitcorr" in ramp.complete else "ELECTRONS"
+    return unit
 
 
 def _last_read(work: Work) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,9 @@ def _read(path: Path, hdus: fits.HDUList) -> Imsets:
     reads = [{name: found[name, n - k] for name in PLANES} for k in range(n)]
     headers = tuple({name: hdu.header.copy() for name, hdu in read.items()} for read in reads)
     samp = tuple(_constant(read["SAMP"]) for read in reads)
-    return Imsets(path, primary, headers, _ramp(path, reads, headers), samp)
+    complete = (key.lower() for key in primary if key.endswith("CORR") and str(primary[key]).strip() == "COMPLETE")
+    ramp = replace(_ramp(path, reads, headers), complete=frozenset(complete))
+    return Imsets(path, primary, headers, ramp, samp)
 
 
 def _check_primary(path: Path, primary: fits.Header) -> None:
