@@ -84,7 +84,7 @@ def photfnu(photflam: float, photplam: float) -> float:
     photplam : float
         Pivot wavelength [Angstrom].
     """
-    return float(np.float32(3.33564e4 * float(np.float32(photflam)) * float(np.float32(photplam)) ** 2))
+    return float(np.float32(3.33564e4 * photflam * photplam * photplam))
 
 
 def photmode(filter_name: str, expstart: float) -> str:

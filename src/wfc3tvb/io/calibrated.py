@@ -176,7 +176,7 @@ def _printed(value: Any) -> Any:
     """Return a number as calwf3 prints it: 8 digits; None, an empty value, where FITS has no word for it (NaN)."""
     if isinstance(value, int):
         return value
-    return float(f"{float(value):.7E}") if np.isfinite(value) else None
+    return float(f"{float(np.float32(value)):.7E}") if np.isfinite(value) else None
 
 
 def _primary(header: fits.Header, name: str, n_extensions: int, history: Iterable[str]) -> bytes:

@@ -131,7 +131,9 @@ def load(header: Header, ramp: Ramp, switches: Switches, *, iref: Path | None = 
     able = replace(switches, **{name: False for name in skipped if name != "zsigcorr"})
     warnings: list[str] = []
     gains, row = reftables.amplifiers(files["CCDTAB"].path, float(header["CCDGAIN"]))
-    files["CCDTAB"] = replace(files["CCDTAB"], row_described=row)
+    table = files["CCDTAB"]
+    pedigree = row.get("PEDIGREE") or table.pedigree
+    files["CCDTAB"] = replace(table, pedigree=pedigree, row_described=row.get("DESCRIP", ""))
     over = reftables.overscan(files["OSCNTAB"].path, ramp.shape)
     corner = refimages.corner_of(ramp.ltv)
     data = ReferenceData(

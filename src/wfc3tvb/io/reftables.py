@@ -33,8 +33,8 @@ def read_table(keyword: str, path: Path) -> tuple[Header, fits.FITS_rec]:
         raise MissingReferenceError(keyword, str(path), "is no FITS file with a table", "fetch it again") from error
 
 
-def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, str]:
-    """Return gain, read noise and quadrants (CCDTAB) at a commanded gain, and the row's DESCRIP."""
+def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
+    """Return gain, read noise and quadrants (CCDTAB) at a commanded gain, and how the row describes itself."""
     _, rows = read_table("CCDTAB", path)
     for row in rows:
         wanted = {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1, "BINAXIS1": 1, "BINAXIS2": 1}
@@ -42,7 +42,7 @@ def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, str]:
         if all(_fits(row[name], value) for name, value in (wanted | offsets).items()):
             gains = np.array([row[f"ATODGN{a}"] for a in "ABCD"], np.float32)
             noises = np.array([row[f"READNSE{a}"] for a in "ABCD"], np.float32)
-            described = str(row["DESCRIP"]) if "DESCRIP" in rows.names else ""
+            described = {name: str(row[name]) for name in ("PEDIGREE", "DESCRIP") if name in rows.names}
             return Amplifiers(gains, noises, int(row["AMPX"]), int(row["AMPY"])), described
     raise UnsuitableReferenceError("CCDTAB", path.name, f"no row for CCDGAIN {gain:g}", "use the CCDTAB of CRDS")
 
@@ -120,14 +120,14 @@ def _photometry_row(rows: fits.FITS_rec, filter_name: str) -> Any:
 def _at(row: Any, name: str, mjd: float, extrapolate: bool) -> float:
     """Return a parameterised value at a time: linear between the table's times, -9999 outside them."""
     if not str(row["DATACOL"]).strip()[-1].isdigit():
-        return float(np.float32(row[name]))
+        return float(row[name])
     n = int(row["NELEM1"])
     times, values = np.asarray(row["PAR1VALUES"][:n], float), np.asarray(row[f"{name}1"][:n], float)
     if not times[0] <= mjd <= times[-1] and not extrapolate:
         return -9999.0
     i = int(np.clip(np.searchsorted(times, mjd) - 1, 0, n - 2))
     slope = (values[i + 1] - values[i]) / (times[i + 1] - times[i])
-    return float(np.float32(values[i] + slope * (mjd - times[i])))
+    return float(values[i] + slope * (mjd - times[i]))
 
 
 def _fits(cell: Any, wanted: Any) -> bool:
