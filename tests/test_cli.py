@@ -121,8 +121,28 @@ def test_survey_of_real_files(shared_data: Path, tmp_path: Path) -> None:
 def test_export_can_be_checked_and_verify_passes(catalog: Path, tmp_path: Path) -> None:
     assert run("export", tmp_path / "release", "--catalog", catalog).exit_code == 0
     sums = (tmp_path / "release" / "SHA256SUMS").read_text().splitlines()
-    assert len(sums) == 7
+    assert len(sums) == 7 + 3
     readme = (tmp_path / "release" / "README.md").read_text()
     assert "| sky_mean | float | electron/s |" in readme
     assert "Synthetic" in readme
     assert run("verify", "--catalog", catalog).exit_code == 0
+
+
+def test_places_that_cannot_be_written_are_one_line(catalog: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    for command in (["report", file / "r"], ["export", file / "e"], ["simulate", file / "s"], ["demo", file / "d"]):
+        options = [] if command[0] in ("simulate", "demo") else ["--catalog", catalog]
+        answer = run(*command, *options)
+        assert answer.exit_code == 2, command
+        assert "give another place" in answer.output
+    answer = run("sql", "SELECT 1", "--output", tmp_path / "none" / "x.csv", "--catalog", catalog)
+    assert (answer.exit_code, "make it first" in answer.output) == (2, True)
+
+
+def test_a_plan_leaves_nothing_behind(shared_data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "catalog"
+    options = ["--filters", "all", "--dry-run", "--json", "--catalog", folder]
+    answer = run("survey", "--source", shared_data / "ima", *options)
+    assert json.loads(answer.stdout)["n_exposures"] == 2
+    assert not folder.exists()

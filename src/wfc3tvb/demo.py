@@ -23,7 +23,7 @@ from wfc3tvb.simulate.archive import serve
 from wfc3tvb.simulate.visit import simulate
 
 ASSOCIATION = "ibohbf040"
-#: The query the README shows.
+#: The query that is shown.
 QUESTION = """SELECT rootname, sky_mean, sky_min, sky_max, tvb_score, tvb_class, recommend
 FROM exposures ORDER BY tvb_score DESC"""
 

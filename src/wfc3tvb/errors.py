@@ -99,7 +99,8 @@ class UnknownDatasetError(InputError):
         self.dataset, self.where = dataset, where
 
     def __str__(self) -> str:
-        return f"{self.dataset} is not known to {self.where}; check the name (nine characters, e.g. IBOHBF040)"
+        hint = "check the name (nine characters, e.g. IBOHBF040; a visit: six)"
+        return f"{self.dataset} is not known to {self.where}; {hint}"
 
 
 class RefusedError(InputError):

@@ -111,3 +111,12 @@ def test_lost_reads_are_hidden_also_by_the_views_on_disk(tmp_path: Path) -> None
         catalog.record([measurement("ibaaaa02q")])
         catalog.refresh()
         assert catalog.sql("SELECT count(*) FROM reads").fetchall() == whole
+
+
+def test_a_catalog_of_a_version_with_fewer_tables_opens(tmp_path: Path) -> None:
+    with Catalog.create(tmp_path / "c") as catalog:
+        catalog.record([measurement("ibaaaa01q")])
+    shutil.rmtree(tmp_path / "c" / "visit_fits")
+    with open_catalog(tmp_path / "c") as catalog:
+        assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(1,)]
+        assert catalog.sql("SELECT count(*) FROM visit_fits").fetchall() == [(0,)]

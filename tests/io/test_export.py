@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import warnings
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.io.votable.exceptions import W50
@@ -66,3 +69,11 @@ def test_the_docs_describe_every_column() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "catalog.md").read_text(encoding="utf-8")
     assert schema_markdown() in text
     assert all(f"| {flag} | {meaning} |" in text for flag, meaning in QUALITY_FLAGS.items())
+
+
+def test_json_and_csv_take_dates_structs_and_what_is_no_number(tmp_path: Path) -> None:
+    moment = datetime.date(2013, 1, 6)
+    table = pa.table({"d": [moment], "s": [{"a": 1}], "x": [float("nan")], "l": [[1.5, None]]})
+    text = write_table(table, tmp_path / "x.json", "json").read_text()
+    assert json.loads(text) == [{"d": "2013-01-06", "s": {"a": 1}, "x": None, "l": [1.5, None]}]
+    assert '"{""a"": 1}"' in write_table(table, tmp_path / "x.csv", "csv").read_text()

@@ -38,7 +38,12 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     catalog.record([exposure("ibohbfb9q", **common, **hit), exposure("ibohbfb7q", **common, **clean)])
     catalog.replace("runs", [TABLES["runs"].empty_row() | {"run_id": "run", "command": "survey"}])
     failure = {"key": "ibohbfbdq", "stage": "read", "error": "BadFileError", "retryable": False, "failed_at": 1.0}
-    catalog.replace("failures", [TABLES["failures"].empty_row() | failure | {"attempt": n} for n in (1, 2)])
+    repaired = failure | {"key": "ibohbf040", "stage": "drizzle", "attempt": 1}
+    attempts = [failure | {"attempt": n} for n in (1, 2)] + [repaired]
+    catalog.replace("failures", [TABLES["failures"].empty_row() | attempt for attempt in attempts])
+    made = {"product_id": "p", "dataset": "ibohbf040", "kind": "drz", "run_id": "later"}
+    catalog.replace("reprocessed", [TABLES["reprocessed"].empty_row() | made])
+    catalog.append("runs", [TABLES["runs"].empty_row() | {"run_id": "later", "started_at": 2.0}])
     return catalog
 
 
@@ -81,6 +86,7 @@ def test_known_answers(catalog: Catalog) -> None:
     assert rows("my_program")[0]["n_flagged"] == 1
     assert rows("worst_visits")[0]["excess_visit"] == pytest.approx(1.1)
     assert [row["fraction"] for row in rows("classes_by_filter")] == [0.5, 0.5]
+    # Of three that failed, one was repaired in a later run.
     assert [(row["key"], row["attempt"]) for row in rows("failures")] == [("ibohbfbdq", 2)]
     assert rows("provenance")[0]["command"] == "survey"
     assert [row["read"] for row in rows("reads_of")] == [1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_ITEMS_FAILED = 1
+EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 #: The commands in the order a person meets them.
 COMMANDS = (
@@ -39,6 +41,13 @@ class FrontDoor(click.Group):
         except TvbError as error:
             complain(error)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            # A path that cannot be read or written, or a port that is taken; anything else is a bug.
+            if error.filename is None and error.errno != errno.EADDRINUSE:
+                raise
+            where = f"{error.filename}: " if error.filename is not None else ""
+            click.secho(f"wfc3tvb: {where}{error.strerror}; give another place", fg="red", err=True)
+            ctx.exit(EXIT_WRONG_INPUT)
         except KeyboardInterrupt:
             click.secho("interrupted; the same command goes on from here", fg="yellow", err=True)
             ctx.exit(EXIT_INTERRUPTED)

@@ -40,7 +40,9 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
         first = exposures[0]
         show(terminal.exposures_table(exposures, f"{name.lower()}  {first['target_name']}  {first['proposal_id']}"))
     flagged = sorted({row["dataset"] for row in exposures if row["flagged"]})
-    command = f"reprocess --id {flagged[0]}" if flagged else f"show {exposures[-1]['rootname']}"
+    one = exposures[-1]
+    other = f"query visit_light --param visit={one['visit']}" if len(exposures) == 1 else f"show {one['rootname']}"
+    command = f"reprocess --id {flagged[0]}" if flagged else other
     show("", f"next: wfc3tvb {command} --catalog {catalog}")
 
 

@@ -136,7 +136,7 @@ def _say_plan(plan: Any, as_json: bool) -> None:
     methods = ", ".join(f"{n} by {method}" for method, n in plan.methods.items() if method != "perform")
     sizes = f"{terminal.size(plan.fetch_bytes)} to fetch, {terminal.size(plan.scratch_bytes)} of scratch space"
     show(
-        f"{len(plan.datasets)} datasets: {plan.n_repaired} exposures repaired ({methods}), "
+        f"datasets to repair: {len(plan.datasets)}; {plan.n_repaired} exposures repaired ({methods}), "
         f"{plan.n_recalibrated} recalibrated beside them, {plan.n_known} done before",
         f"{sizes}; references: up to {plan.reference_mb:.0f} MB into {plan.reference_folder}",
         f"about {terminal.duration(plan.wall_s)} on one process of up to {plan.peak_mb:.0f} MB "
@@ -161,7 +161,7 @@ def _say_repair(report: Any, as_json: bool) -> None:
         show(terminal.failure(row))
     took = terminal.duration(report.seconds)
     show(
-        f"{report.n_repaired} datasets repaired in {took}, {report.n_failed} failed, {report.n_known} done before; "
+        f"datasets repaired: {report.n_repaired} in {took}, {report.n_failed} failed, {report.n_known} done before; "
         f"products in {report.outdir}",
         f"next: {report.next_command}",
     )

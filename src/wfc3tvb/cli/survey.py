@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,10 +74,11 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
     rows = given["rows"] or (rows_for_precision(given["precision"]) if given["precision"] else None)
     settings = MeasureSettings(rows=rows, pstat=given["pstat"])
     source = open_source(given["source"])
-    store = Catalog.create(catalog, settings=asdict(settings))
     local = Path(given["source"]).is_dir()
-    with bars() as progress:
-        if given["dry_run"] or not (restricted or given["everything"] or local):
+    only_plan = given["dry_run"] or not (restricted or given["everything"] or local)
+    with _folder(catalog, only_plan) as folder, bars() as progress:
+        store = Catalog.create(folder, settings=asdict(settings))
+        if only_plan:
             plan = plan_survey(store, selection, source=source, jobs=jobs, recheck=given["recheck"], progress=progress)
         else:
             plan = None
@@ -85,6 +89,16 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
         return
     _say_survey(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.n_failed else 0)
+
+
+@contextmanager
+def _folder(catalog: Path, only_plan: bool) -> Iterator[Path]:
+    """Yield the catalog's folder; a passing one where only a plan is asked for and there is no catalog yet."""
+    if only_plan and not catalog.exists():
+        with TemporaryDirectory() as folder:
+            yield Path(folder) / "catalog"
+    else:
+        yield catalog
 
 
 def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
@@ -125,10 +139,10 @@ def _say_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
         print_json(asdict(plan))
         return
     cost = f"{plan.requests} requests, {terminal.size(plan.n_bytes)}, about {terminal.duration(plan.seconds)}"
-    show(f"{plan.n_exposures} exposures of {plan.n_datasets} datasets to be measured: {cost}")
+    show(f"{plan.n_exposures} exposures to be measured ({plan.n_datasets} listed by the archive as datasets): {cost}")
     show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
     if not asked:
-        show("that is everything the archive has: run it with --all, or select with --id, --proposal, --start, --end")
+        show("nothing was selected: add --all to run this, or select with --id, --proposal, --start, --end")
 
 
 def _say_survey(report: Any, as_json: bool) -> None:
@@ -143,6 +157,8 @@ def _say_survey(report: Any, as_json: bool) -> None:
     show(f"{report.n_measured} exposures measured ({speed}), {report.n_known} known before, {report.n_failed} failed")
     for row in report.failures:
         show(terminal.failure(row))
+    if report.n_given_up:
+        show(f"{report.n_given_up} failed before and were not tried again; see: wfc3tvb query failures")
     show(terminal.counts(report.classes), f"{report.n_flagged} flagged for repair", f"next: {report.next_command}")
     if report.hint:
         show(report.hint)

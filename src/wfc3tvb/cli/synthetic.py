@@ -8,6 +8,8 @@ import click
 
 from wfc3tvb.cli.door import bars, example, main
 
+_PORT = click.IntRange(0, 65535)
+
 
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
@@ -27,7 +29,7 @@ def simulate(out: Path, preset: str, size: int | None, seed: int | None, product
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--ports", type=(int, int), default=(8800, 8801), show_default=True, metavar="MAST S3",
+@click.option("--ports", type=(_PORT, _PORT), default=(8800, 8801), show_default=True, metavar="MAST S3",
               help="Ports of MAST with CRDS, and of the bucket; 0 takes a free one.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="JSON lines, one a request: bytes sent.")
 @example("wfc3tvb archive my-archive")

@@ -32,6 +32,7 @@ def report(out: Path, catalog: Path) -> None:
 def serve(host: str, port: int, token: str | None, catalog: Path) -> None:
     """Explore the catalog in a browser: search, visits, plots, SQL. Until Ctrl-C."""
     import secrets
+    import socket
 
     import uvicorn
 
@@ -40,8 +41,9 @@ def serve(host: str, port: int, token: str | None, catalog: Path) -> None:
     own = host in ("127.0.0.1", "localhost", "::1")
     token = token or (None if own else secrets.token_urlsafe(24))
     app = application(catalog, token=token, hosts=("127.0.0.1", "localhost", "[::1]") if own else ("*",))
-    click.echo(f"open http://{host}:{port}/" + (f"?token={token}" if token else "") + "   (Ctrl-C ends)")
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+        click.echo(f"open http://{host}:{port}/" + (f"?token={token}" if token else "") + "   (Ctrl-C ends)")
+        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])
 
 
 @main.command()
@@ -115,12 +117,14 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
     """Say what is installed, and with --live what is reachable."""
+    from dataclasses import asdict
+
     from wfc3tvb.pipeline.doctor import examine
     from wfc3tvb.report import terminal
 
     findings = examine(live=live)
     if as_json:
-        print_json([{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings])
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             show(terminal.finding(finding.ok, f"{finding.name:16} {finding.detail}", optional=finding.optional))

@@ -291,10 +291,15 @@ def open_catalog(
         If there is none.
     SchemaMismatchError
         If it was made with another version of the schema.
+    CatalogNotWritableError
+        If it lacks a table of this version and cannot be written.
     """
     catalog = Catalog(Path(folder), locked=locked, memory_limit=memory_limit, threads=threads)
-    if not all(catalog.tables.exists(name) for name in TABLES):
+    there = [catalog.tables.exists(name) for name in TABLES]
+    if not any(there):
         raise NoCatalogError(folder)
+    if not all(there):
+        catalog.tables.create()  # made by a version that had fewer tables
     try:
         catalog.refresh()
     except CatalogNotWritableError as error:

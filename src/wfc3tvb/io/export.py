@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import warnings
 from pathlib import Path
@@ -44,15 +45,18 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
     Raises
     ------
     BadArgumentError
-        If the format is unknown.
+        If the format is unknown, or the folder is not there.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise BadArgumentError(f"{path}: there is no folder {path.parent}; make it first")
     if format == "parquet":
         pa.parquet.write_table(with_metadata(rows), path, compression="zstd", row_group_size=100_000)
     elif format == "csv":
         pa.csv.write_csv(_flat(rows), path)
     elif format == "json":
-        path.write_text(json.dumps(rows.to_pylist(), indent=1) + "\n", encoding="utf-8")
+        text = json.dumps([_plain(row) for row in rows.to_pylist()], indent=1, default=str, allow_nan=False)
+        path.write_text(text + "\n", encoding="utf-8")
     elif format == "ecsv":
         to_astropy(rows).write(path, format="ascii.ecsv", overwrite=True)
     elif format == "votable":
@@ -143,13 +147,28 @@ def _metadata(column: Column) -> dict[str, str]:
     return {"unit": column.unit, "description": column.description, "ucd": column.ucd}
 
 
+def _plain(value: Any) -> Any:
+    """Return a value that JSON can hold: what is no number becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
 def _flat(rows: pa.Table) -> pa.Table:
-    """Return `rows` with lists joined to text."""
+    """Return `rows` with lists joined to text, and other nested values as JSON."""
     for index, field in enumerate(rows.schema):
-        if pa.types.is_list(field.type):
-            texts = [None if v is None else ";".join(map(str, v)) for v in rows[field.name].to_pylist()]
+        if pa.types.is_nested(field.type):
+            texts = [None if v is None else _text(v) for v in rows[field.name].to_pylist()]
             rows = rows.set_column(index, field.name, pa.array(texts, pa.string()))
     return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
+        return ";".join(map(str, value))
+    return json.dumps(_plain(value), default=str)
 
 
 def _masked(column: pa.ChunkedArray) -> MaskedColumn:

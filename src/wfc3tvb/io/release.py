@@ -79,7 +79,8 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         (out / name).write_text(text, encoding="utf-8")
         yield out / name
     sums = out / "SHA256SUMS"
-    sums.write_text("".join(f"{_sha256(path)}  {path.name}\n" for path, _ in written.values()), encoding="ascii")
+    files = [path for path, _ in written.values()] + [out / name for name in texts]
+    sums.write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in files), encoding="ascii")
     yield sums
 
 

@@ -85,8 +85,8 @@ def _reach(name: str, url: str) -> Finding:
     """Ask a service's address; any answer means that it is there."""
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
-            return Finding(name, True, f"{url} answers {answer.status}")
+            return Finding(name, True, f"{url} is there (answers {answer.status})")
     except urllib.error.HTTPError as error:
-        return Finding(name, error.code < 500, f"{url} answers {error.code}")
+        return Finding(name, error.code < 500, f"{url} is there (answers {error.code})")
     except (urllib.error.URLError, TimeoutError) as error:
         return Finding(name, False, f"{url}: {error}; check the network, or try again later")

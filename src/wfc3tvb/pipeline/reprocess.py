@@ -17,6 +17,7 @@ from typing import TypeVar
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import Row
+from wfc3tvb.io import calwf3
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.crds import References, best_references, header_references, operational_context
 from wfc3tvb.io.drizzle import read_parameters
@@ -139,6 +140,7 @@ def reprocess(
     settings, services = settings or ReprocessSettings(), services or Services()
     if settings.drizzle_pars is not None:
         read_parameters(settings.drizzle_pars)
+    calwf3.chosen(settings.engine)  # asked for and not there is an error before anything is fetched
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
     products = products or open_products(settings.source, services)
     _check_disk(chosen, settings.outdir, jobs)

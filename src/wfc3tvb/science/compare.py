@@ -249,7 +249,8 @@ def verdict(
     )
     gain = 2.5 * float(np.log10(before.noise / after.noise))
     errors = (error_before - error_after) / float(np.hypot(err_before, err_after))
-    words = f"error of a sky pixel {error_before:.4f} before, {error_after:.4f} after ({errors:+.0f} errors)"
+    numbers = f"{error_before:.4f} before, {error_after:.4f} after ({errors:+.0f} errors)"
+    words = f"noise and level error of a sky pixel {numbers}"
     if errors <= 3:
         return Verdict(False, f"not better: {words}", gain)
     if flux is None:
