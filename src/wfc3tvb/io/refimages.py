@@ -58,10 +58,10 @@ def _read_dark(
                 raise UnsuitableReferenceError("DARKFILE", path.name, problem, "take the dark that CRDS names")
         exposed = [float(header[f"EXPOS_{i}"]) for i in range(1, int(header["NUMEXPOS"]) + 1)]
         numbers = [_number(path, exposed, time) for time in times]
-        planes = [
-            np.stack([_plane("DARKFILE", path, hdus[name, i], shape, kind) for i in numbers])
-            for name, kind in (("SCI", np.float32), ("ERR", np.float32), ("DQ", np.int16))
-        ]
+        planes = [np.empty((len(numbers), *shape), kind) for kind in (np.float32, np.float32, np.int16)]
+        for name, plane in zip(("SCI", "ERR", "DQ"), planes, strict=True):
+            for k, number in enumerate(numbers):
+                plane[k] = _plane("DARKFILE", path, hdus[name, number], shape)
     mean = tuple(float(mean_dark(sci, dq, light)) for sci, dq in zip(planes[0], planes[2], strict=True))
     return Dark(planes[0], planes[1], planes[2], mean)
 
@@ -161,14 +161,15 @@ def _cut(keyword: str, path: Path, first: Any, shape: tuple[int, int], corner: t
     return cut
 
 
-def _plane(keyword: str, path: Path, hdu: Any, shape: tuple[int, int], kind: type) -> NDArray[Any]:
+def _plane(keyword: str, path: Path, hdu: Any, shape: tuple[int, int]) -> Any:
+    """Return the pixels of a plane, or the one value that all have."""
     if hdu.data is None:
-        return np.full(shape, hdu.header["PIXVALUE"], kind)
+        return hdu.header["PIXVALUE"]
     if hdu.data.shape != shape:
         found = " x ".join(map(str, hdu.data.shape[::-1]))
         problem = f"is {found} pixels, the exposure {shape[1]} x {shape[0]}"
         raise UnsuitableReferenceError(keyword, path.name, problem, "take the dark of the same frame that CRDS names")
-    return np.ascontiguousarray(hdu.data, dtype=kind)
+    return hdu.data
 
 
 def _rounded(value: float) -> int:
