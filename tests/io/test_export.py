@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import warnings
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import votable
 from astropy.io.votable.exceptions import W50
 from astropy.table import Table
 from astropy.units import UnitsWarning
@@ -77,3 +79,15 @@ def test_json_and_csv_take_dates_structs_and_what_is_no_number(tmp_path: Path) -
     text = write_table(table, tmp_path / "x.json", "json").read_text()
     assert json.loads(text) == [{"d": "2013-01-06", "s": {"a": 1}, "x": None, "l": [1.5, None]}]
     assert '"{""a"": 1}"' in write_table(table, tmp_path / "x.csv", "csv").read_text()
+
+
+def test_parquet_is_voparquet(tmp_path: Path) -> None:
+    path = write_table(to_arrow("exposures", rows()), tmp_path / "x.parquet", "parquet")
+    content = pq.read_schema(path).metadata[b"IVOA.VOTable-Parquet.content"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", W50)
+        fields = {f.name: f for f in votable.parse(io.BytesIO(content)).get_first_table().fields}
+    assert list(fields) == list(TABLES["exposures"].names)
+    assert str(fields["sky_mean"].unit).replace(" ", "") == "electron/s"
+    assert fields["sky_mean"].ucd == "phot.count;obs.sky"
+    assert b"<DATA>" not in content

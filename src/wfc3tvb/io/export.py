@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import tempfile
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +99,15 @@ def text_of(rows: pa.Table, format: str) -> str:
 
 
 def with_metadata(rows: pa.Table) -> pa.Table:
-    """Return `rows` with unit, description and UCD on every column that the schema knows, and the versions."""
+    """Return `rows` with unit, description and UCD on every column that the schema knows, and the versions.
+
+    The file's metadata hold the same as a VOTable without data (VOParquet, IVOA Note 1.0), which TOPCAT reads.
+    """
     fields = [field.with_metadata(_metadata(_COLUMNS[field.name])) if field.name in _COLUMNS else field
               for field in rows.schema]  # fmt: skip
     versions = {"wfc3tvb.schema_version": SCHEMA_VERSION, "wfc3tvb.package_version": __version__}
-    return rows.cast(pa.schema(fields, metadata=versions))
+    described = {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": _fields_as_votable(rows)}
+    return rows.cast(pa.schema(fields, metadata=versions | described))
 
 
 def to_astropy(rows: pa.Table) -> AstropyTable:
@@ -115,13 +121,20 @@ def to_astropy(rows: pa.Table) -> AstropyTable:
     return table
 
 
-def _write_votable(table: AstropyTable, path: Path) -> None:
+def _write_votable(table: AstropyTable, path: Path | BytesIO) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", W50)  # VOUnits has no electron; the unit is kept as it stands
         document = from_table(table)
         for field in document.get_first_table().fields:
             field.ucd = _COLUMNS[field.name].ucd or None if field.name in _COLUMNS else None
-        document.to_xml(str(path))
+        document.to_xml(path if isinstance(path, BytesIO) else str(path))
+
+
+def _fields_as_votable(rows: pa.Table) -> str:
+    """Return the columns of `rows` as the text of a VOTable without data."""
+    buffer = BytesIO()
+    _write_votable(to_astropy(rows.slice(0, 0)), buffer)
+    return re.sub(r"<DATA>.*</DATA>", "", buffer.getvalue().decode("utf-8"), flags=re.DOTALL)
 
 
 def _write_fits(table: AstropyTable, path: Path) -> None:
