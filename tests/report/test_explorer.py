@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from tests import known
+from tests.report.browser import Browser
 from wfc3tvb.errors import NoCatalogError
 from wfc3tvb.report.explorer import application
 
@@ -196,6 +198,33 @@ def test_chromium_draws_the_plot(folder: Path) -> None:
     page = done.stdout.decode()
     assert "main-svg" in page
     assert page.count('class="legendtext"') >= 3
+
+
+def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+
+    async def story(address: str) -> None:
+        browser = await Browser(chromium, tmp_path / "profile").open()
+        try:
+            await browser.go(address)
+            await browser.run("document.querySelector('a[href*=sort][href*=sky_mean]').click()")
+            await browser.until("document.querySelector('th[aria-sort=ascending]')?.innerText === 'sky_mean'")
+            await browser.run("document.querySelector('a[href=\"/visit/ibohbf\"]').click()")
+            await browser.until("document.querySelectorAll('.main-svg').length > 0")
+            await browser.screenshot(tmp_path / "visit.png")
+            await browser.run("document.querySelector('nav a[href=\"/sql\"]').click()")
+            await browser.until("document.querySelector('textarea') !== null")
+            await browser.run("document.querySelector('textarea').value = 'SELECT 6 * 7 AS answer'")
+            await browser.run("document.querySelector('form button').click()")
+            await browser.until("document.querySelector('td')?.innerText === '42'")
+        finally:
+            browser.close()
+
+    with served(folder) as address:
+        asyncio.run(story(address))
+    assert (tmp_path / "visit.png").stat().st_size > 10_000
 
 
 @contextmanager

@@ -1,0 +1,79 @@
+"""Headless Chromium, driven over its DevTools protocol: just enough to click, type and take screenshots."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+
+class Browser:
+    """One page of a Chromium of its own."""
+
+    def __init__(self, chromium: str, folder: Path) -> None:
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"]
+        options += ["--remote-debugging-port=0", "--remote-allow-origins=*"]
+        command = [chromium, *options, f"--user-data-dir={folder}", "about:blank"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._address = f"http://127.0.0.1:{_port(folder / 'DevToolsActivePort')}"
+        self._number = 0
+
+    async def open(self) -> Browser:
+        """Connect to the page."""
+        with urllib.request.urlopen(f"{self._address}/json") as answer:
+            page = next(target for target in json.load(answer) if target["type"] == "page")
+        self._socket: WebSocketClientConnection = await websocket_connect(page["webSocketDebuggerUrl"])
+        return self
+
+    async def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Call a method of the protocol and return its result."""
+        self._number += 1
+        await self._socket.write_message(json.dumps({"id": self._number, "method": method, "params": params}))
+        while True:
+            message = json.loads(await self._socket.read_message() or "{}")
+            if message.get("id") == self._number:
+                result: dict[str, Any] = message["result"]
+                return result
+
+    async def run(self, script: str) -> Any:
+        """Run JavaScript in the page and return its value."""
+        answer = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        return answer["result"].get("value")
+
+    async def until(self, script: str, seconds: float = 20.0) -> None:
+        """Wait until JavaScript yields true."""
+        end = time.monotonic() + seconds
+        while not await self.run(script):
+            assert time.monotonic() < end, f"never true: {script}"
+            await asyncio.sleep(0.05)
+
+    async def go(self, address: str) -> None:
+        """Open an address and wait until it is loaded."""
+        await self.call("Page.navigate", url=address)
+        await self.until("document.readyState === 'complete' && location.protocol === 'http:'")
+
+    async def screenshot(self, path: Path) -> None:
+        """Write a screenshot."""
+        answer = await self.call("Page.captureScreenshot", format="png")
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+    def close(self) -> None:
+        """End Chromium."""
+        self._socket.close()
+        self._process.kill()
+        self._process.wait()
+
+
+def _port(file: Path) -> int:
+    end = time.monotonic() + 30
+    while not file.exists() or not file.read_text().strip():
+        assert time.monotonic() < end, "Chromium did not start"
+        time.sleep(0.05)
+    return int(file.read_text().split()[0])
