@@ -21,6 +21,7 @@ from wfc3tvb.errors import (
     TruncatedFileError,
     WrongInstrumentError,
 )
+from wfc3tvb.io.planes import Copy, copy_all
 from wfc3tvb.io.refimages import corner_of
 
 PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")
@@ -153,12 +154,15 @@ def _ramp(path: Path, reads: list[dict[str, Any]], headers: tuple[Mapping[str, f
     n = len(reads)
     sci, err = np.empty((n, *shape), np.float32), np.empty((n, *shape), np.float32)
     dq = np.empty((n, *shape), np.int16)
+    copies = []
     for k, read in enumerate(reads):
         for name, cube in (("SCI", sci), ("ERR", err), ("DQ", dq)):
-            value = _constant(read[name])
-            if np.ndim(value) and np.shape(value) != shape:
+            stored, header = read[name].data, read[name].header
+            if stored is not None and stored.shape != shape:
                 raise BadFileError(path, f"{name},{n - k} has another shape than SCI,1", "fetch it again")
-            cube[k] = value
+            value = float(header.get("PIXVALUE", 0)) if stored is None else stored
+            copies.append(Copy(cube[k], value, header.get("BSCALE", 1), header.get("BZERO", 0)))
+    copy_all(copies)
     times = [_constant(read["TIME"]) for read in reads]
     if any(np.ndim(t) and np.ptp(t) != 0 for t in times):
         raise BadFileError(path, "has a TIME plane that changes over the frame", "give a file as the archive has it")

@@ -15,6 +15,7 @@ from wfc3tvb.calibration.compiled import Window
 from wfc3tvb.calibration.dark import mean_dark
 from wfc3tvb.calibration.model import Dark, Flat, Linearity
 from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.io.planes import Copy, copy_all
 
 #: How closely an exposure time of the dark must fit a read's [s].
 _SAME_TIME = 0.01
@@ -59,9 +60,11 @@ def _read_dark(
         exposed = [float(header[f"EXPOS_{i}"]) for i in range(1, int(header["NUMEXPOS"]) + 1)]
         numbers = [_number(path, exposed, time) for time in times]
         planes = [np.empty((len(numbers), *shape), kind) for kind in (np.float32, np.float32, np.int16)]
-        for name, plane in zip(("SCI", "ERR", "DQ"), planes, strict=True):
-            for k, number in enumerate(numbers):
-                plane[k] = _plane("DARKFILE", path, hdus[name, number], shape)
+        copy_all([
+            Copy(plane[k], _plane("DARKFILE", path, hdus[name, number], shape))
+            for name, plane in zip(("SCI", "ERR", "DQ"), planes, strict=True)
+            for k, number in enumerate(numbers)
+        ])  # fmt: skip
     mean = tuple(float(mean_dark(sci, dq, light)) for sci, dq in zip(planes[0], planes[2], strict=True))
     return Dark(planes[0], planes[1], planes[2], mean)
 
