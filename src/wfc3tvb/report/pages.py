@@ -119,6 +119,11 @@ _POINTS = (
     ("reads_against_sun", "Sky against the Sun's altitude",
      "Helium airglow is seen when the telescope is in sunlight: a point per read.", ("sun_alt", "rate"),
      ("altitude of the Sun above the Earth's limb [deg]", "sky between reads [electron/s]")),
+    ("reads_against_sun", "Change against the limb angle",
+     "Sky of a read above the exposure's lowest: scattered light is seen close to the bright limb.",
+     ("limb_angle", "excess"), ("angle between target and Earth's limb [deg]", "excess [electron/s]")),
+    ("reads_against_sun", "Change against latitude", "Sky of a read above the exposure's lowest.",
+     ("latitude", "excess"), ("latitude below the telescope [deg]", "excess [electron/s]")),
     ("level_over_time", "Sky level over time", "Mean sky of every exposure.", ("expstart", "sky_mean"),
      ("start [MJD]", "mean sky [electron/s]")),
     ("level_over_time", "Measured over predicted",
@@ -138,7 +143,7 @@ def _figures(catalog: Catalog, out: Path) -> Iterator[Illustration]:
         rows = catalog.query(query).to_arrow_table()
         if rows.num_rows and rows.num_rows > rows[y].null_count:
             figure = points_figure(rows.to_pylist(), x, y, labels=labels)
-            yield _illustration(title, caption, figure, rows, out / query, suffix=f"_{y}")
+            yield _illustration(title, caption, figure, rows, out / query, suffix=f"_{x}_{y}")
 
 
 def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: Path) -> Illustration:
