@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.simulate.small_archive import as_new
+from wfc3tvb.simulate.archive import Archive, serve
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +33,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr[-3000:]
     assert "The whole chain took" in done.stdout
     return folder
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[Archive]:
+    """Loopback archive over the module's fixture `folder`."""
+    with serve(folder) as archive:
+        yield archive
+
+
+@pytest.fixture
+def archive(running: Archive) -> Archive:
+    """The module's loopback archive without faults and with an empty log."""
+    return as_new(running)

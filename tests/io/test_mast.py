@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.simulate.small_archive import DATASETS, as_new, make_archive
+from tests.simulate.small_archive import DATASETS, make_archive
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import (
     BadArgumentError,
@@ -32,17 +31,6 @@ from wfc3tvb.simulate.archive import Archive, Faults, Index, serve
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(tmp_path_factory.mktemp("archive"), size=24, nsamp=3)
-
-
-@pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[Archive]:
-    with serve(folder) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(running: Archive) -> Archive:
-    return as_new(running)
 
 
 def services(archive: Archive, **options: Any) -> Services:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.simulate.small_archive import as_new, ima, make_archive, primary_header, write
+from tests.simulate.small_archive import ima, make_archive, primary_header, write
 from wfc3tvb.config import MeasureSettings, Services
 from wfc3tvb.errors import (
     BadFileError,
@@ -38,17 +38,6 @@ SETTINGS = MeasureSettings(rows=12)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(tmp_path_factory.mktemp("archive"), size=96, nsamp=6)
-
-
-@pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[Archive]:
-    with serve(folder) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(running: Archive) -> Archive:
-    return as_new(running)
 
 
 @pytest.fixture(params=[BucketFiles, MastFiles])

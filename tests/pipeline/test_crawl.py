@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,17 +29,6 @@ STABLE = "EXCLUDE (measured_at, bytes_read, run_id, source)"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(tmp_path_factory.mktemp("archive"), size=96, nsamp=6)
-
-
-@pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[Archive]:
-    with serve(folder) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(running: Archive) -> Archive:
-    return as_new(running)
 
 
 @pytest.fixture

@@ -6,31 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from astropy.io import fits
 
-from tests.simulate.small_archive import REFERENCES, as_new, make_archive
+from tests.simulate.small_archive import REFERENCES, make_archive
 from wfc3tvb.names import bucket_key
-from wfc3tvb.simulate.archive import Archive, serve
+from wfc3tvb.simulate.archive import Archive
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(tmp_path_factory.mktemp("archive"), size=24, nsamp=3)
-
-
-@pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[Archive]:
-    with serve(folder) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(running: Archive) -> Archive:
-    return as_new(running)
 
 
 def crds(archive: Archive, *arguments: str | Path, cache: Path) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 import requests
 from s3fs import S3FileSystem
 
-from tests.simulate.small_archive import DATASETS, as_new, make_archive
+from tests.simulate.small_archive import DATASETS, make_archive
 from wfc3tvb.names import bucket_key
 from wfc3tvb.simulate.archive import Archive, serve
 
@@ -30,17 +29,6 @@ from astroquery.mast import MastMissions, Observations
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(tmp_path_factory.mktemp("archive"), size=24, nsamp=3)
-
-
-@pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[Archive]:
-    with serve(folder) as archive:
-        yield archive
-
-
-@pytest.fixture
-def archive(running: Archive) -> Archive:
-    return as_new(running)
 
 
 def astroquery(archive: Archive, code: str, cwd: Path) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
@@ -196,13 +196,10 @@ def survey(
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
     arguments = {"selection": asdict(selection), "settings": asdict(settings), "source": source.name}
     with recorded_run(catalog, "survey", arguments) as run:
-        with _recorder(catalog, run) as recorder:
-            items = ((item.rootname, item) for item in plan.due())
-            worker = MeasureExposure(source, settings, run.run_id, measure)
-            progress("measure", 0, total)
-            for n_done, outcome in enumerate(parallel.run(items, worker, jobs=jobs, cluster=cluster), 1):
-                recorder.take(outcome)
-                progress("measure", n_done, total, failed=run.n_failed)
+        items = ((item.rootname, item) for item in plan.due())
+        worker = MeasureExposure(source, settings, run.run_id, measure)
+        outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster)
+        recorder = _take_all(catalog, run, outcomes, total, progress)
         fit_visits(catalog, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)
     return SurveyReport(
@@ -232,6 +229,18 @@ def plan_survey(
 ) -> SurveyPlan:
     """Return what `survey` would do: exposures, requests, bytes, time. Only the archive's list is stored."""
     return Plan(catalog, selection, source, recheck=recheck, progress=progress).summary(jobs)
+
+
+def _take_all(
+    catalog: Catalog, run: Run, outcomes: Iterable[Outcome[Measurement]], total: int, progress: Progress
+) -> Recorder:
+    """Store outcomes as they come, and return what was recorded."""
+    with _recorder(catalog, run) as recorder:
+        progress("measure", 0, total)
+        for n_done, outcome in enumerate(outcomes, 1):
+            recorder.take(outcome)
+            progress("measure", n_done, total, failed=run.n_failed)
+    return recorder
 
 
 @contextmanager

@@ -90,11 +90,7 @@ def fit_visit(
     anchored = bool(dark.any())
     # Without a dark read the lowest one is taken for nearly dark: an upper limit on Z.
     shadow = dark if anchored else rate <= rate.min()
-    design = np.zeros((2 * n, 1 + 2 * n))
-    design[:n, 0] = 1
-    design[:n, 1 : n + 1] = np.eye(n)
-    design[:n, n + 1 :] = share * np.eye(n)
-    design[n:, n + 1 :] = np.eye(n)
+    design = design_matrix(n, share)
     data = np.concatenate([rate, np.nan_to_num(lr_diff)])
     side = np.where(np.isfinite(lr_diff), np.hypot(3 * error, _SIDE_ERROR), 1e3)
     noise = np.zeros((2 * n, 2 * n))
@@ -118,6 +114,14 @@ def fit_visit(
         anchored=anchored,
         chi2=chi2,
     )
+
+
+def design_matrix(n: int, share: float) -> Floats:
+    """Return what zodi, helium and scattered light of n reads make of rates and lr_diffs, shape (2 n, 1 + 2 n)."""
+    one, none = np.eye(n), np.zeros((n, n))
+    rates = np.hstack([np.ones((n, 1)), one, share * one])
+    sides = np.hstack([np.zeros((n, 1)), none, one])
+    return np.vstack([rates, sides])
 
 
 def rate_covariance(error: Floats, exposure: NDArray[np.int64], systematic: float) -> Floats:
