@@ -24,9 +24,9 @@ from wfc3tvb.report.terminal import date, why
 #: Visits that get a page of their own in a report of the whole catalog, the worst first.
 VISIT_PAGES = 200
 _EXPOSURE_COLUMNS = (
-    "rootname", "asn_id", "target_name", "filter", "samp_seq", "nsamp", "exptime", "postarg1", "postarg2", "date",
-    "sky_mean", "sky_min", "sky_max", "ratio_cumulative", "tvb_score", "pred_frac_broken", "tvb_class", "recommend",
-    "flagged",
+    "rootname", "tvb_class", "recommend", "asn_id", "target_name", "filter", "samp_seq", "nsamp", "exptime",
+    "postarg1", "postarg2", "date", "sky_mean", "sky_min", "sky_max", "ratio_cumulative", "tvb_score",
+    "pred_frac_broken", "flagged",
 )  # fmt: skip
 _REPAIR_COLUMNS = (
     "rootname", "dataset", "kind", "method", "engine", "sky_before", "sky_after", "noise_before", "noise_after",
