@@ -218,7 +218,8 @@ def _running(apps: tuple[App, ...], sockets: list[socket.socket]) -> Iterator[No
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    sock = socket.socket()
+    # asyncio turns off delayed sending only where the protocol is named.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))
     sock.listen(128)
