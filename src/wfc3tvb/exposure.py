@@ -53,6 +53,34 @@ class ReadCube:
     n_bytes: int = 0
     #: Median of every read over the whole frame, reference pixels included (pstat's midpt); only when asked for.
     cumulative_median: NDArray[np.float64] | None = None
+    #: What the observation log says of the telescope's place; None where there is none.
+    jitter: Jitter | None = None
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """What the observation log of an exposure (JIT) says of the telescope's place; arrays of shape (n,), every 3 s.
+
+    Attributes
+    ----------
+    mjd : ndarray
+        Time [MJD, UTC], increasing.
+    limb_angle, los_zenith : ndarray
+        LimbAng and LOS_Zenith: from the line of sight to the Earth's limb, and to the zenith [deg].
+    latitude, longitude : ndarray
+        Of the point below the telescope [deg], longitude east.
+    bright_limb, night : ndarray or None
+        BrightLimb, 1 where the nearest limb is sunlit; DayNight, 1 in the Earth's shadow. None where the log has no
+        such column.
+    """
+
+    mjd: NDArray[np.float64]
+    limb_angle: NDArray[np.float64]
+    los_zenith: NDArray[np.float64]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    bright_limb: NDArray[np.float64] | None = None
+    night: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

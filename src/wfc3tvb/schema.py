@@ -34,7 +34,7 @@ QUALITY_FLAGS = {
     "scan": "spatial scan",
     "moving_target": "moving target",
     "grism": "grism exposure: catalogued, never repaired",
-    "no_geometry": "no SPT orbit elements: geometry is null",
+    "no_geometry": "neither JIT nor SPT orbit elements: geometry is null",
     "partial_rows": "measured from a band of rows",
     "bad_reads": "one or more reads had no usable pixel",
     "bad_times": "read times do not increase",
@@ -143,7 +143,7 @@ sun_alt_min | float | deg | lowest altitude of the Sun above the Earth's limb du
 sun_alt_max | float | deg | highest altitude of the Sun above the Earth's limb during the reads | pos.az.alt;stat.max
 limb_angle_min | float | deg | smallest angle between target and Earth's limb | pos.angDistance;stat.min
 frac_in_shadow | float | | fraction of the exposure spent in Earth's shadow | time.interval;arith.ratio
-geometry_source | str | | where the orbit came from: spt, tle, header | meta.ref
+geometry_source | str | | where the geometry came from: jit (observation log), spt (orbit elements) | meta.ref
 tvb_class | str | | none, mild, moderate, severe: predicted damage | meta.code.class
 prob_none | float | | probability of class none | stat.probability
 prob_mild | float | | probability of class mild | stat.probability

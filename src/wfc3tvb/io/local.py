@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LocalSource:
-    """The IMA files (and SPT, ASN) in a folder and below it.
+    """The IMA files (and SPT, JIT, ASN) in a folder and below it.
 
     Attributes
     ----------
@@ -64,8 +64,9 @@ class LocalSource:
         self._check_ids(selection, headers, groups)
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
-        """Return the reads of an exposure and, where its SPT is there, the orbit."""
+        """Return the reads of an exposure, with its observation log, and the orbit, where JIT and SPT are there."""
         from wfc3tvb.io.ima import read_ima
+        from wfc3tvb.io.jit import find_jitter, jitter_names
         from wfc3tvb.io.spt import read_orbit
 
         path = self.path(rootname, "ima")
@@ -73,7 +74,9 @@ class LocalSource:
             raise MissingProductError(str(self.folder), f"there is no {rootname}_ima.fits", "fetch it")
         spt = self.path(rootname, "spt")
         cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
-        return cube, read_orbit(spt) if spt else None
+        logs = [self.path(name, "jit") for name in jitter_names(rootname, _text(dict(cube.header), "ASN_ID"))]
+        jitter = find_jitter([path for path in logs if path], rootname, spt)
+        return replace(cube, jitter=jitter), read_orbit(spt) if spt else None
 
     def size(self, rootname: str) -> tuple[int, int]:
         """Return how many files, and bytes, an exposure is."""

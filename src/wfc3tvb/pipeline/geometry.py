@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfc3tvb.exposure import OrbitElements, ReadCube, Row
-from wfc3tvb.science.geometry import Geometry, orbit_position, view_geometry
+from wfc3tvb.science.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.science.ramp import Curve
 
 _DAY = 86400.0
@@ -14,20 +15,33 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def geometry_rows(cube: ReadCube, curve: Curve, orbit: OrbitElements | None) -> list[Row]:
-    """Return mjd and, where there is an orbit and a direction, the geometry in the middle of each interval.
+def geometry_rows(cube: ReadCube, curve: Curve, orbit: OrbitElements | None) -> tuple[list[Row], str | None]:
+    """Return mjd and, where the place is known, the geometry in the middle of each interval; and its source.
 
-    Where the reads do not carry their time, the exposure's start and the time since the zeroth read give it.
+    The source is ``jit`` where the observation log covers all reads, else ``spt`` where there are orbit elements, else
+    None. Where the reads do not carry their time, the exposure's start and the time since the zeroth read give it.
     """
     start = cube.header.get("EXPSTART")
     fallback = start + cube.t / _DAY if isinstance(start, int | float) else np.full(cube.t.size, np.nan)
     mjd = np.where(np.isfinite(cube.mjd), cube.mjd, fallback) - (curve.t_end - curve.t_start) / 2 / _DAY
     rows: list[Row] = [{"mjd": float(m) if np.isfinite(m) else None} for m in mjd]
     target = _target(cube)
-    if orbit is None or target is None or not np.isfinite(mjd).all():
-        return rows
-    place = view_geometry(orbit_position(orbit, mjd), mjd, *target)
-    return [row | _row(place, i) for i, row in enumerate(rows)]
+    if target is None or not np.isfinite(mjd).all():
+        return rows, None
+    place, source = _place(cube, orbit, mjd, target)
+    return (rows if place is None else [row | _row(place, i) for i, row in enumerate(rows)]), source
+
+
+def _place(
+    cube: ReadCube, orbit: OrbitElements | None, mjd: NDArray[np.float64], target: tuple[float, float]
+) -> tuple[Geometry | None, str | None]:
+    """Return the geometry at some times, and where it comes from."""
+    logged = None if cube.jitter is None else jitter_geometry(cube.jitter, mjd, *target)
+    if logged is not None:
+        return logged, "jit"
+    if orbit is None:
+        return None, None
+    return view_geometry(orbit_position(orbit, mjd), mjd, *target), "spt"
 
 
 def _target(cube: ReadCube) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from astropy.time import Time
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.io.ima import read_ima
+from wfc3tvb.io.jit import beside, find_jitter
 from wfc3tvb.io.spt import read_orbit
 from wfc3tvb.names import DQ, visit_of
 from wfc3tvb.pipeline.geometry import geometry_rows
@@ -58,7 +60,8 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
     settings : MeasureSettings, optional
         How to measure.
     spt : path, optional
-        Its support file; by default the ``_spt.fits`` beside it, where there is one.
+        Its support file; by default the ``_spt.fits`` beside it, where there is one. An observation log
+        (``_jit.fits``) beside it is looked for too, and goes before.
 
     Raises
     ------
@@ -67,11 +70,13 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
     """
     settings, path = settings or MeasureSettings(), Path(path)
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
-    beside = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
-    support = Path(spt) if spt is not None else beside if beside != path and beside.exists() else None
+    own = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
+    support = Path(spt) if spt is not None else own if own != path and own.exists() else None
+    logs = beside(path, _value(cube.header, "ASN_ID", str))
+    cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support))
     measured = measure_cube(cube, read_orbit(support) if support else None, settings)
-    own = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": float(Time.now().utc.mjd)}
-    return Measurement(measured.exposure | own, measured.reads)
+    facts = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": float(Time.now().utc.mjd)}
+    return Measurement(measured.exposure | facts, measured.reads)
 
 
 def measure_cube(
@@ -99,11 +104,10 @@ def measure_cube(
     curve = measure_curve(cube, mask.skip)
     reads = _read_rows(cube, curve, settings)
     exposure = _exposure_row(cube, mask, settings)
-    for row, place in zip(reads, geometry_rows(cube, curve, orbit), strict=True):
+    places, exposure["geometry_source"] = geometry_rows(cube, curve, orbit)
+    for row, place in zip(reads, places, strict=True):
         row.update(place)
-    if all(row["sun_alt"] is not None for row in reads):
-        exposure["geometry_source"] = "spt"
-    else:
+    if exposure["geometry_source"] is None:
         exposure["quality_flags"].append("no_geometry")
     if any(row["rate"] is None for row in reads):
         exposure["quality_flags"].append("bad_reads")

@@ -5,6 +5,7 @@ W. M. Smart, Spherical Astronomy, section 75). The frame is that of J2000: a two
 turned from its own frame (TEME) to GCRS, agrees within 3 km, unturned it differs by 16 km. The Sun comes from the
 low-precision formula of the Astronomical Almanac (page C5; 0.01 deg between 1950 and 2050) less the precession since
 J2000, the longitude from the Earth rotation angle (IERS Conventions 2010, eq. 5.15), so nothing is downloaded.
+Where the observation log of the exposure (JIT) is at hand, its own angles are taken instead.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.exposure import OrbitElements
+from wfc3tvb.exposure import Jitter, OrbitElements
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: Mean radius of the Earth [km].
 EARTH_RADIUS = 6371.0
+#: An observation log has an entry every 3 s; a time farther than this from any entry is not covered [s].
+LOG_GAP = 30.0
 _MJD_1985, _MJD_2000, _DAY = 46066.0, 51544.5, 86400.0
 
 
@@ -125,6 +128,57 @@ def view_geometry(position: Floats, mjd: Floats, ra: float, dec: float) -> Geome
     )
 
 
+def jitter_geometry(log: Jitter, mjd: Floats, ra: float, dec: float) -> Geometry | None:
+    """Return the geometry that an observation log holds, in between its entries.
+
+    Angles to limb and zenith and the point below the telescope are the log's own; the Sun is seen from there, above a
+    limb as far from the horizontal as the log's two angles say. The log gives no position, and its latitude is taken
+    for geocentric (0.2 deg at most).
+
+    Parameters
+    ----------
+    log : Jitter
+        The observation log.
+    mjd : ndarray, shape (n,)
+        Times [MJD, UTC].
+    ra, dec : float
+        Direction of the target [deg]; where the log does not say which limb is sunlit.
+
+    Returns
+    -------
+    Geometry or None
+        None where the log does not cover the times, to `LOG_GAP`.
+    """
+    after = np.clip(np.searchsorted(log.mjd, mjd), 1, log.mjd.size - 1)
+    nearest = np.minimum(np.abs(mjd - log.mjd[after - 1]), np.abs(mjd - log.mjd[after]))
+    if not (nearest * _DAY <= LOG_GAP).all():
+        return None
+    longitude = np.interp(mjd, log.mjd, np.unwrap(log.longitude, period=360))
+    latitude, limb, los = (np.interp(mjd, log.mjd, v) for v in (log.latitude, log.limb_angle, log.los_zenith))
+    right_ascension, dip = longitude + rotation_angle(mjd), limb + los - 90
+    zenith, sun = _directions(right_ascension, latitude), sun_direction(mjd)
+    sun_alt = 90 + dip - _angle(np.sum(zenith * sun, 1))
+    bright, night = (None if v is None else np.interp(mjd, log.mjd, v) > 0.5 for v in (log.bright_limb, log.night))
+    if bright is None:
+        bright = np.sum(_limb_point(zenith, direction(ra, dec), dip) * sun, 1) > 0
+    return Geometry(
+        sun_alt=sun_alt,
+        limb_angle=limb,
+        bright_limb=bright,
+        los_zenith=los,
+        latitude=latitude,
+        longitude=wrap(longitude),
+        sun_hour_angle=wrap(right_ascension - np.degrees(np.arctan2(sun[:, 1], sun[:, 0]))),
+        in_shadow=sun_alt < 0 if night is None else night,
+    )
+
+
+def _directions(right_ascension: Floats, declination: Floats) -> Floats:
+    """Return unit vectors of shape (n, 3) of directions given in deg."""
+    a, d = np.radians(right_ascension), np.radians(declination)
+    return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], 1)
+
+
 def _limb_point(zenith: Floats, target: Floats, dip: Floats) -> Floats:
     """Return the direction, from the Earth's centre, of the point of the limb nearest to the line of sight.
 
@@ -138,8 +192,7 @@ def _limb_point(zenith: Floats, target: Floats, dip: Floats) -> Floats:
 
 def direction(ra: float, dec: float) -> Floats:
     """Return the unit vector of a direction given in deg."""
-    a, d = np.radians(ra), np.radians(dec)
-    return np.array([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)])
+    return np.asarray(_directions(np.array([ra]), np.array([dec]))[0])
 
 
 def wrap(angle: Floats) -> Floats:

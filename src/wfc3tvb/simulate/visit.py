@@ -18,6 +18,7 @@ from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.exposure import Light, Reads, expose
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import KINDS, extension_headers, primary_header
+from wfc3tvb.simulate.jitter import jitter_file
 from wfc3tvb.simulate.made import SimulatedVisit
 from wfc3tvb.simulate.plan import ExposurePlan, Preset, VisitPlan
 from wfc3tvb.simulate.presets import preset as preset_named
@@ -73,8 +74,7 @@ def simulate(
             _write_exposure(out, plan, visit.association, detector, sources, chosen)
             done += 1
             progress("simulate", done, total)
-        if visit.association:
-            _write(association_table(visit), out / bucket_key(visit.association, "asn"))
+        _write_tables(out, visit, frame)
     made = SimulatedVisit(
         folder=out,
         preset=chosen.name,
@@ -88,6 +88,17 @@ def simulate(
 
         make_products(made, progress=progress)
     return made
+
+
+def _write_tables(out: Path, visit: VisitPlan, frame: Frame) -> None:
+    """Write a visit's association table, where it is one, and its observation log."""
+    log = jitter_file(visit, frame.size)
+    if visit.association:
+        _write(association_table(visit), out / bucket_key(visit.association, "asn"))
+        _write(log, out / bucket_key(visit.association, "jit"))
+    else:
+        own = out / bucket_key(visit.exposures[0].rootname, "raw")
+        _write(log, own.with_name(f"{own.name[:8]}j_jit.fits"))
 
 
 def _visit_sources(out: Path, visit: VisitPlan) -> Sources:

@@ -1,0 +1,157 @@
+"""Observation logs (``_jit.fits``): where the telescope was, every three seconds.
+
+Layout (STScI, jitter file format definition; Introduction to the HST Data Handbooks, chapter 5): one table per
+exposure, whose header names it (EXPNAME, the rootname with a final j); an association's exposures share one file,
+``<association>_jit.fits``, a lone exposure has ``<first eight letters>j_jit.fits``. Column Seconds counts from the
+start of the observation window, keyword STARTIME, which the companion ``_jif.fits`` carries too; the support file has
+it as PSTRTIME. Angles of 1000 deg or more mean that there is none.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.time import Time
+from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
+
+from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
+from wfc3tvb.exposure import Jitter
+
+log = logging.getLogger(__name__)
+
+#: Field of `Jitter` and the column that fills it; the last two may be missing.
+COLUMNS = {
+    "limb_angle": "LimbAng",
+    "los_zenith": "LOS_Zenith",
+    "latitude": "Latitude",
+    "longitude": "Longitude",
+    "bright_limb": "BrightLimb",
+    "night": "DayNight",
+}
+_OPTIONAL = ("bright_limb", "night")
+#: Angles from here on are no angles [deg].
+_NONE = 1000.0
+
+
+def jitter_names(rootname: str, association: str | None) -> tuple[str, ...]:
+    """Return the datasets under whose names an exposure's observation log may be: its association, itself with a j."""
+    lone = f"{rootname[:8]}j"
+    return (lone,) if association is None or association.upper() == "NONE" else (association.lower(), lone)
+
+
+def beside(ima: Path, association: str | None) -> list[Path]:
+    """Return where the observation log of an IMA file may be: its own folder, or that of the association beside it."""
+    folder = ima.parent
+    names = jitter_names(ima.name[:9], association)
+    return [place / f"{name}_jit.fits" for name in names for place in (folder, folder.parent / name)]
+
+
+def find_jitter(paths: Iterable[Path], rootname: str, support: Path | None = None) -> Jitter | None:
+    """Return an exposure's observation log from the first of some files that has it; None where none does.
+
+    A file that is not what it should be is passed over, and the log says so: the support file gives the geometry too.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Candidates; those that are not there are passed over.
+    rootname : str
+        Which exposure.
+    support : Path, optional
+        Its support file, in whose PSTRTIME the start of the window stands too.
+    """
+    for path in paths:
+        if not path.exists():
+            continue
+        try:
+            return read_jitter(path, rootname, support)
+        except BadFileError as error:
+            log.warning("%s; the geometry comes from the support file", error)
+    return None
+
+
+def read_jitter(path: Path, rootname: str, support: Path | None = None) -> Jitter:
+    """Read the observation log of an exposure; parameters as `find_jitter`.
+
+    Raises
+    ------
+    NotFitsError, MissingKeywordError, BadFileError
+        If it is no FITS file, has no table for the exposure, no start, or a column that is missing or no numbers.
+    """
+    try:
+        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
+            warnings.simplefilter("error", AstropyWarning)
+            table = _table(hdus, rootname, path)
+            start = _start([table.header, hdus[0].header], path, rootname, support)
+            columns = {name.upper(): np.asarray(table.data[name]) for name in table.columns.names}
+    except (OSError, EOFError, ValueError, TypeError, fits.VerifyError, AstropyWarning) as error:
+        raise NotFitsError(path, "not a FITS file, or cut short", "fetch it again") from error
+    return _jitter(columns, start, path)
+
+
+def _jitter(columns: Mapping[str, NDArray[Any]], start: float, path: Path) -> Jitter:
+    values = {"mjd": start + _column(columns, "Seconds", path) / 86400}
+    for field, name in COLUMNS.items():
+        if field not in _OPTIONAL or name.upper() in columns:
+            values[field] = _column(columns, name, path)
+    good = np.isfinite(values["mjd"])
+    for angle in values.values():
+        good &= np.isfinite(angle)
+    for field in COLUMNS:
+        good &= np.abs(values.get(field, np.zeros(1))) < _NONE
+    good[1:] &= np.diff(np.maximum.accumulate(values["mjd"])) > 0
+    if np.count_nonzero(good) < 2:
+        raise BadFileError(path, "its table has fewer than two usable rows", "fetch it again")
+    return Jitter(**{field: value[good] for field, value in values.items()})
+
+
+def _column(columns: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[np.float64]:
+    if name.upper() not in columns:
+        raise BadFileError(path, f"has no column {name}", "fetch it again")
+    try:
+        return columns[name.upper()].astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadFileError(path, f"column {name} holds no numbers", "fetch it again") from error
+
+
+def _table(hdus: fits.HDUList, rootname: str, path: Path) -> fits.BinTableHDU:
+    """Return the table of an exposure."""
+    tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
+    for hdu in tables:
+        if str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]:
+            return hdu
+    raise BadFileError(path, f"has no table for {rootname}", "fetch it again")
+
+
+def _start(headers: list[fits.Header], path: Path, rootname: str, support: Path | None) -> float:
+    """Return the start of the observation window [MJD, UTC]."""
+    for header in headers:
+        if "STARTIME" in header:
+            return _mjd(header["STARTIME"], path, "STARTIME")
+    companion = path.with_name(path.name.replace("_jit.fits", "_jif.fits"))
+    if companion != path and companion.exists():
+        with fits.open(companion, memmap=False) as hdus:
+            for hdu in hdus:
+                own = str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]
+                if own and "STARTIME" in hdu.header:
+                    return _mjd(hdu.header["STARTIME"], companion, "STARTIME")
+    if support is not None and support.exists():
+        header = fits.getheader(support)
+        if "PSTRTIME" in header:
+            return _mjd(header["PSTRTIME"], support, "PSTRTIME")
+    raise MissingKeywordError(path, "STARTIME")
+
+
+def _mjd(text: object, path: Path, keyword: str) -> float:
+    """Return the MJD of ``2013.006:18:23:01``."""
+    try:
+        return float(Time(str(text).strip().replace(".", ":", 1), format="yday", scale="utc").mjd)
+    except ValueError as error:
+        raise BadFileError(path, f"keyword {keyword} is {text!r}, not a time", "fetch it again") from error
