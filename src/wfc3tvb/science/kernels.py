@@ -1,6 +1,7 @@
-"""The three loops over pixels that a curve needs, compiled, free of Python's lock.
+"""The loops over pixels and histograms that a curve needs, compiled, free of Python's lock.
 
-Pixels come as 32-bit words in either byte order, so that a memory-mapped FITS plane is read once and copied never.
+Pixels come as words in either byte order, a plane as one array from its first pixel to its last and the distance of
+its rows, so that a memory-mapped FITS plane is read once and copied never.
 """
 # mypy: disable-error-code="no-untyped-def, untyped-decorator"
 
@@ -22,51 +23,138 @@ def _native(word, swap):
 
 
 @njit(nogil=True, cache=True)
-def difference_histogram(later, earlier, swap, c_later, c_earlier, skip, row_cell, edges, low, scale, histogram):
+def difference_histogram(
+    later, earlier, stride, swap, c_later, c_earlier, skip, row_cell, edges, low, scale, histogram
+):
     """Histogram ``c_later * later - c_earlier * earlier`` in every cell of a frame.
+
+    Loops over columns are kept free of branches, so that the compiler makes vector instructions of them.
 
     Parameters
     ----------
-    later, earlier : (ny, nx) uint32
-        Words of two float32 planes, byte-swapped where `swap`.
+    later, earlier : (n,) uint32
+        Words of two float32 planes from their first pixel to their last, byte-swapped where `swap`.
+    stride : (2,) int64
+        Words from one row to the next, of each plane.
     c_later, c_earlier : float32
         Factors.
     skip : (ny, nx) uint8
-        Pixels to leave out.
+        Pixels to leave out: 1, others 0.
     row_cell : (ny,) int64
         Row of cells that each row belongs to.
     edges : (n + 1,) int64
         Columns at which cells begin.
     low, scale : float32
-        The bin of a value is ``(value - low) * scale``.
-    histogram : (cell rows, n, N_BINS) uint32
-        Counts are added to it; what lies outside of the bins, or is NaN, is not counted.
+        Bin 1 begins at `low`; bins are ``1 / scale`` wide.
+    histogram : (cell rows, n, N_BINS + 2) uint32
+        Counts are added to it; the first bin takes what is left out, lies below or is NaN, the last what lies above.
     """
-    n_rows, n_columns = later.shape
+    n_rows, n_columns = skip.shape
     words, words_earlier = np.empty(n_columns, np.uint32), np.empty(n_columns, np.uint32)
     a, b = words.view(np.float32), words_earlier.view(np.float32)
-    bins = np.empty(n_columns, np.float32)
+    bins = np.empty(n_columns, np.uint32)
+    one, zero, top = np.float32(1), np.float32(0), np.float32(N_BINS + 1)
     for y in range(n_rows):
+        row = later[y * stride[0] : y * stride[0] + n_columns]
+        row_earlier = earlier[y * stride[1] : y * stride[1] + n_columns]
         for x in range(n_columns):
-            words[x] = _native(later[y, x], swap)
-            words_earlier[x] = _native(earlier[y, x], swap)
+            words[x] = _native(row[x], swap)
+            words_earlier[x] = _native(row_earlier[x], swap)
         for x in range(n_columns):
-            position = (a[x] * c_later - b[x] * c_earlier - low) * scale
-            bins[x] = np.float32(-1) if skip[y, x] else position
+            position = (a[x] * c_later - b[x] * c_earlier - low) * scale + one
+            position = position if position > zero else zero
+            position = position if position < top else top
+            bins[x] = np.uint32(np.int32(position)) * np.uint32(1 - skip[y, x])
         for cell in range(edges.size - 1):
             counts = histogram[row_cell[y], cell]
             for x in range(edges[cell], edges[cell + 1]):
-                if bins[x] >= 0 and bins[x] < N_BINS:
-                    counts[int(bins[x])] += 1
+                counts[bins[x]] += np.uint32(1)
 
 
 @njit(nogil=True, cache=True)
-def count_new(flags, earlier, bit, skip):
-    """Count pixels in which `bit` is set in `flags` and not in `earlier`, `skip` left out; (ny, nx) integers."""
-    n = 0
-    for y in range(flags.shape[0]):
-        for x in range(flags.shape[1]):
-            n += ((flags[y, x] & ~earlier[y, x] & bit) != 0) & (skip[y, x] == 0)
+def clipped_medians(histogram, regions, clip):
+    """Return median and scatter [bin] and number of what regions of cells hold within `clip` standard deviations.
+
+    Parameters
+    ----------
+    histogram : (cell rows, cells, N_BINS + 2) uint32
+        As `difference_histogram` fills it.
+    regions : (k, 4) int64
+        First and last-but-one row and column of cells.
+    clip : float
+        Where to clip, iterated.
+
+    Returns
+    -------
+    (k, 3) float64
+        NaN, NaN, 0 where fewer than ten pixels are left.
+    """
+    out = np.empty((regions.shape[0], 3))
+    total = np.empty(N_BINS + 1)
+    for k in range(regions.shape[0]):
+        total[:] = 0
+        for row in range(regions[k, 0], regions[k, 1]):
+            for column in range(regions[k, 2], regions[k, 3]):
+                for i in range(N_BINS):
+                    total[i + 1] += histogram[row, column, i + 1]
+        for i in range(N_BINS):
+            total[i + 1] += total[i]
+        out[k] = _clipped_median(total, clip)
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _clipped_median(total, clip):
+    """Return median, scatter and number, given how many values lie below each edge of the bins."""
+    first, last = 0, N_BINS
+    middle, half, n = np.nan, np.nan, 0.0
+    for _ in range(10):
+        n = total[last] - total[first]
+        if n < 10:
+            return np.array([np.nan, np.nan, 0.0])
+        middle = _quantile(total, total[first] + 0.5 * n)
+        half = (_quantile(total, total[first] + 0.8413 * n) - _quantile(total, total[first] + 0.1587 * n)) / 2
+        width = max(half, 1.0)
+        new_first, new_last = max(0, int(middle - clip * width)), min(N_BINS, int(middle + clip * width) + 1)
+        if new_first == first and new_last == last:
+            break
+        first, last = new_first, new_last
+    return np.array([middle, half, n])
+
+
+@njit(nogil=True, cache=True)
+def _quantile(total, rank):
+    """Return the position, in bins, below which `rank` counts lie."""
+    k = np.searchsorted(total, rank)
+    below, above = total[k - 1], total[k]
+    return k - 1 + (rank - below) / (above - below)
+
+
+@njit(nogil=True, cache=True)
+def count_new(flags, earlier, stride, bit, skip):
+    """Count pixels in which any of `bit` is set in `flags` and not in `earlier`, `skip` left out.
+
+    Parameters
+    ----------
+    flags, earlier : (n,) uint16
+        Two planes from their first pixel to their last.
+    stride : (2,) int64
+        Words from one row to the next, of each plane; 0 repeats the first row.
+    bit : uint16
+        The flags looked for.
+    skip : (ny, nx) uint8
+        1 where a pixel is left out.
+    """
+    n_rows, n_columns = skip.shape
+    counts, n = np.zeros(n_columns, np.uint16), 0
+    for y in range(n_rows):
+        row = flags[y * stride[0] : y * stride[0] + n_columns]
+        row_earlier = earlier[y * stride[1] : y * stride[1] + n_columns]
+        for x in range(n_columns):
+            new = row[x] & ~row_earlier[x] & bit
+            counts[x] += np.uint16(new != 0) & np.uint16(skip[y, x] == 0)
+    for x in range(n_columns):
+        n += counts[x]
     return n
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.names import DQ
-from wfc3tvb.science.kernels import N_BINS, count_new, difference_histogram
+from wfc3tvb.science.kernels import N_BINS, clipped_medians, count_new, difference_histogram
 
 Floats = NDArray[np.float64]
 
@@ -88,11 +88,11 @@ class _Cells:
     edges: NDArray[np.int64]
     row_starts: NDArray[np.int64]
 
-    def region(self, columns: tuple[float, float], rows: tuple[float, float]) -> tuple[slice, slice]:
-        """Return the cells of a region given in detector columns and rows of the frame."""
+    def region(self, columns: tuple[float, float], rows: tuple[float, float]) -> tuple[int, int, int, int]:
+        """Return rows and columns of cells of a region given in detector columns and rows of the frame."""
         x = np.searchsorted(self.edges, np.round(columns))
         y = np.searchsorted(self.row_starts, np.round(rows))
-        return slice(*y), slice(*x)
+        return int(y[0]), int(y[1]), int(x[0]), int(x[1])
 
 
 def measure_curve(cube: ReadCube, skip: NDArray[np.uint8], *, threads: int = 2) -> Curve:
@@ -108,10 +108,10 @@ def measure_curve(cube: ReadCube, skip: NDArray[np.uint8], *, threads: int = 2) 
         Intervals measured at a time.
     """
     n = cube.t.size
-    cells, scale = _cells(cube), cube.shape[1] / _FULL
-    base = _bases(cube)
+    cells, base = _cells(cube), _bases(cube)
+    regions = _regions(cells, cube.shape)
     with ThreadPoolExecutor(threads) as pool:
-        rows = list(pool.map(lambda i: _interval(cube, skip, cells, scale, i, base[i]), range(n)))
+        rows = list(pool.map(lambda i: _interval(cube, skip, cells, regions, i, base[i]), range(n)))
         new = list(pool.map(lambda i: _new_hits(cube, skip, i), range(n)))
     table = np.array(rows, float)
     t_start = np.array([cube.t[b] if b >= 0 else 0.0 for b in base])
@@ -138,7 +138,7 @@ def _bases(cube: ReadCube) -> list[int]:
     bases, last = [], -1
     for i in range(cube.t.size):
         bases.append(last)
-        if np.isfinite(cube.rate[i, ::5, ::3]).any():
+        if any(np.isfinite(cube.rate[i, ::step, ::step]).any() for step in (61, 3)):
             last = i
     return bases
 
@@ -153,7 +153,7 @@ def _cells(cube: ReadCube) -> _Cells:
 
 
 def _interval(
-    cube: ReadCube, skip: NDArray[np.uint8], cells: _Cells, scale: float, i: int, base: int
+    cube: ReadCube, skip: NDArray[np.uint8], cells: _Cells, regions: NDArray[np.int64], i: int, base: int
 ) -> tuple[float, ...]:
     """Return rate, scatter, pixels, four quadrants, left and right of both definitions, of one interval."""
     t, t_base = cube.t[i], cube.t[base] if base >= 0 else 0.0
@@ -167,28 +167,41 @@ def _interval(
     if not np.isfinite(middle):
         return nothing
     low, step = middle - _RANGE * width, 2 * _RANGE * width / N_BINS
-    histogram = np.zeros((cells.row_starts.size - 1, cells.edges.size - 1, N_BINS), np.uint32)
+    histogram = np.zeros((cells.row_starts.size - 1, cells.edges.size - 1, N_BINS + 2), np.uint32)
     swap = later.dtype.newbyteorder("=") != later.dtype
-    words = (later.view(np.dtype("<u4")), earlier.view(np.dtype("<u4")))
+    (words, stride), (words_earlier, stride_earlier) = _flat(later, "<u4"), _flat(earlier, "<u4")
     difference_histogram(
-        *words, swap, *factors, skip, cells.row_cell, cells.edges, np.float32(low), np.float32(1 / step), histogram
-    )
-    rate, scatter, n_pixels = _clipped_median(histogram.sum((0, 1)), low, step)
-    height = cube.shape[0] / _FULL
-    sides = [
-        _clipped_median(histogram[region].sum((0, 1)), low, step)[0]
-        for region in _regions(cells, cube.shape, scale, height)
-    ]
-    return rate, scatter, n_pixels, *sides
+        words, words_earlier, np.array([stride, stride_earlier]), swap, *factors, skip, cells.row_cell, cells.edges,
+        np.float32(low), np.float32(1 / step), histogram,
+    )  # fmt: skip
+    found = clipped_medians(histogram, regions, _CLIP)
+    levels = (low + step * found[:, 0]).tolist()
+    return levels[0], step * float(found[0, 1]), float(found[0, 2]), *levels[1:]
 
 
-def _regions(cells: _Cells, shape: tuple[int, int], scale: float, height: float) -> Sequence[tuple[slice, slice]]:
-    middle_x, middle_y = _FULL / 2 * scale, _FULL / 2 * height
+def _flat(plane: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
+    """Return a plane as one array of words, from its first pixel to its last, and the distance of its rows.
+
+    What lies between the rows (reference pixels) is in the array too; nothing is copied unless pixels are apart.
+    """
+    size = plane.itemsize
+    if plane.strides[1] != size or plane.strides[0] % size:
+        plane = np.ascontiguousarray(plane)
+    n = (plane.shape[0] - 1) * (plane.strides[0] // size) + plane.shape[1]
+    words = np.lib.stride_tricks.as_strided(plane, (n,), (size,), writeable=False).view(np.dtype(dtype))
+    return words, plane.strides[0] // size
+
+
+def _regions(cells: _Cells, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Return frame, four quadrants, left and right of both definitions, as rows and columns of cells, shape (9, 4)."""
+    height, width = shape[0] / _FULL, shape[1] / _FULL
+    middle_x, middle_y = _FULL / 2 * width, _FULL / 2 * height
     x, y = ((0, middle_x), (middle_x, shape[1])), ((0, middle_y), (middle_y, shape[0]))
     quadrants = [cells.region(columns, rows) for rows in y for columns in x]
     all_rows, ratio_rows = (0, shape[0]), (_RATIO_ROWS[0] * height, _RATIO_ROWS[1] * height)
     strips = ((_LEFT, all_rows), (_RIGHT, all_rows), (_RATIO_LEFT, ratio_rows), (_RATIO_RIGHT, ratio_rows))
-    return quadrants + [cells.region((c[0] * scale, c[1] * scale), rows) for c, rows in strips]
+    sides = [cells.region((c[0] * width, c[1] * width), rows) for c, rows in strips]
+    return np.array([cells.region((0, shape[1]), all_rows), *quadrants, *sides])
 
 
 def _bracket(
@@ -205,30 +218,6 @@ def _bracket(
     values.sort()
     low, middle, high = (values[int(q * values.size)] for q in (0.1587, 0.5, 0.8413))
     return float(middle), float(max((high - low) / 2, 1e-6 * abs(middle), 1e-9))
-
-
-def _clipped_median(counts: NDArray[Any], low: float, step: float) -> tuple[float, float, int]:
-    """Return median, scatter and number of what a histogram holds within `_CLIP` standard deviations."""
-    total = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
-    first, last = 0, counts.size
-    for _ in range(10):
-        n = int(total[last] - total[first])
-        if n < 10:
-            return float("nan"), float("nan"), 0
-        q16, q50, q84 = (_quantile(total, total[first] + q * n) for q in (0.1587, 0.5, 0.8413))
-        width = max((q84 - q16) / 2, 1.0)
-        bounds = max(0, int(q50 - _CLIP * width)), min(counts.size, int(q50 + _CLIP * width) + 1)
-        if bounds == (first, last):
-            break
-        first, last = bounds
-    return low + step * q50, step * (q84 - q16) / 2, n
-
-
-def _quantile(total: NDArray[np.int64], rank: float) -> float:
-    """Return the position, in bins, below which `rank` counts lie."""
-    k = int(np.searchsorted(total, rank, "left"))
-    below, above = total[k - 1], total[k]
-    return float(k - 1 + (rank - below) / (above - below))
 
 
 def _new_hits(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> float:
@@ -254,11 +243,17 @@ def flagged_fraction(
     n = int(skip.size - np.count_nonzero(skip))
     if n == 0:
         return float("nan")
-    words = flags.view(np.dtype("<u2"))
-    earlier = np.broadcast_to(np.uint16(0), words.shape) if before is None else before.view(np.dtype("<u2"))
+    words, stride = _flat(flags, "<u2")
+    earlier, stride_earlier = (_nothing(skip.shape[1]), 0) if before is None else _flat(before, "<u2")
     swap = flags.dtype.newbyteorder("=") != flags.dtype
     bit = int.from_bytes(bits.to_bytes(2, "big"), "little") if swap else bits
-    return float(count_new(words, earlier, np.uint16(bit), skip)) / n
+    return float(count_new(words, earlier, np.array([stride, stride_earlier]), np.uint16(bit), skip)) / n
+
+
+def _nothing(width: int) -> NDArray[np.uint16]:
+    none = np.zeros(width, np.uint16)
+    none.flags.writeable = False
+    return none
 
 
 def _ratio(left: Floats, right: Floats) -> Floats:
