@@ -106,7 +106,7 @@ def test_pstat_takes_the_whole_file(files: Files, folder: Path) -> None:
 
 def test_many_rows_take_the_whole_file(files: Files, folder: Path, archive: Archive) -> None:
     assert same(read_cube(files, ROOT, rows=500), read_ima(folder / bucket_key(ROOT, "ima"), rows=500))
-    # The first bytes, then the file; s3fs takes a HEAD of it besides.
+    # The first bytes, then the file.
     assert archive.log.by_file()["ibohbfb9q_ima.fits"][0] == 2
 
 

@@ -1,4 +1,4 @@
-"""A survey of the archive, end to end: the real astroquery and s3fs against the loopback archive."""
+"""A survey of the archive, end to end: the real astroquery against the loopback archive."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ import pytest
 from tests.simulate.small_archive import as_new, make_archive
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
-from wfc3tvb.io import places, ranges
+from wfc3tvb.io import ranges
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.names import bucket_key
-from wfc3tvb.pipeline import crawl
 from wfc3tvb.pipeline.crawl import MastSource, S3Source, open_source, rows_for_precision
 from wfc3tvb.pipeline.survey import plan_survey, survey
 from wfc3tvb.simulate.archive import Archive, Index, serve
@@ -193,7 +192,7 @@ def test_sources_travel_to_workers(s3: MastSource) -> None:
     assert pickle.loads(pickle.dumps(s3)) == s3
 
 
-def test_open_source(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_open_source(folder: Path) -> None:
     assert open_source("auto").name == "s3"
     assert open_source("s3").name == "s3"
     assert open_source("mast").name == "mast"
@@ -201,13 +200,6 @@ def test_open_source(folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pyte
     assert open_source(str(folder)) == LocalSource(folder)
     with pytest.raises(BadArgumentError, match="there is no folder"):
         open_source("nowhere")
-    for module in (crawl, places):
-        monkeypatch.setattr(module, "has_s3", lambda: False)
-    assert caplog.text == ""
-    assert open_source("auto").name == "mast"
-    assert "pip install 'wfc3tvb[s3]'" in caplog.text
-    with pytest.raises(BadArgumentError, match="needs the s3fs package"):
-        open_source("s3")
 
 
 def test_the_environment_points_everything_at_the_archive(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""HTTP as the archive needs it: timeouts, retries with jittered back-off, whole bodies or an error, files by ranges.
+"""HTTP as the archive needs it: timeouts, retries with jittered back-off, whole bodies or an error.
 
 astroquery 0.4.11 sets no socket timeout, never retries and takes a short body for a whole one; its sessions get
 their manners here.
@@ -29,11 +29,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 #: Answers that may be different in a while; a Retry-After that comes with them is honoured.
 RETRIED = (429, 502, 503, 504)
-LONGEST_BACKOFF = 60.0
+#: Longest pause of ours, and longest that a server may ask for [s].
+LONGEST_BACKOFF, LONGEST_RETRY_AFTER = 60.0, 900
 _CHUNK = 1 << 16
 #: Lengths and ranges are those of the file, so it must not be compressed on the way.
-_AS_IT_IS = {"Accept-Encoding": "identity"}
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+AS_IT_IS = {"Accept-Encoding": "identity"}
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
 class BrokenBodyError(requests.ConnectionError):
@@ -46,20 +47,25 @@ class NoRangesError(ServiceError):
     retryable = False
 
 
+def patience(services: Services, statuses: tuple[int, ...] = RETRIED) -> Retry:
+    """Return how requests are tried again: after a doubling, jittered pause, or what the server asks for."""
+    return Retry(
+        services.retries,
+        status_forcelist=statuses,
+        allowed_methods=None,
+        backoff_factor=services.backoff,
+        backoff_jitter=services.backoff,
+        backoff_max=LONGEST_BACKOFF,
+        retry_after_max=LONGEST_RETRY_AFTER,
+    )
+
+
 class _PatientAdapter(HTTPAdapter):
     """Retries what may pass, and never waits for ever."""
 
     def __init__(self, services: Services) -> None:
         self._timeout = services.timeout
-        retry = Retry(
-            services.retries,
-            status_forcelist=RETRIED,
-            allowed_methods=None,
-            backoff_factor=services.backoff,
-            backoff_jitter=services.backoff,
-            backoff_max=LONGEST_BACKOFF,
-        )
-        super().__init__(max_retries=retry, pool_maxsize=services.connections)
+        super().__init__(max_retries=patience(services), pool_maxsize=services.connections)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         """Send a request, with a timeout if none is given."""
@@ -80,6 +86,13 @@ def harden(session: requests.Session, services: Services) -> requests.Session:
     return session
 
 
+def token_of(url: str, services: Services) -> dict[str, str]:
+    """Return the header with the token of ``MAST_API_TOKEN``, for MAST alone."""
+    token = os.environ.get("MAST_API_TOKEN")
+    own = urlsplit(url).netloc == urlsplit(services.mast).netloc
+    return {"Cookie": f"mast_token={token}"} if token and own else {}
+
+
 @contextmanager
 def answers(service: str) -> Iterator[None]:
     """Turn what `requests` raises in the block into one line that names the service.
@@ -96,7 +109,8 @@ def answers(service: str) -> Iterator[None]:
     try:
         yield
     except requests.HTTPError as error:
-        raise _refusal(service, error.response) from error
+        url, status = ("", 0) if error.response is None else (error.response.url, error.response.status_code)
+        raise refusal(service, url, status) from error
     except requests.exceptions.RetryError as error:
         raise ServiceUnreachableError(service, "answers 'unavailable' to every try") from error
     except requests.Timeout as error:
@@ -108,15 +122,14 @@ def answers(service: str) -> Iterator[None]:
         raise ServiceUnreachableError(service, f"no connection ({type(error).__name__})", remedy) from error
 
 
-def _refusal(service: str, response: requests.Response | None) -> ServiceError:
-    if response is None:
-        return ServiceError(service, "refused the request")
-    name, status = _file_of(response.url), response.status_code
+def refusal(service: str, url: str, status: int) -> ServiceError:
+    """Return the error that a status of 400 and above means."""
+    name = _file_of(url)
     if status == 404:
         return MissingProductError(service, f"has no file {name}", "check the name")
     if status in (401, 403):
         return MissingProductError(service, f"does not give out {name}", "set MAST_API_TOKEN if you may have it")
-    return ServiceError(service, f"answered HTTP {status}")
+    return ServiceError(service, f"answered HTTP {status}" if status else "refused the request")
 
 
 def _file_of(url: str) -> str:
@@ -142,28 +155,6 @@ def _reading_body() -> Iterator[None]:
         yield
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         raise BrokenBodyError(type(error).__name__) from error
-
-
-def get_range(session: requests.Session, url: str, start: int, stop: int) -> bytes:
-    """Return the bytes ``[start, stop)`` of a file, or what there is of them, even none.
-
-    Raises
-    ------
-    NoRangesError
-        If the server does not answer with that range (206 and its Content-Range); nothing of the body is read.
-    requests.RequestException
-        See `answers`.
-    """
-    headers = {"Range": f"bytes={start}-{stop - 1}"} | _AS_IT_IS
-    with session.get(url, headers=headers, stream=True) as response:
-        if response.status_code == 416:
-            return b""
-        response.raise_for_status()
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if response.status_code != 206 or not match or int(match[1]) != start:
-            raise NoRangesError("server", "does not answer range requests", "")
-        with _reading_body():
-            return response.content
 
 
 def download(session: requests.Session, url: str, path: Path, *, service: str, services: Services) -> int:
@@ -209,9 +200,9 @@ class _Transfer:
 
     def __call__(self) -> None:
         rest = {"Range": f"bytes={self.received}-", "If-Range": self._tag} if self.received and self._tag else {}
-        with self.session.get(self.url, headers=rest | _AS_IT_IS, stream=True) as response:
+        with self.session.get(self.url, headers=rest | AS_IT_IS, stream=True) as response:
             response.raise_for_status()
-            match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if response.status_code == 206 and (not match or int(match[1]) != self.received):
                 self._tag = ""
                 raise BrokenBodyError("another range than asked for")

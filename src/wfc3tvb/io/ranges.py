@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,9 +64,11 @@ def read_exposure(
     BadFileError
         If a file is not what it should be.
     """
-    cube = read_cube(files, rootname, rows=settings.rows, pstat=settings.pstat)
+    with ThreadPoolExecutor(1) as beside:
+        support = beside.submit(read_support, files, rootname)
+        cube = read_cube(files, rootname, rows=settings.rows, pstat=settings.pstat)
     try:
-        orbit, n_bytes = read_support(files, rootname)
+        orbit, n_bytes = support.result()
     except MissingProductError:
         log.info("%s has no support file for %s: its geometry stays unknown", files.service, rootname)
         return cube, None

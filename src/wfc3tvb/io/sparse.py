@@ -55,7 +55,8 @@ class SparseFile:
     def __init__(self, files: Files, rootname: str, suffix: str = "ima") -> None:
         self.files, self.rootname, self.suffix = files, rootname, suffix
         self.path = Path(f"{rootname}_{suffix}.fits")
-        self.data = np.zeros(0, np.uint8)
+        self._room = _blank(_LARGEST)
+        self.data = self._room[:0]
         self.n_bytes = 0
         self._have: list[tuple[int, int]] = []
 
@@ -112,9 +113,7 @@ class SparseFile:
         if size > _LARGEST:
             raise BadFileError(self.path, "claims to be larger than any intermediate file")
         if size > self.data.size:
-            old, self.data = self.data, _blank(size)
-            for start, stop in self._have:
-                self.data[start:stop] = old[start:stop]
+            self.data = self._room[:size]
 
 
 def _blank(size: int) -> NDArray[np.uint8]:

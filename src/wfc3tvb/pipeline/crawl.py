@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from wfc3tvb.config import MeasureSettings, Selection, Services
-from wfc3tvb.errors import BadArgumentError, MissingProductError
+from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import OrbitElements, ReadCube, Row
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.mast import mast_of
-from wfc3tvb.io.places import S3_EXTRA, BucketFiles, MastFiles, files_of, has_s3
+from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
 from wfc3tvb.io.ranges import TYPICAL_COST, read_exposure
 from wfc3tvb.pipeline.source import Source
 
@@ -57,27 +57,13 @@ class MastSource:
 
 @dataclass(frozen=True)
 class S3Source(MastSource):
-    """MAST's lists, and files from the public bucket; those few that are not there come from MAST.
-
-    Raises
-    ------
-    BadArgumentError
-        If s3fs is not installed.
-    """
+    """MAST's lists, and files from the public bucket; those few that are not there come from MAST."""
 
     name: ClassVar[str] = "s3"
 
-    def __post_init__(self) -> None:
-        if not has_s3():
-            raise BadArgumentError(S3_EXTRA)
-
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
         """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
-        try:
-            return read_exposure(files_of(BucketFiles, self.services), rootname, settings)
-        except MissingProductError as error:
-            log.info("%s; asking MAST", error)
-            return super().read(rootname, settings)
+        return read_exposure(files_of(PublicFiles, self.services), rootname, settings)
 
 
 def open_source(place: str | Path = "auto", *, services: Services | None = None) -> Source:
@@ -86,19 +72,17 @@ def open_source(place: str | Path = "auto", *, services: Services | None = None)
     Parameters
     ----------
     place : str or Path, optional
-        ``s3``, ``mast``, ``auto`` (S3 where s3fs is installed, else MAST), or a folder.
+        ``s3``, ``mast``, ``auto`` (S3, and MAST for what S3 lacks; as ``s3``), or a folder.
     services : Services, optional
         Where S3 and MAST are.
 
     Raises
     ------
     BadArgumentError
-        If it is none of these, or S3 is asked for without s3fs.
+        If it is none of these.
     """
     services = services or Services()
-    if place == "auto" and not has_s3():
-        log.warning("mast (%s)", S3_EXTRA)
-    if place == "mast" or (place == "auto" and not has_s3()):
+    if place == "mast":
         return MastSource(services)
     if place in ("s3", "auto"):
         return S3Source(services)

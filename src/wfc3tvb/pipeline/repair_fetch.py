@@ -6,15 +6,14 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from wfc3tvb.config import Services
-from wfc3tvb.errors import BadArgumentError, MissingProductError, RefusedError
+from wfc3tvb.errors import MissingProductError, RefusedError
 from wfc3tvb.io.images import header_of, member_types
 from wfc3tvb.io.local import LocalSource
-from wfc3tvb.io.places import BucketFiles, MastFiles, has_s3
+from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
 from wfc3tvb.names import GRISMS
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_model import Repair
@@ -55,25 +54,15 @@ class LocalProducts:
 
 @dataclass(frozen=True)
 class RemoteProducts:
-    """Files from the public bucket where s3fs is installed, else (or where it lacks one) from MAST."""
+    """Files from the public bucket and what it lacks from MAST, or all from MAST."""
 
     services: Services = field(default_factory=Services)
     s3: bool = False
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
         """Fetch a file; see `Products`."""
-        if self.s3:
-            try:
-                return _bucket(self.services).download(rootname, suffix, folder)
-            except MissingProductError:
-                pass
-        return MastFiles(self.services).download(rootname, suffix, folder)
-
-
-@cache
-def _bucket(services: Services) -> BucketFiles:
-    """Return this process's client of the bucket."""
-    return BucketFiles(services)
+        files = files_of(PublicFiles, self.services) if self.s3 else files_of(MastFiles, self.services)
+        return files.download(rootname, suffix, folder)
 
 
 def open_products(place: str | Path, services: Services | None = None) -> Products:
@@ -82,15 +71,10 @@ def open_products(place: str | Path, services: Services | None = None) -> Produc
     Raises
     ------
     BadArgumentError
-        If it is none of these, or S3 is asked for without s3fs.
+        If it is none of these.
     """
-    services = services or Services()
-    if place in ("auto", "mast"):
-        return RemoteProducts(services, s3=place == "auto" and has_s3())
-    if place == "s3":
-        if not has_s3():
-            raise BadArgumentError("S3 needs the s3fs package: pip install 'wfc3tvb[s3]'")
-        return RemoteProducts(services, s3=True)
+    if place in ("auto", "s3", "mast"):
+        return RemoteProducts(services or Services(), s3=place != "mast")
     return LocalProducts(LocalSource(Path(place)))
 
 
