@@ -9,16 +9,17 @@ import warnings
 from pathlib import Path
 
 import pandas as pd
+import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from astropy.io import votable
+from astropy import units as u
+from astropy.io import fits, votable
 from astropy.io.votable.exceptions import W50
-from astropy.table import Table
-from astropy.units import UnitsWarning
+from astropy.table import QTable, Table
 
-from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.io.export import write_table
+from wfc3tvb.errors import BadArgumentError, BadFileError
+from wfc3tvb.io.export import read_table, write_table
 from wfc3tvb.io.release import schema_markdown
 from wfc3tvb.schema import QUALITY_FLAGS, TABLES, to_arrow
 
@@ -26,24 +27,92 @@ from wfc3tvb.schema import QUALITY_FLAGS, TABLES, to_arrow
 def rows() -> list[dict[str, object]]:
     empty = TABLES["exposures"].empty_row()
     return [
-        empty | {"rootname": "ibaaaa01q", "flagged": True, "sky_mean": 1.25, "affected_reads": [3, 4]},
-        empty | {"rootname": "b"},
+        empty | {"rootname": "ibaaaa01q", "flagged": True, "sky_mean": 1.25, "affected_reads": [3, 4],
+                 "jump_read": 7, "quality_flags": ["crowded", "scan"]},
+        empty | {"rootname": "b", "quality_flags": []},
     ]
 
 
-@pytest.mark.parametrize("format, reader", [("ecsv", "ascii.ecsv"), ("votable", "votable"), ("fits", "fits")])
-def test_astropy_reads_units_values_and_nulls(tmp_path: Path, format: str, reader: str) -> None:
-    path = write_table(to_arrow("exposures", rows()), tmp_path / "x", format)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnitsWarning)  # FITS and VOTable list no electron; the text is kept
-        warnings.simplefilter("ignore", W50)
-        table = Table.read(path, format=reader)
-    assert table["sky_mean"].unit.to_string().replace(" ", "") == "electron/s"
+RATE = u.electron / u.s
+
+
+def exported(tmp_path: Path, format: str) -> Path:
+    return write_table(to_arrow("exposures", rows()), tmp_path / f"x.{format}", format)
+
+
+@pytest.mark.parametrize("format", ["parquet", "ecsv", "votable", "fits", "csv"])
+def test_every_format_reads_back_units_values_and_nulls(tmp_path: Path, format: str) -> None:
+    table = read_table(exported(tmp_path, format))
+    assert table.colnames == list(TABLES["exposures"].names)
+    assert {c.name: c.unit for c in table.itercols() if c.unit} == {
+        c.name: u.Unit(c.unit) for c in TABLES["exposures"].columns if c.unit
+    }
+    assert table["sky_mean"].description == "mean sky rate over the exposure (interval rates weighted by their time)"
     assert table["flagged"][0] == 1
     assert table["flagged"].mask.tolist() == table["sky_mean"].mask.tolist() == [False, True]
-    assert table["sky_mean"][0] == 1.25
+    assert table["jump_read"].mask.tolist() == [False, True]
+    assert table["jump_read"][0] == 7
+    assert (table["sky_mean"].quantity[0].to_value("electron/min")) == 75.0
     assert str(table["rootname"][0]) == "ibaaaa01q"
     assert str(table["affected_reads"][0]) == "3;4"
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("fits", {}), ("ecsv", {"format": "ascii.ecsv"}), ("parquet", {}),
+     ("votable", {"format": "votable", "unit_format": "generic"})],
+)  # fmt: skip
+def test_astropy_alone_finds_the_units(tmp_path: Path, format: str, options: dict[str, str], kind: type[Table]) -> None:
+    table = kind.read(exported(tmp_path, format), **options)
+    assert table["sky_mean"].unit == RATE
+    assert table["sky_mean"][0] in (1.25, 1.25 * RATE)
+    assert table["ra"].unit == u.deg
+    assert table["sky_mean"].info.description.startswith("mean sky rate over the exposure")
+
+
+def test_fits_is_whole_and_tells_topcat_the_rest(tmp_path: Path) -> None:
+    path = exported(tmp_path, "fits")
+    with fits.open(path, checksum=True) as hdus:
+        hdus.verify("exception")
+        cards = [path.read_bytes()[start : start + 8].decode().strip() for start in range(0, 400, 80)]
+        assert cards == ["SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "VOTMETA"]
+        assert hdus[0].header["BITPIX"] == 8
+        fields = votable.parse(io.BytesIO(hdus[0].data.tobytes()), unit_format="generic").get_first_table().fields
+        names = [column.name for column in hdus[1].columns]
+        assert [field.name for field in fields] == names
+        number = names.index("sky_mean") + 1
+        assert fields[number - 1].unit == RATE
+        assert hdus[1].header[f"TCOMM{number}"].endswith("[electron/s]")
+        assert hdus[1].header[f"TUCD{number}"] == "phot.count;obs.sky"
+
+
+def test_the_result_of_a_query_reads_back(tmp_path: Path) -> None:
+    table = pa.table({"filter": ["F105W", None], "sky_mean": [1.0, 2.0], "n": [1, None], "mean_excess": [0.1, None]})
+    for format in ("parquet", "ecsv", "votable", "fits"):
+        found = read_table(write_table(table, tmp_path / "x", format), format)
+        assert found["sky_mean"].unit == RATE
+        assert found["mean_excess"].unit is None
+        assert found["n"].mask.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("format", ["parquet", "ecsv", "votable", "fits"])
+def test_an_empty_table_keeps_its_columns(tmp_path: Path, format: str) -> None:
+    found = read_table(write_table(to_arrow("reads", []), tmp_path / "x", format), format)
+    assert len(found) == 0
+    assert found["rate"].unit == RATE
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.fits").write_text("no FITS")
+    (tmp_path / "x.parquet").write_text("no Parquet")
+    for name, word in (("x.fits", "fits"), ("x.parquet", "parquet"), ("none.vot", "votable"), ("none.csv", "csv")):
+        with pytest.raises(BadFileError, match=word):
+            read_table(tmp_path / name)
+    with pytest.raises(BadArgumentError, match="ending"):
+        read_table(tmp_path / "x.xls")
+    with pytest.raises(BadArgumentError, match="json"):
+        read_table(tmp_path / "x.json")
 
 
 def test_parquet_keeps_units_lists_and_versions(tmp_path: Path) -> None:
@@ -63,7 +132,6 @@ def test_csv_and_unknown_format(tmp_path: Path) -> None:
 def test_pandas_and_polars_read_parquet(tmp_path: Path) -> None:
     path = write_table(to_arrow("exposures", rows()), tmp_path / "x.parquet", "parquet")
     assert pd.read_parquet(path)["sky_mean"].tolist()[0] == 1.25
-    polars = pytest.importorskip("polars")
     assert polars.read_parquet(path)["sky_mean"].to_list() == [1.25, None]
 
 

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 import tempfile
-import warnings
-from io import BytesIO
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
-from astropy.io import fits
-from astropy.io.votable import from_table
-from astropy.io.votable.exceptions import W50
-from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
+from astropy.table import meta
 
 from wfc3tvb import __version__
-from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.io.views import RELATIONS
-from wfc3tvb.schema import SCHEMA_VERSION, Column
+from wfc3tvb.errors import BadArgumentError, BadFileError
+from wfc3tvb.io.astrotables import (
+    COLUMNS,
+    described,
+    fields_as_votable,
+    flat,
+    plain,
+    to_astropy,
+    write_fits,
+    write_votable,
+)  # fmt: skip
+from wfc3tvb.schema import SCHEMA_VERSION, Column, arrow_type
 
 FORMATS = ("parquet", "csv", "ecsv", "json", "votable", "fits")
-_COLUMNS = {column.name: column for table in RELATIONS.values() for column in table.columns}
-_NULL = {"i": 0, "f": np.nan, "b": False, "U": ""}
 
 
 def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
@@ -55,16 +55,16 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
     if format == "parquet":
         pa.parquet.write_table(with_metadata(rows), path, compression="zstd", row_group_size=100_000)
     elif format == "csv":
-        pa.csv.write_csv(_flat(rows), path)
+        pa.csv.write_csv(flat(rows), path)
     elif format == "json":
-        text = json.dumps([_plain(row) for row in rows.to_pylist()], indent=1, default=str, allow_nan=False)
+        text = json.dumps([plain(row) for row in rows.to_pylist()], indent=1, default=str, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")
     elif format == "ecsv":
         to_astropy(rows).write(path, format="ascii.ecsv", overwrite=True)
     elif format == "votable":
-        _write_votable(to_astropy(rows), path)
+        write_votable(to_astropy(rows), path)
     elif format == "fits":
-        _write_fits(to_astropy(rows), path)
+        write_fits(to_astropy(rows), path)
     else:
         raise BadArgumentError(f"{format!r} is no format; take one of {', '.join(FORMATS)}")
     return path
@@ -98,102 +98,81 @@ def text_of(rows: pa.Table, format: str) -> str:
         return write_table(rows, Path(folder) / "result", format).read_text(encoding="utf-8")
 
 
+def read_table(path: str | Path, format: str | None = None) -> AstropyTable:
+    """Read a file that `write_table` wrote, units and descriptions included, nulls masked.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    format : str, optional
+        One of `FORMATS` but json; by default what the ending means.
+
+    Returns
+    -------
+    astropy.table.Table
+        ``QTable(table)`` makes quantities of it.
+
+    Raises
+    ------
+    BadArgumentError
+        If the format is unknown.
+    BadFileError
+        If the file is not there, or not of that format.
+    """
+    path = Path(path)
+    format = format or format_of(path)
+    if format not in _READERS:
+        raise BadArgumentError(f"{format!r} is no format to read; take one of {', '.join(_READERS)}")
+    try:
+        return _READERS[format](path)
+    except (OSError, ValueError, IndexError, pa.ArrowException) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise BadFileError(path, f"cannot be read as {format} ({reason})", "write it again") from error
+
+
 def with_metadata(rows: pa.Table) -> pa.Table:
     """Return `rows` with unit, description and UCD on every column that the schema knows, and the versions.
 
-    The file's metadata hold the same as a VOTable without data (VOParquet, IVOA Note 1.0), which TOPCAT reads.
+    The file's metadata hold the same as a VOTable without data (VOParquet, IVOA Note 1.0), which TOPCAT reads, and as
+    astropy's own Parquet files do, so that ``Table.read`` finds units and the lengths of texts.
     """
-    fields = [field.with_metadata(_metadata(_COLUMNS[field.name])) if field.name in _COLUMNS else field
+    fields = [field.with_metadata(_metadata(COLUMNS[field.name])) if field.name in COLUMNS else field
               for field in rows.schema]  # fmt: skip
-    versions = {"wfc3tvb.schema_version": SCHEMA_VERSION, "wfc3tvb.package_version": __version__}
-    described = {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": _fields_as_votable(rows)}
-    return rows.cast(pa.schema(fields, metadata=versions | described))
+    empty = to_astropy(rows.slice(0, 0))
+    notes = {"wfc3tvb.schema_version": SCHEMA_VERSION, "wfc3tvb.package_version": __version__}
+    notes |= {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": fields_as_votable(empty)}
+    notes |= {"table_meta_yaml": "\n".join(meta.get_yaml_from_table(empty))} | _text_lengths(rows)
+    return rows.cast(pa.schema(fields, metadata=notes))
 
 
-def to_astropy(rows: pa.Table) -> AstropyTable:
-    """Return `rows` as an astropy table: units and descriptions set, nulls masked."""
-    flat = _flat(rows)
-    table = AstropyTable({name: _masked(flat[name]) for name in flat.column_names})
-    for name in table.colnames:
-        if name in _COLUMNS:
-            table[name].unit = _COLUMNS[name].unit or None
-            table[name].description = _COLUMNS[name].description
-    return table
+_READERS: Mapping[str, Callable[[Path], AstropyTable]] = {
+    "parquet": lambda path: to_astropy(pa.parquet.read_table(path)),
+    "csv": lambda path: to_astropy(_read_csv(path)),
+    "ecsv": lambda path: AstropyTable.read(path, format="ascii.ecsv"),
+    "votable": lambda path: described(AstropyTable.read(path, format="votable", unit_format="generic")),
+    "fits": lambda path: AstropyTable.read(path, format="fits", hdu=1, character_as_bytes=False),
+}
 
 
-def _write_votable(table: AstropyTable, path: Path | BytesIO) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", W50)  # VOUnits has no electron; the unit is kept as it stands
-        document = from_table(table)
-        for field in document.get_first_table().fields:
-            field.ucd = _COLUMNS[field.name].ucd or None if field.name in _COLUMNS else None
-        document.to_xml(path if isinstance(path, BytesIO) else str(path))
+def _read_csv(path: Path) -> pa.Table:
+    types = {name: arrow_type(c.type) for name, c in COLUMNS.items() if not c.type.endswith("[]")}
+    options = {"column_types": types, "strings_can_be_null": True, "quoted_strings_can_be_null": False}
+    return pa.csv.read_csv(path, convert_options=pa.csv.ConvertOptions(**options))
 
 
-def _fields_as_votable(rows: pa.Table) -> str:
-    """Return the columns of `rows` as the text of a VOTable without data."""
-    buffer = BytesIO()
-    _write_votable(to_astropy(rows.slice(0, 0)), buffer)
-    return re.sub(r"<DATA>.*</DATA>", "", buffer.getvalue().decode("utf-8"), flags=re.DOTALL)
-
-
-def _write_fits(table: AstropyTable, path: Path) -> None:
-    """Write a FITS binary table; units as they stand, as HST's own files have ELECTRONS/S, which FITS does not list."""
-    units = {name: str(table[name].unit or "").replace(" ", "") for name in table.colnames}
-    for name in table.colnames:
-        table[name].unit = None
-        if table[name].dtype == np.bool_ and np.any(table[name].mask):  # a FITS logical cannot be null for astropy
-            table[name] = table[name].astype(np.int16)
-        if table[name].dtype.kind == "i":
-            table[name].fill_value = np.iinfo(table[name].dtype).min
-    hdu = fits.table_to_hdu(table)
-    for number, name in enumerate(table.colnames, 1):
-        if units[name]:
-            hdu.header.set(f"TUNIT{number}", units[name], after=f"TFORM{number}")
-        if name in _COLUMNS:
-            hdu.header.set(f"TCOMM{number}", _COLUMNS[name].description, after=f"TFORM{number}")
-            hdu.header.set(f"TUCD{number}", _COLUMNS[name].ucd, after=f"TFORM{number}")
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True, checksum=True)
+def _text_lengths(rows: pa.Table) -> dict[str, str]:
+    """Return the length of the longest text of every column of texts, under the keys that astropy looks for."""
+    lengths = {}
+    for field in rows.schema:
+        column = rows[field.name]
+        if pa.types.is_list(field.type):
+            column = pa.compute.list_flatten(column)
+        if pa.types.is_string(column.type):
+            longest = pa.compute.max(pa.compute.utf8_length(column)).as_py()
+            lengths[f"table::len::{field.name}"] = str(max(longest or 1, 1))
+    return lengths
 
 
 def _metadata(column: Column) -> dict[str, str]:
     return {"unit": column.unit, "description": column.description, "ucd": column.ucd}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: what is no number becomes null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _flat(rows: pa.Table) -> pa.Table:
-    """Return `rows` with lists joined to text, and other nested values as JSON."""
-    for index, field in enumerate(rows.schema):
-        if pa.types.is_nested(field.type):
-            texts = [None if v is None else _text(v) for v in rows[field.name].to_pylist()]
-            rows = rows.set_column(index, field.name, pa.array(texts, pa.string()))
-    return rows
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
-        return ";".join(map(str, value))
-    return json.dumps(_plain(value), default=str)
-
-
-def _masked(column: pa.ChunkedArray) -> MaskedColumn:
-    values: list[Any] = column.to_pylist()
-    kind = _kind(column.type)
-    filled = [_NULL[kind] if value is None else value for value in values]
-    dtype = {"i": np.int64, "f": np.float64, "b": np.bool_, "U": np.str_}[kind]
-    data: Any = np.array([str(v) for v in filled] if kind == "U" else filled, dtype=dtype)
-    return MaskedColumn(data, mask=[value is None for value in values])
-
-
-def _kind(kind: pa.DataType) -> str:
-    if pa.types.is_boolean(kind):
-        return "b"
-    return "i" if pa.types.is_integer(kind) else "f" if pa.types.is_floating(kind) else "U"

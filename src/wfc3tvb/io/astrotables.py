@@ -1,0 +1,162 @@
+"""Astropy tables of the catalog's rows, and the two formats that astropy writes: VOTable and FITS.
+
+Neither FITS nor VOUnits lists the electron. A FITS file of ours carries such a unit where astropy looks for units that
+FITS cannot name (serialized columns in COMMENT cards), where TOPCAT looks (FITS-plus: a VOTable without data in the
+primary HDU), and in the column's comment (TCOMM); a TUNIT would keep astropy from reading any of it. In a VOTable it
+stands as it is; astropy takes it for a unit of its own kind unless it reads with ``unit_format="generic"``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import warnings
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from astropy.io import fits
+from astropy.io.votable import from_table
+from astropy.io.votable.exceptions import W50
+from astropy.table import MaskedColumn, QTable
+from astropy.table import Table as AstropyTable
+from astropy.units import UnrecognizedUnit
+from astropy.utils.exceptions import AstropyUserWarning
+
+from wfc3tvb.io.views import RELATIONS, column_comment
+
+#: Every column that the schema and the views know.
+COLUMNS = {column.name: column for table in RELATIONS.values() for column in table.columns}
+_NULL = {"i": 0, "f": np.nan, "b": False, "U": ""}
+
+
+def to_astropy(rows: pa.Table) -> AstropyTable:
+    """Return `rows` as an astropy table: units and descriptions set, nulls masked."""
+    texts = flat(rows)
+    return described(AstropyTable({name: _masked(texts[name]) for name in texts.column_names}))
+
+
+def described(table: AstropyTable) -> AstropyTable:
+    """Give the columns that the schema knows their unit and description."""
+    for name in table.colnames:
+        if name in COLUMNS:
+            table[name].unit = COLUMNS[name].unit or None
+            table[name].description = COLUMNS[name].description
+    return table
+
+
+def write_votable(table: AstropyTable, path: Path | BytesIO) -> None:
+    """Write a VOTable, with units as they stand and UCDs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", W50)  # VOUnits has no electron; the unit is kept as it stands
+        document = from_table(table)
+        for field in document.get_first_table().fields:
+            if field.name in COLUMNS:
+                column = COLUMNS[field.name]
+                field.ucd = column.ucd or None
+                field.unit = UnrecognizedUnit(column.unit) if column.unit else None
+        document.to_xml(path if isinstance(path, BytesIO) else str(path))
+
+
+def fields_as_votable(table: AstropyTable) -> str:
+    """Return the columns of a table as the text of a VOTable without data."""
+    buffer = BytesIO()
+    write_votable(table, buffer)
+    return re.sub(r"<DATA>.*</DATA>", "", buffer.getvalue().decode("utf-8"), flags=re.DOTALL)
+
+
+def write_fits(table: AstropyTable, path: Path) -> None:
+    """Write a FITS binary table, FITS-plus; units that FITS cannot name go as astropy writes them (see above)."""
+    for name in table.colnames:
+        if table[name].dtype == np.bool_ and np.any(table[name].mask):  # a FITS logical cannot be null for astropy
+            table[name] = table[name].astype(np.int16)
+        if table[name].dtype.kind == "i":
+            table[name].fill_value = np.iinfo(table[name].dtype).min
+    fields = fields_as_votable(table[:0]).encode("utf-8")
+    units = {name: str(table[name].unit) for name in table.colnames if _fits_names(table[name].unit)}
+    for name in units:
+        table[name].unit = None  # else a number without fraction becomes a quantity, which has one
+    hdu = _as_hdu(table)
+    for number, name in enumerate(table.colnames, 1):
+        if name in units:
+            hdu.header.set(f"TUNIT{number}", units[name], after=f"TFORM{number}")
+        if name in COLUMNS:
+            hdu.header.set(f"TCOMM{number}", column_comment(COLUMNS[name]), after=f"TFORM{number}")
+            hdu.header.set(f"TUCD{number}", COLUMNS[name].ucd, after=f"TFORM{number}")
+    primary = fits.PrimaryHDU(np.frombuffer(fields, np.uint8))
+    primary.header.set("VOTMETA", True, "table metadata in VOTable format", after="EXTEND")
+    fits.HDUList([primary, hdu]).writeto(path, overwrite=True, checksum=True)
+    _swap_cards(path, 4)
+
+
+def _swap_cards(path: Path, number: int) -> None:
+    """Swap a card of the primary header with the next: TOPCAT asks for VOTMETA where astropy insists on EXTEND.
+
+    The checksum stays true, for it adds up words of four bytes.
+    """
+    with path.open("r+b") as file:
+        file.seek(80 * number)
+        first, second = file.read(80), file.read(80)
+        file.seek(80 * number)
+        file.write(second + first)
+
+
+def _as_hdu(table: AstropyTable) -> fits.BinTableHDU:
+    """Return a table as astropy writes it: quantities and descriptions serialized in COMMENT cards."""
+    buffer = BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The unit .* could not be saved in native FITS", AstropyUserWarning)
+        QTable(table).write(buffer, format="fits")
+    buffer.seek(0)
+    with fits.open(buffer) as hdus:
+        return hdus[1].copy()
+
+
+def _fits_names(unit: Any) -> bool:
+    """Say whether FITS has a name for a unit."""
+    try:
+        return unit is not None and bool(unit.to_string("fits"))
+    except ValueError:
+        return False
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON can hold: what is no number becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def flat(rows: pa.Table) -> pa.Table:
+    """Return `rows` with lists joined to text, and other nested values as JSON."""
+    for index, field in enumerate(rows.schema):
+        if pa.types.is_nested(field.type):
+            texts = [None if v is None else _text(v) for v in rows[field.name].to_pylist()]
+            rows = rows.set_column(index, field.name, pa.array(texts, pa.string()))
+    return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
+        return ";".join(map(str, value))
+    return json.dumps(plain(value), default=str)
+
+
+def _masked(column: pa.ChunkedArray) -> MaskedColumn:
+    values: list[Any] = column.to_pylist()
+    kind = _kind(column.type)
+    filled = [_NULL[kind] if value is None else value for value in values]
+    dtype = {"i": np.int64, "f": np.float64, "b": np.bool_, "U": np.str_}[kind]
+    data: Any = np.array([str(v) for v in filled] if kind == "U" else filled, dtype=dtype)
+    return MaskedColumn(data, mask=[value is None for value in values])
+
+
+def _kind(kind: pa.DataType) -> str:
+    if pa.types.is_boolean(kind):
+        return "b"
+    return "i" if pa.types.is_integer(kind) else "f" if pa.types.is_floating(kind) else "U"
