@@ -69,5 +69,5 @@ class Services:
     retries: int = 5
     #: Seconds before the first retry; doubled for each further one, plus a random part.
     backoff: float = 0.5
-    #: Requests in flight to one host, per process.
-    connections: int = 8
+    #: Requests in flight to one host, by all workers of a survey together.
+    connections: int = 32

@@ -24,9 +24,13 @@ class FakeSource:
     down: tuple[str, ...] = ()
     generation: float = 57000.0
     name: str = "simulated"
+    ahead: int = 0
 
     def rootnames(self) -> list[str]:
         return [rootname(i) for i in range(self.n)]
+
+    def shared_by(self, n_workers: int) -> FakeSource:
+        return self
 
     def datasets(self, selection: Selection) -> Iterator[Row]:
         roots = self.rootnames()

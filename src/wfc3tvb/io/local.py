@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from astropy.io import fits
 from astropy.time import Time
@@ -44,6 +44,12 @@ class LocalSource:
             raise BadArgumentError(
                 f"there is no folder {self.folder}; --source takes auto, s3, mast or a folder"
             )
+
+    ahead: ClassVar[int] = 0
+
+    def shared_by(self, n_workers: int) -> LocalSource:
+        """Return itself."""
+        return self
 
     def datasets(self, selection: Selection) -> Iterator[Row]:
         """Yield the datasets found in the folder that `selection` asks for, sorted by name.

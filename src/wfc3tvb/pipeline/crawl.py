@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +20,8 @@ from wfc3tvb.pipeline.source import Source
 
 log = logging.getLogger(__name__)
 
+#: Requests in flight that every worker has, however many there are.
+LEAST_CONNECTIONS = 2
 #: Noise that a pixel adds to a median over an interval of 100 s [electron], part of the pixels that are sky, and
 #: pixels in a row. Two reads and 1 electron/s make 18 electrons, a median 1.25 times that.
 NOISE_PER_PIXEL, SKY_FRACTION, LINE = 22.0, 0.75, 1014
@@ -37,6 +39,13 @@ class MastSource:
 
     services: Services = field(default_factory=Services)
     name: ClassVar[str] = "mast"
+    #: Two exposures come while a third is measured: a link of long latency never waits for the next first bytes.
+    ahead: ClassVar[int] = 2
+
+    def shared_by(self, n_workers: int) -> MastSource:
+        """Return the source for each of so many workers: they share the requests in flight."""
+        own = max(self.services.connections // n_workers, LEAST_CONNECTIONS)
+        return replace(self, services=replace(self.services, connections=own))
 
     def datasets(self, selection: Selection) -> Iterable[Row]:
         """Yield the datasets that a selection asks for; see `wfc3tvb.io.mast.Mast.datasets`."""

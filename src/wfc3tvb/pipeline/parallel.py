@@ -1,46 +1,28 @@
-"""Work on many items: in this process, in others on this machine, or on a Dask cluster, through joblib.
-
-The only place that catches an error per item: this package's own errors become a `Failure`, anything else is
-a bug and stops the run.
-"""
+"""Work on many items: in this process, in others on this machine, or on a Dask cluster, through joblib."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, TvbError, WorkerDiedError
+from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, WorkerDiedError
+from wfc3tvb.pipeline.ahead import Failure, Fetching, Outcome, attempts, stage
+
+__all__ = ["Failure", "Outcome", "n_workers", "run", "stage"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 #: Seconds to wait for a Dask scheduler, and for its first worker.
 _CLUSTER_TIMEOUT = 10
 _WORKER_TIMEOUT = 120
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why an item has no value: stage, class of the error, its one line, and whether a rerun may succeed."""
-
-    stage: str
-    error: str
-    message: str
-    retryable: bool
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[Value]):
-    """What became of one item: a value or a failure."""
-
-    key: str
-    value: Value | None = None
-    failure: Failure | None = None
+#: Items that a worker gets at a time where it fetches ahead, and workers that a cluster elsewhere is taken to have.
+_BATCH, _FOREIGN_WORKERS = 8, 8
 
 
 def run(
@@ -49,6 +31,7 @@ def run(
     *,
     jobs: int = 1,
     cluster: str | None = None,
+    total: int | None = None,
 ) -> Iterator[Outcome[Value]]:
     """Yield the outcome of `worker` for every item, as they come in.
 
@@ -58,11 +41,13 @@ def run(
         Taken lazily, a few more than there are workers.
     worker : callable
         Takes an item and returns a value; both travel between processes. For what is wrong with the item it
-        raises `TvbError`, and names the step with `stage`.
+        raises `TvbError`, and names the step with `stage`. If it is `Fetching`, items are fetched ahead.
     jobs : int, optional
         Worker processes; 1 works in this process.
     cluster : str, optional
         ``local:N`` for a Dask cluster of N workers on this machine, or the address of a Dask scheduler.
+    total : int, optional
+        Number of items, where it is known.
 
     Yields
     ------
@@ -76,32 +61,42 @@ def run(
     BadArgumentError, ServiceUnreachableError
         If there is no Dask, or no scheduler at that address.
     """
+    if jobs == 1 and cluster is None:
+        yield from attempts(worker, items)
+        return
+    batches = _batched(items, _batch_size(worker, total, n_workers(jobs, cluster)))
     with _backend(jobs, cluster) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
         try:
-            yield from parallel(delayed(_attempt)(worker, key, item) for key, item in items)
+            for outcomes in parallel(delayed(_attempts)(worker, batch) for batch in batches):
+                yield from outcomes
         except TerminatedWorkerError as error:
             raise WorkerDiedError from error
 
 
-@contextmanager
-def stage(name: str) -> Iterator[None]:
-    """Name the step at which an error of this package is raised in the block; the innermost name stays."""
-    try:
-        yield
-    except TvbError as error:
-        error.stage = error.stage or name
-        raise
+def n_workers(jobs: int, cluster: str | None) -> int:
+    """Return how many workers there will be; of a cluster elsewhere, a guess."""
+    if cluster is None:
+        return jobs
+    count = cluster.removeprefix("local:")
+    return int(count) if count.isdigit() else _FOREIGN_WORKERS
 
 
-def _attempt(worker: Callable[[Item], Value], key: str, item: Item) -> Outcome[Value]:
-    try:
-        return Outcome(key, value=worker(item))
-    except TvbError as error:
-        message = " ".join(str(error).split())
-        return Outcome(
-            key, failure=Failure(error.stage or "", type(error).__name__, message, error.retryable)
-        )
+def _attempts(worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ...]) -> list[Outcome[Value]]:
+    return list(attempts(worker, batch))
+
+
+def _batched(items: Iterable[tuple[str, Item]], n: int) -> Iterator[tuple[tuple[str, Item], ...]]:
+    rest = iter(items)
+    while batch := tuple(islice(rest, n)):
+        yield batch
+
+
+def _batch_size(worker: Callable[[Item], Value], total: int | None, workers: int) -> int:
+    """Return how many items a worker gets at a time: one, or several so that it has what to fetch ahead."""
+    if total is None or not isinstance(worker, Fetching) or worker.ahead == 0:
+        return 1
+    return min(max(total // (4 * workers), 1), _BATCH)
 
 
 @contextmanager
@@ -111,12 +106,10 @@ def _backend(jobs: int, cluster: str | None) -> Iterator[dict[str, Any]]:
         waiting = {"wait_for_workers_timeout": _WORKER_TIMEOUT}
         with _dask_client(cluster), parallel_config(backend="dask", **waiting):
             yield {"n_jobs": -1}
-    elif jobs > 1:
+    else:
         # One thread a worker: the workers together use the machine, and no more than it.
         with parallel_config(backend="loky", inner_max_num_threads=1):
             yield {"n_jobs": jobs, "max_nbytes": None}
-    else:
-        yield {"n_jobs": 1}
 
 
 @contextmanager

@@ -19,6 +19,13 @@ class Source(Protocol):
     def name(self) -> str:
         """What the column `source` says: s3, mast, local, simulated."""
 
+    @property
+    def ahead(self) -> int:
+        """How many exposures to read while one is measured; none where reading does not wait."""
+
+    def shared_by(self, n_workers: int) -> Source:
+        """Return the source for each of so many workers, which together stay below what a host is asked at once."""
+
     def datasets(self, selection: Selection) -> Iterable[Row]:
         """Yield the rows of `datasets` that `selection` asks for, members included.
 

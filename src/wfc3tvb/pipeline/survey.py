@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import ServiceError
-from wfc3tvb.exposure import Measurement, Row
+from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import parallel
 from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
@@ -85,20 +85,39 @@ class MeasureExposure:
     run_id: str
     measure: Measure | None = None
 
-    def __call__(self, item: Wanted) -> Measurement:
+    @property
+    def ahead(self) -> int:
+        """How many exposures to read while one is measured."""
+        return self.source.ahead
+
+    def fetch(self, item: Wanted) -> tuple[ReadCube, OrbitElements | None]:
+        """Return the reads of an exposure and its orbit.
+
+        Raises
+        ------
+        TvbError
+            With its `stage`, where the exposure cannot be had or read.
+        """
+        with _reading():
+            return self.source.read(item.rootname, self.settings)
+
+    def finish(self, item: Wanted, fetched: tuple[ReadCube, OrbitElements | None]) -> Measurement:
         """Return the rows of an exposure, its provenance filled in.
 
         Raises
         ------
         TvbError
-            With its `stage`, where the exposure cannot be had, read or measured.
+            With its `stage`, where the exposure cannot be measured.
         """
-        with _reading():
-            cube, orbit = self.source.read(item.rootname, self.settings)
+        cube, orbit = fetched
         with stage("measure"):
             measured = (self.measure or _measure_cube())(cube, orbit, self.settings)
         row = measured.exposure
         return replace(measured, exposure=row | self._provenance(item, row, cube.n_bytes))
+
+    def __call__(self, item: Wanted) -> Measurement:
+        """Return the rows of an exposure; raises as `fetch` and `finish`."""
+        return self.finish(item, self.fetch(item))
 
     def _provenance(self, item: Wanted, row: Row, n_bytes: int) -> Row:
         made = row["archive_generation_date"] if item.generation_date is None else item.generation_date
@@ -197,8 +216,9 @@ def survey(
     arguments = {"selection": asdict(selection), "settings": asdict(settings), "source": source.name}
     with recorded_run(catalog, "survey", arguments) as run:
         items = ((item.rootname, item) for item in plan.due())
-        worker = MeasureExposure(source, settings, run.run_id, measure)
-        outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster)
+        shared = source.shared_by(parallel.n_workers(jobs, cluster))
+        worker = MeasureExposure(shared, settings, run.run_id, measure)
+        outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster, total=total)
         recorder = _take_all(catalog, run, outcomes, total, progress)
         fit_visits(catalog, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)

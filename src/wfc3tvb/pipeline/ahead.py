@@ -1,0 +1,98 @@
+"""One item after the other, the next ones fetched while one is worked on; what is wrong with one stays with it.
+
+The only place that catches an error per item: this package's own errors become a `Failure`, anything else is a bug
+and stops the run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from wfc3tvb.errors import TvbError
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an item has no value: stage, class of the error, its one line, and whether a rerun may succeed."""
+
+    stage: str
+    error: str
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Value]):
+    """What became of one item: a value or a failure."""
+
+    key: str
+    value: Value | None = None
+    failure: Failure | None = None
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A worker in two steps, the first of which waits for others more than it works."""
+
+    @property
+    def ahead(self) -> int:
+        """How many items to fetch while one is finished."""
+
+    def fetch(self, item: Any) -> Any:
+        """Return what `finish` needs; called in a thread of its own."""
+
+    def finish(self, item: Any, fetched: Any) -> Any:
+        """Return the value of an item."""
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Name the step at which an error of this package is raised in the block; the innermost name stays."""
+    try:
+        yield
+    except TvbError as error:
+        error.stage = error.stage or name
+        raise
+
+
+def attempts(worker: Callable[[Item], Value], items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Value]]:
+    """Yield the outcome of every item in order, fetched ahead where the worker is `Fetching`."""
+    if isinstance(worker, Fetching) and worker.ahead > 0:
+        yield from _fetched_ahead(worker, items)
+    else:
+        yield from (_attempt(key, worker, item) for key, item in items)
+
+
+def _fetched_ahead(worker: Fetching, items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Any]]:
+    rest = iter(items)
+    pool = ThreadPoolExecutor(worker.ahead + 1, thread_name_prefix="ahead")
+
+    def begun(n: int) -> Iterator[tuple[str, Item, Any]]:
+        return ((key, item, pool.submit(worker.fetch, item)) for key, item in islice(rest, n))
+
+    try:
+        waiting = deque(begun(worker.ahead + 1))
+        while waiting:
+            key, item, fetched = waiting.popleft()
+            yield _attempt(key, lambda: worker.finish(item, fetched.result()))  # noqa: B023 (called at once)
+            waiting.extend(begun(1))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _attempt(key: str, work: Callable[..., Value], *arguments: Any) -> Outcome[Value]:
+    try:
+        return Outcome(key, value=work(*arguments))
+    except TvbError as error:
+        message = " ".join(str(error).split())
+        failure = Failure(error.stage or "", type(error).__name__, message, error.retryable)
+        return Outcome(key, failure=failure)
