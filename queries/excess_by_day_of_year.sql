@@ -1,6 +1,6 @@
 -- Median helium excess against the day of the year: the Sun's declination decides how long the telescope is in shadow.
 -- :filter str = F105W | filter
--- :step int = 30 | width of a bin [d]
+-- :step int > 0 = 30 | width of a bin [d]
 WITH dated AS (
     SELECT dayofyear(make_date(1858, 11, 17) + CAST(floor(expstart) AS INTEGER)) AS day, excess_helium
     FROM exposures WHERE filter = $filter AND excess_helium IS NOT NULL

@@ -1,6 +1,6 @@
 -- Mean excess of the sky over the exposure's lowest read, against the angle between target and Earth's limb.
 -- :filter str = F105W | filter
--- :step float = 10 | width of a bin of angle [deg]
+-- :step float > 0 = 10 | width of a bin of angle [deg]
 SELECT floor(r.limb_angle / $step) * $step AS limb_angle_from, r.bright_limb, count(*) AS n_reads,
     avg(r.rate - e.sky_min) AS mean_excess
 FROM reads r JOIN exposures e USING (rootname)

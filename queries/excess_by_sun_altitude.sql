@@ -1,6 +1,6 @@
--- Mean interval rate of the sky against the altitude of the Sun, before and after local noon.
+-- Excess of the sky over the zodiacal light against the altitude of the Sun, at dawn and at dusk (before and after noon).
 -- :filter str = F105W | filter
--- :step float = 10 | width of a bin of altitude [deg]
+-- :step float > 0 = 10 | width of a bin of altitude [deg]
 SELECT floor(r.sun_alt / $step) * $step AS sun_alt_from, r.sun_hour_angle < 0 AS dawn_side, count(*) AS n_reads,
     avg(r.rate) AS mean_rate, avg(r.rate - e.zodi_model) AS mean_excess
 FROM reads r JOIN exposures e USING (rootname)

@@ -1,7 +1,7 @@
 -- Brightness of the helium line below the telescope, in sunlight: a map over latitude and the Sun's hour angle.
 -- The factor from rate to brightness is that of he_kr, taken from the exposures themselves.
 -- :filter str = F105W | filter
--- :step float = 15 | width of a bin [deg]
+-- :step float > 0 = 15 | width of a bin [deg]
 WITH factor AS (
     SELECT median(he_kr / excess_helium) AS kr_per_rate FROM exposures
     WHERE filter = $filter AND excess_helium > 0.1 AND he_kr IS NOT NULL

@@ -1,5 +1,8 @@
--- How often a read shows more than twice the exposure's lowest sky, in Earth's shadow and in sunlight.
+-- How often a read shows more than twice the zodiacal light, f(X > 2), in Earth's shadow and in sunlight.
+-- X is the sky of a read over the zodiacal light predicted. Efficiency is the mean of 1 / X (X between 1 and 10): the
+-- fraction of the time that the same depth would take without the excess (both after WFC3 ISR 2014-03).
 -- :filter str = F105W | filter
-SELECT r.in_shadow, count(*) AS n_reads, count(*) FILTER (r.rate > 2 * e.sky_min) / count(*) AS fraction_above_twice
+SELECT r.in_shadow, count(*) AS n_reads, count(*) FILTER (r.rate > 2 * e.zodi_model) / count(*) AS fraction_above_twice,
+    avg(1 / least(greatest(r.rate / e.zodi_model, 1), 10)) AS efficiency
 FROM reads r JOIN exposures e USING (rootname)
-WHERE r.used AND e.filter = $filter AND e.sky_min > 0 AND r.in_shadow IS NOT NULL GROUP BY r.in_shadow ORDER BY 1
+WHERE r.used AND e.filter = $filter AND e.zodi_model > 0 AND r.in_shadow IS NOT NULL GROUP BY r.in_shadow ORDER BY 1

@@ -34,7 +34,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
            "tvb_score": 4.0, "tvb_kind": "helium", "he_kr": 2.0, "zodi_model": 0.5,
            "noise_pipeline": 0.1, "noise_omit": 0.01, "excess_helium": 1.0}  # fmt: skip
     clean = {"sky_mean": 0.5, "sky_min": 0.4, "tvb_class": "none", "flagged": False, "recommend": "none",
-             "tvb_score": 0.1, "excess_helium": 0.0}  # fmt: skip
+             "tvb_score": 0.1, "excess_helium": 0.0, "zodi_model": 0.4}  # fmt: skip
     catalog.record([exposure("ibohbfb9q", **common, **hit), exposure("ibohbfb7q", **common, **clean)])
     catalog.replace("runs", [TABLES["runs"].empty_row() | {"run_id": "run", "command": "survey"}])
     failure = {"key": "ibohbfbdq", "stage": "read", "error": "BadFileError", "retryable": False, "failed_at": 1.0}
@@ -98,13 +98,17 @@ def test_known_answers(catalog: Catalog) -> None:
     assert rows("flagged_by_sequence")[0]["samp_seq"] == "STEP200"
     assert [(row["year"], row["n"]) for row in rows("flagged_by_year")] == [(2013, 2)]
     assert len(rows("reads_against_sun")) == len(rows("visit_reads")) == 4
-    # Of two exposures at rate 1.0, that whose lowest sky is 0.4 is above twice it; 0.5 is not.
-    assert rows("reads_above_twice")[0]["fraction_above_twice"] == 0.5
+    # Of two exposures at rate 1.0, that with a zodiacal light of 0.4 is above twice it; that with 0.5 is not.
+    above = rows("reads_above_twice")[0]
+    assert above["fraction_above_twice"] == 0.5
+    assert above["efficiency"] == pytest.approx((0.5 / 1.0 + 0.4 / 1.0) / 2)
+    assert [row["fraction"] for row in rows("excess_cdf_curve")] == [0.5, 1.0]
     assert rows("cause_by_filter") == [
-        {"filter": "F105W", "tvb_kind": "helium", "n": 1, "fraction": 1.0, "median_excess_variable": None}
+        {"filter": "F105W", "control": False, "tvb_kind": "helium", "n": 1, "fraction": 1.0,
+         "fraction_of_filter": 0.5, "median_excess_variable": None}
     ]
     assert [(row["day_from"], row["median_excess"]) for row in rows("excess_by_day_of_year")] == [(1, 0.5)]
-    assert rows("helium_map")[0]["mean_kr"] == pytest.approx((1.0 - 0.5) * 2.0)
+    assert rows("helium_map")[0]["mean_kr"] == pytest.approx((1.0 - (0.5 + 0.4) / 2) * 2.0)
     assert rows("excess_by_limb_angle")[0]["limb_angle_from"] == 30.0
     assert rows("excess_by_latitude")[0]["mean_excess"] == pytest.approx(0.55)
 
@@ -116,5 +120,9 @@ def test_what_is_given_wrongly_is_named(catalog: Catalog) -> None:
         catalog.query("my_visit")
     with pytest.raises(QueryParameterError, match="no parameter nonsense"):
         catalog.query("failures", nonsense=1)
+    for name, given in (("worst_visits", {"limit": "many"}), ("excess_by_latitude", {"step": 0}),
+                        ("excess_by_latitude", {"step": "nan"}), ("worst_visits", {"limit": -1})):  # fmt: skip
+        with pytest.raises(QueryParameterError, match="not of type (int|float) > 0"):
+            catalog.query(name, **given)
     with pytest.raises(QueryParameterError, match="not of type int"):
-        catalog.query("worst_visits", limit="many")
+        catalog.query("my_program", proposal_id="mine")

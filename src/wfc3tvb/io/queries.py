@@ -1,12 +1,14 @@
 """The documented queries: one SELECT a file in ``queries/*.sql``, documented by the comment lines on its top.
 
 The first comment line says in one sentence what the query answers. ``-- :name type = default | description``
-declares a parameter (without ``= default`` it must be given); values reach DuckDB only as ``$name``.
+declares a parameter (without ``= default`` it must be given; ``int > 0`` and ``float > 0`` are types too); values reach
+DuckDB only as ``$name``.
 """
 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from pathlib import Path
 from wfc3tvb.errors import QueryParameterError, UnknownQueryError
 
 _PARAMETER = re.compile(
-    r"--\s*:(?P<name>\w+) (?P<type>str|int|float|bool)(?: = (?P<default>[^|]*?))? *\| *(?P<text>.+)"
+    r"--\s*:(?P<name>\w+) (?P<type>str|bool|(?:int|float)(?: > 0)?)(?: = (?P<default>[^|]*?))? *\| *(?P<text>.+)"
 )
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
@@ -135,4 +137,8 @@ def _convert(kind: str, text: str) -> object:
         if text.lower() not in _TRUE | _FALSE:
             raise ValueError(text)
         return text.lower() in _TRUE
-    return {"str": str, "int": int, "float": float}[kind](text)
+    kind, positive, _ = kind.partition(" > 0")
+    value: str | int | float = {"str": str, "int": int, "float": float}[kind](text)
+    if positive and not (isinstance(value, int | float) and 0 < value < math.inf):
+        raise ValueError(text)
+    return value

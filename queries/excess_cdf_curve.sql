@@ -1,0 +1,5 @@
+-- The whole distribution of the helium excess of a filter, as a curve: an exposure a row, with the fraction at most as high.
+-- :filter str = F105W | filter
+-- :limit int > 0 = 20000 | number of exposures
+SELECT rootname, excess_helium, cume_dist() OVER (ORDER BY excess_helium) AS fraction
+FROM exposures WHERE filter = $filter AND excess_helium IS NOT NULL ORDER BY excess_helium, rootname LIMIT $limit
