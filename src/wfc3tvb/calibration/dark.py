@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.calibration.compiled import compiled, lanewise
 
 #: Flags of the dark that keep a pixel out of MEANDARK.
 _BAD = np.int16(956)
@@ -12,23 +12,30 @@ _BAD = np.int16(956)
 
 @compiled
 def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window):
-    """Subtract the dark of a read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
+    """Subtract the dark of every read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
 
     Parameters
     ----------
-    sci, err, dq : ndarray, shape (ny, nx), float32, float32, int16
-        A read and its error [DN], its flags; changed.
-    dark_sci, dark_err, dark_dq : ndarray, shape (ny, nx), float32, float32, int16
+    sci, err, dq : ndarray, shape (reads, ny, nx), float32, float32, int16
+        The reads and their errors [DN], their flags; changed.
+    dark_sci, dark_err, dark_dq : ndarray, shape (reads, ny, nx), float32, float32, int16
         Dark that was exposed as long [DN].
     window : Window
         Where to work.
     """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            e, d = err[y, x], dark_err[y, x]
-            err[y, x] = np.sqrt(e * e + d * d)
-            sci[y, x] -= dark_sci[y, x]
-            dq[y, x] |= dark_dq[y, x]
+    for k in range(sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            own = k, y, slice(window.x0, window.x1)
+            _subtract(sci[own], err[own], dq[own], dark_sci[own], dark_err[own], dark_dq[own])
+
+
+@lanewise
+def _subtract(sci, err, dq, dark_sci, dark_err, dark_dq):
+    for x in range(sci.size):
+        e, d = err[x], dark_err[x]
+        err[x] = np.sqrt(e * e + d * d)
+        sci[x] -= dark_sci[x]
+        dq[x] |= dark_dq[x]
 
 
 @compiled

@@ -4,45 +4,61 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.calibration.compiled import compiled, lanewise
 
 
 @compiled
-def divide_by_time(sci, err, time, window):
-    """Make rates of a read: ``SCI /= t; ERR /= t``; 0 where t is 0 (UNITCORR).
+def divide_by_time(sci, err, times, window):
+    """Make rates of reads: ``SCI /= t; ERR /= t``; 0 where t is 0 (UNITCORR).
 
     Parameters
     ----------
-    sci, err : ndarray, shape (ny, nx), float32
-        A read and its error [DN]; changed [DN/s].
-    time : float32
-        Time since the zeroth read [s].
+    sci, err : ndarray, shape (reads, ny, nx), float32
+        The reads and their errors [DN]; changed [DN/s].
+    times : ndarray, shape (reads,), float32
+        Times since the zeroth read [s].
     window : Window
         Where to work.
     """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            sci[y, x] = sci[y, x] / time if time != 0 else np.float32(0)
-            err[y, x] = err[y, x] / time if time != 0 else np.float32(0)
+    for k in range(sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            for plane in (sci, err):
+                row = plane[k, y, window.x0 : window.x1]
+                if times[k] != 0:
+                    _divide(row, times[k])
+                else:
+                    row[:] = np.float32(0)
+
+
+@lanewise
+def _divide(row, time):
+    for x in range(row.size):
+        row[x] /= time
 
 
 @compiled
 def multiply(sci, err, factor, window):
-    """Multiply a read and its error by a number: the zeroth read's rate, and the gain.
+    """Multiply reads and their errors by a number: the zeroth read's rate, and the gain.
 
     Parameters
     ----------
-    sci, err : ndarray, shape (ny, nx), float32
-        A read and its error; changed.
+    sci, err : ndarray, shape (reads, ny, nx), float32
+        The reads and their errors; changed.
     factor : float32
         The number.
     window : Window
         Where to work.
     """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            sci[y, x] *= factor
-            err[y, x] *= factor
+    for k in range(sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            _multiply(sci[k, y, window.x0 : window.x1], err[k, y, window.x0 : window.x1], factor)
+
+
+@lanewise
+def _multiply(sci, err, factor):
+    for x in range(sci.size):
+        sci[x] *= factor
+        err[x] *= factor
 
 
 @compiled
@@ -53,25 +69,32 @@ def divide_by_flat(sci, err, dq, flat, flat_err, flat_dq, window, y_offset, x_of
 
     Parameters
     ----------
-    sci, err, dq : ndarray, shape (ny, nx), float32, float32, int16
-        An image, its error, its flags; changed.
+    sci, err, dq : ndarray, shape (reads, ny, nx), float32, float32, int16
+        Images, their errors, their flags; changed.
     flat, flat_err, flat_dq : ndarray, shape (my, mx), float32, float32, int16
         Flat field.
     window : Window
         Where to work.
     y_offset, x_offset : int
-        Pixel of the flat that belongs to pixel (0, 0) of the image.
+        Pixel of the flat that belongs to pixel (0, 0) of the images.
     """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            f, ef = flat[y + y_offset, x + x_offset], flat_err[y + y_offset, x + x_offset]
-            if f == 0:
-                sci[y, x] = err[y, x] = np.float32(0)
-            else:
-                s, e, f2 = sci[y, x], err[y, x], f * f
-                err[y, x] = np.sqrt((e * e) / f2 + (((s * s) * ef) * ef) / (f2 * f2))
-                sci[y, x] = s / f
-            dq[y, x] |= flat_dq[y + y_offset, x + x_offset]
+    x0, x1 = window.x0, window.x1
+    for k in range(sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            own, its = (k, y, slice(x0, x1)), (y + y_offset, slice(x0 + x_offset, x1 + x_offset))
+            _divide_by_flat(sci[own], err[own], dq[own], flat[its], flat_err[its], flat_dq[its])
+
+
+@lanewise
+def _divide_by_flat(sci, err, dq, flat, flat_err, flat_dq):
+    zero = np.float32(0)
+    for x in range(sci.size):
+        f, ef, s, e = flat[x], flat_err[x], sci[x], err[x]
+        f2 = f * f
+        error = np.sqrt((e * e) / f2 + (((s * s) * ef) * ef) / (f2 * f2))
+        err[x] = zero if f == 0 else error
+        sci[x] = zero if f == 0 else s / f
+        dq[x] |= flat_dq[x]
 
 
 def photfnu(photflam: float, photplam: float) -> float:

@@ -4,71 +4,75 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.calibration.compiled import compiled, lanewise
 
 _ZEROSIG, _SATURATED = np.int16(2048), np.int16(256)
+_NONE, _ONE = np.int16(0), np.float32(1)
 
 
 @compiled
-def correct_nonlinearity(sci, dq, coef, node, ref_dq, signal, seen, window):
-    """Correct a read: ``SCI = v (1 + c0 + c1 v + c2 v**2 + c3 v**3) - z`` with ``v = SCI + z``, and flag saturation.
+def correct_nonlinearity(sci, dq, reference, signal, seen, window, whole, n_saturated):
+    """Correct all reads: ``SCI = v (1 + c0 + c1 v + c2 v**2 + c3 v**3) - z`` with ``v = SCI + z``; flag saturation.
 
-    Pixels flagged as saturated stay as they are; those above their saturation level are flagged.
+    Pixels flagged as saturated stay as they are; those above their saturation level are flagged, from that read on.
 
     Parameters
     ----------
-    sci, dq : ndarray, shape (ny, nx), float32 and int16
-        A read [DN] and its flags; changed.
-    coef : ndarray, shape (m, ny, nx), float32
-        Coefficients.
-    node : ndarray, shape (ny, nx), float32
-        Saturation level [DN].
-    ref_dq : ndarray, shape (ny, nx), int16
-        Flags of the NLINFILE.
+    sci, dq : ndarray, shape (reads, ny, nx), float32 and int16
+        The reads [DN] and their flags; changed.
+    reference : tuple of (coef, node, ref_dq)
+        Coefficients, shape (m, ny, nx), float32; saturation level [DN]; flags of the NLINFILE.
     signal, seen : ndarray, shape (ny, nx), float32 and bool
-        Signal in the zeroth read [DN] and whether one was seen; zeros for the zeroth read itself and where ZSIGCORR
-        was not done.
-    window : Window
-        Where to work.
-
-    Returns
-    -------
-    int
-        Pixels that are saturated.
+        Signal in the zeroth read [DN] and whether one was seen; not used for the zeroth read itself. Zeros where
+        ZSIGCORR was not done.
+    window, whole : Window
+        Where to correct, and where saturation is carried to the next read.
+    n_saturated : ndarray, shape (reads,), int64
+        Filled: pixels that are saturated.
     """
+    coef, node, ref_dq = reference
+    x0, x1 = window.x0, window.x1
+    no_signal, not_seen = np.zeros(x1 - x0, np.float32), np.zeros(x1 - x0, np.bool_)
+    factor, power = np.empty(x1 - x0, np.float32), np.empty(x1 - x0, np.float64)
+    n_saturated[:] = 0
+    for k in range(sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            own = k, y, slice(x0, x1)
+            z, found = (signal[y, x0:x1], seen[y, x0:x1]) if k > 0 else (no_signal, not_seen)
+            factor[:], power[:] = _ONE, 1.0
+            for i in range(coef.shape[0]):
+                _add_term(sci[own], z, coef[i, y, x0:x1], factor, power)
+            n_saturated[k] += _correct(sci[own], dq[own], z, found, factor, node[y, x0:x1], ref_dq[y, x0:x1])
+        if k + 1 < sci.shape[0]:
+            for y in range(whole.y0, whole.y1):
+                _carry(dq[k, y, whole.x0 : whole.x1], dq[k + 1, y, whole.x0 : whole.x1])
+
+
+@lanewise
+def _add_term(sci, signal, coef, factor, power):
+    """Add a term of the polynomial: the sum is kept in single precision, the power of the signal in double."""
+    for x in range(sci.size):
+        factor[x] = np.float32(np.float64(factor[x]) + np.float64(coef[x]) * power[x])
+        power[x] *= np.float64(sci[x] + signal[x])
+
+
+@lanewise
+def _correct(sci, dq, signal, seen, factor, node, ref_dq):
+    """Correct a row and return how many of its pixels are saturated."""
     n_saturated = 0
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            flags = dq[y, x] | ref_dq[y, x]
-            if seen[y, x]:
-                flags |= _ZEROSIG
-            v = sci[y, x] + signal[y, x]
-            if flags & _SATURATED:
-                n_saturated += 1
-            elif v <= node[y, x]:
-                factor, power = np.float32(1), 1.0
-                for i in range(coef.shape[0]):
-                    factor = np.float32(np.float64(factor) + np.float64(coef[i, y, x]) * power)
-                    power *= np.float64(v)
-                sci[y, x] = v * factor - signal[y, x]
-            elif v > node[y, x]:
-                flags |= _SATURATED
-                n_saturated += 1
-            dq[y, x] = flags
+    for x in range(sci.size):
+        flags = dq[x] | ref_dq[x] | (_ZEROSIG if seen[x] else _NONE)
+        before = flags & _SATURATED != 0
+        s, z = sci[x], signal[x]
+        v = s + z
+        above = v > node[x]
+        sci[x] = v * factor[x] - z if (v <= node[x]) & (not before) else s
+        dq[x] = flags | (_SATURATED if above else _NONE)
+        n_saturated += 1 if before | above else 0
     return n_saturated
 
 
-@compiled
-def propagate_saturation(dq, following, window):
-    """Flag in the following read what is saturated in this one.
-
-    Parameters
-    ----------
-    dq, following : ndarray, shape (ny, nx), int16
-        Flags of a read and of the one after it; the second is changed.
-    window : Window
-        Where to work.
-    """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            following[y, x] |= dq[y, x] & _SATURATED
+@lanewise
+def _carry(dq, following):
+    for x in range(dq.size):
+        following[x] |= dq[x] & _SATURATED

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.calibration.compiled import compiled, lanewise
 
 
 @compiled
@@ -33,17 +33,28 @@ def poisson_and_read_noise(signal, y, x, amplifiers):
 
 @compiled
 def initialize_error(sci, err, amplifiers, window):
-    """Give a read its error.
+    """Give reads their errors.
 
     Parameters
     ----------
-    sci, err : ndarray, shape (ny, nx), float32
+    sci, err : ndarray, shape (reads, ny, nx), float32
         Signal and error [DN]; `err` is filled.
     amplifiers : tuple
         As `poisson_and_read_noise`.
     window : Window
         Where to work.
     """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            err[y, x] = poisson_and_read_noise(sci[y, x], y, x, amplifiers)
+    gain, readnoise, split_y, split_x = amplifiers
+    middle = min(max(split_x, window.x0), window.x1)
+    for k in range(sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            left, right = (1, 2) if y < split_y else (0, 3)
+            for a, x0, x1 in ((left, window.x0, middle), (right, middle, window.x1)):
+                _errors(sci[k, y, x0:x1], err[k, y, x0:x1], gain[a], readnoise[a])
+
+
+@lanewise
+def _errors(sci, err, gain, readnoise):
+    square = np.float64(readnoise * readnoise)
+    for x in range(sci.size):
+        err[x] = np.float32(math.sqrt(square + np.float64(abs(sci[x] * gain)))) / gain

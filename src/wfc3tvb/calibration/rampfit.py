@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.calibration import rampblock
+from wfc3tvb.calibration.compiled import Window, compiled
+from wfc3tvb.calibration.lanes import LANES, empty_lanes
+from wfc3tvb.calibration.lanesearch import flag_hits
+from wfc3tvb.calibration.laneslope import combine
 from wfc3tvb.calibration.model import Flags, Floats
-from wfc3tvb.calibration.ramplanes import LANES, find_clean, fit_clean, time_sums
+from wfc3tvb.calibration.rampblock import empty_single
 from wfc3tvb.calibration.rampline import constants, weight_table
-from wfc3tvb.calibration.rampsearch import HIT, SPIKE, UNSTABLE
-from wfc3tvb.calibration.rampslope import fit_pixel
-
-_ZEROSIG, _SATURATED, _BAD, _UNSTABLE = 2048, 256, 4, 32
 
 
 @dataclass(frozen=True)
@@ -91,101 +91,92 @@ def fit_ramps(
     """
     y = np.ascontiguousarray(counts, np.float32)
     e = np.ascontiguousarray(error, np.float32)
-    q = np.array(dq, np.int16, order="C", ndmin=1)
+    q = np.ascontiguousarray(dq, np.int16)
     t = np.ascontiguousarray(times, np.float32)
     if not (y.shape == e.shape == q.shape and t.shape == y.shape[:1]):
         raise ValueError(f"counts {y.shape}, error {e.shape}, dq {q.shape} and times {t.shape} do not fit together")
-    shape, n = y.shape[1:], t.size
-    flat = (n, int(np.prod(shape)))
-    q &= np.int16(~_ZEROSIG)
-    out_dq = np.bitwise_or.reduce(q.reshape(flat), axis=0) & np.int16(~_SATURATED)
-    made = _Made.empty(flat[1])
-    settings = np.float32(gain), np.float32(threshold), ignore
-    _fit_pixels(y.reshape(flat), e.reshape(flat), q.reshape(flat), t, settings, made)
-    read_dq = _propagate(q.reshape(flat))
-    unstable = (q.reshape(flat)[-1] & UNSTABLE) != 0
-    out_dq[unstable] = (out_dq[unstable] | _UNSTABLE) & ~HIT
-    return RampFit(
-        rate=made.rate.reshape(shape),
-        error=made.error.reshape(shape),
-        dq=out_dq.reshape(shape),
-        samples=made.samples.reshape(shape),
-        time=made.time.reshape(shape),
-        read_dq=read_dq.reshape(y.shape),
-    )
+    shape, row = y.shape[1:], (t.size, 1, int(np.prod(y.shape[1:])))
+    read_dq = np.zeros(row, np.int16)
+    floats, flags = np.zeros((3, *row[1:]), np.float32), np.zeros((2, *row[1:]), np.int16)
+    made = floats[0], floats[1], flags[0], flags[1], floats[2]
+    cubes = y.reshape(row), e.reshape(row), q.reshape(row), read_dq
+    settings = Settings(t, np.ones_like(t), float(gain), float(threshold), ignore, False)
+    fit_window(cubes, settings, Window(0, 1, 0, row[2]), (0, 0), made)
+    rate, error, out_dq, samples, time = (plane.reshape(shape) for plane in made)
+    return RampFit(rate, error, out_dq, samples, time, read_dq.reshape(y.shape))
 
 
 @dataclass(frozen=True)
-class _Made:
-    rate: Floats
-    error: Floats
-    samples: Flags
-    time: Floats
+class Settings:
+    """How ramps are fitted.
 
-    @classmethod
-    def empty(cls, n: int) -> _Made:
-        return cls(np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.int16), np.zeros(n, np.float32))
+    Attributes
+    ----------
+    times : ndarray, shape (reads,), float32
+        Time of each read since the zeroth [s].
+    scale : ndarray, shape (reads,), float32
+        What each read is multiplied by to have DN: 1, or its time where it is a rate.
+    gain, threshold, ignore
+        See `fit_ramps`.
+    zeroth : bool
+        Whether a pixel saturated in the first read is left as it is in the zeroth.
+    """
+
+    times: Floats
+    scale: Floats
+    gain: float
+    threshold: float
+    ignore: int
+    zeroth: bool
 
 
-def _fit_pixels(
-    y: Floats, e: Floats, q: Flags, t: Floats, settings: tuple[np.float32, np.float32, int], made: _Made
+def fit_window(
+    cubes: tuple[Floats, Floats, Flags, Flags],
+    settings: Settings,
+    window: Window,
+    corner: tuple[int, int],
+    image: tuple[Floats, Floats, Flags, Flags, Floats],
 ) -> None:
-    gain, threshold, ignore = settings
-    (inverse_variance, gain), dark = constants(gain, t)
-    weights = weight_table(t.size)
-    arguments = inverse_variance, gain, threshold, ignore, weights, made.rate, made.error, made.samples, made.time
-    _fit_all(y, e, q, t, dark, *arguments)
+    """Fit the ramps in a window of a cube, in place.
+
+    Parameters
+    ----------
+    cubes : tuple of ndarray, shape (reads, ny, nx)
+        Signal, error, flags, and the flags to which those found are added (may be the same).
+    settings : Settings
+        How.
+    window : Window
+        Where.
+    corner : (int, int)
+        Row and column of the cubes that belong to the image's first pixel.
+    image : tuple of ndarray
+        Filled: rate, error, flags, samples, time (see `RampFit`).
+    """
+    t = settings.times
+    (inverse_variance, gain), dark = constants(np.float32(settings.gain), t)
+    limits = np.float32(settings.threshold), settings.ignore, settings.zeroth
+    tables = t, dark, settings.scale, weight_table(t.size)
+    _fit(*cubes, tables, (inverse_variance, gain), limits, window, corner, image)
 
 
 @compiled
-def _fit_all(y, e, q, t, dark, inverse_variance, gain, threshold, ignore, weights, rate, error, samples, time):
-    n, n_pixels = y.shape
-    all_weights = np.ascontiguousarray(weights[:, n - 1, : n - 1])
-    sums = time_sums(t, all_weights, inverse_variance)
-    clean, work = np.zeros(LANES, np.bool_), np.zeros((7, LANES), np.float32)
-    yp, ep, qp = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int16)
-    index, begin = np.empty(n, np.int64), np.empty(n + 2, np.int64)
-    residual, slots = np.empty(n, np.float32), np.empty((n + 2, n + 2), np.int16)
-    whole = (t[1] - t[0]) + (t[n - 1] - t[1])
-    for a in range(0, n_pixels, LANES):
-        b = min(a + LANES, n_pixels)
-        clean[:] = False
-        if n > 3:
-            find_clean(y, e, q, t, a, b, sums, inverse_variance, threshold, clean, work)
-            fit_clean(y, e, t, dark, a, b, sums, all_weights, inverse_variance, gain, clean, rate, error, work)
-        for x in range(b - a):
-            p = a + x
-            if clean[x]:
-                samples[p], time[p] = n, whole
-                continue
-            for k in range(n):
-                yp[k], ep[k], qp[k] = y[k, p], e[k, p], q[k, p]
-            rate[p], error[p], samples[p], time[p] = fit_pixel(
-                yp, ep, t, dark, qp, threshold, ignore, weights, inverse_variance, gain, index, begin, residual, slots
-            )
-            for k in range(n):
-                q[k, p] = qp[k]
-
-
-@compiled
-def _propagate(q):
-    """Carry hits to all later reads and instability to all reads; return the flags that the reads get of them."""
-    n, n_pixels = q.shape
-    added = np.zeros((n, n_pixels), np.int16)
-    for p in range(n_pixels):
-        hit, unstable = False, False
-        for k in range(n - 1):
-            unstable |= q[k, p] & UNSTABLE != 0
-        for k in range(n):
-            hit |= q[k, p] & HIT != 0
-            if unstable:
-                q[k, p] = (q[k, p] & ~HIT) | UNSTABLE
-            elif hit:
-                q[k, p] |= HIT
-            if q[k, p] & HIT != 0:
-                added[k, p] |= HIT
-            if q[k, p] & SPIKE != 0:
-                added[k, p] |= _BAD
-            if q[k, p] & UNSTABLE != 0:
-                added[k, p] |= _UNSTABLE
-    return added
+def _fit(sci, err, dq, into, tables, constant, limits, window, corner, image):
+    """Fit the ramps of a window, block by block; see `fit_window`."""
+    n = sci.shape[0]
+    block, lanes, single = empty_lanes(n), empty_lanes(n), empty_single(n)
+    made, hits, alone = np.empty((4, LANES), np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.bool_)
+    (t, dark, scale, weights), (inverse_variance, gain), (threshold, ignore, zeroth) = tables, constant, limits
+    rate, error, out_dq, samples, time = image
+    for y in range(window.y0, window.y1):
+        for x0 in range(window.x0, window.x1, LANES):
+            m = min(LANES, window.x1 - x0)
+            row, a, b = y - corner[0], x0 - corner[1], x0 - corner[1] + m
+            rates = rate[row, a:b], error[row, a:b], samples[row, a:b], time[row, a:b]
+            rampblock.load(sci, err, dq, scale, y, x0, m, block)
+            rampblock.sort(block, m, zeroth, alone)
+            flag_hits(lanes, block, m, t, inverse_variance, threshold, hits)
+            rampblock.drop_unstable(block, m, hits)
+            combine(lanes, block, m, t, dark, weights, inverse_variance, gain, made)
+            rampblock.store_rates(block, m, made, hits, t, ignore, single, rates)
+            rampblock.fit_alone(block, m, alone, tables, constant, limits, single, rates)
+            rampblock.store_flags(dq, into, y, x0, m, block, zeroth, out_dq[row, a:b])

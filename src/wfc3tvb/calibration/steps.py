@@ -15,11 +15,11 @@ import numpy as np
 from wfc3tvb.calibration import bias, dark, flux, linearity, noise, zeroth
 from wfc3tvb.calibration.compiled import Window
 from wfc3tvb.calibration.model import Calibrated, Flags, Floats, Image, Ramp, ReferenceData
-from wfc3tvb.calibration.rampfit import fit_ramps
+from wfc3tvb.calibration.rampfit import Settings, fit_window
 from wfc3tvb.calibration.statistics import good_pixels
 
 #: Rows of a band: all reads of a band fit into a processor's cache.
-_BAND = 16
+_BAND = 8
 _SATURATED, _ZEROSIG = 256, 2048
 
 
@@ -55,20 +55,19 @@ class Work:
     def __init__(self, ramp: Ramp, references: ReferenceData, switches: Switches) -> None:
         self.ramp, self.references, self.switches = ramp, references, switches
         self.light = references.overscan.window(ramp.shape)
-        self.zero = np.zeros(ramp.shape, np.float32), np.zeros(ramp.shape, np.bool_)
         self.signal = np.zeros(ramp.shape, np.float32), np.zeros(ramp.shape, np.bool_)
         self.sci0, self.dq0 = np.empty(ramp.shape, np.float32), np.empty(ramp.shape, np.int16)
-        self.levels: tuple[np.float32, ...] = ()
+        self.levels = np.zeros(0, np.float32)
         if switches.blevcorr:
-            self.levels = tuple(_level(read, references) for read in ramp.sci)
+            self.levels = np.array([_level(read, references) for read in ramp.sci], np.float32)
         self.first_kept_error = _first_given_error(ramp, self.light)
         ny, nx = self.light.y1 - self.light.y0, self.light.x1 - self.light.x0
         self.image = Image(
             np.zeros((ny, nx), np.float32), np.zeros((ny, nx), np.float32), np.zeros((ny, nx), np.int16),
             np.zeros((ny, nx), np.int16), np.zeros((ny, nx), np.float32),
         )  # fmt: skip
-        self.n_saturated = np.zeros((2 + ramp.n, -(-ramp.shape[0] // _BAND)), np.int64)
-        self.n_unstable = np.zeros(self.n_saturated.shape[1], np.int64)
+        self.n_saturated = np.zeros((-(-ramp.shape[0] // _BAND), 2 + ramp.n), np.int64)
+        self.n_unstable = np.zeros(self.n_saturated.shape[0], np.int64)
         self.time = ramp.time - ramp.time[0] if switches.zoffcorr else ramp.time.copy()
 
     @property
@@ -96,8 +95,7 @@ class Band:
 
 def _dqicorr(work: Work, band: Band) -> None:
     if work.references.bad_pixels is not None:
-        for dq in work.ramp.dq:
-            zeroth.flag_bad_pixels(dq, work.references.bad_pixels, band.full)
+        zeroth.flag_bad_pixels(work.ramp.dq, work.references.bad_pixels, band.full)
 
 
 def _keep_zeroth(work: Work, band: Band) -> None:
@@ -109,79 +107,66 @@ def _zsigcorr(work: Work, band: Band) -> None:
     ramp, reference = work.ramp, work.references.linearity
     if reference is None or ramp.n < 2:
         return
-    work.n_saturated[:2, band.number] = zeroth.estimate_zeroth_signal(
+    work.n_saturated[band.number, :2] = zeroth.estimate_zeroth_signal(
         ramp.sci[0], ramp.sci[1], ramp.dq[0], ramp.dq[1], reference.zsci, reference.zerr, reference.node,
         work.amplifiers, band.light, *work.signal,
     )  # fmt: skip
 
 
 def _blevcorr(work: Work, band: Band) -> None:
-    for sci, level in zip(work.ramp.sci, work.levels, strict=True):
-        zeroth.subtract_level(sci, level, band.full)
-    zeroth.subtract_level(work.sci0, work.levels[0], band.full)
+    zeroth.subtract_level(work.ramp.sci, work.levels, band.full)
+    zeroth.subtract_level(work.sci0[None], work.levels[:1], band.full)
 
 
 def _zoffcorr(work: Work, band: Band) -> None:
-    for sci, dq in zip(work.ramp.sci, work.ramp.dq, strict=True):
-        zeroth.subtract_zeroth_read(sci, dq, work.sci0, work.dq0, band.full)
+    zeroth.subtract_zeroth_read(work.ramp.sci, work.ramp.dq, work.sci0, work.dq0, band.full)
 
 
 def _noise(work: Work, band: Band) -> None:
-    for k in range(work.first_kept_error):
-        noise.initialize_error(work.ramp.sci[k], work.ramp.err[k], work.amplifiers, band.light)
+    new = slice(0, work.first_kept_error)
+    noise.initialize_error(work.ramp.sci[new], work.ramp.err[new], work.amplifiers, band.light)
 
 
 def _nlincorr(work: Work, band: Band) -> None:
     ramp, reference = work.ramp, work.references.linearity
-    if reference is None:
-        return
-    for k in range(ramp.n):
-        signal = work.signal if k > 0 and work.switches.zsigcorr else work.zero
-        work.n_saturated[2 + k, band.number] = linearity.correct_nonlinearity(
-            ramp.sci[k], ramp.dq[k], reference.coef, reference.node, reference.dq, *signal, band.light
-        )
-        if k + 1 < ramp.n:
-            linearity.propagate_saturation(ramp.dq[k], ramp.dq[k + 1], band.full)
+    if reference is not None:
+        planes = reference.coef, reference.node, reference.dq
+        found = work.n_saturated[band.number, 2:]
+        linearity.correct_nonlinearity(ramp.sci, ramp.dq, planes, *work.signal, band.light, band.full, found)
 
 
 def _darkcorr(work: Work, band: Band) -> None:
     ramp, reference = work.ramp, work.references.dark
-    if reference is None:
-        return
-    for k in range(ramp.n):
-        planes = reference.sci[k], reference.err[k], reference.dq[k]
-        dark.subtract_dark(ramp.sci[k], ramp.err[k], ramp.dq[k], *planes, band.light)
+    if reference is not None:
+        dark.subtract_dark(ramp.sci, ramp.err, ramp.dq, reference.sci, reference.err, reference.dq, band.light)
 
 
 def _unitcorr(work: Work, band: Band) -> None:
     ramp = work.ramp
-    flux.multiply(ramp.sci[0], ramp.err[0], np.float32(1.0 / ramp.sampzero), band.light)
-    for k in range(1, ramp.n):
-        flux.divide_by_time(ramp.sci[k], ramp.err[k], work.time[k], band.light)
+    flux.multiply(ramp.sci[:1], ramp.err[:1], np.float32(1.0 / ramp.sampzero), band.light)
+    flux.divide_by_time(ramp.sci[1:], ramp.err[1:], work.time[1:], band.light)
 
 
 def _crcorr(work: Work, band: Band) -> None:
     ramp, light, rejection = work.ramp, band.light, work.references.rejection
     if light.y1 <= light.y0 or rejection is None:
         return
-    rows, columns = slice(light.y0, light.y1), slice(light.x0, light.x1)
-    sci, err, dq = (cube[:, rows, columns] for cube in (ramp.sci, ramp.err, ramp.dq))
-    t = work.time
-    scale = t[:, None, None] if work.rates else np.float32(1)
-    fit = fit_ramps(
-        sci * scale, err * scale, dq, t, gain=float(work.references.amplifiers.mean_gain),
-        threshold=rejection.threshold, ignore=rejection.ignore,
-    )  # fmt: skip
-    own = slice(light.y0 - work.light.y0, light.y1 - work.light.y0)
-    image = work.image
-    back = np.float32(1) if work.rates else fit.time
-    image.sci[own], image.err[own] = fit.rate * back, fit.error * back
-    image.dq[own], image.samp[own], image.time[own] = fit.dq, fit.samples, fit.time
     known = work.switches.zsigcorr or "zsigcorr" in ramp.complete
-    first = (dq[1] & _SATURATED) != 0 if known else np.zeros(dq[1].shape, bool)
-    _take_zeroth(work, own, first, sci[0], err[0], dq[0])
-    work.n_unstable[band.number] = np.count_nonzero(fit.dq[~first] & 32)
-    dq |= np.where(first, np.int16(0), fit.read_dq)
+    scale = work.time if work.rates else np.ones_like(work.time)
+    gain = float(work.references.amplifiers.mean_gain)
+    settings = Settings(work.time, scale, gain, rejection.threshold, rejection.ignore, known)
+    image = work.image
+    planes = image.sci, image.err, image.dq, image.samp, image.time
+    fit_window((ramp.sci, ramp.err, ramp.dq, ramp.dq), settings, light, (work.light.y0, work.light.x0), planes)
+    own = slice(light.y0 - work.light.y0, light.y1 - work.light.y0)
+    if not work.rates:
+        image.sci[own] *= image.time[own]
+        image.err[own] *= image.time[own]
+    rows = slice(light.y0, light.y1), slice(light.x0, light.x1)
+    first = (ramp.dq[1][rows] & _SATURATED) != 0 if known else np.zeros(image.dq[own].shape, bool)
+    work.n_unstable[band.number] = np.count_nonzero(image.dq[own][~first] & 32)
+    if first.any():
+        _take_zeroth(work, own, first, ramp.sci[0][rows], ramp.err[0][rows], ramp.dq[0][rows])
 
 
 def _take_zeroth(work: Work, rows: slice, first: np.ndarray, sci: Floats, err: Floats, dq: Flags) -> None:
@@ -196,15 +181,15 @@ def _flatcorr(work: Work, band: Band) -> None:
     ramp, flat, gain = work.ramp, work.references.flat, work.references.amplifiers.mean_gain
     if flat is None:
         return
-    for k in range(ramp.n):
-        flux.divide_by_flat(ramp.sci[k], ramp.err[k], ramp.dq[k], flat.sci, flat.err, flat.dq, band.light, 0, 0)
-        flux.multiply(ramp.sci[k], ramp.err[k], gain, band.full)
+    planes = flat.sci, flat.err, flat.dq
+    flux.divide_by_flat(ramp.sci, ramp.err, ramp.dq, *planes, band.light, 0, 0)
+    flux.multiply(ramp.sci, ramp.err, gain, band.full)
     if work.switches.crcorr:
         image, light = work.image, work.light
         own = Window(band.light.y0 - light.y0, band.light.y1 - light.y0, 0, light.x1 - light.x0)
-        planes = flat.sci, flat.err, flat.dq
-        flux.divide_by_flat(image.sci, image.err, image.dq, *planes, own, light.y0, light.x0)
-        flux.multiply(image.sci, image.err, gain, own)
+        sci, err = image.sci[None], image.err[None]
+        flux.divide_by_flat(sci, err, image.dq[None], *planes, own, light.y0, light.x0)
+        flux.multiply(sci, err, gain, own)
 
 
 Step = Callable[[Work, Band], None]
@@ -324,7 +309,7 @@ def _described(work: Work, bad: int, threads: int) -> Calibrated:
 
 
 def _counts(work: Work) -> Mapping[str, object]:
-    saturated = work.n_saturated.sum(axis=1)
+    saturated = work.n_saturated.sum(axis=0)
     return {
         "saturated_zeroth": int(saturated[0]),
         "saturated_first": int(saturated[1]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.calibration.compiled import compiled, lanewise
 from wfc3tvb.calibration.noise import poisson_and_read_noise
 
 #: A signal is seen in the zeroth read when it stands this many errors above the super zero read.
@@ -14,20 +14,26 @@ _ZEROSIG, _SATURATED = np.int16(2048), np.int16(256)
 
 @compiled
 def flag_bad_pixels(dq, bad_pixels, window):
-    """Add the flags of the bad-pixel table to a read: ``DQ |= BPIX`` (DQICORR).
+    """Add the flags of the bad-pixel table to all reads: ``DQ |= BPIX`` (DQICORR).
 
     Parameters
     ----------
-    dq : ndarray, shape (ny, nx), int16
-        Flags of a read; changed.
+    dq : ndarray, shape (reads, ny, nx), int16
+        Flags; changed.
     bad_pixels : ndarray, shape (ny, nx), int16
         Flags of the table.
     window : Window
         Where to work.
     """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            dq[y, x] |= bad_pixels[y, x]
+    for k in range(dq.shape[0]):
+        for y in range(window.y0, window.y1):
+            _add_flags(dq[k, y, window.x0 : window.x1], bad_pixels[y, window.x0 : window.x1])
+
+
+@lanewise
+def _add_flags(dq, flags):
+    for x in range(dq.size):
+        dq[x] |= flags[x]
 
 
 @compiled
@@ -86,37 +92,50 @@ def estimate_zeroth_signal(sci0, sci1, dq0, dq1, zsci, zerr, node, amplifiers, w
 
 
 @compiled
-def subtract_level(sci, level, window):
-    """Subtract the level of the reference pixels from a read: ``SCI -= level`` (BLEVCORR).
+def subtract_level(sci, levels, window):
+    """Subtract the level of the reference pixels from every read: ``SCI -= level`` (BLEVCORR).
 
     Parameters
     ----------
-    sci : ndarray, shape (ny, nx), float32
-        A read [DN]; changed.
-    level : float32
-        Its level [DN].
+    sci : ndarray, shape (reads, ny, nx), float32
+        The reads [DN]; changed.
+    levels : ndarray, shape (reads,), float32
+        Their levels [DN].
     window : Window
         Where to work.
     """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            sci[y, x] -= level
+    for k in range(sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            _subtract(sci[k, y, window.x0 : window.x1], levels[k])
+
+
+@lanewise
+def _subtract(sci, level):
+    for x in range(sci.size):
+        sci[x] -= level
 
 
 @compiled
 def subtract_zeroth_read(sci, dq, sci0, dq0, window):
-    """Subtract the zeroth read, and take over its flags: ``SCI -= SCI0; DQ |= DQ0`` (ZOFFCORR).
+    """Subtract the zeroth read from all, and take over its flags: ``SCI -= SCI0; DQ |= DQ0`` (ZOFFCORR).
 
     Parameters
     ----------
-    sci, dq : ndarray, shape (ny, nx), float32 and int16
-        A read [DN] and its flags; changed.
+    sci, dq : ndarray, shape (reads, ny, nx), float32 and int16
+        The reads [DN] and their flags; changed.
     sci0, dq0 : ndarray, shape (ny, nx), float32 and int16
         The zeroth read as it was before ZSIGCORR, its level subtracted.
     window : Window
         Where to work.
     """
-    for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            sci[y, x] -= sci0[y, x]
-            dq[y, x] |= dq0[y, x]
+    for k in range(sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            own = k, y, slice(window.x0, window.x1)
+            _subtract_read(sci[own], dq[own], sci0[own[1:]], dq0[own[1:]])
+
+
+@lanewise
+def _subtract_read(sci, dq, sci0, dq0):
+    for x in range(sci.size):
+        sci[x] -= sci0[x]
+        dq[x] |= dq0[x]
