@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import subprocess
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
 from tests import known
 from tests.report.browser import Browser
+from tests.report.served import listening
 from wfc3tvb.errors import NoCatalogError
 from wfc3tvb.report.explorer import application
 
@@ -192,7 +188,7 @@ def test_chromium_draws_the_plot(folder: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium here")
-    with served(folder) as address:
+    with listening(application(folder)) as address:
         command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000", "--dump-dom"]
         done = subprocess.run([*command, f"{address}/visit/ibohbf"], check=True, capture_output=True, timeout=120)
     page = done.stdout.decode()
@@ -222,21 +218,6 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
         finally:
             browser.close()
 
-    with served(folder) as address:
+    with listening(application(folder)) as address:
         asyncio.run(story(address))
     assert (tmp_path / "visit.png").stat().st_size > 10_000
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve the explorer on a free port."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application(folder), log_level="critical"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(10)
