@@ -5,8 +5,12 @@
 WITH factor AS (
     SELECT median(he_kr / excess_helium) AS kr_per_rate FROM exposures
     WHERE filter = $filter AND excess_helium > 0.1 AND he_kr IS NOT NULL
+),
+binned AS (
+    SELECT floor(r.latitude / $step) * $step AS latitude_from, floor(r.sun_hour_angle / $step) * $step AS hour_angle_from,
+        count(*) AS n_reads, avg(r.rate - e.zodi_model) AS mean_rate
+    FROM reads r JOIN exposures e USING (rootname)
+    WHERE r.used AND e.filter = $filter AND NOT r.in_shadow AND e.zodi_model IS NOT NULL GROUP BY ALL
 )
-SELECT floor(r.latitude / $step) * $step AS latitude_from, floor(r.sun_hour_angle / $step) * $step AS hour_angle_from,
-    count(*) AS n_reads, avg(r.rate - e.zodi_model) * any_value(kr_per_rate) AS mean_kr
-FROM reads r JOIN exposures e USING (rootname) CROSS JOIN factor
-WHERE r.used AND e.filter = $filter AND NOT r.in_shadow AND e.zodi_model IS NOT NULL GROUP BY ALL ORDER BY ALL
+SELECT latitude_from, hour_angle_from, n_reads, mean_rate * kr_per_rate AS mean_kr
+FROM binned CROSS JOIN factor ORDER BY latitude_from, hour_angle_from

@@ -1,8 +1,11 @@
--- Sky level of every exposure over time, beside the zodiacal light predicted for its direction and date.
--- rms_reads is the scatter of its used interval rates about their mean.
--- :limit int > 0 = 20000 | number of exposures
-SELECT e.rootname, e.filter, e.expstart, e.sky_mean, e.zodi_model, e.sky_mean / e.zodi_model AS measured_over_predicted,
-    r.rms_reads, e.tvb_class
-FROM exposures e
-JOIN (SELECT rootname, stddev_pop(rate) AS rms_reads FROM reads WHERE used GROUP BY rootname) r USING (rootname)
-WHERE e.sky_mean IS NOT NULL ORDER BY e.expstart, e.rootname LIMIT $limit
+-- Sky level of exposures over time, beside the zodiacal light predicted for their direction and date.
+-- rms_reads is the scatter of the used interval rates about their mean. A large catalog is sampled by chance.
+-- :limit int > 0 = 5000 | number of exposures
+WITH drawn AS (
+    SELECT rootname, filter, expstart, sky_mean, zodi_model, tvb_class
+    FROM exposures WHERE sky_mean IS NOT NULL ORDER BY hash(rootname) LIMIT $limit
+)
+SELECT e.rootname, any_value(filter) AS filter, any_value(expstart) AS expstart, any_value(sky_mean) AS sky_mean,
+    any_value(zodi_model) AS zodi_model, any_value(sky_mean / zodi_model) AS measured_over_predicted,
+    stddev_pop(r.rate) AS rms_reads, any_value(tvb_class) AS tvb_class
+FROM drawn e JOIN reads r USING (rootname) WHERE r.used GROUP BY e.rootname ORDER BY expstart, e.rootname

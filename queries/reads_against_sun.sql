@@ -1,6 +1,7 @@
--- The sky of every used read against the geometry: the Sun's altitude above the Earth's limb, limb angle, latitude.
--- :limit int > 0 = 20000 | number of reads
+-- The sky of used reads against the geometry: the Sun's altitude above the Earth's limb, limb angle, latitude.
+-- A large catalog is sampled: all reads of exposures drawn by chance, the same every time.
+-- :limit int > 0 = 1500 | number of exposures
+WITH drawn AS (SELECT rootname, sky_min, tvb_class FROM exposures ORDER BY hash(rootname) LIMIT $limit)
 SELECT e.rootname, r.read, r.sun_alt, r.limb_angle, r.latitude, r.in_shadow, r.rate, r.rate - e.sky_min AS excess,
     e.tvb_class
-FROM reads r JOIN exposures e USING (rootname)
-WHERE r.used AND r.sun_alt IS NOT NULL ORDER BY e.rootname, r.read LIMIT $limit
+FROM reads r JOIN drawn e USING (rootname) WHERE r.used AND r.sun_alt IS NOT NULL ORDER BY e.rootname, r.read
