@@ -1,75 +1,212 @@
-"""How often the cause is named wrongly: curves of known cause, with noise, gradients and geometry that go with it.
+"""How often the cause is named rightly, and the fit that names it: exposures of known cause.
 
-Every cause is drawn 300 times on SPARS50 to STEP200 sequences, in F105W and F160W: helium (F105W only; a rise or fall
-of 0.3 to 3 electron/s within 60 to 400 s, Sun above the limb where it stands), scattered light (near the bright limb,
-left minus right 0.2 to 1.5, of which the median sees 0.2 to 1.1), both at once, persistence (a decay of 0.15 to 1
-electron/s within 100 to 600 s, half of them in shadow: in the Sun it is hardly told from helium). Left minus right has
-a noise of 0.02 electron/s. Only curves whose class is not none are asked. Satellite trails do not move the median, so
-that their class is none.
+Six causes are drawn: helium, scattered light, both, a satellite trail, persistence, and something else, on SPARS50 to
+STEP200 sequences with 12 to 16 reads, one in seven without geometry.
 
-Usage: python study/causes.py; it prints the page docs/study-causes.md.
+* helium: F105W or F110W; half of them as measured in an exposure of visit IBOHBF040, its largest value 0.5 to 3
+  electron/s, with the Sun as it was then; the others 0.3 to 3 electron/s with the Sun high, half of it 10 to 25 deg
+  above the limb, nothing below, while the Sun rises or sets by 5 deg in 100 s;
+* scattered: F105W, F110W or F160W; left minus right 0.2 to 1.5 electron/s while the bright limb is near, of which the
+  median of the frame sees 0.2 to 1.1;
+* both: one and the other at once, in F105W or F110W;
+* trail: any filter; seen as a streak in 95 of 100, and in a third of them the median rises by up to 0.3 electron/s in
+  that read; of the other exposures one in 200 is crossed too;
+* persistence: any filter; 0.15 to 1 electron/s that decays within 100 to 600 s, whatever the Sun does;
+* unknown: a flat change without a rule: a random walk, a lone high read without a streak, or light in a filter, or in
+  the Earth's shadow, that knows no helium.
+
+Left minus right has a noise of 0.02 electron/s beside that of the rates. Only exposures that have a kind are asked:
+those whose class is not none, and those with a streak.
+
+Usage: python study/causes.py [--fit]; it writes docs/study-causes.md and its figure; with --fit it first fits the
+weights anew and writes src/wfc3tvb/science/causefit.py.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
-from injection import measured_rows
+from curves import hit_exposures, measured_rows, reliability, reliability_figure
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.pipeline.score import score
+from wfc3tvb.exposure import Row
+from wfc3tvb.pipeline.score import cause_features, score
 from wfc3tvb.schema import TABLES, TVB_KINDS
+from wfc3tvb.science import cause, causefit
 from wfc3tvb.simulate.timing import sample_times
 
 Floats = NDArray[np.float64]
-CAUSES = ("helium", "scattered", "mixed", "persistence")
-N = 300
+ROOT = Path(__file__).parents[1]
+SETTINGS = MeasureSettings()
+#: Exposures drawn of every cause to fit with; drawn from the prior, and of every cause, to test with. Seeds.
+N_FIT, N_TEST, N_EACH = 1500, 4000, 300
+FIT, TEST, EACH = 1, 2, 3
+#: Weight of the penalty on the squared weights.
+PENALTY = 0.0003
+NOISE = 0.02
 
 
-def case(cause: str, k: int) -> str | None:
-    """Return the kind that one curve gets; None where its class is none or it has no score."""
-    rng = np.random.default_rng([CAUSES.index(cause), k])
+def exposure(name: str, rng: np.random.Generator) -> tuple[Row, list[Row]]:
+    """Return an exposure of a cause, and its reads."""
     times = sample_times(str(rng.choice(["SPARS50", "SPARS100", "STEP100", "STEP200"])), int(rng.integers(12, 17)))
-    middle = (times[1:] + times[:-1]) / 2
-    name = "F105W" if cause in ("helium", "mixed") else str(rng.choice(["F105W", "F160W"]))
-    light, side, near, altitude = np.zeros(middle.size), np.zeros(middle.size), np.zeros(middle.size), 40.0 + 0 * middle
-    if cause in ("helium", "mixed"):
-        altitude = slope(rng, middle, times[-1])
-        light += rng.uniform(0.3, 3.0) / (1 + np.exp(-(altitude - 15) / rng.uniform(2, 6)))
-    if cause in ("scattered", "mixed"):
+    middle, n = (times[1:] + times[:-1]) / 2, times.size - 1
+    filter_name = str(rng.choice(["F105W", "F110W"] if name in ("helium", "both") else ["F105W", "F110W", "F160W"]))
+    altitude = _altitude(rng, middle, times[-1])
+    limb, streak = rng.uniform(25, 90) * np.ones(n), rng.random() < (0.95 if name == "trail" else 0.005)
+    light, side = np.zeros(n), np.zeros(n)
+    if name in ("helium", "both"):
+        helium, altitude = _measured(rng, middle) if rng.random() < 0.5 else _ideal(rng, middle, times[-1])
+        light += helium
+    if name in ("scattered", "both"):
         near = 1 / (1 + np.exp(rng.choice([-1, 1]) * (middle - rng.uniform(0.2, 0.8) * times[-1]) / 40))
-        side = rng.uniform(0.2, 1.5) * near
+        altitude = np.where(near > 0.1, np.abs(altitude) + 1, altitude)
+        side, limb = rng.uniform(0.2, 1.5) * near, 60 - 42 * near
         light += rng.uniform(0.2, 1.1) * side
-    if cause == "persistence":
+    if name == "trail" and rng.random() < 0.33:
+        light[rng.integers(1, n)] += rng.uniform(0, 0.3)
+    if name == "persistence":
         light += rng.uniform(0.15, 1.0) * np.exp(-middle / rng.uniform(100, 600))
-        altitude = altitude if rng.random() < 0.5 else -30.0 + 0 * middle
+    if name == "unknown":
+        filter_name, altitude, light = _unknown(rng, n, filter_name, altitude)
     reads = measured_rows("icause01q", times, rng.uniform(0.4, 0.8) + light, rng)
+    known = rng.random() > 1 / 7
     for i, row in enumerate(reads):
-        row |= {"lr_diff": float(side[i] + rng.normal(0, 0.02)), "sun_alt": float(altitude[i])}
-        row |= {"limb_angle": 60.0 - 42.0 * float(near[i]), "bright_limb": bool(altitude[i] > 0)}
-        row |= {"in_shadow": bool(altitude[i] < 0)}
-    exposure = TABLES["exposures"].empty_row() | {"rootname": "icause01q", "filter": name, "quality_flags": []}
-    kind = score(exposure, reads, MeasureSettings())["tvb_kind"]
-    return None if kind is None else str(kind)
+        row["lr_diff"] = float(side[i] + rng.normal(0, np.hypot(NOISE, 1.5 * row["rate_err"])))
+        if known:
+            row |= {"sun_alt": float(altitude[i]), "in_shadow": bool(altitude[i] < 0)}
+            row |= {"limb_angle": float(limb[i]), "bright_limb": bool(altitude[i] > 0)}
+    flags = ["trail"] if streak else []
+    facts = {"rootname": "icause01q", "filter": filter_name, "quality_flags": flags, "crrejtab_sigma": 4.0}
+    return TABLES["exposures"].empty_row() | facts, reads
 
 
-def slope(rng: np.random.Generator, middle: Floats, length: float) -> Floats:
-    """Return the Sun's altitude [deg]: it rises or sets by 5 deg in 100 s, and passes the limb during the exposure."""
-    return rng.choice([-1, 1]) * 0.05 * (middle - rng.uniform(0.1, 0.7) * length)
+def _altitude(rng: np.random.Generator, middle: Floats, length: float, *, through: bool = False) -> Floats:
+    """Return the Sun's altitude [deg]: it rises or sets; with `through` it passes the limb during the exposure."""
+    moment = rng.uniform(0.1, 0.7) if through else rng.uniform(-1.5, 2.5)
+    return np.asarray(np.clip(rng.choice([-1, 1]) * 0.05 * (middle - moment * length), -29, 76))
+
+
+def _ideal(rng: np.random.Generator, middle: Floats, length: float) -> tuple[Floats, Floats]:
+    """Return helium that rises with the Sun alone, and the Sun's altitude."""
+    altitude = _altitude(rng, middle, length, through=True)
+    rise = 1 / (1 + np.exp(-(altitude - rng.uniform(10, 25)) / rng.uniform(2, 6)))
+    return np.where(altitude > 0, rng.uniform(0.3, 3.0) * rise, 0), altitude
+
+
+def _measured(rng: np.random.Generator, middle: Floats) -> tuple[Floats, Floats]:
+    """Return helium as measured in an exposure of IBOHBF040, or a part of it, and the Sun's altitude then."""
+    plan, (time, helium) = hit_exposures()[rng.integers(len(hit_exposures()))]
+    t = middle + rng.uniform(0, max(0.0, time[-1] - middle[-1]))
+    return rng.uniform(0.5, 3.0) * np.interp(t, time, helium), plan.sun_alt(t)
+
+
+def _unknown(rng: np.random.Generator, n: int, name: str, altitude: Floats) -> tuple[str, Floats, Floats]:
+    """Return filter, altitude and light of an exposure that varies without a rule."""
+    shape = rng.choice(["walk", "spike", "control", "shadow"])
+    walk = np.cumsum(rng.normal(0, 1, n))
+    walk = (walk - walk.min()) / max(np.ptp(walk), 1e-9) * rng.uniform(0.3, 2.0)
+    if shape == "spike":
+        return name, altitude, np.where(np.arange(n) == rng.integers(3, n - 2), rng.uniform(0.2, 1.5), 0.0)
+    if shape == "control":
+        return "F160W", altitude, walk
+    return name, np.minimum(altitude, -np.abs(altitude)) if shape == "shadow" else altitude, walk
+
+
+def drawn(names: list[str], seed: int) -> Iterator[tuple[str, cause.Features]]:
+    """Yield the cause and the features of those exposures that have a kind."""
+    for k, name in enumerate(names):
+        row, reads = exposure(name, np.random.default_rng([seed, k]))
+        if score(row, reads, SETTINGS)["tvb_kind"] is not None:
+            yield name, cause_features(row, reads, SETTINGS)
+
+
+def fit(cases: list[tuple[str, cause.Features]]) -> Floats:
+    """Return the weights of the regression, all causes equally likely, shape (causes, features)."""
+    x = np.array([cause.vector(f) for _, f in cases])
+    y = np.array([cause.ALONE_AND_BOTH.index(name) for name, _ in cases])
+    offset = np.array([cause.filter_offset(f) for _, f in cases])
+    share = 1 / np.bincount(y, minlength=len(cause.ALONE_AND_BOTH))[y] / len(cause.ALONE_AND_BOTH)
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        weights = flat.reshape(len(cause.ALONE_AND_BOTH), -1)
+        z = x @ weights.T + offset
+        z -= z.max(1, keepdims=True)
+        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        off = p.copy()
+        off[np.arange(y.size), y] -= 1
+        gradient = (share[:, None] * off).T @ x + PENALTY * weights
+        value = -(share * np.log(p[np.arange(y.size), y] + 1e-300)).sum() + PENALTY / 2 * (weights**2).sum()
+        return float(value), gradient.ravel()
+
+    start = np.zeros(len(cause.ALONE_AND_BOTH) * x.shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000})
+    return np.asarray(found.x).reshape(len(cause.ALONE_AND_BOTH), -1)
+
+
+def write_weights(weights: Floats, n: int) -> None:
+    """Write src/wfc3tvb/science/causefit.py."""
+    lines = ['"""Weights of the regression that names the cause, fitted to simulated exposures of known cause.', ""]
+    lines += [f"Made by study/causes.py --fit from {n} exposures (seed {FIT}), all causes equally likely; the page",
+              "docs/study-causes.md says how they were drawn and how often the causes are right.",
+              '"""', ""]  # fmt: skip
+    lines += ["#: What is weighed, in the order of `cause.vector`.", "FEATURES = ("]
+    lines += [f'    "{name}",' for name in causefit.FEATURES] + [")", ""]
+    lines += ["#: A row per cause, in the order of `cause.ALONE_AND_BOTH`; a column per feature.", "WEIGHTS = ("]
+    for row in weights:
+        lines += ["    ("] + [f"        {value:.4f}," for value in row] + ["    ),"]
+    (ROOT / "src/wfc3tvb/science/causefit.py").write_text("\n".join([*lines, ")", ""]))
+
+
+def kinds(cases: list[tuple[str, cause.Features]]) -> list[str]:
+    """Return the table of what each cause is named."""
+    lines = ["| true | asked | " + " | ".join(TVB_KINDS) + " |", "|---" * (len(TVB_KINDS) + 2) + "|"]
+    for name in cause.ALONE_AND_BOTH:
+        named = [cause.kind_of(cause.posterior(f)) for true, f in cases if true == name]
+        shares = " | ".join(f"{named.count(kind) / max(len(named), 1):.2f}" for kind in TVB_KINDS)
+        lines.append(f"| {'helium and scattered' if name == 'both' else name} | {len(named)} | {shares} |")
+    return lines
+
+
+def probabilities(cases: list[tuple[str, cause.Features]]) -> tuple[Floats, Floats]:
+    """Return the stated probability of each cause and whether it was the one, each of shape (cases, causes)."""
+    stated = np.array([list(cause.posterior(f).values()) for _, f in cases])
+    return stated, np.array([[name == other for other in cause.ALONE_AND_BOTH] for name, _ in cases], float)
 
 
 def main() -> None:
-    """Print the table."""
-    lines = ["# Cause study", "", (__doc__ or "").split("Usage")[0].strip(), ""]
-    lines += ["| true | asked | " + " | ".join(TVB_KINDS) + " |", "|---" * (len(TVB_KINDS) + 2) + "|"]
-    for cause in CAUSES:
-        kinds = Counter(kind for k in range(N) if (kind := case(cause, k)) is not None)
-        shares = " | ".join(f"{kinds[kind] / max(kinds.total(), 1):.2f}" for kind in TVB_KINDS)
-        lines.append(f"| {cause} | {kinds.total()} | {shares} |")
-    sys.stdout.write("\n".join([*lines, ""]))
+    """Fit where asked to; write the page."""
+    if "--fit" in sys.argv:
+        names = [name for name in cause.ALONE_AND_BOTH for _ in range(N_FIT)]
+        cases = list(drawn(names, FIT))
+        weights = fit(cases)
+        write_weights(weights, len(cases))
+        cause.WEIGHTS = tuple(map(tuple, weights.round(4).tolist()))
+    rng = np.random.default_rng(TEST)
+    prior = list(cause.PRIOR)
+    test = list(drawn([str(name) for name in rng.choice(prior, N_TEST, p=list(cause.PRIOR.values()))], TEST))
+    each = list(drawn([name for name in cause.ALONE_AND_BOTH for _ in range(N_EACH)], EACH))
+    stated, true = probabilities(test)
+    brier = float(((stated - true) ** 2).sum(1).mean())
+    wrong = float(np.mean([_named(f) != ("mixed" if name == "both" else name) for name, f in test]))
+    text = [f"# Cause study: {len(test)} exposures", "", (__doc__ or "").split("Usage")[0].strip(), ""]
+    text += ["## Drawn as often as the stated prior says", "",
+             "Prior: " + ", ".join(f"{name} {p:g}" for name, p in cause.PRIOR.items()) + ".", "",
+             f"Wrong cause, or none where there is one: {100 * wrong:.1f} %. Brier score over the six causes: "
+             f"{brier:.3f}.", "", *reliability(stated, true), "",
+             "![Stated probabilities and how often they came true](study-causes.png)", ""]  # fmt: skip
+    text += ["## Every cause as often as every other", "", *kinds(each), ""]
+    (ROOT / "docs/study-causes.md").write_text("\n".join(text))
+    reliability_figure(stated, true, ROOT / "docs/study-causes.png", "probability of a cause")
+    sys.stdout.write("\n".join(text) + "\n")
+
+
+def _named(f: cause.Features) -> str:
+    return cause.kind_of(cause.posterior(f))
 
 
 if __name__ == "__main__":

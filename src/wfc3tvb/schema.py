@@ -35,6 +35,7 @@ QUALITY_FLAGS = {
     "moving_target": "moving target",
     "grism": "grism exposure: catalogued, never repaired",
     "no_geometry": "neither JIT nor SPT orbit elements: geometry is null",
+    "trail": "a straight streak (satellite) crosses the frame in one or two reads",
     "partial_rows": "measured from a band of rows",
     "bad_reads": "one or more reads had no usable pixel",
     "bad_times": "read times do not increase",
@@ -149,7 +150,7 @@ prob_none | float | | probability of class none | stat.probability
 prob_mild | float | | probability of class mild | stat.probability
 prob_moderate | float | | probability of class moderate | stat.probability
 prob_severe | float | | probability of class severe | stat.probability
-tvb_kind | str | | helium, scattered, trail, persistence, mixed, unknown; null where class is none | meta.code.class
+tvb_kind | str | | helium, scattered, trail, persistence, mixed, unknown; null where class is none and no trail is seen | meta.code.class
 prob_helium | float | | probability that the cause is helium airglow | stat.probability
 prob_scattered | float | | probability that the cause is scattered Earth light | stat.probability
 prob_trail | float | | probability that the cause is a satellite trail | stat.probability

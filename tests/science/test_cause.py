@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wfc3tvb.science.cause import CAUSES, features, kind_of, posterior, probabilities
+from wfc3tvb.science.cause import ALONE_AND_BOTH, CAUSES, features, kind_of, posterior, probabilities, vector
+from wfc3tvb.science.causefit import FEATURES, WEIGHTS
 from wfc3tvb.science.recommend import Situation, last_minus_first_noise, recommendation
 
 RISE = np.where(np.arange(14) < 8, 0.5, 1.5)
@@ -16,13 +17,14 @@ DECAY = 0.5 + 1.0 * np.exp(-np.arange(14) / 3)
 SPIKE = np.where(np.arange(14) == 6, 1.2, 0.5)
 
 
-def causes(name: str, rate, lr_diff=0.0, *, sun: float | None = 20.0, limb: float | None = 60.0, bright: float = 1.0):
+def causes(name: str, rate, lr_diff=0.0, *, sun=20.0, limb: float | None = 60.0, bright: float = 1.0, streak=False):
     rate = np.asarray(rate, float)
-    place = [np.full(14, np.nan if v is None else v) for v in (sun, limb, bright if sun is not None else None)]
+    known = (sun, limb, bright if sun is not None else None)
+    place = [np.broadcast_to(np.nan if v is None else v, 14).astype(float) for v in known]
     lr = np.broadcast_to(np.asarray(lr_diff, float), rate.shape)
     seen = features(
         name, rate, np.full(14, 0.02), lr, rate - rate.min() > 0.1,
-        sun_alt=place[0], limb_angle=place[1], bright_limb=place[2],
+        sun_alt=place[0], limb_angle=place[1], bright_limb=place[2], streak=streak,
     )  # fmt: skip
     every = posterior(seen)
     found = probabilities(every)
@@ -72,8 +74,29 @@ def test_a_fall_in_the_sun_is_helium() -> None:
     assert causes("F105W", DECAY)[1] == "helium"
 
 
-def test_a_lone_read_is_a_trail() -> None:
-    assert causes("F105W", SPIKE)[1] == "trail"
+def test_a_streak_is_a_trail_whether_the_median_moves_or_not() -> None:
+    for name, rate in (("F105W", SPIKE), ("F105W", QUIET), ("F160W", SPIKE), ("F160W", QUIET)):
+        found, kind = causes(name, rate, streak=True)
+        assert kind == "trail"
+        assert found["trail"] > 0.5
+    assert causes("F105W", SPIKE)[1] == "unknown"
+
+
+def test_a_streak_across_a_rise_does_not_hide_the_helium() -> None:
+    assert causes("F105W", RISE, streak=True, sun=5 + 3.0 * np.arange(14))[1] == "helium"
+
+
+def test_weights_fit_features() -> None:
+    seen = features(
+        "F105W", RISE, np.full(14, 0.02), 0 * RISE, rate_above(RISE), sun_alt=np.full(14, 20.0),
+        limb_angle=np.full(14, 60.0), bright_limb=np.ones(14),
+    )  # fmt: skip
+    assert np.shape(WEIGHTS) == (len(ALONE_AND_BOTH), len(FEATURES))
+    assert vector(seen).shape == (len(FEATURES),)
+
+
+def rate_above(rate):
+    return rate - rate.min() > 0.1
 
 
 def test_constant_light_has_no_shape() -> None:

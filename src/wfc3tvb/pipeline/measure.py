@@ -23,9 +23,10 @@ from wfc3tvb.science.background import SkyMask, sky_mask
 from wfc3tvb.science.quality import header_flags, source_flags
 from wfc3tvb.science.ramp import Curve, flagged_fraction, measure_curve, unsteady
 from wfc3tvb.science.sky import signal, used_reads
+from wfc3tvb.science.trail import streaks
 
 #: Changes when the measured columns of `reads` change.
-MEASURE_VERSION = "1.0"
+MEASURE_VERSION = "1.1"
 #: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations].
 CRREJTAB_SIGMA = 4.0
 
@@ -109,6 +110,8 @@ def measure_cube(
         row.update(place)
     if exposure["geometry_source"] is None:
         exposure["quality_flags"].append("no_geometry")
+    if streaks(cube, curve).any():
+        exposure["quality_flags"].append("trail")
     if any(row["rate"] is None for row in reads):
         exposure["quality_flags"].append("bad_reads")
     return Measurement(score(exposure, reads, settings), reads)

@@ -21,7 +21,7 @@ from wfc3tvb.science.zodi import zodiacal_level
 Floats = NDArray[np.float64]
 
 #: Changes when what is derived from stored reads changes.
-SCORE_VERSION = "1.1"
+SCORE_VERSION = "1.2"
 #: Rejection threshold where the exposure's row has none: that of the IR CRREJTAB [standard deviations].
 CRREJTAB_SIGMA = 4.0
 #: Helium brightness that a rate in F105W means [kR per electron/s] (1 R = 3.715e-14/lambda erg/s/cm2/arcsec2).
@@ -126,7 +126,8 @@ def _scores(row: Row, curve: Curve, settings: MeasureSettings) -> Row:
     new |= {"lr_ratio_max": _largest(curve, "lr_ratio")}
     new |= {"tvb_score": jump, "tvb_score_err": jump_error, "jump_read": jump_read}
     new |= _excess(row, curve, sky) | _class(damage, sky, float(error[curve.used].max()), jump_error)
-    new |= _kind(row, curve, sky, error) if new["tvb_class"] != "none" else {}
+    if new["tvb_class"] != "none" or "trail" in row["quality_flags"]:
+        new |= _kind(row, curve, sky, error)
     return new | _recommend(row, curve, sky, damage, sided=side is not None)
 
 
@@ -188,12 +189,35 @@ def _class(damage: Damage, sky: Sky, rate_error: float, jump_error: float) -> Ro
     }
 
 
-def _kind(row: Row, curve: Curve, sky: Sky, error: Floats) -> Row:
+def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) -> cause.Features:
+    """Return what an exposure's reads show of the cause of its variation: what `cause.posterior` takes.
+
+    Parameters
+    ----------
+    row : row of `exposures`
+        Its filter and flags.
+    reads : rows of `reads`
+        In time order, with `settings.min_reads` used ones at least.
+    settings : MeasureSettings
+        How they were measured.
+    """
+    curve = Curve(reads, np.array([bool(read["used"]) for read in reads]))
+    error = np.hypot(curve["rate_err"], settings.systematic)
+    sky = measure_sky(curve["t_start"], curve["t_end"], curve["rate"], error, curve.used)
+    return _features(row, curve, sky, error)
+
+
+def _features(row: Row, curve: Curve, sky: Sky, error: Floats) -> cause.Features:
     used = curve.used
     affected = np.isin(np.flatnonzero(used) + 1, sky.affected)
     place = {name: curve[name][used] for name in ("sun_alt", "limb_angle", "bright_limb")}
     rate, side = curve["rate"][used], curve["lr_diff"][used]
-    found = cause.posterior(cause.features(row["filter"], rate, error[used], side, affected, **place))
+    streak = "trail" in row["quality_flags"]
+    return cause.features(row["filter"], rate, error[used], side, affected, **place, streak=streak)
+
+
+def _kind(row: Row, curve: Curve, sky: Sky, error: Floats) -> Row:
+    found = cause.posterior(_features(row, curve, sky, error))
     probability = cause.probabilities(found)
     return {"tvb_kind": cause.kind_of(found), **{f"prob_{name}": p for name, p in probability.items()}}
 

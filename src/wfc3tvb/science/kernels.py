@@ -159,6 +159,54 @@ def count_new(flags, earlier, stride, bit, skip):
 
 
 @njit(nogil=True, cache=True)
+def bright_pixels(later, earlier, draft, stride, swap, factors, level, draft_level, limit, flags, bit, step, out):
+    """Mark the pixels that shine in one interval and not in the whole exposure, on a grid of every `step`-th pixel.
+
+    Parameters
+    ----------
+    later, earlier, draft : (n,) uint32
+        Words of the planes that end and begin the interval, and of the last read, from first pixel to last.
+    stride : (4,) int64
+        Words from one row to the next, of each plane and of `flags`.
+    swap : bool
+        Whether the words are in the other byte order.
+    factors : (3,) float32
+        The interval's rate is ``factors[0] * later - factors[1] * earlier``; a source adds ``factors[2]`` times its
+        rate to the variance.
+    level, draft_level : float32
+        Sky of the interval and of the last read.
+    limit : float32
+        What a pixel without a source must exceed.
+    flags : (n,) uint16
+        Flags of the first read; pixels with any of `bit` are left out.
+    out : (ny, nx) uint8
+        1 where a pixel shines.
+
+    Returns
+    -------
+    int
+        How many do.
+    """
+    n = 0
+    word = np.empty(3, np.uint32)
+    value = word.view(np.float32)
+    for row in range(out.shape[0]):
+        y = row * step
+        for column in range(out.shape[1]):
+            x = column * step
+            word[0] = _native(later[y * stride[0] + x], swap)
+            word[1] = _native(earlier[y * stride[1] + x], swap)
+            word[2] = _native(draft[y * stride[2] + x], swap)
+            source = max(value[2] - draft_level, np.float32(0))
+            above = value[0] * factors[0] - value[1] * factors[1] - level - source
+            noise = np.float32(0.05) * source + limit
+            shines = above > noise and (above - noise) ** 2 > factors[2] * source
+            out[row, column] = shines and (flags[y * stride[3] + x] & bit) == 0
+            n += out[row, column]
+    return n
+
+
+@njit(nogil=True, cache=True)
 def box_mean(image, skip, half):
     """Return the mean of `image` in a box of ``2 half + 1`` pixels around every pixel, `skip` and NaN left out.
 

@@ -56,6 +56,8 @@ class Curve:
         Left minus right [electron/s], and left over right.
     frac_new_cr : ndarray, shape (n,)
         Fraction of the sky pixels with bit 8192 for the first time.
+    base : tuple of int
+        Index of the read that each interval begins at, -1 for the zeroth.
     """
 
     t_start: Floats
@@ -68,6 +70,7 @@ class Curve:
     lr_diff: Floats
     lr_ratio: Floats
     frac_new_cr: Floats
+    base: tuple[int, ...] = ()
 
     @property
     def dt(self) -> Floats:
@@ -130,6 +133,7 @@ def measure_curve(cube: ReadCube, skip: NDArray[np.uint8], *, threads: int = 2) 
         lr_diff=table[:, 7] - table[:, 8],
         lr_ratio=_ratio(table[:, 9], table[:, 10]),
         frac_new_cr=np.array(new),
+        base=tuple(base),
     )
 
 
@@ -169,7 +173,7 @@ def _interval(
     low, step = middle - _RANGE * width, 2 * _RANGE * width / N_BINS
     histogram = np.zeros((cells.row_starts.size - 1, cells.edges.size - 1, N_BINS + 2), np.uint32)
     swap = later.dtype.newbyteorder("=") != later.dtype
-    (words, stride), (words_earlier, stride_earlier) = _flat(later, "<u4"), _flat(earlier, "<u4")
+    (words, stride), (words_earlier, stride_earlier) = flat_words(later, "<u4"), flat_words(earlier, "<u4")
     difference_histogram(
         words, words_earlier, np.array([stride, stride_earlier]), swap, *factors, skip, cells.row_cell, cells.edges,
         np.float32(low), np.float32(1 / step), histogram,
@@ -179,7 +183,7 @@ def _interval(
     return levels[0], step * float(found[0, 1]), float(found[0, 2]), *levels[1:]
 
 
-def _flat(plane: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
+def flat_words(plane: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
     """Return a plane as one array of words, from its first pixel to its last, and the distance of its rows.
 
     What lies between the rows (reference pixels) is in the array too; nothing is copied unless pixels are apart.
@@ -243,11 +247,16 @@ def flagged_fraction(
     n = int(skip.size - np.count_nonzero(skip))
     if n == 0:
         return float("nan")
-    words, stride = _flat(flags, "<u2")
-    earlier, stride_earlier = (_nothing(skip.shape[1]), 0) if before is None else _flat(before, "<u2")
+    words, stride = flat_words(flags, "<u2")
+    earlier, stride_earlier = (_nothing(skip.shape[1]), 0) if before is None else flat_words(before, "<u2")
+    bit = stored_bits(bits, flags)
+    return float(count_new(words, earlier, np.array([stride, stride_earlier]), bit, skip)) / n
+
+
+def stored_bits(bits: int, flags: NDArray[Any]) -> np.uint16:
+    """Return flags as they look in the words of `flags`, in whichever byte order these are."""
     swap = flags.dtype.newbyteorder("=") != flags.dtype
-    bit = int.from_bytes(bits.to_bytes(2, "big"), "little") if swap else bits
-    return float(count_new(words, earlier, np.array([stride, stride_earlier]), np.uint16(bit), skip)) / n
+    return np.uint16(int.from_bytes(bits.to_bytes(2, "big"), "little") if swap else bits)
 
 
 def _nothing(width: int) -> NDArray[np.uint16]:

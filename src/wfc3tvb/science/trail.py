@@ -1,0 +1,147 @@
+"""Satellite trails: straight streaks that shine in one read or two, and leave the sky's median alone.
+
+A trail is found in two steps, as a person would: an interval has more bright pixels than cosmic rays make in its time,
+and they lie on a line. The line is the peak of a Hough transform (as in G. Brammer's reprocess_wfc3, anomalies.py); it
+counts where its pixels follow one another over a length that no cosmic ray has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.exposure import ReadCube
+from wfc3tvb.science.background import BAD_PIXEL
+from wfc3tvb.science.kernels import bright_pixels
+from wfc3tvb.science.ramp import Curve, flat_words, stored_bits
+
+Floats = NDArray[np.float64]
+
+#: Pixels are looked at on a grid of about so many a side.
+_GRID = 250
+#: A bright pixel stands this many standard deviations of the interval above the sky.
+_BRIGHT = 6.0
+#: More bright pixels of the grid than cosmic rays make: at least so many, and so many standard deviations.
+_MORE, _SIGMAS = 24, 5.0
+#: A streak is so long at least, and covered to this part [pixel of the grid].
+_LENGTH, _COVERED = 32, 0.6
+#: Angles tried, width of the strips that are counted, half the width of a streak [pixel of the grid].
+_ANGLES, _STRIP, _HALF = 180, 3.0, 2.0
+#: A streak's pixels lie so many times closer than bright pixels do on the frame.
+_DENSE = 2.5
+#: Where more of the grid than this is bright, it is no matter of streaks.
+_TOO_MANY = 0.15
+
+
+def streaks(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Floats:
+    """Return for each interval the fraction of the frame that a streak covers, shape (n,); 0 where there is none.
+
+    Parameters
+    ----------
+    cube : ReadCube
+        The reads.
+    curve : Curve
+        As measured from them.
+    threads : int, optional
+        Intervals looked at at a time.
+    """
+    step = max(1, min(cube.rate.shape[1:]) // _GRID)
+    with ThreadPoolExecutor(threads) as pool:
+        maps = list(pool.map(lambda i: _bright(cube, curve, i, step), range(cube.t.size)))
+    counts = np.array([0 if grid is None else np.count_nonzero(grid) for grid in maps])
+    covered = np.zeros(cube.t.size)
+    for i in _suspects(counts, curve.dt):
+        grid = maps[i]
+        if grid is not None:
+            covered[i] = streak(grid)
+    return covered
+
+
+def _suspects(counts: NDArray[np.int64], dt: Floats) -> Sequence[int]:
+    """Return the intervals with more bright pixels than cosmic rays make in their time, by the other intervals."""
+    good = np.isfinite(dt) & (dt > 0)
+    if good.sum() < 3:
+        return []
+    expected = np.nan_to_num(np.median(counts[good] / dt[good]) * dt)
+    more = counts - expected
+    return [int(i) for i in np.flatnonzero(good & (more > np.maximum(_MORE, _SIGMAS * np.sqrt(expected))))]
+
+
+def _bright(cube: ReadCube, curve: Curve, i: int, step: int) -> NDArray[np.uint8] | None:
+    """Return the grid of bright pixels of an interval; None where it has no rate."""
+    sky = np.nansum(curve.rate * curve.dt) / cube.t[-1] if cube.t[-1] > 0 else np.nan
+    if not np.isfinite([curve.rate[i], curve.scatter[i], sky]).all():
+        return None
+    base, dt = curve.base[i], curve.dt[i]
+    (later, s0), (earlier, s1), (draft, s2) = (flat_words(cube.rate[k], "<u4") for k in (i, max(base, 0), -1))
+    flags, s3 = flat_words(cube.dq[0], "<u2")
+    factors = np.array([cube.t[i] / dt, curve.t_start[i] / dt, _BRIGHT**2 / dt], np.float32)
+    level, limit = np.float32(curve.rate[i]), np.float32(_BRIGHT * curve.scatter[i])
+    ny, nx = cube.rate.shape[1:]
+    out = np.zeros((-(-ny // step), -(-nx // step)), np.uint8)
+    swap = cube.rate.dtype.newbyteorder("=") != cube.rate.dtype
+    bad = stored_bits(int(BAD_PIXEL), cube.dq[0])
+    stride = np.array([s0, s1, s2, s3])
+    bright_pixels(later, earlier, draft, stride, swap, factors, level, np.float32(sky), limit, flags, bad, step, out)
+    return out
+
+
+def streak(grid: NDArray[np.uint8]) -> float:
+    """Return the fraction of a grid that its longest straight streak covers; 0 where there is none.
+
+    Parameters
+    ----------
+    grid : ndarray, shape (ny, nx), uint8
+        1 where a pixel is bright.
+    """
+    points = np.argwhere(grid).astype(float)
+    if not _LENGTH * _COVERED <= len(points) <= _TOO_MANY * grid.size:
+        return 0.0
+    origin, along = _strongest_line(points)
+    for _ in range(3):
+        near = np.abs(_across(points, origin, along)) <= _STRIP
+        if near.sum() < _LENGTH * _COVERED:
+            return 0.0
+        origin, along = _line_through(points[near])
+    near = np.abs(_across(points, origin, along)) <= _HALF
+    strip = 2 * _HALF * max(float(np.ptp(points[near] @ along)), 1.0) if near.any() else 1.0
+    dense = near.sum() / strip > _DENSE * len(points) / grid.size
+    return int(near.sum()) / grid.size if dense and _follows(points[near] @ along) else 0.0
+
+
+def _strongest_line(points: Floats) -> tuple[Floats, Floats]:
+    """Return a point and the direction of the strip with the most points (Hough transform)."""
+    angle = np.arange(_ANGLES) * np.pi / _ANGLES
+    normals = np.stack([np.cos(angle), np.sin(angle)])
+    strip = np.floor(points @ normals / _STRIP).astype(np.int64)
+    strip -= strip.min()
+    width = int(strip.max()) + 1
+    counts = np.bincount((strip + np.arange(_ANGLES) * width).ravel(), minlength=_ANGLES * width)
+    k = int(counts.argmax()) // width
+    inside = strip[:, k] == int(counts.argmax()) % width
+    return points[inside].mean(0), np.array([-normals[1, k], normals[0, k]])
+
+
+def _line_through(points: Floats) -> tuple[Floats, Floats]:
+    """Return the middle of points and the direction in which they spread most."""
+    middle = points.mean(0)
+    return middle, np.linalg.svd(points - middle, full_matrices=False)[2][0]
+
+
+def _across(points: Floats, origin: Floats, along: Floats) -> Floats:
+    return np.asarray((points - origin) @ np.array([-along[1], along[0]]))
+
+
+def _follows(position: Floats) -> bool:
+    """Say whether points follow one another along a line over the length of a streak."""
+    if position.size == 0:
+        return False
+    place = np.unique((position - position.min()).astype(np.int64))
+    covered = np.zeros(int(place[-1]) + 1)
+    covered[place] = 1
+    if covered.size < _LENGTH:
+        return False
+    return bool(np.convolve(covered, np.ones(_LENGTH), "valid").max() >= _COVERED * _LENGTH)
