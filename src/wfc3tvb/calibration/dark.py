@@ -11,22 +11,24 @@ _BAD = np.int16(956)
 
 
 @compiled
-def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window):
+def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window, first_row):
     """Subtract the dark of every read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
 
     Parameters
     ----------
     sci, err, dq : ndarray, shape (reads, ny, nx), float32, float32, int16
         The reads and their errors [DN], their flags; changed.
-    dark_sci, dark_err, dark_dq : ndarray, shape (reads, ny, nx), float32, float32, int16
+    dark_sci, dark_err, dark_dq : ndarray, shape (reads, my, nx), float32, float32, int16
         Dark that was exposed as long [DN].
     window : Window
         Where to work.
+    first_row : int
+        Row of the reads with which the dark begins.
     """
     for k in range(sci.shape[0]):
         for y in range(window.y0, window.y1):
-            own = k, y, slice(window.x0, window.x1)
-            _subtract(sci[own], err[own], dq[own], dark_sci[own], dark_err[own], dark_dq[own])
+            own, its = (k, y, slice(window.x0, window.x1)), (k, y - first_row, slice(window.x0, window.x1))
+            _subtract(sci[own], err[own], dq[own], dark_sci[its], dark_err[its], dark_dq[its])
 
 
 @lanewise
@@ -50,9 +52,20 @@ def mean_dark(dark_sci, dark_dq, window):
         Where to average.
     """
     total, n = 0.0, 0
+    values = np.empty(window.x1 - window.x0, np.float64)
     for y in range(window.y0, window.y1):
-        for x in range(window.x0, window.x1):
-            if dark_dq[y, x] & _BAD == 0 and np.isfinite(dark_sci[y, x]):
-                total += np.float64(dark_sci[y, x])
-                n += 1
+        n += _good_values(dark_sci[y, window.x0 : window.x1], dark_dq[y, window.x0 : window.x1], values)
+        for x in range(values.size):  # one after the other, as calwf3 adds them
+            total += values[x]
     return np.float32(total / n) if n else np.float32(0)
+
+
+@lanewise
+def _good_values(sci, dq, values):
+    """Fill the values of a row's good pixels, 0 for the others; return how many are good."""
+    n = 0
+    for x in range(sci.size):
+        good = (dq[x] & _BAD == 0) & np.isfinite(sci[x])
+        values[x] = np.float64(sci[x]) if good else 0.0
+        n += 1 if good else 0
+    return n

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,12 +108,35 @@ class Linearity:
 
 
 @dataclass(frozen=True)
-class Dark:
-    """Dark of every read (DARKFILE): signal, error [DN], flags; each of shape (n, ny, nx). `mean` is MEANDARK [DN]."""
+class Planes:
+    """Images of one shape, one a read, as a file that is mapped has them: a band of rows at a time is made native.
 
-    sci: Floats
-    err: Floats
-    dq: Flags
+    Attributes
+    ----------
+    stored : tuple of ndarray, shape (ny, nx)
+        The images, in any byte order.
+    kind : dtype
+        What they are wanted as.
+    """
+
+    stored: tuple[NDArray[Any], ...]
+    kind: type
+
+    def rows(self, y0: int, y1: int) -> NDArray[Any]:
+        """Return rows y0 to y1 (exclusive) of all images, shape (n, y1 - y0, nx)."""
+        made: NDArray[Any] = np.empty((len(self.stored), y1 - y0, self.stored[0].shape[1]), self.kind)
+        for own, image in zip(made, self.stored, strict=True):
+            own[:] = image[y0:y1]
+        return made
+
+
+@dataclass(frozen=True)
+class Dark:
+    """Dark of every read (DARKFILE): signal, error [DN], flags. `mean` is MEANDARK [DN]."""
+
+    sci: Planes
+    err: Planes
+    dq: Planes
     mean: tuple[float, ...]
 
 

@@ -102,8 +102,9 @@ def fit_ramps(
     cubes = y.reshape(row), e.reshape(row), q.reshape(row), read_dq
     settings = Settings(t, np.ones_like(t), float(gain), float(threshold), ignore, False)
     fit_window(cubes, settings, Window(0, 1, 0, row[2]), (0, 0), made)
-    rate, error, out_dq, samples, time = (plane.reshape(shape) for plane in made)
-    return RampFit(rate, error, out_dq, samples, time, read_dq.reshape(y.shape))
+    rate, uncertainty, time = (plane.reshape(shape) for plane in floats)
+    out_dq, samples = (plane.reshape(shape) for plane in flags)
+    return RampFit(rate, uncertainty, out_dq, samples, time, read_dq.reshape(y.shape))
 
 
 @dataclass(frozen=True)

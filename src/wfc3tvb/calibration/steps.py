@@ -138,7 +138,9 @@ def _nlincorr(work: Work, band: Band) -> None:
 def _darkcorr(work: Work, band: Band) -> None:
     ramp, reference = work.ramp, work.references.dark
     if reference is not None:
-        dark.subtract_dark(ramp.sci, ramp.err, ramp.dq, reference.sci, reference.err, reference.dq, band.light)
+        y0, y1 = band.light.y0, band.light.y1
+        sci, err, dq = (planes.rows(y0, y1) for planes in (reference.sci, reference.err, reference.dq))
+        dark.subtract_dark(ramp.sci, ramp.err, ramp.dq, sci, err, dq, band.light, y0)
 
 
 def _unitcorr(work: Work, band: Band) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from astropy.io import fits
-
-from wfc3tvb.errors import BadFileError, NotFitsError
+from wfc3tvb.errors import BadFileError
+from wfc3tvb.io.fitsfile import read_fits
+from wfc3tvb.io.fitstable import read_columns
 
 
 def read_association(path: Path) -> list[str]:
@@ -20,11 +20,9 @@ def read_association(path: Path) -> list[str]:
         If it has no table of members, or none that is present.
     """
     try:
-        with fits.open(path, memmap=False) as hdus:
-            rows = [(str(r["MEMNAME"]), str(r["MEMTYPE"]), bool(r["MEMPRSNT"])) for r in hdus[1].data]
-    except OSError as error:
-        raise NotFitsError(path, "is not a FITS file that can be read", "give an _asn.fits file") from error
-    except (IndexError, KeyError, TypeError) as error:
+        columns = read_columns(read_fits(path)[1])
+        rows = list(zip(*(columns[name].tolist() for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT")), strict=True))
+    except (IndexError, KeyError) as error:
         raise BadFileError(path, "has no table of members", "give an _asn.fits file") from error
     kinds = [(name.strip().lower(), kind.strip().upper().replace("_", "-"), present) for name, kind, present in rows]
     members = [name for name, kind, present in kinds if kind.startswith("EXP") and present]

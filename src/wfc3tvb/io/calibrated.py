@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from wfc3tvb import __version__
 from wfc3tvb.calibration.flux import photfnu, photmode
 from wfc3tvb.calibration.model import Calibrated
 from wfc3tvb.calibration.steps import Switches
+from wfc3tvb.io.cards import Cards, card, comment_of, header_bytes, history, keyword_of
+from wfc3tvb.io.fitsfile import Piece, Pixels, write_pieces
 from wfc3tvb.io.imsets import PLANES, Imsets
 from wfc3tvb.io.references import Loaded, ReferenceFile
 
@@ -25,13 +26,12 @@ _STRUCTURE = {
     "XTENSION", "SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "BSCALE", "BZERO", "DATAMIN",
     "DATAMAX", "ORIGIN", "DATE", "NPIX1", "NPIX2", "PIXVALUE", "EXTEND",
 }  # fmt: skip
-_BLOCK = 2880
 _WITH_FILE = (
     ("nlincorr", "image", "NLINFILE"), ("darkcorr", "image", "DARKFILE"), ("photcorr", "table", "IMPHTTAB"),
 )  # fmt: skip
 
 
-def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated) -> fits.Header:
+def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated) -> Cards:
     """Return the primary header of the products, but for FILENAME and NEXTEND.
 
     Parameters
@@ -64,21 +64,21 @@ def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: C
     return header
 
 
-def write_ima(path: Path, source: Imsets, calibrated: Calibrated, primary: fits.Header, history: Iterable[str]) -> None:
+def write_ima(path: Path, source: Imsets, calibrated: Calibrated, primary: Cards, history: Iterable[str]) -> None:
     """Write all reads, the last first, reference pixels included."""
     ramp, n = calibrated.ramp, calibrated.ramp.n
-    with path.open("wb") as file:
-        file.write(_primary(primary, path.name, 5 * n, history))
-        for k in reversed(range(n)):
-            planes = ramp.sci[k], ramp.err[k], ramp.dq[k], source.samp[k], ramp.time[k]
-            own = _keywords(calibrated, k, calibrated.statistics[k])
-            for name, plane in zip(PLANES, planes, strict=True):
-                corner = plane[0, 0] if np.ndim(plane) else plane
-                file.write(_extension(source.headers[k][name], plane, corner, ramp.shape, own.get(name, {})))
+    pieces: list[Piece] = [_primary(primary, path.name, 5 * n, history)]
+    for k in reversed(range(n)):
+        planes = ramp.sci[k], ramp.err[k], ramp.dq[k], source.samp[k], ramp.time[k]
+        own = _keywords(calibrated, k, calibrated.statistics[k])
+        for name, plane in zip(PLANES, planes, strict=True):
+            corner = plane[0, 0] if np.ndim(plane) else plane
+            pieces += _extension(source.headers[k][name], plane, corner, ramp.shape, own.get(name, {}))
+    write_pieces(path, pieces)
 
 
 def write_flt(
-    path: Path, source: Imsets, calibrated: Calibrated, primary: fits.Header, history: Iterable[str], *, fitted: bool
+    path: Path, source: Imsets, calibrated: Calibrated, primary: Cards, history: Iterable[str], *, fitted: bool
 ) -> None:
     """Write the image, reference pixels trimmed.
 
@@ -96,12 +96,12 @@ def write_flt(
     # calwf3 compares a plane with the pixel in its corner, before the trim, to see whether all are the same.
     corners = (0, 0, calibrated.ramp.dq[last][0, 0], np.ravel(source.samp[last])[0], calibrated.ramp.time[last])
     own = _keywords(calibrated, last, calibrated.image_statistics)
-    with path.open("wb") as file:
-        file.write(_primary(primary, path.name, 5, history))
-        planes = image.sci, image.err, image.dq, samp, time
-        for name, plane, corner in zip(PLANES, planes, corners, strict=True):
-            changes = _trimmed(source.headers[last][name], trim) | own.get(name, {})
-            file.write(_extension(source.headers[last][name], plane, corner, image.sci.shape, changes))
+    pieces: list[Piece] = [_primary(primary, path.name, 5, history)]
+    planes = image.sci, image.err, image.dq, samp, time
+    for name, plane, corner in zip(PLANES, planes, corners, strict=True):
+        changes = _trimmed(source.headers[last][name], trim) | own.get(name, {})
+        pieces += _extension(source.headers[last][name], plane, corner, image.sci.shape, changes)
+    write_pieces(path, pieces)
 
 
 def history_lines(loaded: Loaded, done: Switches, *, image: bool) -> Iterable[str]:
@@ -166,7 +166,7 @@ def _keywords(calibrated: Calibrated, k: int, statistics: Mapping[str, Any]) -> 
     return {"SCI": unit | sci, "ERR": unit | {name: _printed(v) for name, v in statistics["ERR"].items()}}
 
 
-def _trimmed(header: fits.Header, trim: tuple[int, int]) -> dict[str, Any]:
+def _trimmed(header: Cards, trim: tuple[int, int]) -> dict[str, Any]:
     """Return the coordinates of a plane whose reference pixels are cut off."""
     names = (("CRPIX1", 0), ("CRPIX2", 1), ("LTV1", 0), ("LTV2", 1))
     return {name: float(header[name]) - trim[axis] for name, axis in names if name in header}
@@ -179,26 +179,23 @@ def _printed(value: Any) -> Any:
     return float(f"{float(np.float32(value)):.7E}") if np.isfinite(value) else None
 
 
-def _primary(header: fits.Header, name: str, n_extensions: int, history: Iterable[str]) -> bytes:
+def _primary(header: Cards, name: str, n_extensions: int, lines: Iterable[str]) -> bytes:
     structure = {"SIMPLE": True, "BITPIX": 16, "NAXIS": 0, "EXTEND": True}
-    told = [str(card) for card in fits.Header([("HISTORY", line) for line in history]).cards]
     changes = {"ORIGIN": _ORIGIN, "DATE": _today(), "FILENAME": name, "NEXTEND": n_extensions}
-    return _header(structure, header, changes, told)
+    return _header(structure, header, changes, map(history, lines))
 
 
 def _extension(
-    header: fits.Header, plane: Any, corner: Any, shape: tuple[int, int], changes: Mapping[str, Any]
-) -> bytes:
-    """Return a plane as bytes of an extension; planes of one value (but SCI) are told in the header only."""
+    header: Cards, plane: Any, corner: Any, shape: tuple[int, int], changes: Mapping[str, Any]
+) -> Iterator[Piece]:
+    """Yield header and pixels of an extension; planes of one value (but SCI) are told in the header only."""
     name = str(header["EXTNAME"]).strip()
     kind = ">f4" if name in ("SCI", "ERR", "TIME") else ">i2"
     constant = not np.ndim(plane) or (name != "SCI" and plane[-1, -1] == corner and bool(np.all(plane == corner)))
     structure = _structure(kind, shape, corner, constant=constant)
-    made = _header(structure, header, {"DATE": _today(), **changes})
-    if constant:
-        return made
-    data: bytes = plane.astype(kind).tobytes()
-    return b"".join((made, data, bytes(-len(data) % _BLOCK)))
+    yield _header(structure, header, {"DATE": _today(), **changes})
+    if not constant:
+        yield Pixels(plane, kind)
 
 
 def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool) -> dict[str, Any]:
@@ -211,20 +208,17 @@ def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool)
     return {"XTENSION": "IMAGE", "BITPIX": -32 if kind == ">f4" else 16, **size, "ORIGIN": _ORIGIN}
 
 
-def _header(
-    structure: Mapping[str, Any], header: fits.Header, changes: Mapping[str, Any], more: Iterable[str] = ()
-) -> bytes:
+def _header(structure: Mapping[str, Any], header: Cards, changes: Mapping[str, Any], more: Iterable[str] = ()) -> bytes:
     """Return a header's bytes: the structure, the source's other cards as they are, what changes in its place."""
-    cards, left = [str(fits.Card(*item)) for item in structure.items()], dict(changes)
-    for card in header.cards:
-        keyword = card.keyword
+    cards, left = [card(*item) for item in structure.items()], dict(changes)
+    for text in header.cards:
+        keyword = keyword_of(text)
         if keyword in left:
-            cards.append(str(fits.Card(keyword, left.pop(keyword), card.comment)))
+            cards.append(card(keyword, left.pop(keyword), comment_of(text)))
         elif keyword not in _STRUCTURE:
-            cards.append(str(card))
-    cards += [str(fits.Card(*item)) for item in left.items()]
-    text = "".join((*cards, *more, f"{'END':80}"))
-    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("ascii")
+            cards.append(text)
+    cards += [card(*item) for item in left.items()]
+    return header_bytes([*cards, *more])
 
 
 def _today() -> str:

@@ -13,9 +13,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from astropy.io import fits
-
 from wfc3tvb.errors import CalibrationError, EngineMissingError
+from wfc3tvb.io.fitsfile import read_header
 from wfc3tvb.io.imsets import read_primary
 
 _PROGRAM = "calwf3.e"
@@ -86,6 +85,8 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
         copy = Path(scratch) / path.name
         shutil.copyfile(path, copy)
         if crcorr != "header":
+            from astropy.io import fits
+
             fits.setval(copy, "CRCORR", value=crcorr.upper())
         done = subprocess.run(
             [program, copy.name], cwd=scratch, env=environment, capture_output=True, text=True, check=False,
@@ -97,7 +98,7 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
         lines = [line for line in done.stdout.splitlines() if line.strip()][-_EXCERPT:]
         problem = "calwf3.e failed: " + " / ".join(lines or ["it said nothing"])
         raise CalibrationError(path.name[:9], problem, done.returncode, str(products[2]))
-    return str(fits.getval(products[1], "CRCORR")).strip()
+    return str(read_header(products[1])["CRCORR"]).strip()
 
 
 def _move(copy: Path, products: tuple[Path | None, Path | None, Path]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 _THREADS = 2
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,18 @@ class Copy:
         """Copy it."""
         if np.ndim(self.stored) == 0 or (self.scale, self.zero) == (1, 0):
             self.target[...] = self.stored
+        elif self.scale == 1:
+            np.add(self.stored, np.float32(self.zero), out=self.target)
         else:
             self.target[...] = self.stored.astype(np.float32) * np.float32(self.scale) + np.float32(self.zero)
 
 
 def copy_all(copies: Iterable[Copy]) -> None:
     """Make copies, in threads."""
+    in_threads(lambda copy: copy(), copies)
+
+
+def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Return what a function returns for each item, worked on in threads."""
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(lambda copy: copy(), copies))
+        return list(pool.map(function, items))

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
-
 from wfc3tvb.calibration.model import Photometry, Ramp, ReferenceData
 from wfc3tvb.calibration.steps import Switches
-from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.io import refimages, reftables
+from wfc3tvb.io.fitsfile import read_header
 
 Header = Mapping[str, Any]
 
@@ -172,7 +171,7 @@ def _photometry(files: Mapping[str, ReferenceFile], header: Header, warnings: li
         warnings.append(
             f"IMPHTTAB {files['IMPHTTAB'].name} has no row for {header['FILTER']}: PHOTFLAM is 0, as calwf3 leaves it"
         )
-        return Photometry(photzpt=float(fits.getheader(files["IMPHTTAB"].path).get("PHOTZPT", 0.0)))
+        return Photometry(photzpt=float(read_header(files["IMPHTTAB"].path).get("PHOTZPT", 0.0)))
     return found
 
 
@@ -195,8 +194,8 @@ def _files(header: Header, switches: Switches, iref: Path | None) -> Iterator[Re
 def _described(keyword: str, name: str, path: Path, header: Header) -> ReferenceFile:
     """Return a file with its own description, after checking that it is what its keyword says."""
     try:
-        own = fits.getheader(path, 0)
-    except OSError as error:
+        own = read_header(path)
+    except BadFileError as error:
         raise MissingReferenceError(keyword, str(path), "is no FITS file", "fetch it again") from error
     found, kind = str(own.get("FILETYPE", "")), _FILETYPES.get(keyword, "")
     if not found.startswith(kind):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import UserDict
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.compiled import Window
 from wfc3tvb.calibration.dark import mean_dark
-from wfc3tvb.calibration.model import Dark, Flat, Linearity
-from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
-from wfc3tvb.io.planes import Copy, copy_all
+from wfc3tvb.calibration.model import Dark, Flat, Linearity, Planes
+from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.io.fitsfile import Extension, read_fits
+from wfc3tvb.io.planes import in_threads
 
 #: How closely an exposure time of the dark must fit a read's [s].
 _SAME_TIME = 0.01
@@ -51,22 +52,24 @@ def read_dark(
 def _read_dark(
     path: Path, mtime: int, samp_seq: str, subtype: str, times: tuple[float, ...], shape: tuple[int, int], light: Window
 ) -> Dark:
-    with _opened("DARKFILE", path) as hdus:
-        header = hdus[0].header
-        for keyword, wanted in (("SAMP_SEQ", samp_seq), ("SUBTYPE", subtype)):
-            if not wanted.startswith(str(header.get(keyword, "")).strip()):
-                problem = f"{keyword} is {header.get(keyword)}, the exposure has {wanted}"
-                raise UnsuitableReferenceError("DARKFILE", path.name, problem, "take the dark that CRDS names")
-        exposed = [float(header[f"EXPOS_{i}"]) for i in range(1, int(header["NUMEXPOS"]) + 1)]
-        numbers = [_number(path, exposed, time) for time in times]
-        planes = [np.empty((len(numbers), *shape), kind) for kind in (np.float32, np.float32, np.int16)]
-        copy_all([
-            Copy(plane[k], _plane("DARKFILE", path, hdus[name, number], shape))
-            for name, plane in zip(("SCI", "ERR", "DQ"), planes, strict=True)
-            for k, number in enumerate(numbers)
-        ])  # fmt: skip
-    mean = tuple(float(mean_dark(sci, dq, light)) for sci, dq in zip(planes[0], planes[2], strict=True))
-    return Dark(planes[0], planes[1], planes[2], mean)
+    extensions = _opened("DARKFILE", path)
+    header = extensions["PRIMARY", 1].header
+    for keyword, wanted in (("SAMP_SEQ", samp_seq), ("SUBTYPE", subtype)):
+        if not wanted.startswith(str(header.get(keyword, "")).strip()):
+            problem = f"{keyword} is {header.get(keyword)}, the exposure has {wanted}"
+            raise UnsuitableReferenceError("DARKFILE", path.name, problem, "take the dark that CRDS names")
+    exposed = [float(header[f"EXPOS_{i}"]) for i in range(1, int(header["NUMEXPOS"]) + 1)]
+    numbers = [_number(path, exposed, time) for time in times]
+    sci, err, dq = (
+        Planes(tuple(_plane("DARKFILE", path, extensions[name, number], shape) for number in numbers), kind)
+        for name, kind in (("SCI", np.float32), ("ERR", np.float32), ("DQ", np.int16))
+    )
+
+    def mean(k: int) -> float:
+        values, flags = sci.stored[k].astype(np.float32), dq.stored[k].astype(np.int16)
+        return float(mean_dark(values, flags, light))
+
+    return Dark(sci, err, dq, tuple(in_threads(mean, range(len(numbers)))))
 
 
 def _number(path: Path, exposed: Sequence[float], time: float) -> int:
@@ -99,11 +102,12 @@ def read_linearity(path: Path, shape: tuple[int, int], corner: tuple[int, int]) 
 
 @lru_cache(maxsize=2)
 def _read_linearity(path: Path, mtime: int, shape: tuple[int, int], corner: tuple[int, int]) -> Linearity:
-    with _opened("NLINFILE", path) as hdus:
-        cut = _cut("NLINFILE", path, hdus["COEF", 1], shape, corner)
-        coef = np.stack([cut(hdus["COEF", i + 1], np.float32) for i in range(int(hdus[0].header["NCOEF"]))])
-        node, zsci, zerr = (cut(hdus[name, 1], np.float32) for name in ("NODE", "ZSCI", "ZERR"))
-        return Linearity(coef, node, cut(hdus["DQ", 1], np.int16), zsci, zerr)
+    extensions = _opened("NLINFILE", path)
+    cut = _cut("NLINFILE", path, extensions["COEF", 1], shape, corner)
+    n = int(extensions["PRIMARY", 1].header["NCOEF"])
+    coef = np.stack([cut(extensions["COEF", i + 1], np.float32) for i in range(n)])
+    node, zsci, zerr = (cut(extensions[name, 1], np.float32) for name in ("NODE", "ZSCI", "ZERR"))
+    return Linearity(coef, node, cut(extensions["DQ", 1], np.int16), zsci, zerr)
 
 
 def read_flat(paths: Sequence[tuple[str, Path]], shape: tuple[int, int], corner: tuple[int, int]) -> Flat:
@@ -124,11 +128,10 @@ def _read_flat(
 ) -> Flat:
     product: Flat | None = None
     for keyword, path in paths:
-        with _opened(keyword, path) as hdus:
-            cut = _cut(keyword, path, hdus["SCI", 1], shape, corner)
-            own = Flat(
-                cut(hdus["SCI", 1], np.float32), cut(hdus["ERR", 1], np.float32), cut(hdus["DQ", 1], np.int16)
-            )
+        extensions = _opened(keyword, path)
+        cut = _cut(keyword, path, extensions["SCI", 1], shape, corner)
+        sci, err = (cut(extensions[name, 1], np.float32) for name in ("SCI", "ERR"))
+        own = Flat(sci, err, cut(extensions["DQ", 1], np.int16))
         product = own if product is None else _times(product, own)
     if product is None:
         raise MissingReferenceError("PFLTFILE", "N/A", "all flats are N/A", "set FLATCORR to OMIT, or name a flat")
@@ -141,38 +144,57 @@ def _times(a: Flat, b: Flat) -> Flat:
     return Flat(a.sci * b.sci, err, a.dq | b.dq)
 
 
-def _opened(keyword: str, path: Path) -> fits.HDUList:
+def _opened(keyword: str, path: Path) -> Mapping[tuple[str, int], Extension]:
+    """Return the extensions of a file by EXTNAME and EXTVER; those that are asked for must be there."""
     try:
-        return fits.open(path, memmap=True)
-    except OSError as error:
-        raise MissingReferenceError(keyword, str(path), "is no FITS file that can be read", "fetch it again") from error
+        primary, *others = read_fits(path)
+    except BadFileError as error:
+        problem = f"cannot be read as FITS: {error.problem}"
+        raise MissingReferenceError(keyword, str(path), problem, "fetch it again") from error
+    return _Found(keyword, path, {("PRIMARY", 1): primary} | {extension.key: extension for extension in others})
 
 
-def _cut(keyword: str, path: Path, first: Any, shape: tuple[int, int], corner: tuple[int, int]) -> Any:
+class _Found(UserDict[tuple[str, int], Extension]):
+    """The extensions of a reference file."""
+
+    def __init__(self, keyword: str, path: Path, extensions: dict[tuple[str, int], Extension]) -> None:
+        self.keyword, self.path = keyword, path
+        super().__init__(extensions)
+
+    def __missing__(self, key: tuple[str, int]) -> Extension:
+        problem = f"has no extension {key[0]},{key[1]}"
+        raise UnsuitableReferenceError(self.keyword, self.path.name, problem, "take the file that CRDS names")
+
+
+def _cut(
+    keyword: str, path: Path, first: Extension, shape: tuple[int, int], corner: tuple[int, int]
+) -> Callable[[Extension, type], NDArray[Any]]:
     """Return a function that cuts a frame out of the file's images; `first` tells where the file's frame begins."""
     x0, y0 = (int(corner[i] - _rounded(-float(first.header.get(f"LTV{i + 1}", 0.0)))) for i in (0, 1))
 
-    def cut(hdu: Any, kind: type) -> NDArray[Any]:
-        if hdu.data is None:
-            return np.full(shape, hdu.header["PIXVALUE"], kind)
-        ny, nx = hdu.data.shape
+    def cut(extension: Extension, kind: type) -> NDArray[Any]:
+        image = extension.image
+        if image is None:
+            return np.full(shape, extension.header["PIXVALUE"], kind)
+        ny, nx = image.shape
         if x0 < 0 or y0 < 0 or y0 + shape[0] > ny or x0 + shape[1] > nx:
             problem = f"its {nx} x {ny} pixels do not cover the exposure's {shape[1]} x {shape[0]}"
             raise UnsuitableReferenceError(keyword, path.name, problem, "take the file that CRDS names")
-        return np.ascontiguousarray(hdu.data[y0 : y0 + shape[0], x0 : x0 + shape[1]], dtype=kind)
+        return np.ascontiguousarray(image[y0 : y0 + shape[0], x0 : x0 + shape[1]], dtype=kind)
 
     return cut
 
 
-def _plane(keyword: str, path: Path, hdu: Any, shape: tuple[int, int]) -> Any:
-    """Return the pixels of a plane, or the one value that all have."""
-    if hdu.data is None:
-        return hdu.header["PIXVALUE"]
-    if hdu.data.shape != shape:
-        found = " x ".join(map(str, hdu.data.shape[::-1]))
+def _plane(keyword: str, path: Path, extension: Extension, shape: tuple[int, int]) -> NDArray[Any]:
+    """Return the pixels of a plane as the file has them."""
+    image = extension.image
+    if image is None:
+        return np.broadcast_to(np.float64(extension.header["PIXVALUE"]), shape)
+    if image.shape != shape:
+        found = " x ".join(map(str, image.shape[::-1]))
         problem = f"is {found} pixels, the exposure {shape[1]} x {shape[0]}"
         raise UnsuitableReferenceError(keyword, path.name, problem, "take the dark of the same frame that CRDS names")
-    return hdu.data
+    return image
 
 
 def _rounded(value: float) -> int:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from wfc3tvb.calibration.model import Amplifiers, Flags, Overscan, Photometry, Rejection
-from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.io.fitsfile import read_fits
+from wfc3tvb.io.fitstable import Columns, read_columns, rows_of
 
-Header = Mapping[str, Any]
 #: Values of a table's cell that stand for any value.
 _ANY = {-1, -999, "ANY", "N/A"}
 _INDEFINITE = np.float32(1.6e38)
 
 
-def read_table(keyword: str, path: Path) -> tuple[Header, fits.FITS_rec]:
-    """Return the primary header and the first table of a reference file.
+def read_table(keyword: str, path: Path) -> Columns:
+    """Return the columns of the first table of a reference file.
 
     Raises
     ------
@@ -27,29 +27,27 @@ def read_table(keyword: str, path: Path) -> tuple[Header, fits.FITS_rec]:
         If it is no FITS file with a table.
     """
     try:
-        with fits.open(path, memmap=False) as hdus:
-            return hdus[0].header.copy(), hdus[1].data
-    except (OSError, IndexError) as error:
+        return read_columns(read_fits(path)[1])
+    except (BadFileError, IndexError) as error:
         raise MissingReferenceError(keyword, str(path), "is no FITS file with a table", "fetch it again") from error
 
 
 def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
     """Return gain, read noise and quadrants (CCDTAB) at a commanded gain, and how the row describes itself."""
-    _, rows = read_table("CCDTAB", path)
-    for row in rows:
+    for row in rows_of(read_table("CCDTAB", path)):
         wanted = {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1, "BINAXIS1": 1, "BINAXIS2": 1}
         offsets = {f"CCDOFST{a}": 0 for a in "ABCD"}
         if all(_fits(row[name], value) for name, value in (wanted | offsets).items()):
             gains = np.array([row[f"ATODGN{a}"] for a in "ABCD"], np.float32)
             noises = np.array([row[f"READNSE{a}"] for a in "ABCD"], np.float32)
-            described = {name: str(row[name]) for name in ("PEDIGREE", "DESCRIP") if name in rows.names}
+            described: dict[str, str] = {name: str(row[name]) for name in ("PEDIGREE", "DESCRIP") if name in row}
             return Amplifiers(gains, noises, int(row["AMPX"]), int(row["AMPY"])), described
     raise UnsuitableReferenceError("CCDTAB", path.name, f"no row for CCDGAIN {gain:g}", "use the CCDTAB of CRDS")
 
 
 def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
     """Return the reference pixels of a frame (OSCNTAB); of several rows the last."""
-    _, rows = read_table("OSCNTAB", path)
+    rows = rows_of(read_table("OSCNTAB", path))
     ny, nx = shape
     found = [row for row in rows if _fits(row["CCDAMP"], "ABCD") and (row["NX"], row["NY"]) == (nx, ny)]
     if not found:
@@ -65,7 +63,12 @@ def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
 
 def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float]) -> Flags:
     """Return the flags of the bad-pixel table (BPIXTAB) on a frame: runs of LENGTH along AXIS from PIX1, PIX2."""
-    _, rows = read_table("BPIXTAB", path)
+    return _bad_pixels(path, path.stat().st_mtime_ns, shape, ltv)
+
+
+@lru_cache(maxsize=2)
+def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float, float]) -> Flags:
+    rows = read_table("BPIXTAB", path)
     mask = np.zeros(shape, np.int16)
     x = (rows["PIX1"] - 1 + ltv[0]).astype(int)
     y = (rows["PIX2"] - 1 + ltv[1]).astype(int)
@@ -81,8 +84,7 @@ def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float]) -> 
 
 def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
     """Return threshold and unusable flags (CRREJTAB) of a ramp with `nsamp` reads and an exposure time [s]."""
-    _, rows = read_table("CRREJTAB", path)
-    own = [row for row in rows if "IRRAMP" in rows.names and row["IRRAMP"]]
+    own = [row for row in rows_of(read_table("CRREJTAB", path)) if row.get("IRRAMP")]
     n_split = min(nsamp, max((int(row["CRSPLIT"]) for row in own), default=0))
     best, chosen = None, None
     for row in own:
@@ -97,20 +99,20 @@ def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
 
 def photometry(path: Path, filter_name: str, expstart: float) -> Photometry | None:
     """Return the photometric keywords (IMPHTTAB) of a filter at a time [MJD]; None without a row for it."""
-    with fits.open(path, memmap=False) as hdus:
-        header = hdus[0].header
-        found = {}
-        for name in ("PHOTFLAM", "PHOTPLAM", "PHOTBW"):
-            row = _photometry_row(hdus[name].data, filter_name)
-            if row is None:
-                return None
-            found[name.lower()] = _at(row, name, float(f"{expstart:.4f}"), bool(header.get("EXTRAP", False)))
-        return Photometry(photzpt=float(header.get("PHOTZPT", 0.0)), **found)
+    extensions = read_fits(path)
+    header, tables = extensions[0].header, {extension.key[0]: extension for extension in extensions[1:]}
+    found = {}
+    for name in ("PHOTFLAM", "PHOTPLAM", "PHOTBW"):
+        row = _photometry_row(read_columns(tables[name]), filter_name)
+        if row is None:
+            return None
+        found[name.lower()] = _at(row, name, float(f"{expstart:.4f}"), bool(header.get("EXTRAP", False)))
+    return Photometry(photzpt=float(header.get("PHOTZPT", 0.0)), **found)
 
 
-def _photometry_row(rows: fits.FITS_rec, filter_name: str) -> Any:
+def _photometry_row(columns: Columns, filter_name: str) -> Any:
     wanted = f"wfc3,ir,{filter_name.lower()},mjd#"
-    for row in rows:
+    for row in rows_of(columns):
         mode = str(row["OBSMODE"]).strip().lower()
         if len(mode) == len(wanted) and all(token in wanted for token in mode.split(",")):
             return row

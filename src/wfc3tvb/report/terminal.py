@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-from astropy.time import Time
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.queries import Query
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CLASS_STYLES = {"none": "green", "mild": "yellow", "moderate": "dark_orange", "severe": "bold red"}
 #: Columns of the table of exposures: heading, column, format.
@@ -118,9 +119,11 @@ def counts(classes: Mapping[str, int]) -> Text:
 
 def relation(rows: pa.Table, limit: int | None = None) -> Table:
     """Return the result of a query as a table; `limit` rows at most."""
+    from pyarrow import types
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for field in rows.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        number = types.is_integer(field.type) or types.is_floating(field.type)
         table.add_column(Text(field.name), justify="right" if number else "left", overflow="fold")
     for row in rows.slice(0, limit).to_pylist():
         table.add_row(*(Text(_value(value)) for value in row.values()))
@@ -193,6 +196,8 @@ def duration(seconds: float) -> str:
 
 def date(mjd: float) -> str:
     """Return an MJD as date and time, UTC, to the second."""
+    from astropy.time import Time
+
     return str(Time(mjd, format="mjd").strftime("%Y-%m-%d %H:%M:%S"))
 
 

@@ -1,0 +1,153 @@
+"""FITS headers as their 80-character cards: what is not changed stays as it was written (FITS Standard 4.0, section 4).
+
+The engine reads and writes 80 headers an exposure; cards that are only looked up or copied are not taken apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_CARD, _BLOCK = 80, 2880
+#: Length of a text value's field, and of the longest text that one card holds.
+_FIELD, _LONGEST = 20, 68
+
+
+class Cards(Mapping[str, Any]):
+    """A header: keywords and values, with the cards as they are in the file.
+
+    Parameters
+    ----------
+    text : str
+        The cards, without END.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        self.cards = [text[i : i + _CARD] for i in range(0, len(text), _CARD)]
+        self._places: dict[str, int] | None = None
+
+    def copy(self) -> Cards:
+        """Return a copy that can be changed."""
+        made = Cards()
+        made.cards = self.cards.copy()
+        return made
+
+    @property
+    def _index(self) -> dict[str, int]:
+        if self._places is None:
+            self._places = {}
+            for i, text in enumerate(self.cards):
+                self._places.setdefault(keyword_of(text), i)
+        return self._places
+
+    def __getitem__(self, keyword: str) -> Any:
+        return value_of(self.cards[self._index[keyword]])
+
+    def __contains__(self, keyword: object) -> bool:
+        return keyword in self._index
+
+    def __setitem__(self, keyword: str, value: Any) -> None:
+        place = self._index.get(keyword)
+        if place is None:
+            self._index[keyword] = len(self.cards)
+            self.cards.append(card(keyword, value))
+        else:
+            self.cards[place] = card(keyword, value, comment_of(self.cards[place]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+
+def keyword_of(text: str) -> str:
+    """Return the keyword of a card."""
+    return text[:8].rstrip()
+
+
+def value_of(text: str) -> Any:
+    """Return the value of a card: text, bool, int or float; None without one; as it is written where it is none."""
+    if text[8:10] != "= ":
+        return text[8:].strip()
+    value, _ = _parts(text)
+    if value.startswith("'"):
+        return value[1:-1].replace("''", "'").rstrip()
+    if value in ("T", "F"):
+        return value == "T"
+    for kind in (int, float):
+        try:
+            return kind(value.replace("D", "E"))
+        except ValueError:
+            continue
+    return value or None
+
+
+def comment_of(text: str) -> str:
+    """Return the comment of a card."""
+    return _parts(text)[1]
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """Return value, quotes included, and comment."""
+    rest = text[10:].strip()
+    if not rest.startswith("'"):
+        value, _, comment = rest.partition("/")
+        return value.strip(), comment.strip()
+    end = 1
+    while (end := rest.find("'", end)) >= 0 and rest[end + 1 : end + 2] == "'":
+        end += 2
+    end = end if end >= 0 else len(rest)
+    return rest[:end].ljust(end) + "'", rest[end + 1 :].partition("/")[2].strip()
+
+
+def card(keyword: str, value: Any, comment: str = "") -> str:
+    """Return a card in fixed format; a text that is too long for one becomes several (CONTINUE).
+
+    Parameters
+    ----------
+    keyword : str
+        Up to 8 characters.
+    value : bool, int, float, str or None
+        None is a value that is not defined.
+    comment : str, optional
+        Cut off where there is no room.
+    """
+    written = _written(value)
+    if len(written) > _LONGEST + 2:
+        return _continued(keyword, str(value))
+    text = f"{keyword:8}= {written}"
+    return (f"{text} / {comment}" if comment else text)[:_CARD].ljust(_CARD)
+
+
+def _written(value: Any) -> str:
+    if value is None:
+        return " " * _FIELD
+    if isinstance(value, bool):
+        return f"{'T' if value else 'F':>{_FIELD}}"
+    if isinstance(value, int):
+        return f"{value:>{_FIELD}d}"
+    if isinstance(value, float):
+        return f"{repr(value).upper():>{_FIELD}}"
+    quoted = "'" + f"{str(value).replace(chr(39), 2 * chr(39)):8}" + "'"
+    return f"{quoted:{_FIELD}}"
+
+
+def _continued(keyword: str, value: str) -> str:
+    step = _LONGEST - 1
+    text = value.replace("'", "''")
+    pieces = [text[i : i + step] for i in range(0, len(text), step)]
+    first, *rest = [f"'{piece}&'" for piece in pieces[:-1]] + [f"'{pieces[-1]}'"]
+    return f"{keyword:8}= {first}".ljust(_CARD) + "".join(f"CONTINUE  {piece}".ljust(_CARD) for piece in rest)
+
+
+def history(line: str) -> str:
+    """Return a line of HISTORY as cards."""
+    step = _CARD - 8
+    return "".join(f"HISTORY {line[i : i + step]}".ljust(_CARD) for i in range(0, max(len(line), 1), step))
+
+
+def header_bytes(cards: list[str]) -> bytes:
+    """Return the bytes of a header, END and padding included."""
+    text = "".join(cards) + f"{'END':{_CARD}}"
+    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("latin-1")

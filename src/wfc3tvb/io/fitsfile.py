@@ -1,0 +1,171 @@
+"""FITS files as the engine reads and writes them: mapped into memory, pixels where they lie (FITS Standard 4.0)."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
+from wfc3tvb.io.cards import Cards
+from wfc3tvb.io.planes import in_threads
+
+_BLOCK, _END = 2880, b"END".ljust(80)
+#: Blocks of a header after which it is none.
+_LONGEST = 1000
+_KINDS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A header and its data.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    header : Cards
+        The header.
+    raw : memoryview
+        The data's bytes.
+    """
+
+    path: Path
+    header: Cards
+    raw: memoryview
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """EXTNAME and EXTVER."""
+        return str(self.header.get("EXTNAME", "")).strip().upper(), int(self.header.get("EXTVER") or 1)
+
+    @property
+    def image(self) -> NDArray[Any] | None:
+        """The pixels as they are stored, big-endian and unscaled; None where NAXIS is 0."""
+        shape = _shape(self.header)
+        if not shape:
+            return None
+        return np.frombuffer(self.raw, _KINDS[int(self.header["BITPIX"])], prod(shape)).reshape(shape)
+
+    @property
+    def scaling(self) -> tuple[float, float]:
+        """BSCALE and BZERO."""
+        return float(self.header.get("BSCALE", 1)), float(self.header.get("BZERO", 0))
+
+
+def read_fits(path: Path) -> list[Extension]:
+    """Return the extensions of a file, the primary first.
+
+    Raises
+    ------
+    NotFitsError
+        If it is no FITS file.
+    TruncatedFileError
+        If it ends before its data do.
+    BadFileError
+        If a header cannot be understood.
+    """
+    try:
+        with path.open("rb") as file:
+            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        raise NotFitsError(path, "is not a FITS file that can be read", "fetch it again") from error
+    if bytes(mapped[:9]) != b"SIMPLE  =":
+        raise NotFitsError(path, "is not a FITS file", "fetch it again")
+    return list(_extensions(path, mapped))
+
+
+def read_header(path: Path) -> Cards:
+    """Return the primary header of a file.
+
+    Raises
+    ------
+    BadFileError
+        As `read_fits`.
+    """
+    return read_fits(path)[0].header
+
+
+def _extensions(path: Path, mapped: memoryview) -> Iterator[Extension]:
+    at = 0
+    while at < len(mapped) and bytes(mapped[at : at + 8]) in (b"SIMPLE  ", b"XTENSION"):
+        end = _end_of_header(path, mapped, at)
+        header = Cards(bytes(mapped[at:end]).decode("latin-1"))
+        at += -(-(end + 80 - at) // _BLOCK) * _BLOCK
+        size = _size(path, header)
+        if at + size > len(mapped):
+            raise TruncatedFileError(path, "ends before its data do", "fetch it again")
+        yield Extension(path, header, mapped[at : at + size])
+        at += -(-size // _BLOCK) * _BLOCK
+
+
+def _end_of_header(path: Path, mapped: memoryview, at: int) -> int:
+    """Return where the card END is."""
+    for block in range(at, min(at + _LONGEST * _BLOCK, len(mapped)), _BLOCK):
+        text = bytes(mapped[block : block + _BLOCK])
+        found = text.find(_END)
+        while found >= 0 and found % 80:
+            found = text.find(_END, found + 1)
+        if found >= 0:
+            return block + found
+    raise TruncatedFileError(path, "has a header without END", "fetch it again")
+
+
+def _shape(header: Cards) -> tuple[int, ...]:
+    return tuple(int(header[f"NAXIS{i}"]) for i in range(int(header["NAXIS"]), 0, -1))
+
+
+def _size(path: Path, header: Cards) -> int:
+    """Return the number of bytes of a header's data."""
+    try:
+        shape, width = _shape(header), np.dtype(_KINDS[int(header["BITPIX"])]).itemsize
+        size = prod(shape) + int(header.get("PCOUNT") or 0) if shape else 0
+        size *= width * int(header.get("GCOUNT") or 1)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadFileError(path, f"has a header that cannot be understood ({error})", "fetch it again") from error
+    if size < 0:
+        raise BadFileError(path, "has a header with a negative size", "fetch it again")
+    return size
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pixels to be written, and how: a big-endian kind."""
+
+    values: NDArray[Any]
+    kind: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the data, padding included."""
+        return -(-self.values.size * np.dtype(self.kind).itemsize // _BLOCK) * _BLOCK
+
+    def stored(self) -> bytes | memoryview:
+        """Return the bytes, but for the padding."""
+        return np.ascontiguousarray(self.values, self.kind).data.cast("B")
+
+
+Piece = bytes | Pixels
+
+
+def write_pieces(path: Path, pieces: Sequence[Piece]) -> None:
+    """Write headers (their bytes) and pixels one after the other, in threads."""
+    sizes = [piece.size if isinstance(piece, Pixels) else len(piece) for piece in pieces]
+    places = np.cumsum([0, *sizes]).tolist()
+    with path.open("wb") as file:
+        file.truncate(places[-1])
+
+        def write(place: int, piece: Piece) -> None:
+            data = memoryview(piece.stored() if isinstance(piece, Pixels) else piece)
+            while data:  # a call may write less than it is given
+                written = os.pwrite(file.fileno(), data, place)
+                place, data = place + written, data[written:]
+
+        in_threads(lambda item: write(*item), zip(places, pieces, strict=False))
