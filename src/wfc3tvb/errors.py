@@ -181,11 +181,11 @@ class CalibrationError(TvbError):
 
 
 class DrizzleError(TvbError):
-    """updatewcs or AstroDrizzle failed; `log` holds the end of what it printed."""
+    """updatewcs or AstroDrizzle failed; `log` is the end of what it printed, `killed` whether a signal ended it."""
 
-    def __init__(self, product: str, problem: str, log: str = "") -> None:
-        super().__init__(product, problem, log)
-        self.product, self.problem, self.log = product, problem, log
+    def __init__(self, product: str, problem: str, log: str = "", killed: bool = False) -> None:
+        super().__init__(product, problem, log, killed)
+        self.product, self.problem, self.log, self.killed = product, problem, log, killed
 
     def __str__(self) -> str:
         return f"{self.product}: {self.problem}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from astropy.io import fits
 
 from wfc3tvb.errors import BadArgumentError, DrizzleError
 from wfc3tvb.io import drizzle_child
-from wfc3tvb.io.drizzle import DrizzleProcess, DrizzleSettings, drizzle, parameters_for, read_parameters
+from wfc3tvb.io.drizzle import DrizzleProcess, DrizzleSettings, drizzle
+from wfc3tvb.io.drizzle_pars import parameters_for, read_parameters
 
 
 def flts(folder: Path, n: int, size: int = 16) -> list[Path]:
@@ -39,7 +41,7 @@ def test_the_users_parameters_win(tmp_path: Path) -> None:
 
 
 def test_a_large_association_is_drizzled_out_of_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.io.drizzle.IN_MEMORY_LIMIT", 1000)
+    monkeypatch.setattr("wfc3tvb.io.drizzle_pars.IN_MEMORY_LIMIT", 1000)
     assert not parameters_for(flts(tmp_path, 3), {})["in_memory"]
 
 
@@ -51,30 +53,68 @@ def test_bad_parameter_files_are_refused(tmp_path: Path, text: str) -> None:
         read_parameters(path)
 
 
-def test_a_failed_child_says_why_and_leaves_its_log(tmp_path: Path) -> None:
+def test_a_failed_child_says_why_and_leaves_its_log(tmp_path: Path, process: DrizzleProcess) -> None:
     paths = flts(tmp_path, 2)
     with pytest.raises(DrizzleError) as caught:
-        drizzle(paths, "ibohbf040", tmp_path, iref=tmp_path)
+        drizzle(process, paths, "ibohbf040", iref=tmp_path)
     assert "failed" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.log
     assert (tmp_path / "drizzle.log").read_text()
 
 
-def test_a_child_that_hangs_is_stopped(tmp_path: Path) -> None:
+def test_a_child_that_hangs_is_stopped(tmp_path: Path, process: DrizzleProcess) -> None:
     with pytest.raises(DrizzleError, match=r"not done after 0\.01 s"):
-        drizzle(flts(tmp_path, 1), None, tmp_path, iref=tmp_path, settings=DrizzleSettings(timeout=0.01))
+        drizzle(process, flts(tmp_path, 1), None, iref=tmp_path, settings=DrizzleSettings(timeout=0.01))
 
 
-def test_inverse_variance_maps_are_paired_with_the_exposures(tmp_path: Path) -> None:
+def test_inverse_variance_maps_are_paired_with_the_exposures(tmp_path: Path, process: DrizzleProcess) -> None:
     paths = flts(tmp_path, 2)
     with pytest.raises(DrizzleError):
-        drizzle(paths, "ibohbf040", tmp_path, iref=tmp_path, weights=[4.0, 1.0])
+        drizzle(process, paths, "ibohbf040", iref=tmp_path, weights=[4.0, 1.0])
     job = json.loads((tmp_path / "drizzle.json").read_text())
     assert job["inputs"] == "@inputs.lis"
     assert job["parameters"]["final_wht_type"] == "IVM"
     first = (tmp_path / "inputs.lis").read_text().split()[1]
     assert fits.getdata(tmp_path / first, 1).mean() == 4.0
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[DrizzleProcess]:
+    with DrizzleProcess() as started:
+        yield started
+
+
+def test_a_process_that_failed_is_followed_by_another(tmp_path: Path, process: DrizzleProcess) -> None:
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with pytest.raises(DrizzleError, match="updatewcs or AstroDrizzle failed") as caught:
+            drizzle(process, flts(folder, 1), None, iref=tmp_path)
+        assert not caught.value.killed
+        assert "Traceback" in (folder / "drizzle.log").read_text()
+
+
+def test_a_killed_process_is_known_as_killed(tmp_path: Path) -> None:
+    with DrizzleProcess() as process:
+        assert process._process is not None
+        process._process.kill()
+        process._process.wait()
+        process.start = lambda: None  # type: ignore[method-assign]
+        with pytest.raises(DrizzleError, match="killed by signal 9") as caught:
+            drizzle(process, flts(tmp_path, 1), None, iref=tmp_path)
+        assert caught.value.killed
+
+
+def test_a_process_without_a_job_ends_with_its_block() -> None:
+    with DrizzleProcess() as process:
+        child = process._process
+        assert child is not None
+        assert child.poll() is None
+    assert child.poll() is not None
+
+
+# --- the astrometry service ----------------------------------------------------------------------------------------
 
 
 def test_an_astrometry_service_that_is_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +123,39 @@ def test_an_astrometry_service_that_is_away_is_given_up(monkeypatch: pytest.Monk
     assert not drizzle_child.astrometry_answers()
 
 
-def test_a_process_without_a_job_ends_with_its_block(tmp_path: Path) -> None:
-    with DrizzleProcess(tmp_path, iref=tmp_path) as process:
-        assert process._process.poll() is None
-    assert process._process.poll() is not None
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (("IDC_w3m18525i-FIT_REL_GAIAeDR3", "IDC_w3m18525i-GSC240"), ""),
+        (("IDC_w3m18525i-GSC240", "IDC_w3m18525i"), "the astrometry service gave no solution for ibohbf01q"),
+    ],
+)
+def test_all_exposures_have_the_services_solution_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: tuple[str, str], problem: str
+) -> None:
+    paths, asked = flts(tmp_path, 2), []
+
+    def update(files: Sequence[str], *, use_db: bool) -> None:
+        asked.append(use_db)
+        for path, name in zip(files, names, strict=True):
+            for keyword, value in (("CTYPE1", "RA---TAN-SIP"), ("WCSNAME", name if use_db else "IDC_w3m18525i")):
+                fits.setval(path, keyword, value=value, extname="SCI")
+
+    monkeypatch.setattr(drizzle_child, "_update", update)
+    monkeypatch.setattr(drizzle_child, "astrometry_answers", lambda: True)
+    assert drizzle_child.align([str(path) for path in paths], use_db=True) == problem
+    assert asked == ([True, False] if problem else [True])
+    assert fits.getval(paths[0], "WCSNAME", extname="SCI") == (names[0] if not problem else "IDC_w3m18525i")
+
+
+def test_a_service_that_breaks_off_is_said_and_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path,) = flts(tmp_path, 1)
+
+    def update(files: Sequence[str], *, use_db: bool) -> None:
+        if use_db:
+            raise ConnectionError("reset by peer")
+        fits.setval(path, "CTYPE1", value="RA---TAN-SIP", extname="SCI")
+
+    monkeypatch.setattr(drizzle_child, "_update", update)
+    monkeypatch.setattr(drizzle_child, "astrometry_answers", lambda: True)
+    assert drizzle_child.align([str(path)], use_db=True) == "the astrometry service broke off (ConnectionError)"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from wfc3tvb.science import compare
-from wfc3tvb.science.compare import FluxRatio, SkyStatistics
+from wfc3tvb.science.compare import SkyStatistics
+from wfc3tvb.science.verdict import FluxRatio, Verdict, verdict
 
 
 def sky(level: float, noise: float, *, shape: tuple[int, int] = (300, 300), seed: int = 1) -> np.ndarray:
@@ -87,9 +88,9 @@ SAME = FluxRatio(0.999, 0.003, 40, 0.01)
 
 def judge(
     before: tuple[float, float], after: tuple[float, float], flux: FluxRatio | None = SAME, true: float | None = 1.0
-) -> compare.Verdict:
+) -> Verdict:
     pair = [statistics(sky(level, noise)) for level, noise in (before, after)]
-    return compare.verdict(*pair, true_levels=(true, true), level_err=0.005, flux=flux)
+    return verdict(*pair, true_levels=(true, true), level_err=0.005, flux=flux)
 
 
 def test_less_noise_at_the_true_level_is_accepted() -> None:

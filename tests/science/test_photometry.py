@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wfc3tvb.science.photometry import find_stars, flux_ratio
+from wfc3tvb.science.photometry import find_stars, flux_ratio, offset
 
 NOISE, LEVEL, SIZE = 0.03, 0.8, 300
 
@@ -63,11 +63,65 @@ def test_a_star_with_an_unusable_pixel_is_left_out() -> None:
     assert less.n_stars == whole.n_stars - 1
 
 
-def test_a_known_fault_of_the_level_is_part_of_the_error() -> None:
-    image, places = field()
-    found = flux_ratio(image, image, (GOOD, GOOD), (places, places), NOISE, level_fault=0.4)
+def test_a_wrong_level_around_stars_is_no_change_of_flux() -> None:
+    """Where the sky broke by 0.4 e-/s, brighter pixels kept their level: up to 28 x 0.4 e-/s of a flux are false."""
+    after, places = field()
+    before, fault = after.copy(), 0.4
+    yy, xx = np.indices(before.shape)
+    for i, (x, y) in enumerate(places):
+        before[np.hypot(xx - x, yy - y) < 1.0 + 2.0 * (i % 5) / 4] += fault
+    blind = flux_ratio(before, after, (GOOD, GOOD), (places, places), NOISE)
+    found = flux_ratio(before, after, (GOOD, GOOD), (places, places), NOISE, level_fault=fault)
+    assert blind is not None
     assert found is not None
-    assert 0.02 < found.error < 0.1
+    assert blind.ratio < 1 - 3 * blind.error
+    assert found.ratio == pytest.approx(1.0, abs=3 * found.error)
+    assert found.error < 0.05
+
+
+def test_stars_hit_by_cosmic_rays_still_count() -> None:
+    """Three of four stars have a hit pixel outside their middle; what stays is the same pixels in both images."""
+    before, places = field()
+    after, hit = before.copy(), np.zeros(GOOD.shape, bool)
+    for i, (x, y) in enumerate(np.round(places).astype(int)):
+        if i % 4:
+            hit[y + 2, x + i % 2] = True
+    after[hit] += 50
+    whole = flux_ratio(before, after, (GOOD, GOOD & ~hit), (places, places), NOISE)
+    found = flux_ratio(before, after, (GOOD, GOOD & ~hit), (places, places), NOISE, same_pixels=True)
+    assert whole is not None
+    assert found is not None
+    assert whole.n_stars < 20 < 40 < found.n_stars
+    assert found.ratio == pytest.approx(1.0, abs=1e-6)
+    assert "with hit pixels left out" in found.words()
+    assert found.min_snr == 100
+
+
+def test_stars_that_are_hit_in_the_middle_do_not_count() -> None:
+    image, places = field()
+    hit = np.zeros(GOOD.shape, bool)
+    x, y = np.round(places[0]).astype(int)
+    hit[y, x] = True
+    found = flux_ratio(image, image, (GOOD, ~hit), (places, places), NOISE, same_pixels=True)
+    assert found is not None
+    assert found.n_stars == len(places) - 1
+
+
+def test_an_unseen_cosmic_ray_on_every_third_star_does_not_move_the_median() -> None:
+    before, places = field()
+    after = before.copy()
+    for x, y in np.round(places[::3]).astype(int):
+        after[y + 1, x + 1] += 4.0
+    found = flux_ratio(before, after, (GOOD, GOOD), (places, places), NOISE, same_pixels=True)
+    assert found is not None
+    assert found.ratio == pytest.approx(1.0, abs=0.005)
+
+
+def test_two_alignments_of_a_field_are_brought_together() -> None:
+    _, places = field()
+    moved = places + np.array([4.2, -1.7])
+    assert offset(moved[3:], places[:-2]) == pytest.approx([4.2, -1.7])
+    assert offset(moved[:3], places).tolist() == [0.0, 0.0]
 
 
 def test_few_stars_say_nothing() -> None:

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import select
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
-from wfc3tvb.errors import BadArgumentError, DrizzleError
+from wfc3tvb.errors import DrizzleError
+from wfc3tvb.io.drizzle_child import LOG
+from wfc3tvb.io.drizzle_pars import GOOD_BITS, parameters_for
 
-#: What always holds. One process gives the same pixels as drizzlepac's default pool in half the time; bit 4096 of an
-#: earlier run's rejection is cleared; the input's own headers and DQ are updated, not copies of them.
-_ALWAYS: dict[str, Any] = {
-    "num_cores": 1, "resetbits": 4096, "preserve": False, "clean": True, "build": True, "updatewcs": False,
-}  # fmt: skip
-#: Cosmic-ray rejection, whatever the MDRIZTAB says: `omit` leaves the cosmic rays in.
-_REJECT: dict[str, Any] = {"driz_separate": True, "median": True, "blot": True, "driz_cr": True, "driz_cr_corr": False}
-#: Memory that drizzling in memory may take [byte], and what a pixel of one exposure then takes [byte]
-#: (measured: 482 MB for six full frames, 310 MB of it the libraries).
-IN_MEMORY_LIMIT = 2 * 2**30
-_BYTES_PER_PIXEL = 28
 #: Lines of the log that an error carries.
 _EXCERPT = 15
+#: Seconds that a process is given to end by itself, and one that is about to after a failure.
+_GRACE, _FAREWELL = 0.5, 30.0
 
 
 @dataclass(frozen=True)
@@ -79,89 +77,101 @@ class Drizzled:
 
 
 class DrizzleProcess:
-    """A child process that loads its libraries and then waits for one job; a context manager.
+    """A child process that loads its libraries once and does jobs one after another; a context manager.
 
-    Parameters
-    ----------
-    folder : Path
-        Where it works, and nobody else; made if it is not there.
-    iref : Path
-        Folder of the reference files (IDCTAB, MDRIZTAB).
-    use_db : bool
-        Whether it may ask the astrometry service.
+    One that failed or was stopped is not used again: the next job starts another.
     """
 
-    def __init__(self, folder: Path, *, iref: Path, use_db: bool = False) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.log = folder, folder / "drizzle.log"
-        with self.log.open("wb") as out:
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None  # what it says before its first job: why the libraries do not load
+
+    def start(self) -> None:
+        """Start the process, where it does not run, so that it loads its libraries while others work."""
+        if self._process is None or self._process.poll() is not None:
+            self.stop()
+            self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "wfc3tvb.io.drizzle_child"], cwd=folder, env=_environment(iref, use_db=use_db),
-                stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
+                [sys.executable, "-m", "wfc3tvb.io.drizzle_child"], env=_environment(),
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
             )  # fmt: skip
 
-    def run(self, job: Mapping[str, Any], name: str, timeout: float) -> dict[str, Any]:
-        """Do a job and return the answer.
+    def run(self, job: Mapping[str, Any], folder: Path, name: str, timeout: float) -> dict[str, Any]:
+        """Do a job in a folder of its own, and return the answer; the log is left there.
 
         Raises
         ------
         DrizzleError
             If it failed, was killed, or took longer than `timeout` [s].
         """
-        path = self.folder / "drizzle.json"
+        path, log = folder.absolute() / "drizzle.json", folder / LOG
         path.write_text(json.dumps(job, indent=1))
         answer = path.with_suffix(".answer")
-        answer.unlink(missing_ok=True)
-        try:
-            self._process.communicate(f"{path.name}\n".encode(), timeout=timeout)
-        except subprocess.TimeoutExpired as error:
-            raise DrizzleError(name, f"not done after {timeout:g} s", _excerpt(self.log)) from error
-        status = self._process.returncode
-        if status or not answer.exists():
-            problem = f"killed by signal {-status}" if status < 0 else _last_line(self.log)
-            raise DrizzleError(name, f"updatewcs or AstroDrizzle failed: {problem}", _excerpt(self.log))
+        for old in (answer, log):
+            old.unlink(missing_ok=True)
+        self.start()
+        if not self._ask(path, timeout):
+            self.stop()
+            raise DrizzleError(name, f"not done after {timeout:g} s", _excerpt(log))
+        if not answer.exists():
+            if not log.exists() and self._said is not None:
+                self._said.seek(0)
+                log.write_bytes(self._said.read())
+            status = self.stop(grace=_FAREWELL)
+            problem = f"killed by signal {-status}" if status < 0 else _last_line(log)
+            raise DrizzleError(name, f"updatewcs or AstroDrizzle failed: {problem}", _excerpt(log), killed=status < 0)
         return dict(json.loads(answer.read_text()))
 
+    def _ask(self, path: Path, timeout: float) -> bool:
+        """Send the name of a job and wait; False if it is not done in time. A process that ends is done, too."""
+        assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{path}\n".encode())
+            self._process.stdin.flush()
+        ready, _, _ = select.select([self._process.stdout], [], [], timeout)
+        if ready:
+            self._process.stdout.readline()
+        return bool(ready)
+
+    def stop(self, grace: float = _GRACE) -> int:
+        """End the process, after the seconds in which it may end by itself, and return its status."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        for pipe in (process.stdin, process.stdout, self._said):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        try:
+            return process.wait(timeout=grace)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
     def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
-        elif self._process.stdin:
-            self._process.stdin.close()
+        self.stop()
+
+
+@cache
+def warm_process() -> DrizzleProcess:
+    """Return the one that this process keeps for all its jobs; it ends with this process, or when stopped."""
+    process = DrizzleProcess()
+    atexit.register(process.stop)
+    return process
 
 
 def drizzle(
-    flts: Sequence[Path],
-    product: str | None,
-    folder: Path,
-    *,
-    iref: Path,
-    settings: DrizzleSettings | None = None,
-    weights: Sequence[float] | None = None,
-) -> Drizzled:
-    """Align calibrated exposures and combine them, in a process started for it; see `drizzle_in`.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the exposures are and the child works; nobody else may.
-    iref : Path
-        Folder of the reference files (IDCTAB, MDRIZTAB).
-    """
-    with DrizzleProcess(folder, iref=iref, use_db=settings is not None and settings.use_db) as process:
-        return drizzle_in(process, flts, product, settings=settings, weights=weights)
-
-
-def drizzle_in(
     process: DrizzleProcess,
     flts: Sequence[Path],
     product: str | None,
     *,
+    iref: Path,
     settings: DrizzleSettings | None = None,
     weights: Sequence[float] | None = None,
 ) -> Drizzled:
@@ -170,11 +180,13 @@ def drizzle_in(
     Parameters
     ----------
     process : DrizzleProcess
-        What does it; it does one job.
+        What does it.
     flts : sequence of Path
-        FLT files in the process's folder; their headers and DQ are updated in place.
+        FLT files in one folder, where nobody else works; their headers and DQ are updated in place.
     product : str or None
         Name of the association: the product is ``<product>_drz.fits`` in the folder. None aligns only.
+    iref : Path
+        Folder of the reference files (IDCTAB, MDRIZTAB).
     settings : DrizzleSettings, optional
         How.
     weights : sequence of float, optional
@@ -186,66 +198,33 @@ def drizzle_in(
         If the child failed, or made no product; it carries the end of the log. The exposures may be changed.
     """
     settings = settings or DrizzleSettings()
-    names, folder = [path.name for path in flts], process.folder
+    names, folder = [path.name for path in flts], flts[0].parent
     parameters = parameters_for(flts, settings.parameters, weighted=weights is not None) if product else {}
     inputs: list[str] | str = names if weights is None else _weighted_inputs(flts, weights, folder)
-    job = {"files": names, "inputs": inputs, "product": product, "parameters": parameters, "use_db": settings.use_db}
+    job = {
+        "files": names, "inputs": inputs, "product": product, "parameters": parameters, "use_db": settings.use_db,
+        "iref": f"{iref.absolute()}{os.sep}", "good_bits": GOOD_BITS,
+    }  # fmt: skip
     name = product or names[0]
     began = time.monotonic()
-    answer = process.run(job, name, settings.timeout)
+    answer = process.run(job, folder, name, settings.timeout)
     path = folder / f"{product}_drz.fits" if product else None
     if path is not None and not path.exists():
-        raise DrizzleError(name, "AstroDrizzle made no product", _excerpt(process.log))
+        raise DrizzleError(name, "AstroDrizzle made no product", _excerpt(folder / LOG))
     return Drizzled(
         path=path,
-        log=process.log,
+        log=folder / LOG,
         parameters=parameters,
         versions=answer["versions"],
-        warnings=_warnings(len(names), product, settings, answer),
+        warnings=_warnings(len(names), product, answer),
         wall_s=time.monotonic() - began,
         peak_rss_mb=answer["peak_rss_mb"],
     )
 
 
-def parameters_for(flts: Sequence[Path], given: Mapping[str, Any], *, weighted: bool = False) -> dict[str, Any]:
-    """Return the AstroDrizzle parameters that override the MDRIZTAB's for these exposures."""
-    parameters = _ALWAYS | {"in_memory": _fits_memory(flts)}
-    if len(flts) > 1:
-        parameters |= _REJECT
-    if weighted:
-        parameters |= {"final_wht_type": "IVM"}
-    return parameters | dict(given)
-
-
-def read_parameters(path: Path) -> dict[str, Any]:
-    """Read AstroDrizzle parameters from a JSON file.
-
-    Raises
-    ------
-    BadArgumentError
-        If it is not a JSON object, or sets what this package decides (input, output, mdriztab).
-    """
-    try:
-        parameters = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise BadArgumentError(f"--drizzle-pars {path}: not a JSON file that can be read ({error})") from error
-    if not isinstance(parameters, dict):
-        raise BadArgumentError(f'--drizzle-pars {path}: write an object, e.g. {{"final_pixfrac": 0.8}}')
-    if taken := {"input", "output", "mdriztab", "updatewcs"} & set(parameters):
-        raise BadArgumentError(f"--drizzle-pars {path}: {', '.join(sorted(taken))} cannot be set here")
-    return parameters
-
-
-def _fits_memory(flts: Sequence[Path]) -> bool:
-    """Say whether the exposures can be drizzled in memory; a full frame's FLT has 12 to 16 bytes a pixel."""
-    pixels = sum(path.stat().st_size for path in flts) / 12
-    return pixels * _BYTES_PER_PIXEL < IN_MEMORY_LIMIT
-
-
-def _environment(iref: Path, *, use_db: bool) -> dict[str, str]:
-    """Return the child's environment: `iref` ends with a slash, no window, no connection unless wanted."""
-    own = {"iref": f"{iref.absolute()}{os.sep}", "MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore"}
-    return os.environ | own | {"ASTROMETRY_STEP_CONTROL": "ON" if use_db else "OFF", "OMP_NUM_THREADS": "1"}
+def _environment() -> dict[str, str]:
+    """Return the child's environment: no window, one thread."""
+    return os.environ | {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
 
 
 def _weighted_inputs(flts: Sequence[Path], weights: Sequence[float], folder: Path) -> str:
@@ -268,10 +247,10 @@ def _weighted_inputs(flts: Sequence[Path], weights: Sequence[float], folder: Pat
     return "@inputs.lis"
 
 
-def _warnings(n: int, product: str | None, settings: DrizzleSettings, answer: Mapping[str, Any]) -> tuple[str, ...]:
+def _warnings(n: int, product: str | None, answer: Mapping[str, Any]) -> tuple[str, ...]:
     said = []
-    if settings.use_db and not answer["used_db"]:
-        said.append("the astrometry service does not answer; the pointing's own solution is used")
+    if answer["astrometry"]:
+        said.append(f"{answer['astrometry']}; the pointing's own solution is used")
     if product and n < 3:
         said.append(f"{n} exposure{'s' * (n > 1)}: cosmic rays are rejected badly or not at all")
     return tuple(said)

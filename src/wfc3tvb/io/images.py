@@ -37,6 +37,8 @@ class Picture:
         Pixels that can be used.
     rejected : ndarray of bool, shape (ny, nx)
         Pixels in which AstroDrizzle found a cosmic ray (FLT); else False.
+    saturated : ndarray of bool, shape (ny, nx)
+        Saturated pixels (FLT); else False.
     unstable : float or None
         Fraction of the pixels with bit 32; None for a drizzled image.
     header : fits.Header
@@ -48,6 +50,7 @@ class Picture:
     image: NDArray[np.float32]
     good: NDArray[np.bool_]
     rejected: NDArray[np.bool_]
+    saturated: NDArray[np.bool_]
     unstable: float | None
     header: fits.Header
     wcs: WCS
@@ -91,6 +94,7 @@ def read_flt(path: Path) -> Picture:
             image=image,
             good=((dq & BAD) == 0) & np.isfinite(image),
             rejected=(dq & DRIZZLE_CR) != 0,
+            saturated=(dq & int(DQ.SATPIXEL)) != 0,
             unstable=float(np.mean((dq & int(DQ.UNSTABLE)) != 0)),
             header=hdus[0].header,
             wcs=WCS(hdus["SCI", 1].header, hdus, fix=False),
@@ -112,6 +116,7 @@ def read_drz(path: Path) -> Picture:
             image=image,
             good=(weight > _FULL_WEIGHT * full) & np.isfinite(image),
             rejected=np.zeros(image.shape, bool),
+            saturated=np.zeros(image.shape, bool),
             unstable=None,
             header=hdus[0].header,
             wcs=WCS(hdus["SCI", 1].header, fix=False),

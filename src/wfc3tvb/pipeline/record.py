@@ -58,9 +58,7 @@ def recorded_run(catalog: Catalog, command: str, arguments: Mapping[str, object]
     try:
         yield run
     finally:
-        catalog.replace(
-            "runs", [row | {"n_done": run.n_done, "n_failed": run.n_failed, "ended_at": mjd_now()}]
-        )
+        catalog.replace("runs", [row | {"n_done": run.n_done, "n_failed": run.n_failed, "ended_at": mjd_now()}])
         catalog.refresh()
 
 
@@ -83,9 +81,7 @@ def record_failures(catalog: Catalog, failures: Sequence[tuple[str, Failure]], r
 def versions() -> dict[str, str]:
     """Return the versions of this package and of what its numbers stand on."""
     names = ("astropy", "numpy", "scipy", "numba", "deltalake", "duckdb", "pyarrow")
-    return {"python": platform.python_version(), "wfc3tvb": __version__} | {
-        name: version(name) for name in names
-    }
+    return {"python": platform.python_version(), "wfc3tvb": __version__} | {name: version(name) for name in names}
 
 
 def mjd_now() -> float:

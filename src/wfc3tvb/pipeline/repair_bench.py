@@ -10,7 +10,7 @@ from pathlib import Path
 from wfc3tvb.io.crds import References
 from wfc3tvb.pipeline.repair_fetch import Fetched
 from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
-from wfc3tvb.pipeline.repair_prove import expected_noise
+from wfc3tvb.pipeline.repair_sky import expected_noise
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import DrizzleError
-from wfc3tvb.io.drizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzle_in, read_parameters
+from wfc3tvb.io.drizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzle
+from wfc3tvb.io.drizzle_child import LOG
+from wfc3tvb.io.drizzle_pars import read_parameters
 from wfc3tvb.io.images import stamp
 from wfc3tvb.pipeline.repair_bench import Bench, move
 from wfc3tvb.pipeline.repair_member import Calibrated
-
-
-def drizzle_process(bench: Bench, name: str = "drizzle") -> DrizzleProcess:
-    """Start the process that drizzles in ``work/<name>``; it loads its libraries while others work."""
-    place = bench.folder / "work" / name
-    shutil.rmtree(place, ignore_errors=True)
-    return DrizzleProcess(place, iref=bench.references.folder, use_db=bench.settings.use_db)
 
 
 def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProcess) -> Drizzled:
@@ -32,27 +29,49 @@ def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProces
     flts = [Path(made[member.rootname].flt) for member in bench.members]
     done = _drizzle(bench, flts, process, bench.weights())
     for path in flts:
-        move(process.folder / path.name, bench.after(path.stem))
+        move(done.log.parent / path.name, bench.after(path.stem))
     if done.path is not None:
         _stamp(bench, done.path)
         move(done.path, bench.after(done.path.stem))
-        _before(bench, done.path.stem)
-    shutil.copyfile(done.log, bench.folder / "drizzle.log")
+        _before(bench, done.path.stem, process)
     return done
 
 
-def _drizzle(bench: Bench, flts: Sequence[Path], process: DrizzleProcess, weights: Sequence[float] | None) -> Drizzled:
-    """Drizzle copies of exposures."""
-    copies = [Path(shutil.copyfile(path, process.folder / path.name)) for path in flts]
+def _drizzle(
+    bench: Bench, flts: Sequence[Path], process: DrizzleProcess, weights: Sequence[float] | None, name: str = "drizzle"
+) -> Drizzled:
+    """Drizzle copies of exposures in ``work/<name>``; once more out of core where the process was killed."""
     own = bench.settings
     parameters = {} if own.drizzle_pars is None else read_parameters(own.drizzle_pars)
-    settings = DrizzleSettings(use_db=own.use_db, parameters=parameters)
     try:
-        return drizzle_in(process, copies, bench.association, settings=settings, weights=weights)
+        return _attempt(bench, flts, process, weights, name, parameters)
     except DrizzleError as error:
-        (bench.folder / "drizzle.log").write_text(error.log)
+        if error.killed and parameters.get("in_memory", True):
+            done = _attempt(bench, flts, process, weights, name, parameters | {"in_memory": False})
+            return replace(done, warnings=(*done.warnings, "drizzled out of core after the process was killed"))
         end = " | ".join(line.strip() for line in error.log.splitlines()[-3:])
         raise DrizzleError(error.product, f"{error.problem} [{end}]", error.log) from error
+
+
+def _attempt(
+    bench: Bench,
+    flts: Sequence[Path],
+    process: DrizzleProcess,
+    weights: Sequence[float] | None,
+    name: str,
+    parameters: Mapping[str, Any],
+) -> Drizzled:
+    folder = bench.folder / "work" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    copies = [Path(shutil.copyfile(path, folder / path.name)) for path in flts]
+    settings = DrizzleSettings(use_db=bench.settings.use_db, parameters=parameters)
+    iref = bench.references.folder
+    try:
+        return drizzle(process, copies, bench.association, iref=iref, settings=settings, weights=weights)
+    finally:
+        if (folder / LOG).exists():
+            shutil.copyfile(folder / LOG, bench.folder / f"{name}.log")
 
 
 def _stamp(bench: Bench, path: Path) -> None:
@@ -67,13 +86,12 @@ def _stamp(bench: Bench, path: Path) -> None:
     stamp(path, cards, f"wfc3tvb {__version__}: drizzled from repaired exposures")
 
 
-def _before(bench: Bench, name: str) -> None:
+def _before(bench: Bench, name: str, process: DrizzleProcess) -> None:
     """Drizzle the FLTs from before where the archive has no drizzled image to compare with."""
     if bench.before(name).exists():
         return
     flts = [bench.before(f"{member.rootname}_flt") for member in bench.members]
-    with drizzle_process(bench, "before") as process:
-        done = _drizzle(bench, flts, process, None)
+    done = _drizzle(bench, flts, process, None, "before")
     if done.path is not None:
         move(done.path, bench.before(name))
         bench.note_made_here(f"{name}.fits")

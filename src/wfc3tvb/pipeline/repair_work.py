@@ -15,22 +15,15 @@ from numpy.typing import NDArray
 
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.crds import References
-from wfc3tvb.io.drizzle import Drizzled
+from wfc3tvb.io.drizzle import Drizzled, warm_process
 from wfc3tvb.io.images import header_of
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_bench import Bench, Ready
-from wfc3tvb.pipeline.repair_drizzle import combine, drizzle_process
+from wfc3tvb.pipeline.repair_drizzle import combine
 from wfc3tvb.pipeline.repair_member import Calibrated, CalibrateMember
 from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
-from wfc3tvb.pipeline.repair_prove import (
-    Proof,
-    expected_noise,
-    product_row,
-    prove_drizzled,
-    prove_exposure,
-    stars_of,
-    write_numbers,
-)
+from wfc3tvb.pipeline.repair_prove import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
+from wfc3tvb.pipeline.repair_sky import Skies, expected_noise, exposure_skies
 from wfc3tvb.science import expected
 
 
@@ -52,12 +45,17 @@ class RepairDataset:
         """
         began = time.monotonic()
         bench = Bench(ready, self.settings, self.run_id)
-        with drizzle_process(bench) as process:
-            made = calibrate_all(bench, self.threads)
+        process = warm_process()
+        process.start()
+        made = calibrate_all(bench, self.threads)
+        with ThreadPoolExecutor(1) as pool:
+            skies = {member.rootname: pool.submit(_skies, bench, member, made) for member in bench.members}
             with stage("drizzle"):
                 drizzled = combine(bench, made, process)
+            with stage("compare"):
+                measured = {rootname: each.result() for rootname, each in skies.items()}
         with stage("compare"):
-            rows = prove_all(bench, made, drizzled)
+            rows = prove_all(bench, made, measured, drizzled)
         finish(bench, rows)
         return _share_time(rows, time.monotonic() - began)
 
@@ -128,19 +126,27 @@ def _archives_own(
 # --- prove ---------------------------------------------------------------------------------------------------------
 
 
-def prove_all(bench: Bench, made: Mapping[str, Calibrated], drizzled: Drizzled) -> list[Row]:
+def _skies(bench: Bench, member: Member, made: Mapping[str, Calibrated]) -> Skies:
+    """Measure the skies of an exposure before and after."""
+    name = f"{member.rootname}_flt"
+    return exposure_skies(member, bench.before(name), Path(made[member.rootname].flt), bench.proof(name, "npz"))
+
+
+def prove_all(
+    bench: Bench, made: Mapping[str, Calibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+) -> list[Row]:
     """Return the rows of `reprocessed`, the drizzled image's last."""
-    stars = stars_of(bench.after(f"{bench.association}_drz")) if drizzled.path else None
-    rows, faults = [], []
+    stars, last = None, []
+    if drizzled.path is not None:
+        row, stars = _drizzled_row(bench, made, skies, drizzled)
+        last = [row]
+    rows = []
     for member in bench.members:
         name = f"{member.rootname}_flt"
-        proof = prove_exposure(member, bench.before(name), bench.after(name), stars, bench.proof(name, "npz"))
+        proof = prove_exposure(member, skies[member.rootname], bench.before(name), bench.after(name), stars)
         write_numbers(bench.proof(name, "json"), proof)
         rows.append(_exposure_row(bench, member, made[member.rootname], proof, drizzled))
-        faults.append(0.0 if member.sky_mean is None else abs(proof.before.level - member.sky_mean))
-    if stars is not None:
-        rows.append(_drizzled_row(bench, made, drizzled, stars, float(np.mean(faults))))
-    return rows
+    return rows + last
 
 
 def _exposure_row(bench: Bench, member: Member, made: Calibrated, proof: Proof, drizzled: Drizzled) -> Row:
@@ -159,12 +165,15 @@ def _exposure_row(bench: Bench, member: Member, made: Calibrated, proof: Proof, 
 
 
 def _drizzled_row(
-    bench: Bench, made: Mapping[str, Calibrated], drizzled: Drizzled, stars: NDArray[np.float64], fault: float
-) -> Row:
-    name, noise = f"{bench.association}_drz", _expected_drizzled(bench, made)
-    proof = prove_drizzled(
-        bench.before(name), bench.after(name), noise, bench.proof(name, "npz"),
-        method=bench.method, stars=stars, fault=fault,
+    bench: Bench, made: Mapping[str, Calibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+) -> tuple[Row, NDArray[np.float64]]:
+    """Return the row of the drizzled image, and the sky positions of its stars."""
+    name, noise = f"{bench.association}_drz", _expected_drizzled(bench, made, weights=bench.weights())
+    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in bench.members]
+    fault = float(np.mean([0.0 if true is None else abs(level - true) for level, true in levels]))
+    proof, stars = prove_drizzled(
+        bench.before(name), bench.after(name), noise, bench.proof(name, "npz"), method=bench.method, fault=fault,
+        flts=[bench.after(f"{member.rootname}_flt") for member in bench.members],
     )  # fmt: skip
     write_numbers(bench.proof(name, "json"), proof)
     own = {
@@ -172,8 +181,8 @@ def _drizzled_row(
         "references": bench.references.as_json(), "peak_rss_mb": max(drizzled.peak_rss_mb, _peak_mb()),
     }  # fmt: skip
     first = next(iter(made.values()))
-    provenance = _provenance(bench, bench.method, _drizzled_reason(bench, drizzled), first, name)
-    return product_row(str(bench.association), "drz", bench.after(name), proof, provenance | own)
+    provenance = _provenance(bench, bench.method, _drizzled_reason(bench, made, drizzled), first, name)
+    return product_row(str(bench.association), "drz", bench.after(name), proof, provenance | own), stars
 
 
 def _provenance(bench: Bench, method: str, reason: str, made: Calibrated, name: str) -> Row:
@@ -189,20 +198,27 @@ def _provenance(bench: Bench, method: str, reason: str, made: Calibrated, name: 
     }
 
 
-def _drizzled_reason(bench: Bench, drizzled: Drizzled) -> str:
+def _drizzled_reason(bench: Bench, made: Mapping[str, Calibrated], drizzled: Drizzled) -> str:
     n_repaired = sum(member.repaired for member in bench.members)
     names = {member.rootname for member in bench.members}
-    notes = [note for note in bench.ready.fetched.notes if note[:9] not in names]
-    return "; ".join([f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings, *notes])
+    said = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
+    said += [note for note in bench.ready.fetched.notes if note[:9] not in names]
+    weighted, by_time = (_expected_drizzled(bench, made, weights=each) for each in (bench.weights(), None))
+    if bench.weights() is not None and weighted and by_time:
+        said.append(f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time")
+    elif bench.settings.weight == "ivm":
+        said.append("weighted by time: for ivm each of two or more exposures must be measured")
+    return "; ".join(said)
 
 
-def _expected_drizzled(bench: Bench, made: Mapping[str, Calibrated]) -> float | None:
+def _expected_drizzled(
+    bench: Bench, made: Mapping[str, Calibrated], *, weights: Sequence[float] | None
+) -> float | None:
     """Return the noise that photons and reads leave in the drizzled image; None where one is not measured."""
     noises = [expected_noise(member) for member in bench.members]
     if None in noises:
         return None
     exptimes = np.array([made[member.rootname].exptime for member in bench.members])
-    weights = bench.weights()
     return expected.drizzled(np.array(noises, float), exptimes, weights=None if weights is None else np.array(weights))
 
 

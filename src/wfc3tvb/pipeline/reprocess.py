@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,8 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.io import calwf3
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.crds import References, best_references, header_references, operational_context
-from wfc3tvb.io.drizzle import read_parameters
+from wfc3tvb.io.drizzle import warm_process
+from wfc3tvb.io.drizzle_pars import read_parameters
 from wfc3tvb.pipeline import parallel
 from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
 from wfc3tvb.pipeline.record import Run, record_failures, recorded_run
@@ -145,7 +147,8 @@ def reprocess(
     products = products or open_products(settings.source, services)
     _check_disk(chosen, settings.outdir, jobs)
     arguments = {"ids": list(ids), "where": where, "settings": settings.as_json()}
-    with recorded_run(catalog, "reprocess", arguments) as run:
+    here = bool(chosen.due) and jobs == 1 and cluster is None
+    with recorded_run(catalog, "reprocess", arguments) as run, _drizzling(here):
         driver = _Driver(catalog, run, settings, services, jobs, cluster, progress)
         driver.all(chosen.due, products)
     return ReprocessReport(
@@ -274,6 +277,17 @@ class FindReferences:
             return {raw: header_references(raw, Path(iref)) for raw in raws}
         context = self.settings.context or operational_context(self.services)
         return best_references(raws, context=context, services=self.services)
+
+
+@contextmanager
+def _drizzling(here: bool) -> Iterator[None]:
+    """Let the drizzling process of this process load its libraries meanwhile, and end it with the run."""
+    if here:
+        warm_process().start()
+    try:
+        yield
+    finally:
+        warm_process().stop()
 
 
 def _check_disk(chosen: Chosen, outdir: Path, jobs: int) -> None:

@@ -1,4 +1,4 @@
-"""Before and after: what the sky of two images says, and whether the second is the better one."""
+"""What the sky of an image says: level, noise, histogram, gradient."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal, stats
+from scipy import ndimage, signal
 
 Image = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -63,25 +63,6 @@ class SkyStatistics:
         )
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a repair is accepted, why, and the depth it gained [mag]."""
-
-    accepted: bool
-    reason: str
-    depth_gain: float
-
-
-@dataclass(frozen=True)
-class FluxRatio:
-    """Flux of the same stars, after over before: ratio, its error, number of stars, median shift [pixel]."""
-
-    ratio: float
-    error: float
-    n_stars: int
-    shift: float
-
-
 def clip(values: NDArray[np.floating]) -> Floats:
     """Return values within 4 sigma of the median, clipped until nothing changes, sorted.
 
@@ -115,9 +96,9 @@ def source_mask(image: Image, good: Bools) -> Bools:
         Pixels that can be used.
     """
     level = np.median(image[good])
-    filled = np.where(good, image - level, 0.0)
-    weight = ndimage.gaussian_filter(good.astype(np.float64), _SOURCE_SMOOTHING)
-    smooth = ndimage.gaussian_filter(filled, _SOURCE_SMOOTHING) / np.maximum(weight, 0.1)
+    filled = np.where(good, image - level, np.float32(0.0))
+    weight = ndimage.gaussian_filter(good.astype(np.float32), _SOURCE_SMOOTHING)
+    smooth = ndimage.gaussian_filter(filled, _SOURCE_SMOOTHING) / np.maximum(weight, np.float32(0.1))
     # The noise of the smoothed sky, from its lower half: sources are on the upper side.
     below = smooth[good & (smooth < 0)]
     sigma = np.sqrt(np.mean(clip(np.concatenate([below, -below])) ** 2)) if below.size else 0.0
@@ -145,15 +126,19 @@ def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatist
     if np.count_nonzero(sky) < 100:
         raise ValueError("fewer than 100 sky pixels")
     values = clip(image[sky])
-    noise, n = float(values.std(ddof=1)), values.size
-    excess = float(stats.kurtosis(values))
+    n, away = values.size, values - values.mean()
+    squares = away**2
+    variance = float(squares.mean())
+    noise = float(np.sqrt(variance * n / (n - 1)))
+    skewness = float((squares * away).mean() / variance**1.5)
+    excess = float((squares**2).mean() / variance**2 - 3.0)
     return SkyStatistics(
-        level=float(np.median(values)),
+        level=float(values[(n - 1) // 2] + values[n // 2]) / 2,
         level_err=float(np.sqrt(np.pi / 2 / n)) * noise,
         noise=noise,
         # Variance of a standard deviation for any kurtosis (Kendall & Stuart, vol. 1, 10.15).
         noise_err=noise * float(np.sqrt(max(excess + 2.0, 0.1) / (4 * n))),
-        skewness=float(stats.skew(values)),
+        skewness=skewness,
         n_peaks=count_peaks(values, resolution),
         gradient=gradient(image, sky),
         n_pixels=n,
@@ -218,54 +203,3 @@ def correlated_noise(pixfrac: float, scale: float) -> float:
         return 1.0
     ratio = scale / pixfrac
     return ratio * (1 - ratio / 3) if ratio < 1 else 1 - 1 / (3 * ratio)
-
-
-def verdict(
-    before: SkyStatistics,
-    after: SkyStatistics,
-    *,
-    true_levels: tuple[float | None, float | None],
-    level_err: float,
-    flux: FluxRatio | None,
-) -> Verdict:
-    """Judge a repair by the error of a sky pixel: its noise, and how far its level is from the true mean rate.
-
-    When every pixel breaks at the same read the noise looks fine and the level is wrong; so both count.
-
-    Parameters
-    ----------
-    before, after : SkyStatistics
-        Of the same pixels.
-    true_levels : pair of float or None
-        Mean rate of the sky over the time that each image stands for, from the reads [electron/s]; None (a drizzled
-        image with its sky subtracted) leaves the noise to decide.
-    level_err : float
-        Systematic error of a level [electron/s].
-    flux : FluxRatio or None
-        Of stars, after over before; None where there are too few.
-    """
-    (error_before, err_before), (error_after, err_after) = (
-        _pixel_error(sky, true, level_err) for sky, true in zip((before, after), true_levels, strict=True)
-    )
-    gain = 2.5 * float(np.log10(before.noise / after.noise))
-    errors = (error_before - error_after) / float(np.hypot(err_before, err_after))
-    numbers = f"{error_before:.4f} before, {error_after:.4f} after ({errors:+.0f} errors)"
-    words = f"noise and level error of a sky pixel {numbers}"
-    if errors <= 3:
-        return Verdict(False, f"not better: {words}", gain)
-    if flux is None:
-        return Verdict(True, f"{words}; too few stars to compare", gain)
-    stars = f"flux of {flux.n_stars} stars {flux.ratio:.4f} +- {flux.error:.4f} of before"
-    if abs(flux.ratio - 1) > 3 * flux.error:
-        return Verdict(False, f"{stars}, not 1 within its error, though {words}", gain)
-    return Verdict(True, f"{words}; {stars}", gain)
-
-
-def _pixel_error(sky: SkyStatistics, true_level: float | None, level_err: float) -> tuple[float, float]:
-    """Return sqrt(noise^2 + (level - true level)^2), and its error."""
-    if true_level is None:
-        return sky.noise, sky.noise_err
-    off = sky.level - true_level
-    total = float(np.hypot(sky.noise, off))
-    off_err = float(np.hypot(sky.level_err, level_err))
-    return total, float(np.hypot(sky.noise * sky.noise_err, off * off_err)) / total

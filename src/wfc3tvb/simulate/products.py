@@ -7,7 +7,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from wfc3tvb.io.drizzle import drizzle
+from wfc3tvb.io.drizzle import DrizzleProcess, drizzle
 from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.simulate.made import SimulatedVisit
@@ -55,7 +55,8 @@ def _drizzle(made: SimulatedVisit, association: str | None, members: tuple[str, 
     with tempfile.TemporaryDirectory(dir=made.folder, prefix=".drizzle-") as folder:
         work = Path(folder)
         flts = [Path(shutil.copy(made.path(root, "flt"), work)) for root in members]
-        drizzled = drizzle(flts, association, work, iref=made.references)
+        with DrizzleProcess() as process:
+            drizzled = drizzle(process, flts, association, iref=made.references)
         for root, flt in zip(members, flts, strict=True):
             shutil.move(flt, made.path(root, "flt"))
         if association and drizzled.path:

@@ -1,0 +1,150 @@
+"""The skies of a product before and after its repair, measured while the next step runs; files for figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.errors import BadFileError
+from wfc3tvb.io.images import Picture, drop_and_scale, read_flt
+from wfc3tvb.pipeline.repair_model import Member
+from wfc3tvb.science import compare, expected
+from wfc3tvb.science.compare import SkyStatistics
+
+#: Width of the piece shown closer [pixel].
+ZOOM = 200
+#: Noise taken for that of an exposure that was not measured [electron/s].
+_TYPICAL_NOISE = 0.05
+
+
+@dataclass(frozen=True)
+class Skies:
+    """What the sky pixels of two products say.
+
+    Attributes
+    ----------
+    before, after : SkyStatistics
+        Of their sky; of drizzled images with the noise corrected for correlation.
+    unstable : pair of float or None
+        Fraction of unstable pixels, before and after.
+    noise : float
+        Expected in the new one [electron/s].
+    """
+
+    before: SkyStatistics
+    after: SkyStatistics
+    unstable: tuple[float | None, float | None]
+    noise: float
+
+
+def expected_noise(member: Member, *, method: str | None = None) -> float | None:
+    """Return the noise that photons and reads leave in an exposure's sky [electron/s]; None where not measured."""
+    method = method or member.method
+    if not member.times or member.sky_mean is None:
+        return None
+    times, sky = np.array(member.times), np.array(member.cumulative)
+    if method == "mask_reads":
+        times, sky = _kept(member)
+    return expected.last_minus_first(times, sky) if method == "omit" else expected.ramp_fit(times, sky)
+
+
+def true_level(member: Member) -> float | None:
+    """Return the mean rate of the sky over the time that the image stands for [electron/s]."""
+    if member.method != "mask_reads" or not member.times:
+        return member.sky_mean
+    return float(_kept(member)[1][-1])
+
+
+def _kept(member: Member) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return times and cumulative sky rates of the reads that mask_reads keeps, gaps closed."""
+    times, sky = np.array(member.times), np.array(member.cumulative)
+    kept = np.array([k + 1 not in member.affected for k in range(len(times))])
+    dt, electrons = np.diff(times, prepend=0.0)[kept], np.diff(times * sky, prepend=0.0)[kept]
+    new_times = np.cumsum(dt)
+    return new_times, np.cumsum(electrons) / new_times
+
+
+def exposure_skies(member: Member, before: Path, after: Path, proof: Path) -> Skies:
+    """Measure the sky of an exposure's FLT and of the one before.
+
+    Parameters
+    ----------
+    member : Member
+        What was done.
+    before, after : Path
+        The files; `after` need not be drizzled yet.
+    proof : Path
+        Where the file for figures goes.
+    """
+    old, new = read_flt(before), read_flt(after)
+    noise = expected_noise(member) or _TYPICAL_NOISE
+    good = old.good & new.good
+    # Each by its own mask: cosmic rays that `omit` leaves in cover pixels that are noisy, but sky, in the other.
+    skies = (good & ~compare.source_mask(old.image, good), good & ~compare.source_mask(new.image, good))
+    each = zip((before, after), (old, new), skies, strict=True)
+    pair = [statistics(path, picture, sky, noise) for path, picture, sky in each]
+    write_figures(proof, (old, new), skies, noise, member.method)
+    return Skies(pair[0], pair[1], (old.unstable, new.unstable), noise)
+
+
+def drizzled_skies(
+    files: tuple[Path, Path], pictures: tuple[Picture, Picture], noise: float | None, proof: Path, *, method: str
+) -> Skies:
+    """Measure the sky of drizzled images, before and after; see `exposure_skies`."""
+    old, new = pictures
+    same = old.image.shape == new.image.shape
+    good_old, good_new = (old.good & new.good,) * 2 if same else (old.good, new.good)
+    mask = compare.source_mask(new.image, good_new)
+    skies = (good_old & ~(mask if same else compare.source_mask(old.image, good_old)), good_new & ~mask)
+    width = noise or _TYPICAL_NOISE / 2
+    before, after = (
+        statistics(path, each, sky, width * correlation(each)).corrected(correlation(each))
+        for path, each, sky in zip(files, pictures, skies, strict=True)
+    )
+    write_figures(proof, pictures, skies, width, method)
+    return Skies(before, after, (None, None), width)
+
+
+def correlation(picture: Picture) -> float:
+    """Return the factor of a drizzled image's correlated noise."""
+    return compare.correlated_noise(*drop_and_scale(picture.header))
+
+
+def statistics(path: Path, picture: Picture, sky: NDArray[np.bool_], noise: float) -> SkyStatistics:
+    """Return the statistics of a picture's sky.
+
+    Raises
+    ------
+    BadFileError
+        If there is too little sky.
+    """
+    try:
+        return compare.sky_statistics(picture.image, sky, resolution=noise)
+    except ValueError as error:
+        raise BadFileError(path, f"cannot be compared: {error}") from error
+
+
+def write_figures(
+    path: Path,
+    pictures: tuple[Picture, Picture],
+    skies: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    noise: float,
+    method: str,
+) -> None:
+    """Write histograms and the middle 200 x 200 pixels of both images: see docs/reprocess.md for the format."""
+    arrays: dict[str, Any] = {"method": method, "noise_expected": noise}
+    for word, picture, sky in zip(("before", "after"), pictures, skies, strict=True):
+        edges, counts = compare.histogram(compare.clip(picture.image[sky]), noise)
+        arrays |= {f"{word}_edges": edges, f"{word}_counts": counts, f"{word}_zoom": _middle(picture.image)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)
+
+
+def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the middle piece of an image."""
+    rows, columns = (slice(max(n // 2 - ZOOM // 2, 0), n // 2 + ZOOM // 2) for n in image.shape)
+    return image[rows, columns]
