@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import ServiceError
@@ -213,7 +214,9 @@ def survey(
     settings = settings or MeasureSettings()
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
+    folder = getattr(source, "folder", None)
     arguments = {"selection": asdict(selection), "settings": asdict(settings), "source": source.name}
+    arguments |= {"folder": str(folder.resolve()) if isinstance(folder, Path) else None}
     with recorded_run(catalog, "survey", arguments) as run:
         items = ((item.rootname, item) for item in plan.due())
         shared = source.shared_by(parallel.n_workers(jobs, cluster))
