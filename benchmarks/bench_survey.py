@@ -1,14 +1,14 @@
-"""Bytes, requests and speed of a survey: a loopback archive of full frames, by S3 and by MAST.
+"""Bytes, requests and speed of a survey: a loopback archive of full frames, by S3 and by MAST; and local files.
 
-Run with ``python benchmarks/bench_survey.py [n_exposures]``; the archive takes 168 MB an exposure in a temporary
-folder. Bytes and requests are those of the archive's own log, which runs in a process of its own.
+Run with ``python benchmarks/bench_survey.py [n_exposures [n_local]]``: so many exposures are served by the archive, a
+process of its own on the same cores, and so many more are measured from a folder (200; 4 GB in a temporary folder).
+Bytes and requests are those of the archive's own log. Every line ends with what was asked for and the ratio to it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,16 +18,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-from astropy.io import fits
+from frames import make_files
+from joblib.externals.loky import get_reusable_executor
 
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.names import bucket_key
+from wfc3tvb.io.local import LocalSource
 from wfc3tvb.pipeline.crawl import MastSource, S3Source
+from wfc3tvb.pipeline.source import Source
 from wfc3tvb.pipeline.survey import survey
 
-SIZE, NSAMP, WHOLE = 1024, 16, 168_261_120
+#: What was asked for: bytes [MB] and requests of an exposure, exposures/s on two cores, part of the link used,
+#: two workers against one, and a worker's memory [MB].
+MB, REQUESTS, SPEED, LINK, SCALING, MEMORY = 9.0, 56, 8.0, 0.9, 1.8, 500
 SERVER = """
 import json, sys, threading
 from pathlib import Path
@@ -39,44 +42,96 @@ with serve(Path(sys.argv[1]), log=Path(sys.argv[2])) as archive:
 
 
 def main() -> None:
-    """Print the table."""
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 6
+    """Print the tables."""
+    n, n_local = (int(text) for text in (*sys.argv[1:], "24", "200")[:2])
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        make_frames(folder / "archive", n)
-        print(f"{n} full frames of {NSAMP} reads, {WHOLE / 1e6:.1f} MB each; {os.cpu_count()} cores")
-        print(f"{'source':8}{'rows':>6}{'jobs':>6}{'link':>16}{'requests':>10}{'MB':>8}{'exp/s':>8}{'link used':>11}")
-        for source, rows, jobs, link in (
+        make_files(folder / "archive", n)
+        print(f"{n} full frames of 16 reads, 168.3 MB each, archive and survey on the same {os.cpu_count()} cores")
+        head = f"{'source':7}{'rows':>5}{'jobs':>5}{'link':>16}{'requests':>9}{'MB':>7}{'exp/s':>7}{'link used':>10}"
+        print(f"{head}   asked: ratio")
+        for kind, rows, jobs, link in (
             (S3Source, 80, 1, None), (S3Source, 80, 2, None), (MastSource, 80, 1, None), (MastSource, 80, 2, None),
-            (MastSource, 1014, 1, None), (S3Source, 80, 4, (0.3, 4e6)), (MastSource, 80, 4, (0.3, 4e6)),
+            (MastSource, 1014, 2, None), (S3Source, 80, 1, (0.3, 4e6)), (S3Source, 80, 2, (0.3, 4e6)),
+            (MastSource, 80, 2, (0.3, 4e6)), (S3Source, 80, 2, (0.3, 12e6)),
         ):  # fmt: skip
-            run(folder, n, source, rows, jobs, link)
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-        print(f"largest worker: {peak / 1024:.0f} MB")
+            from_archive(folder, kind, rows, jobs, link)
+        print(f"\n{n_local} local files\n{'files':24}{'jobs':>5}{'n':>5}{'exp/s':>8}{'memory':>10}   asked: ratio")
+        make_files(folder / "subarrays", n_local, size=266)
+        from_folder("256 x 256, whole", folder / "subarrays", None)
+        make_files(folder / "frames", n_local)
+        from_folder("1024 x 1024, 80 rows", folder / "frames", 80)
+        from_folder("1024 x 1024, whole", folder / "frames", None, n_local // 4)
 
 
-def run(
-    folder: Path, n: int, kind: type[MastSource], rows: int, jobs: int, link: tuple[float, float] | None
+def from_archive(
+    folder: Path, kind: type[MastSource], rows: int, jobs: int, link: tuple[float, float] | None
 ) -> None:
-    """Survey once and print a line; `link` is its latency [s] and rate [byte/s]."""
+    """Survey the archive once and print a line; `link` is its latency [s] and rate [byte/s]."""
     with tempfile.TemporaryDirectory() as scratch, archive(folder / "archive", Path(scratch) / "log") as services:
-        source, settings = kind(services), MeasureSettings(rows=rows)
-        catalog = Catalog.create(Path(scratch) / "catalog")
-        # Workers start, and everything is imported, before the clock does.
-        survey(catalog, Selection(limit=jobs), source=source, settings=settings, jobs=jobs)
-        faults = dict(zip(("latency", "bytes_per_second"), link, strict=True)) if link else {}
-        post(services.mast + "/faults", faults)
-        lines = len((Path(scratch) / "log").read_text().splitlines())
-        began = time.monotonic()
-        report = survey(catalog, Selection(), source=source, settings=settings, jobs=jobs)
-        seconds = time.monotonic() - began
+        source = kind(services)
+        with warm(Path(scratch) / "catalog", source, rows, jobs) as catalog:
+            faults = dict(zip(("latency", "bytes_per_second"), link, strict=True)) if link else {}
+            post(services.mast + "/faults", faults)
+            lines = len((Path(scratch) / "log").read_text().splitlines())
+            n, seconds = timed(catalog, source, rows, jobs)
         log = [json.loads(line) for line in (Path(scratch) / "log").read_text().splitlines()[lines:]]
     files = [entry for entry in log if ".fits" in entry["path"]]
     n_bytes = sum(entry["n_bytes"] for entry in files)
-    used = f"{n_bytes / seconds / link[1]:11.0%}" if link else ""
-    name = f"{link[0] * 1e3:.0f} ms {link[1] / 1e6:.0f} MB/s" if link else "loopback"
-    each = f"{len(files) / report.n_measured:10.1f}{n_bytes / report.n_measured / 1e6:8.2f}"
-    print(f"{source.name:8}{rows:6}{jobs:6}{name:>16}{each}{report.n_measured / seconds:8.2f}{used}", flush=True)
+    fetching = max(entry["ended"] for entry in files) - min(entry["began"] for entry in files)
+    cost = f"{len(files) / n:9.1f}{n_bytes / n / 1e6:7.2f}{n / seconds:7.2f}"
+    if link:
+        name, used = f"{link[0] * 1e3:.0f} ms {link[1] / 1e6:.0f} MB/s", n_bytes / fetching / link[1]
+        text = f"{used:10.0%}   {LINK:.0%}: {used / LINK:.2f}"
+    else:
+        name = "loopback"
+        text = f"{'':13}{MB:.0f} MB: {n_bytes / n / 1e6 / MB:.2f}, {REQUESTS}: {len(files) / n / REQUESTS:.2f}"
+        text += f", {SPEED:.0f}/s: {n / seconds / SPEED:.2f}" if jobs == 2 else ""
+    print(f"{source.name:7}{rows:5}{jobs:5}{name:>16}{cost}{text if rows < 1014 else ''}", flush=True)
+
+
+def from_folder(name: str, folder: Path, rows: int | None, limit: int | None = None) -> None:
+    """Survey a folder with one worker and with two, and print a line each."""
+    speeds: list[float] = []
+    for jobs in (1, 2):
+        with tempfile.TemporaryDirectory() as scratch:
+            source = LocalSource(folder)
+            with warm(Path(scratch) / "catalog", source, rows, jobs) as catalog:
+                n, seconds = timed(catalog, source, rows, jobs, limit)
+                peak = peak_memory()
+        speeds.append(n / seconds)
+        asked = f"{SCALING} x one: {speeds[-1] / speeds[0] / SCALING:.2f}, {MEMORY} MB: {peak / MEMORY:.2f}"
+        print(f"{name:24}{jobs:5}{n:5}{n / seconds:8.2f}{peak:7.0f} MB   {asked if jobs == 2 else ''}", flush=True)
+
+
+@contextmanager
+def warm(folder: Path, source: Source, rows: int | None, jobs: int) -> Iterator[Catalog]:
+    """Yield an empty catalog once workers have started and imported everything; end them behind it."""
+    settings = MeasureSettings(rows=rows)
+    with Catalog.create(folder.with_name("warming")) as catalog:
+        survey(catalog, Selection(limit=4 * jobs), source=source, settings=settings, jobs=jobs)
+    with Catalog.create(folder) as catalog:
+        yield catalog
+    if jobs > 1:
+        get_reusable_executor().shutdown()
+
+
+def timed(catalog: Catalog, source: Source, rows: int | None, jobs: int, limit: int | None = None) -> tuple[int, float]:
+    """Survey once, and return the number of exposures and the time it took [s]."""
+    began = time.monotonic()
+    settings, selection = MeasureSettings(rows=rows), Selection(limit=limit)
+    report = survey(catalog, selection, source=source, settings=settings, jobs=jobs)
+    assert report.n_failed == 0, report.failures[0]
+    return report.n_measured, time.monotonic() - began
+
+
+def peak_memory() -> float:
+    """Return the largest resident memory that a worker (or, without any, this process) has had so far [MB]."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    children = [pid for task in tasks for pid in task.read_text().split()]
+    workers = [pid for pid in children if "LokyProcess" in Path(f"/proc/{pid}/cmdline").read_text()]
+    states = [Path(f"/proc/{pid}/status").read_text() for pid in workers or ["self"]]
+    return max(int(state.split("VmHWM:")[1].split()[0]) for state in states) / 1024
 
 
 @contextmanager
@@ -96,49 +151,6 @@ def post(url: str, body: object) -> None:
     """Send JSON."""
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     urllib.request.urlopen(request, timeout=10).close()
-
-
-def make_frames(folder: Path, n: int) -> None:
-    """Write `n` lone exposures that differ in their names, laid out as the archive's files are."""
-    first = folder / "frame.fits"
-    folder.mkdir(parents=True)
-    template("ibench00q").writeto(first)
-    data = bytearray(first.read_bytes())
-    first.unlink()
-    for i in range(n):
-        root = f"ibench{i:02d}q"
-        path = folder / bucket_key(root, "ima")
-        path.parent.mkdir(parents=True)
-        at = data.index(b"ROOTNAME= '") + 11
-        data[at : at + 9] = root.encode()
-        path.write_bytes(data)
-
-
-def template(root: str) -> fits.HDUList:
-    """Return a full-frame intermediate file with a constant sky of 0.8 electron/s and read noise."""
-    rng = np.random.default_rng(1)
-    primary = fits.PrimaryHDU()
-    primary.header.update({
-        "EXTEND": True, "ROOTNAME": root, "INSTRUME": "WFC3", "DETECTOR": "IR", "OBSMODE": "MULTIACCUM",
-        "FILTER": "F105W", "SAMP_SEQ": "SPARS100", "NSAMP": NSAMP, "NEXTEND": 5 * NSAMP, "ASN_ID": "NONE",
-        "EXPSTART": 56000.0, "EXPEND": 56000.016, "EXPTIME": 1400.0, "DATE": "2020-01-01", "PROPOSID": 1,
-        "ZOFFCORR": "COMPLETE", "SUBARRAY": False, "SUBTYPE": "FULLIMAG",
-    })  # fmt: skip
-    primary.header.extend([("HISTORY", f"line {i}") for i in range(250)])
-    hdus = fits.HDUList([primary])
-    for version, read in enumerate(range(NSAMP - 1, -1, -1), 1):
-        t = 100.0 * read
-        noise = rng.normal(0.8, 15 / max(t, 1), (SIZE, SIZE)) if read else np.zeros((SIZE, SIZE))
-        sci = fits.ImageHDU(noise.astype(np.float32), name="SCI", ver=version)
-        sci.header.update({"SAMPTIME": t, "BUNIT": "ELECTRONS/S", "ROUTTIME": 56000.0 + t / 86400})
-        err = fits.ImageHDU(np.ones((SIZE, SIZE), np.float32), name="ERR", ver=version)
-        dq = fits.ImageHDU(np.zeros((SIZE, SIZE), np.int16), name="DQ", ver=version)
-        for hdu, lines in ((sci, 85), (err, 40)):
-            hdu.header.extend([("HISTORY", f"line {i}") for i in range(lines)])
-        constant = {"NPIX1": SIZE, "NPIX2": SIZE, "PIXVALUE": t}
-        planes = [fits.ImageHDU(header=fits.Header(constant), name=n, ver=version) for n in ("SAMP", "TIME")]
-        hdus.extend([sci, err, dq, *planes])
-    return hdus
 
 
 if __name__ == "__main__":

@@ -69,5 +69,5 @@ class Services:
     retries: int = 5
     #: Seconds before the first retry; doubled for each further one, plus a random part.
     backoff: float = 0.5
-    #: Requests in flight to one host, by all workers of a survey together.
+    #: Requests in flight to MAST, by all workers of a survey together; to S3 twice as many.
     connections: int = 32

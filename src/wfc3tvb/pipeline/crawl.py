@@ -41,10 +41,12 @@ class MastSource:
     name: ClassVar[str] = "mast"
     #: Two exposures come while a third is measured: a link of long latency never waits for the next first bytes.
     ahead: ClassVar[int] = 2
+    #: How many times the usual requests in flight its host bears.
+    crowd: ClassVar[int] = 1
 
     def shared_by(self, n_workers: int) -> MastSource:
         """Return the source for each of so many workers: they share the requests in flight."""
-        own = max(self.services.connections // n_workers, LEAST_CONNECTIONS)
+        own = max(self.crowd * self.services.connections // n_workers, LEAST_CONNECTIONS)
         return replace(self, services=replace(self.services, connections=own))
 
     def datasets(self, selection: Selection) -> Iterable[Row]:
@@ -69,6 +71,7 @@ class S3Source(MastSource):
     """MAST's lists, and files from the public bucket; those few that are not there come from MAST."""
 
     name: ClassVar[str] = "s3"
+    crowd: ClassVar[int] = 2
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
         """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""

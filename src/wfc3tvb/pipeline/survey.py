@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import ServiceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
@@ -223,7 +225,9 @@ def survey(
         worker = MeasureExposure(shared, settings, run.run_id, measure)
         outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster, total=total)
         recorder = _take_all(catalog, run, outcomes, total, progress)
-        fit_visits(catalog, progress=progress)
+        # Small matrices, for which threads wait for each other longer than they work.
+        with threadpool_limits(1, user_api="blas"):
+            fit_visits(catalog, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)
     return SurveyReport(
         run_id=run.run_id,

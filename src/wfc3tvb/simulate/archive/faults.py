@@ -8,6 +8,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 
 @dataclass
@@ -77,13 +78,15 @@ class Faults:
 
 @dataclass(frozen=True)
 class Access:
-    """One request: service (mast, s3, crds), method, path, status and bytes of the body sent."""
+    """One request: service (mast, s3, crds), method, path, status, bytes of the body sent, begin and end [s]."""
 
     service: str
     method: str
     path: str
     status: int
     n_bytes: int
+    began: float = 0.0
+    ended: float = 0.0
 
 
 @dataclass
@@ -93,14 +96,20 @@ class AccessLog:
     path: Path | None = None
     entries: list[Access] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _file: TextIO | None = field(default=None, repr=False)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
 
     def add(self, entry: Access) -> None:
         """Record a request."""
         with self._lock:
             self.entries.append(entry)
             if self.path:
-                with self.path.open("a") as file:
-                    file.write(json.dumps(entry.__dict__) + "\n")
+                self._file = self._file or self.path.open("a", buffering=1)
+                self._file.write(json.dumps(entry.__dict__) + "\n")
 
     def by_file(self) -> dict[str, tuple[int, int]]:
         """Return number of GETs and bytes of each file."""

@@ -13,7 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from wfc3tvb.simulate.archive.faults import Faults
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_CHUNK = 1 << 16
+#: Bytes sent at a time, over a link of limited rate and otherwise.
+_CHUNK, _WHOLE_CHUNK = 1 << 16, 1 << 20
 
 
 def file_response(request: Request, path: Path, faults: Faults) -> Response:
@@ -46,10 +47,11 @@ def file_response(request: Request, path: Path, faults: Faults) -> Response:
 
 async def _body(path: Path, start: int, stop: int, cut: int | None, faults: Faults) -> AsyncIterator[bytes]:
     end = stop if cut is None else min(stop, start + cut)
+    step = _CHUNK if faults.bytes_per_second else _WHOLE_CHUNK
     with path.open("rb") as file:
         file.seek(start)
         while start < end:
-            chunk = file.read(min(_CHUNK, end - start))
+            chunk = file.read(min(step, end - start))
             start += len(chunk)
             if pause := faults.seconds_for(len(chunk)):
                 await asyncio.sleep(pause)

@@ -88,12 +88,12 @@ class _Watched:
         query = scope.get("query_string", b"").decode()
         path = scope["path"] + ("?" + query if query else "")
         service = "crds" if scope["path"].startswith(PREFIX) else self.service
-        status, sent, length, logged = 0, 0, -1, False
+        status, sent, length, logged, began = 0, 0, -1, False, time.time()
 
         def note() -> None:
             nonlocal logged
             if not logged:
-                self.log.add(Access(service, scope["method"], path, status, sent))
+                self.log.add(Access(service, scope["method"], path, status, sent, began, time.time()))
             logged = True
 
         async def count(message: MutableMapping[str, Any]) -> None:
@@ -180,6 +180,7 @@ def serve(
     index = folder if isinstance(folder, Index) else Index.from_folder(Path(folder))
     faults, access = faults or Faults(), AccessLog(log)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        stack.callback(access.close)
         config = Path(scratch)
         references = config / "none" if isinstance(folder, Index) else Path(folder) / "references"
         crds = Crds(references, config, faults)
