@@ -25,8 +25,9 @@ from wfc3tvb.pipeline import repair_member, repair_work
 from wfc3tvb.pipeline.repair_choose import choose
 from wfc3tvb.pipeline.repair_fetch import FetchDataset, LocalProducts, refuse
 from wfc3tvb.pipeline.repair_model import Member, Repair
+from wfc3tvb.pipeline.repair_run import FindReferences
 from wfc3tvb.pipeline.repair_work import RepairDataset
-from wfc3tvb.pipeline.reprocess import FindReferences, ReprocessSettings, plan_reprocess, reprocess
+from wfc3tvb.pipeline.reprocess import ReprocessSettings, plan_reprocess, reprocess
 from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.archive import serve

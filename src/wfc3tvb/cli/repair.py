@@ -26,10 +26,20 @@ from wfc3tvb.errors import TvbError
 
 @main.command()
 @click.argument("files", metavar="RAW_OR_ASN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--engine", type=click.Choice(["auto", "native", "calwf3"]), default="auto", show_default=True,
-              help="native is ours; calwf3 is STScI's program; auto takes calwf3 where it is installed.")
-@click.option("--crcorr", type=click.Choice(["header", "omit", "perform"]), default="header", show_default=True,
-              help="Up-the-ramp fit: as the header says, left out, or done.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "native", "calwf3"]),
+    default="auto",
+    show_default=True,
+    help="native is ours; calwf3 is STScI's program; auto takes calwf3 where it is installed.",
+)
+@click.option(
+    "--crcorr",
+    type=click.Choice(["header", "omit", "perform"]),
+    default="header",
+    show_default=True,
+    help="Up-the-ramp fit: as the header says, left out, or done.",
+)
 @click.option("--no-ima", is_flag=True, help="Do not write the IMA.")
 @click.option("--overwrite", is_flag=True, help="Replace products that are there.")
 @click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the products.")
@@ -40,22 +50,23 @@ from wfc3tvb.errors import TvbError
 def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_ima: bool, **options: Any) -> None:
     """Calibrate local RAW files or associations, as calwf3; exits with 2 where one failed."""
     from wfc3tvb.pipeline.calibrate import calibrate as run_calibrate
-    from wfc3tvb.report import terminal
 
     results, failed = [], 0
-    for path in files:
-        try:
-            results += run_calibrate([path], write_ima=not no_ima, **options)
-        except TvbError as error:
-            failed += 1
-            complain(error)
+    with bars() as progress:
+        for path in files:
+            try:
+                results += run_calibrate([path], write_ima=not no_ima, progress=progress, **options)
+            except TvbError as error:
+                failed += 1
+                complain(error)
+            if len(files) > 1:
+                progress("calibrate", len(results) + failed, len(files), failed=failed)
     for result in results:
         for warning in result.warnings:
             click.secho(f"{result.rootname}: {warning}", fg="yellow", err=True)
         if not as_json:
             products = ", ".join(str(p) for p in (result.ima, result.flt) if p)
-            took = terminal.duration(result.wall_s)
-            show(f"{result.rootname}: {products}  (CRCORR {result.crcorr}, {result.engine}, {took})")
+            show(f"{result.rootname}: {products}  (CRCORR {result.crcorr}, {result.engine}, {result.wall_s:.1f} s)")
     if as_json:
         print_json([_plain(result) for result in results])
     ctx.exit(2 if failed else 0)
@@ -71,23 +82,48 @@ def _plain(result: Any) -> dict[str, Any]:
 @main.command()
 @id_option
 @click.option("--where", metavar="SQL", help="Condition on exposures, e.g. \"tvb_class = 'severe'\".")
-@click.option("--method", type=click.Choice(["auto", "omit", "flatten", "mask_reads"]), default="auto",
-              show_default=True, help="auto takes what the catalog recommends for each exposure.")
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "omit", "flatten", "mask_reads"]),
+    default="auto",
+    show_default=True,
+    help="auto takes what the catalog recommends for each exposure.",
+)
 @click.option("--engine", type=click.Choice(["auto", "native", "calwf3"]), default="auto", show_default=True)
 @click.option("--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, recorded.")
 @click.option("--use-db", is_flag=True, help="Take the astrometry service's solution in updatewcs.")
 @click.option("--recover-saturated", is_flag=True, help="Recover pixels saturated only in the last reads.")
-@click.option("--drizzle-pars", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="JSON file of AstroDrizzle parameters that override the MDRIZTAB's.")
+@click.option(
+    "--drizzle-pars",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON file of AstroDrizzle parameters that override the MDRIZTAB's.",
+)
 @click.option("--weight", type=click.Choice(["exptime", "ivm"]), default="exptime", show_default=True)
 @click.option("--keep", is_flag=True, help="Keep the scratch files.")
 @click.option("--keep-best", is_flag=True, help="Link the best product of each association into best/.")
 @click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
-@click.option("--references", type=click.Choice(["crds", "header"]), default="crds", show_default=True,
-              help="crds asks CRDS; header takes what the RAW headers name from the folder iref.")
-@click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), default=Path("tvb-products"),
-              show_default=True, help="Folder of the products.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done: associations, bytes, references, time.")
+@click.option(
+    "--references",
+    type=click.Choice(["crds", "header"]),
+    default="crds",
+    show_default=True,
+    help="crds asks CRDS; header takes what the RAW headers name from the folder iref.",
+)
+@click.option(
+    "--outdir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("tvb-products"),
+    show_default=True,
+    help="Folder of the products.",
+)
+@click.option(
+    "--memory",
+    "memory_gb",
+    type=click.FloatRange(0.1),
+    metavar="GB",
+    help="Memory for all workers together; default: four fifths of what is free.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done: associations, bytes, references, time, memory.")
 @parallel_options
 @catalog_option
 @json_option
@@ -107,7 +143,7 @@ def reprocess(
     settings = ReprocessSettings(**options)
     names = tuple(dataset_name(name) for name in ids)
     with Catalog.create(catalog) as store, bars() as progress:
-        plan = plan_reprocess(store, ids=names, where=where, settings=settings)
+        plan = plan_reprocess(store, ids=names, where=where, settings=settings, jobs=jobs)
         if dry_run:
             _say_plan(plan, as_json)
             return
@@ -134,14 +170,18 @@ def _say_plan(plan: Any, as_json: bool) -> None:
         show(f"nothing to do ({plan.n_known} repaired before by the same method)")
         return
     methods = ", ".join(f"{n} by {method}" for method, n in plan.methods.items() if method != "perform")
+    for note in plan.notes:
+        show(note)
     sizes = f"{terminal.size(plan.fetch_bytes)} to fetch, {terminal.size(plan.scratch_bytes)} of scratch space"
     show(
         f"datasets to repair: {len(plan.datasets)}; {plan.n_repaired} exposures repaired ({methods}), "
         f"{plan.n_recalibrated} recalibrated beside them, {plan.n_known} done before",
         f"{sizes}; references: up to {plan.reference_mb:.0f} MB into {plan.reference_folder}",
-        f"about {terminal.duration(plan.wall_s)} on one process of up to {plan.peak_mb:.0f} MB "
-        + (f"(from {plan.measured_on} products made before)" if plan.measured_on else "(typical values)"),
+        f"about {terminal.duration(plan.wall_s)} with --jobs {plan.jobs}, up to {plan.peak_mb / 1000:.1f} GB a worker "
+        + (f"(from {plan.measured_on} repaired before)" if plan.measured_on else "(typical values)"),
     )
+    if plan.alone:
+        show(f"too large to share the memory, so repaired one at a time: {', '.join(plan.alone)}")
 
 
 def _say_repair(report: Any, as_json: bool) -> None:

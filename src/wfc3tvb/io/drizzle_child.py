@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import resource
 import sys
 import time
 import urllib.request
@@ -22,6 +21,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from astropy.io import fits
+
+from wfc3tvb.io.memory import forget_peak, peak_mb
 
 ASTROMETRY_URL = "https://mast.stsci.edu/portal/astrometryDB/"
 #: Variable that names the folder of references, as stwcs reads it.
@@ -46,7 +47,7 @@ def main(path: Path) -> None:
         "astrometry": astrometry,
         "align_s": aligned - began,
         "drizzle_s": time.monotonic() - aligned,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": peak_mb(),
         "versions": {name: version(name) for name in ("stwcs", "drizzlepac")},
     }
     path.with_suffix(".answer").write_text(json.dumps(answer))
@@ -140,7 +141,7 @@ def stand_in(folder: Path, iref: str) -> tuple[int, int]:
     os.close(log)
     os.environ[IREF] = iref
     os.chdir(folder)
-    _forget_peak()
+    forget_peak()
     return before
 
 
@@ -151,14 +152,6 @@ def step_back(before: tuple[int, int]) -> None:
     for number, old in zip((1, 2), before, strict=True):
         os.dup2(old, number)
         os.close(old)
-
-
-def _forget_peak() -> None:
-    """Set the peak memory of this process back to what it has now, where the system can (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
 
 
 def serve() -> None:

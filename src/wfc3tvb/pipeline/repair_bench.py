@@ -33,11 +33,14 @@ class Bench:
         How to repair.
     run_id : str
         The run.
+    out_of_core : bool
+        Whether to drizzle out of core.
     """
 
     ready: Ready
     settings: ReprocessSettings
     run_id: str
+    out_of_core: bool = False
 
     @property
     def folder(self) -> Path:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wfc3tvb.errors import UnknownDatasetError
@@ -20,12 +20,12 @@ _DECIDING = ("recover_saturated", "weight", "use_db", "drizzle_pars")
 
 @dataclass(frozen=True)
 class Chosen:
-    """The datasets of a run: to be done, done before, and those with nothing to repair."""
+    """The datasets of a run: to be done, done before, those with nothing to repair, and what to know of the choice."""
 
     due: tuple[Repair, ...]
     known: tuple[str, ...]
     unflagged: tuple[str, ...]
-    rows: Mapping[str, Row] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings: ReprocessSettings) -> Chosen:
@@ -50,7 +50,21 @@ def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings:
             known.append(dataset)
         else:
             due.append(repair)
-    return Chosen(tuple(due), tuple(known), tuple(unflagged), rows)
+    return Chosen(tuple(due), tuple(known), tuple(unflagged), tuple(_notes(due, asked)))
+
+
+def _notes(due: Sequence[Repair], asked: set[str]) -> Iterator[str]:
+    """Say where more is repaired than the exposure that was asked for, or where that one is not."""
+    for repair in due:
+        for member in repair.members:
+            if member.rootname not in asked or repair.association is None:
+                continue
+            others = ", ".join(m.rootname for m in repair.members if m.repaired and m is not member)
+            if member.repaired:
+                what = f"{member.rootname} is repaired" + (f", with it {others}" if others else "")
+            else:
+                what = f"{member.rootname} is not flagged, so it is only recalibrated; repaired are {others}"
+            yield f"{what}; the association {repair.dataset} is drizzled again as a whole"
 
 
 def _datasets_where(catalog: Catalog, where: str | None) -> list[str]:
@@ -116,7 +130,7 @@ def _member(
         times=curve[0],
         cumulative=curve[1],
         affected=tuple(row["affected_reads"] or ()),
-        n_pixels=_edge(row) ** 2,
+        n_pixels=edge(row) ** 2,
         nsamp=row["nsamp"] or 16,
         samp_seq=row["samp_seq"] or "",
         filter=row["filter"] or "",
@@ -149,7 +163,7 @@ def _why(row: Row) -> str:
     return ", ".join(parts)
 
 
-def _edge(row: Row) -> int:
+def edge(row: Row) -> int:
     """Return the width of an exposure's raw frame [pixel], from its aperture's name."""
     match = re.search(r"SUB(\d+)", row["aperture"] or "") if row["subarray"] else None
     return int(match[1]) + 10 if match else 1024

@@ -42,7 +42,8 @@ def _drizzle(
 ) -> Drizzled:
     """Drizzle copies of exposures in ``work/<name>``; once more out of core where the process was killed."""
     own = bench.settings
-    parameters = {} if own.drizzle_pars is None else read_parameters(own.drizzle_pars)
+    parameters: dict[str, Any] = {"in_memory": False} if bench.out_of_core else {}
+    parameters |= {} if own.drizzle_pars is None else read_parameters(own.drizzle_pars)
     try:
         return _attempt(bench, flts, process, weights, name, parameters)
     except DrizzleError as error:

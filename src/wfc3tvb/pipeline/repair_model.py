@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wfc3tvb.io.memory import available_mb
 from wfc3tvb.names import is_association
 
 #: Bytes of a pixel of FLT and drizzled image, and of a pixel and read of RAW (WFC3 Data Handbook table 2.7).
 _FLT_BYTES, _DRZ_BYTES, _RAW_BYTES = 16, 12, 2
-#: Datasets fetched before they are repaired, for each worker.
-AHEAD = 4
+#: Datasets of a portion, for each worker; the next portion is fetched while one is repaired.
+AHEAD = 2
+#: Memory of a worker: its libraries and those of the drizzling process [Mbyte]; a pixel and read of an exposure that is
+#: calibrated, and a pixel of an exposure that is drizzled in memory [byte]. Measured: docs/reprocess.md.
+_LIBRARIES_MB, _READ_BYTES, _DRIZZLED_BYTES = 660.0, 32, 28
+#: Part of the free memory that is taken unless another limit is given.
+_SHARE = 0.8
+#: Seconds of one process for a million pixels and 16 reads of an exposure, and for a dataset beside that.
+_EXPOSURE_SECONDS, _DATASET_SECONDS = 2.2, 2.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class ReprocessSettings:
         ``exptime``, or ``ivm``: inverse variance of each exposure's sky.
     keep, keep_best : bool
         Keep scratch files; link the best product into ``best/``.
+    memory_gb : float or None
+        Memory that the workers of this machine may take together [Gbyte]; None: four fifths of what is free.
     source : str
         Where files come from: auto, s3, mast or a folder.
     outdir : Path
@@ -55,6 +65,7 @@ class ReprocessSettings:
     weight: str = "exptime"
     keep: bool = False
     keep_best: bool = False
+    memory_gb: float | None = None
     source: str = "auto"
     outdir: Path = Path("tvb-products")
 
@@ -132,11 +143,28 @@ class Repair:
         drz = self.members[0].n_pixels * _DRZ_BYTES if self.association else 0
         return self.raw_bytes + flts + drz
 
+    @property
+    def typical_seconds(self) -> float:
+        """Time that it takes on a typical machine [s]."""
+        return _DATASET_SECONDS + _EXPOSURE_SECONDS * sum(m.n_pixels * m.nsamp / 16 / 2**20 for m in self.members)
 
-def scratch_bytes(repairs: Sequence[Repair], n: int) -> int:
-    """Return the disk space that the `n` largest datasets take while they are under way [byte].
+    def memory_mb(self, exposures: int = 2) -> float:
+        """Return the memory that a worker and its drizzling process take, so many exposures calibrated at a time."""
+        reads = sorted((m.n_pixels * m.nsamp for m in self.members), reverse=True)[:exposures]
+        drizzled = sum(m.n_pixels for m in self.members)
+        return _LIBRARIES_MB + (sum(reads) * _READ_BYTES + drizzled * _DRIZZLED_BYTES) / 2**20
 
-    What is fetched, new exposures and their copies, the reads of one exposure (an IMA is five times its RAW).
+
+def scratch_bytes(repairs: Sequence[Repair], jobs: int) -> int:
+    """Return the disk space that the largest datasets take while they are under way [byte].
+
+    What is fetched, new exposures and their copies, the reads of one exposure (an IMA is five times its RAW); of the
+    portion that is repaired and of the next.
     """
     sizes = (repair.fetch_bytes + 2 * repair.raw_bytes for repair in repairs)
-    return sum(sorted(sizes, reverse=True)[:n])
+    return sum(sorted(sizes, reverse=True)[: 2 * AHEAD * max(jobs, 1)])
+
+
+def memory_limit_mb(settings: ReprocessSettings) -> float:
+    """Return the memory that all workers of this machine may take together [Mbyte]."""
+    return _SHARE * available_mb() if settings.memory_gb is None else settings.memory_gb * 1000

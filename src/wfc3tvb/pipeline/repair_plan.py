@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from wfc3tvb.config import Services
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.crds import cache_folder
-from wfc3tvb.pipeline.repair_choose import Chosen
-from wfc3tvb.pipeline.repair_model import AHEAD, Member, scratch_bytes
+from wfc3tvb.pipeline.repair_choose import Chosen, edge
+from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 
 #: Bytes a pixel of references: a dark per read, a flat, the linearity file; and tables.
 _DARK_BYTES, _FLAT_BYTES, _LINEARITY_BYTES, _TABLE_BYTES = 10, 10, 78, 10_000_000
-#: Seconds for a million pixels of an exposure, and for a product beside that; memory of a worker [Mbyte].
-_EXPOSURE_SECONDS, _PRODUCT_SECONDS, _WORKER_MB, _MB_PER_EXPOSURE = 3.0, 10.0, 600.0, 30.0
+#: Earlier datasets count as alike within this factor of the typical time.
+_ALIKE = 3.0
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,16 @@ class RepairPlan:
         Reference files to fetch at most [Mbyte].
     reference_folder : str
         Where they go.
+    jobs : int
+        Worker processes.
     wall_s, peak_mb : float
-        Time on one process [s], and memory of one [Mbyte].
+        Time with that many [s], and memory of the largest [Mbyte].
     measured_on : int
-        Products of earlier runs that time and memory are predicted from; 0 means typical values.
+        Datasets of earlier runs that time and memory are predicted from; 0 means typical values.
+    alone : tuple of str
+        Datasets too large for the memory to be repaired beside others.
+    notes : tuple of str
+        What else to know before it begins.
     """
 
     datasets: tuple[str, ...]
@@ -57,21 +65,24 @@ class RepairPlan:
     scratch_bytes: int
     reference_mb: float
     reference_folder: str
+    jobs: int
     wall_s: float
     peak_mb: float
     measured_on: int
+    alone: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def summarize(catalog: Catalog, chosen: Chosen, services: Services) -> RepairPlan:
+def summarize(
+    catalog: Catalog, chosen: Chosen, services: Services, settings: ReprocessSettings, *, jobs: int = 1
+) -> RepairPlan:
     """Return what repairing the chosen datasets takes."""
     members = [member for repair in chosen.due for member in repair.members]
     methods: dict[str, int] = {}
     for member in members:
         methods[member.method] = methods.get(member.method, 0) + 1
-    seconds, memory, n = _history(catalog)
-    megapixels = sum(m.n_pixels * m.nsamp / 16 / 2**20 for m in members)
-    predicted = len(members) * seconds if n else megapixels * _EXPOSURE_SECONDS + len(chosen.due) * _PRODUCT_SECONDS
-    largest = max((len(r.members) * r.members[0].n_pixels / 2**20 for r in chosen.due), default=0.0)
+    predicted = _predict(catalog, chosen.due, jobs)
+    limit = memory_limit_mb(settings)
     return RepairPlan(
         datasets=tuple(repair.dataset for repair in chosen.due),
         n_repaired=sum(m.repaired for m in members),
@@ -80,23 +91,67 @@ def summarize(catalog: Catalog, chosen: Chosen, services: Services) -> RepairPla
         n_known=len(chosen.known),
         unflagged=chosen.unflagged,
         fetch_bytes=sum(repair.fetch_bytes for repair in chosen.due),
-        scratch_bytes=scratch_bytes(chosen.due, AHEAD),
+        scratch_bytes=scratch_bytes(chosen.due, jobs),
         reference_mb=_reference_bytes(catalog, members, cache_folder(services)) / 1e6,
         reference_folder=str(cache_folder(services)),
-        wall_s=predicted,
-        peak_mb=max(memory, _WORKER_MB + largest * _MB_PER_EXPOSURE),
-        measured_on=n,
+        jobs=jobs,
+        wall_s=predicted.seconds,
+        peak_mb=predicted.peak_mb,
+        measured_on=predicted.measured_on,
+        alone=tuple(each.dataset for each in chosen.due if jobs > 1 and each.memory_mb(1) * jobs > limit),
+        notes=(*chosen.notes, *_memory_notes(chosen.due, limit)),
     )
 
 
-def _history(catalog: Catalog) -> tuple[float, float, int]:
-    """Return seconds an exposure, memory [Mbyte] and number of products of earlier runs."""
+@dataclass(frozen=True)
+class _Predicted:
+    """Time [s] and memory [Mbyte], and how many datasets repaired before they come from."""
+
+    seconds: float
+    peak_mb: float
+    measured_on: int
+
+
+def _predict(catalog: Catalog, due: Sequence[Repair], jobs: int) -> _Predicted:
+    """Predict time and memory: typical ones for the sizes, times what earlier runs took over their typical ones."""
+    typical = sum(repair.typical_seconds for repair in due)
+    memory = max((repair.memory_mb(2 if jobs == 1 else 1) for repair in due), default=0.0)
+    middle = typical / max(len(due), 1)
+    history = _history(catalog)
+    alike = [each for each in history if middle / _ALIKE < each[0].typical_seconds < middle * _ALIKE] or history
+    if alike:
+        typical *= float(np.median([seconds / repair.typical_seconds for repair, seconds, _ in alike]))
+        memory *= float(np.median([peak / repair.memory_mb() for repair, _, peak in alike]))
+    # Workers share out whole datasets.
+    rounds = -(-len(due) // jobs) / max(len(due), 1)
+    return _Predicted(typical * rounds, memory, len(alike))
+
+
+def _history(catalog: Catalog) -> list[tuple[Repair, float, float]]:
+    """Return the datasets repaired before: their exposures, the time [s] and the memory [Mbyte] that they took."""
     text = (
-        "SELECT sum(wall_s) / nullif(count(*) FILTER (kind = 'flt'), 0), max(peak_rss_mb), count(*) FROM reprocessed "
-        "WHERE wall_s IS NOT NULL"
+        "SELECT r.dataset, sum(r.wall_s), max(r.peak_rss_mb), "
+        "list({rootname: e.rootname, subarray: e.subarray, aperture: e.aperture, nsamp: e.nsamp}) "
+        "FROM reprocessed r LEFT JOIN exposures e ON r.rootname = e.rootname "
+        "WHERE r.wall_s IS NOT NULL AND r.peak_rss_mb IS NOT NULL GROUP BY r.dataset, r.run_id"
     )
-    seconds, memory, n = catalog.sql(text).fetchall()[0]
-    return float(seconds or 0.0), float(memory or 0.0), int(n or 0) if seconds else 0
+    found = []
+    for dataset, seconds, peak, rows in catalog.sql(text).fetchall():
+        members = tuple(
+            Member(row["rootname"], "", "", n_pixels=edge(row) ** 2, nsamp=row["nsamp"] or 16)
+            for row in rows
+            if row["rootname"]
+        )
+        if members:
+            found.append((Repair(dataset, members), float(seconds), float(peak)))
+    return found
+
+
+def _memory_notes(due: Sequence[Repair], limit: float) -> Iterator[str]:
+    for repair in due:
+        if (need := repair.memory_mb(1)) > limit:
+            sizes = f"may take {need / 1000:.1f} GB where {limit / 1000:.1f} may be taken"
+            yield f"{repair.dataset}: {sizes}; drizzled out of core"
 
 
 def _reference_bytes(catalog: Catalog, members: Iterable[Member], folder: Path) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import resource
+import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.io.crds import References
 from wfc3tvb.io.drizzle import Drizzled, warm_process
 from wfc3tvb.io.images import header_of
+from wfc3tvb.io.memory import children_peak_mb, forget_peak, peak_mb
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_bench import Bench, Ready
 from wfc3tvb.pipeline.repair_drizzle import combine
@@ -29,11 +30,24 @@ from wfc3tvb.science import expected
 
 @dataclass(frozen=True)
 class RepairDataset:
-    """The worker: repairs one dataset and returns its rows of `reprocessed`."""
+    """The worker: repairs one dataset and returns its rows of `reprocessed`.
+
+    Attributes
+    ----------
+    settings : ReprocessSettings
+        How.
+    run_id : str
+        The run.
+    threads : int
+        Exposures calibrated at a time.
+    out_of_core : bool
+        Whether to drizzle out of core, the dataset being too large for the memory.
+    """
 
     settings: ReprocessSettings
     run_id: str
     threads: int = 2
+    out_of_core: bool = False
 
     def __call__(self, ready: Ready) -> list[Row]:
         """Calibrate, drizzle, compare.
@@ -43,21 +57,47 @@ class RepairDataset:
         TvbError
             With its stage; what was finished before is found again by the next run.
         """
-        began = time.monotonic()
-        bench = Bench(ready, self.settings, self.run_id)
+        clock = Clock()
+        forget_peak()
+        bench = Bench(ready, self.settings, self.run_id, self.out_of_core)
         process = warm_process()
         process.start()
         made = calibrate_all(bench, self.threads)
+        clock.lap("calibrate")
         with ThreadPoolExecutor(1) as pool:
             skies = {member.rootname: pool.submit(_skies, bench, member, made) for member in bench.members}
             with stage("drizzle"):
                 drizzled = combine(bench, made, process)
+            clock.lap("drizzle")
             with stage("compare"):
                 measured = {rootname: each.result() for rootname, each in skies.items()}
         with stage("compare"):
             rows = prove_all(bench, made, measured, drizzled)
+        clock.lap("compare")
+        clock.write(bench.folder / "times.json")
         finish(bench, rows)
-        return _share_time(rows, time.monotonic() - began)
+        return _share_time(rows, clock.total)
+
+
+@dataclass
+class Clock:
+    """Time taken by each stage [s]."""
+
+    began: float = field(default_factory=time.monotonic)
+    laps: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total(self) -> float:
+        """Time since it was started [s]."""
+        return time.monotonic() - self.began
+
+    def lap(self, name: str) -> None:
+        """Note the time since the last stage ended."""
+        self.laps[name] = self.total - sum(self.laps.values())
+
+    def write(self, path: Path) -> None:
+        """Write the times as JSON."""
+        path.write_text(json.dumps({name: round(seconds, 3) for name, seconds in self.laps.items()}) + "\n")
 
 
 def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
@@ -158,7 +198,7 @@ def _exposure_row(bench: Bench, member: Member, made: Calibrated, proof: Proof, 
     name = f"{member.rootname}_flt"
     own = {
         "rootname": member.rootname, "noise_expected": expected_noise(member), "wall_s": made.wall_s,
-        "references": bench.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(),
+        "references": bench.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     provenance = _provenance(bench, member.method, "; ".join(said), made, name)
     return product_row(member.rootname, "flt", bench.after(name), proof, provenance | own)
@@ -178,7 +218,7 @@ def _drizzled_row(
     write_numbers(bench.proof(name, "json"), proof)
     own = {
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
-        "references": bench.references.as_json(), "peak_rss_mb": max(drizzled.peak_rss_mb, _peak_mb()),
+        "references": bench.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     first = next(iter(made.values()))
     provenance = _provenance(bench, bench.method, _drizzled_reason(bench, made, drizzled), first, name)
@@ -237,6 +277,6 @@ def finish(bench: Bench, rows: Sequence[Row]) -> None:
         shutil.rmtree(bench.folder / "work", ignore_errors=True)
 
 
-def _peak_mb() -> float:
-    """Return the peak memory of this process and of its largest child so far [Mbyte]."""
-    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+def _peak_mb(drizzled: Drizzled) -> float:
+    """Return the peak memory of this process with that of its largest child [Mbyte]."""
+    return peak_mb() + max(drizzled.peak_rss_mb, children_peak_mb())
