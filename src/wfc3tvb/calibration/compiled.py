@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.compiler import Compiler
@@ -29,12 +29,3 @@ def lanewise(function: F) -> F:
     """Compile a loop over the elements of rows that do not overlap: many pixels with one instruction."""
     made = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False, pipeline_class=_Apart)(function)
     return cast(F, made)
-
-
-class Window(NamedTuple):
-    """Rows y0 to y1 and columns x0 to x1 (exclusive) of a frame."""
-
-    y0: int
-    y1: int
-    x0: int
-    x1: int

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
 import numpy as np
 
 from wfc3tvb.calibration.compiled import compiled, lanewise
+from wfc3tvb.calibration.model import Dark
 
 #: Flags of the dark that keep a pixel out of MEANDARK.
 _BAD = np.int16(956)
+_THREADS = 2
 
 
 @compiled
@@ -38,6 +43,14 @@ def _subtract(sci, err, dq, dark_sci, dark_err, dark_dq):
         err[x] = np.sqrt(e * e + d * d)
         sci[x] -= dark_sci[x]
         dq[x] |= dark_dq[x]
+
+
+@lru_cache(maxsize=1)
+def means(dark: Dark) -> tuple[float, ...]:
+    """Return the mean of the dark of every read [DN]; it is kept for the next exposure of a batch."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        numbers = range(len(dark.sci.stored))
+        return tuple(pool.map(lambda k: float(mean_dark(dark.sci[k], dark.dq[k], dark.light)), numbers))
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""UNITCORR, FLATCORR and PHOTCORR: counts to rates, rates to electrons, what a rate means (Data Handbook 3.3.9-11)."""
+"""UNITCORR and FLATCORR: counts to rates, rates to electrons (WFC3 Data Handbook 3.3.9, 3.3.11)."""
 
 from __future__ import annotations
 
@@ -95,29 +95,3 @@ def _divide_by_flat(sci, err, dq, flat, flat_err, flat_dq):
         err[x] = zero if f == 0 else error
         sci[x] = zero if f == 0 else s / f
         dq[x] |= flat_dq[x]
-
-
-def photfnu(photflam: float, photplam: float) -> float:
-    """Return PHOTFNU [Jy s / electron]: ``3.33564e4 PHOTFLAM PHOTPLAM**2`` (PHOTCORR).
-
-    Parameters
-    ----------
-    photflam : float
-        Inverse sensitivity [erg / cm2 / Angstrom / electron].
-    photplam : float
-        Pivot wavelength [Angstrom].
-    """
-    return float(np.float32(3.33564e4 * photflam * photplam * photplam))
-
-
-def photmode(filter_name: str, expstart: float) -> str:
-    """Return PHOTMODE, e.g. ``WFC3 IR F105W MJD#56298.7835``.
-
-    Parameters
-    ----------
-    filter_name : str
-        FILTER.
-    expstart : float
-        EXPSTART [MJD].
-    """
-    return f"WFC3 IR {filter_name} MJD#{expstart:.4f}"

@@ -4,18 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from wfc3tvb.calibration.compiled import Window
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.int16]
 
 #: Times of a frame's clearing that precede the zeroth read [s]: SAMPZERO is the first read's SAMPTIME less this.
 ZEROTH_OFFSET = 0.020535
+
+
+class Window(NamedTuple):
+    """Rows y0 to y1 and columns x0 to x1 (exclusive) of a frame."""
+
+    y0: int
+    y1: int
+    x0: int
+    x1: int
+
+
+@dataclass(frozen=True)
+class Switches:
+    """Which steps are to be done (PERFORM)."""
+
+    dqicorr: bool = True
+    zsigcorr: bool = True
+    blevcorr: bool = True
+    zoffcorr: bool = True
+    nlincorr: bool = True
+    darkcorr: bool = True
+    photcorr: bool = True
+    unitcorr: bool = True
+    crcorr: bool = True
+    flatcorr: bool = True
 
 
 @dataclass
@@ -122,6 +145,10 @@ class Planes:
     stored: tuple[NDArray[Any], ...]
     kind: type
 
+    def __getitem__(self, k: int) -> NDArray[Any]:
+        """Return an image."""
+        return self.stored[k].astype(self.kind)
+
     def rows(self, y0: int, y1: int) -> NDArray[Any]:
         """Return rows y0 to y1 (exclusive) of all images, shape (n, y1 - y0, nx)."""
         made: NDArray[Any] = np.empty((len(self.stored), y1 - y0, self.stored[0].shape[1]), self.kind)
@@ -130,14 +157,14 @@ class Planes:
         return made
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dark:
-    """Dark of every read (DARKFILE): signal, error [DN], flags. `mean` is MEANDARK [DN]."""
+    """Dark of every read (DARKFILE): signal, error [DN], flags; `light` is the light-sensitive part of the frame."""
 
     sci: Planes
     err: Planes
     dq: Planes
-    mean: tuple[float, ...]
+    light: Window
 
 
 @dataclass(frozen=True)

@@ -1,109 +1,33 @@
-"""The order of steps, and their run over an exposure.
-
-The steps run over bands of rows, each band through all steps while it is in the processor's cache, two threads at a
-time. Only the level of the reference pixels comes before, and the statistics after, since these need whole frames.
-"""
+"""The steps of the calibration, each over a band of rows, and their order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
-from wfc3tvb.calibration import bias, dark, flux, linearity, noise, zeroth
-from wfc3tvb.calibration.compiled import Window
-from wfc3tvb.calibration.model import Calibrated, Flags, Floats, Image, Ramp, ReferenceData
+from wfc3tvb.calibration import dark, flux, linearity, noise, zeroth
+from wfc3tvb.calibration.model import Flags, Floats, Window
 from wfc3tvb.calibration.rampfit import Settings, fit_window
-from wfc3tvb.calibration.statistics import good_pixels
+from wfc3tvb.calibration.work import Band, Work
 
-#: Rows of a band: all reads of a band fit into a processor's cache.
-_BAND = 8
 _SATURATED, _ZEROSIG = 256, 2048
 
 
-@dataclass(frozen=True)
-class Switches:
-    """Which steps are to be done (PERFORM)."""
-
-    dqicorr: bool = True
-    zsigcorr: bool = True
-    blevcorr: bool = True
-    zoffcorr: bool = True
-    nlincorr: bool = True
-    darkcorr: bool = True
-    photcorr: bool = True
-    unitcorr: bool = True
-    crcorr: bool = True
-    flatcorr: bool = True
-
-
-class Work:
-    """An exposure on its way through the steps: arrays that the bands share, and what the steps have to know.
-
-    Parameters
-    ----------
-    ramp : Ramp
-        The reads; changed.
-    references : ReferenceData
-        What the switches ask for.
-    switches : Switches
-        What is to be done.
-    """
-
-    def __init__(self, ramp: Ramp, references: ReferenceData, switches: Switches) -> None:
-        self.ramp, self.references, self.switches = ramp, references, switches
-        self.light = references.overscan.window(ramp.shape)
-        self.signal = np.zeros(ramp.shape, np.float32), np.zeros(ramp.shape, np.bool_)
-        self.sci0, self.dq0 = np.empty(ramp.shape, np.float32), np.empty(ramp.shape, np.int16)
-        self.levels = np.zeros(0, np.float32)
-        if switches.blevcorr:
-            self.levels = np.array([_level(read, references) for read in ramp.sci], np.float32)
-        self.first_kept_error = _first_given_error(ramp, self.light)
-        ny, nx = self.light.y1 - self.light.y0, self.light.x1 - self.light.x0
-        self.image = Image(
-            np.zeros((ny, nx), np.float32), np.zeros((ny, nx), np.float32), np.zeros((ny, nx), np.int16),
-            np.zeros((ny, nx), np.int16), np.zeros((ny, nx), np.float32),
-        )  # fmt: skip
-        self.n_saturated = np.zeros((-(-ramp.shape[0] // _BAND), 2 + ramp.n), np.int64)
-        self.n_unstable = np.zeros(self.n_saturated.shape[0], np.int64)
-        self.time = ramp.time - ramp.time[0] if switches.zoffcorr else ramp.time.copy()
-
-    @property
-    def amplifiers(self) -> tuple[Floats, Floats, int, int]:
-        """Gain, read noise, row and column at which the quadrants meet: what `noise` takes."""
-        a = self.references.amplifiers
-        ltv1, ltv2 = self.ramp.ltv
-        trimx, trimy = self.references.overscan.trimx[0], self.references.overscan.trimy[0]
-        return a.gain, a.readnoise, a.ampy + ltv2 - trimy, a.ampx + ltv1 - trimx
-
-    @property
-    def rates(self) -> bool:
-        """Whether the reads are rates when the ramp is fitted."""
-        return self.ramp.unit.endswith("/S") or self.switches.unitcorr
-
-
-@dataclass(frozen=True)
-class Band:
-    """Rows of a frame: all columns, and the light-sensitive part of them."""
-
-    number: int
-    full: Window
-    light: Window
-
-
-def _dqicorr(work: Work, band: Band) -> None:
+def dqicorr(work: Work, band: Band) -> None:
+    """Flag bad pixels (WFC3 Data Handbook 3.3.2)."""
     if work.references.bad_pixels is not None:
         zeroth.flag_bad_pixels(work.ramp.dq, work.references.bad_pixels, band.full)
 
 
-def _keep_zeroth(work: Work, band: Band) -> None:
+def keep_zeroth(work: Work, band: Band) -> None:
+    """Keep the zeroth read as it is, to be subtracted later."""
     rows = slice(band.full.y0, band.full.y1)
     work.sci0[rows], work.dq0[rows] = work.ramp.sci[0, rows], work.ramp.dq[0, rows]
 
 
-def _zsigcorr(work: Work, band: Band) -> None:
+def zsigcorr(work: Work, band: Band) -> None:
+    """Find the signal that is in the zeroth read already (3.3.3)."""
     ramp, reference = work.ramp, work.references.linearity
     if reference is None or ramp.n < 2:
         return
@@ -113,21 +37,25 @@ def _zsigcorr(work: Work, band: Band) -> None:
     )  # fmt: skip
 
 
-def _blevcorr(work: Work, band: Band) -> None:
+def blevcorr(work: Work, band: Band) -> None:
+    """Subtract the level of the reference pixels (3.3.4)."""
     zeroth.subtract_level(work.ramp.sci, work.levels, band.full)
     zeroth.subtract_level(work.sci0[None], work.levels[:1], band.full)
 
 
-def _zoffcorr(work: Work, band: Band) -> None:
+def zoffcorr(work: Work, band: Band) -> None:
+    """Subtract the zeroth read (3.3.5)."""
     zeroth.subtract_zeroth_read(work.ramp.sci, work.ramp.dq, work.sci0, work.dq0, band.full)
 
 
-def _noise(work: Work, band: Band) -> None:
+def initial_errors(work: Work, band: Band) -> None:
+    """Give the reads their errors, but those that came with one (3.3.6)."""
     new = slice(0, work.first_kept_error)
     noise.initialize_error(work.ramp.sci[new], work.ramp.err[new], work.amplifiers, band.light)
 
 
-def _nlincorr(work: Work, band: Band) -> None:
+def nlincorr(work: Work, band: Band) -> None:
+    """Correct the nonlinearity, flag saturation (3.3.7)."""
     ramp, reference = work.ramp, work.references.linearity
     if reference is not None:
         planes = reference.coef, reference.node, reference.dq
@@ -135,7 +63,8 @@ def _nlincorr(work: Work, band: Band) -> None:
         linearity.correct_nonlinearity(ramp.sci, ramp.dq, planes, *work.signal, band.light, band.full, found)
 
 
-def _darkcorr(work: Work, band: Band) -> None:
+def darkcorr(work: Work, band: Band) -> None:
+    """Subtract the dark (3.3.8)."""
     ramp, reference = work.ramp, work.references.dark
     if reference is not None:
         y0, y1 = band.light.y0, band.light.y1
@@ -143,13 +72,15 @@ def _darkcorr(work: Work, band: Band) -> None:
         dark.subtract_dark(ramp.sci, ramp.err, ramp.dq, sci, err, dq, band.light, y0)
 
 
-def _unitcorr(work: Work, band: Band) -> None:
+def unitcorr(work: Work, band: Band) -> None:
+    """Make rates; the zeroth read by its own exposure time (3.3.9)."""
     ramp = work.ramp
     flux.multiply(ramp.sci[:1], ramp.err[:1], np.float32(1.0 / ramp.sampzero), band.light)
     flux.divide_by_time(ramp.sci[1:], ramp.err[1:], work.time[1:], band.light)
 
 
-def _crcorr(work: Work, band: Band) -> None:
+def crcorr(work: Work, band: Band) -> None:
+    """Fit the ramps: the image, and the flags of hits (3.3.10)."""
     ramp, light, rejection = work.ramp, band.light, work.references.rejection
     if light.y1 <= light.y0 or rejection is None:
         return
@@ -179,7 +110,8 @@ def _take_zeroth(work: Work, rows: slice, first: np.ndarray, sci: Floats, err: F
     image.samp[rows][first], image.time[rows][first] = 1, np.float32(work.ramp.sampzero)
 
 
-def _flatcorr(work: Work, band: Band) -> None:
+def flatcorr(work: Work, band: Band) -> None:
+    """Divide by the flat and make electrons (3.3.11)."""
     ramp, flat, gain = work.ramp, work.references.flat, work.references.amplifiers.mean_gain
     if flat is None:
         return
@@ -198,123 +130,15 @@ Step = Callable[[Work, Band], None]
 
 #: The steps in calwf3's order, each with its switch; None is always done.
 STEPS: tuple[tuple[str | None, Step], ...] = (
-    ("dqicorr", _dqicorr),
-    (None, _keep_zeroth),
-    ("zsigcorr", _zsigcorr),
-    ("blevcorr", _blevcorr),
-    ("zoffcorr", _zoffcorr),
-    (None, _noise),
-    ("nlincorr", _nlincorr),
-    ("darkcorr", _darkcorr),
-    ("unitcorr", _unitcorr),
-    ("crcorr", _crcorr),
-    ("flatcorr", _flatcorr),
+    ("dqicorr", dqicorr),
+    (None, keep_zeroth),
+    ("zsigcorr", zsigcorr),
+    ("blevcorr", blevcorr),
+    ("zoffcorr", zoffcorr),
+    (None, initial_errors),
+    ("nlincorr", nlincorr),
+    ("darkcorr", darkcorr),
+    ("unitcorr", unitcorr),
+    ("crcorr", crcorr),
+    ("flatcorr", flatcorr),
 )
-
-
-def calibrate_ramp(
-    ramp: Ramp, references: ReferenceData, switches: Switches, *, bad: int = 31743, threads: int = 2
-) -> Calibrated:
-    """Calibrate an exposure.
-
-    Parameters
-    ----------
-    ramp : Ramp
-        Its reads; changed in place.
-    references : ReferenceData
-        What the switches ask for.
-    switches : Switches
-        What is to be done.
-    bad : int, optional
-        SDQFLAGS: flags that keep a pixel out of the statistics.
-    threads : int, optional
-        Bands worked on at once.
-
-    Returns
-    -------
-    Calibrated
-        The same ramp, and the image: the fit of the ramp, or without CRCORR the last read.
-    """
-    work = Work(ramp, references, switches)
-    steps = [step for name, step in STEPS if name is None or getattr(switches, name)]
-    if ramp.unit.endswith("/S"):
-        steps = [step for step in steps if step is not _unitcorr]
-    bands = list(_bands(work))
-
-    def run(band: Band) -> None:
-        for step in steps:
-            step(work, band)
-
-    _each(run, bands, threads)
-    ramp.time, ramp.unit = work.time, _unit(ramp, switches)
-    if not switches.crcorr:
-        _last_read(work)
-    return _described(work, bad, threads)
-
-
-def _bands(work: Work) -> Iterable[Band]:
-    (ny, nx), light = work.ramp.shape, work.light
-    for number, y0 in enumerate(range(0, ny, _BAND)):
-        y1 = min(y0 + _BAND, ny)
-        own = Window(min(max(y0, light.y0), light.y1), max(min(y1, light.y1), light.y0), light.x0, light.x1)
-        yield Band(number, Window(y0, y1, 0, nx), own)
-
-
-def _each(function: Callable[[Band], object], items: Iterable[Band], threads: int) -> None:
-    if threads == 1:
-        for item in items:
-            function(item)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(function, items))
-
-
-def _level(read: Floats, references: ReferenceData) -> np.float32:
-    return bias.resistant_mean(bias.reference_pixels(read, references.overscan))
-
-
-def _first_given_error(ramp: Ramp, light: Window) -> int:
-    """Return the first read that came with an error: from it on errors are kept as they are."""
-    for k, err in enumerate(ramp.err):
-        if np.any(err[light.y0 : light.y1, light.x0 : light.x1]):
-            return k
-    return ramp.n
-
-
-def _unit(ramp: Ramp, switches: Switches) -> str:
-    unit = ramp.unit
-    if switches.unitcorr:
-        unit = "ELECTRONS/S" if "flatcorr" in ramp.complete else "COUNTS/S"
-    if switches.flatcorr:
-        unit = "ELECTRONS/S" if switches.unitcorr or "unitcorr" in ramp.complete else "ELECTRONS"
-    return unit
-
-
-def _last_read(work: Work) -> None:
-    ramp, light, image = work.ramp, work.light, work.image
-    part = slice(light.y0, light.y1), slice(light.x0, light.x1)
-    image.sci[:], image.err[:], image.dq[:] = ramp.sci[-1][part], ramp.err[-1][part], ramp.dq[-1][part]
-    image.samp[:], image.time[:] = ramp.n - 1, ramp.time[-1]
-
-
-def _described(work: Work, bad: int, threads: int) -> Calibrated:
-    """Return the result with the statistics of every read and of the image."""
-    ramp, image = work.ramp, work.image
-    ny, nx = image.sci.shape
-    jobs = [(*planes, bad, work.light) for planes in zip(ramp.sci, ramp.err, ramp.dq, strict=True)]
-    jobs.append((image.sci, image.err, image.dq, bad, Window(0, ny, 0, nx)))
-    with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(lambda job: good_pixels(*job), jobs))
-    levels = tuple(float(level) for level in work.levels)
-    darks = work.references.dark.mean if work.references.dark and work.switches.darkcorr else ()
-    return Calibrated(ramp, image, levels, darks, tuple(found[:-1]), found[-1], _counts(work))
-
-
-def _counts(work: Work) -> Mapping[str, object]:
-    saturated = work.n_saturated.sum(axis=0)
-    return {
-        "saturated_zeroth": int(saturated[0]),
-        "saturated_first": int(saturated[1]),
-        "saturated": [int(n) for n in saturated[2:]],
-        "unstable": int(work.n_unstable.sum()),
-    }

@@ -50,7 +50,9 @@ from wfc3tvb.errors import TvbError
 def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_ima: bool, **options: Any) -> None:
     """Calibrate local RAW files or associations, as calwf3; exits with 2 where one failed."""
     from wfc3tvb.pipeline.calibrate import calibrate as run_calibrate
+    from wfc3tvb.pipeline.kernels import start_lean
 
+    start_lean()
     results, failed = [], 0
     with bars() as progress:
         for path in files:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wfc3tvb.calibration.model import Photometry, Ramp, ReferenceData
-from wfc3tvb.calibration.steps import Switches
+from wfc3tvb.calibration.model import Photometry, Ramp, ReferenceData, Switches
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.io import refimages, reftables
 from wfc3tvb.io.fitsfile import read_header

@@ -11,12 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.compiled import Window
-from wfc3tvb.calibration.dark import mean_dark
-from wfc3tvb.calibration.model import Dark, Flat, Linearity, Planes
+from wfc3tvb.calibration.model import Dark, Flat, Linearity, Planes, Window
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.io.fitsfile import Extension, read_fits
-from wfc3tvb.io.planes import in_threads
 
 #: How closely an exposure time of the dark must fit a read's [s].
 _SAME_TIME = 0.01
@@ -64,12 +61,7 @@ def _read_dark(
         Planes(tuple(_plane("DARKFILE", path, extensions[name, number], shape) for number in numbers), kind)
         for name, kind in (("SCI", np.float32), ("ERR", np.float32), ("DQ", np.int16))
     )
-
-    def mean(k: int) -> float:
-        values, flags = sci.stored[k].astype(np.float32), dq.stored[k].astype(np.int16)
-        return float(mean_dark(values, flags, light))
-
-    return Dark(sci, err, dq, tuple(in_threads(mean, range(len(numbers)))))
+    return Dark(sci, err, dq, light)
 
 
 def _number(path: Path, exposed: Sequence[float], time: float) -> int:

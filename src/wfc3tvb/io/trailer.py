@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from wfc3tvb.calibration.model import Calibrated
-from wfc3tvb.calibration.steps import Switches
+from wfc3tvb.calibration.model import Calibrated, Switches
 from wfc3tvb.io.calibrated import CAL_VER
 from wfc3tvb.io.imsets import Imsets
 from wfc3tvb.io.references import Loaded

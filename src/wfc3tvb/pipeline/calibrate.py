@@ -6,17 +6,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from wfc3tvb.calibration.steps import Switches, calibrate_ramp
+from wfc3tvb.calibration.model import Switches
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError
 from wfc3tvb.io import calwf3
 from wfc3tvb.io.association import read_association
 from wfc3tvb.io.calibrated import CAL_VER, history_lines, primary_header, write_flt, write_ima
-from wfc3tvb.io.imsets import Imsets, read_imsets
+from wfc3tvb.io.imsets import Imsets, read_imsets, read_primary
 from wfc3tvb.io.references import Loaded, load
 from wfc3tvb.io.trailer import write_trailer
+from wfc3tvb.pipeline.kernels import made_ready
+from wfc3tvb.progress import Progress, silent
 
 ENGINES = ("auto", "native", "calwf3")
 _SWITCHED_ON = "PERFORM"
@@ -80,6 +83,7 @@ def calibrate(
     outdir: Path | str | None = None,
     iref: Path | str | None = None,
     threads: int = 2,
+    progress: Progress = silent,
 ) -> list[CalResult]:
     """Calibrate RAW files, IMA files, or the members of associations, as calwf3 does.
 
@@ -101,6 +105,8 @@ def calibrate(
         Folder that ``iref$`` in reference names means; by default the environment variable ``iref``.
     threads : int
         Threads of the native engine.
+    progress : Progress
+        Told of the exposures, and of the compilation of the native engine, once on a machine.
 
     Returns
     -------
@@ -129,8 +135,14 @@ def calibrate(
         except OSError as error:
             raise BadFileError(folder, "cannot be made a folder", "name another one for the products") from error
     options = Options(crcorr, write_ima, overwrite, folder, Path(iref) if iref is not None else None, threads)
-    run = _run_calwf3 if calwf3.chosen(engine) else _run_native
-    return [run(path, options) for path in _exposures(given)]
+    run = _run_calwf3 if calwf3.chosen(engine) else partial(_run_native, progress=progress)
+    results = []
+    exposures = list(_exposures(given))
+    for path in exposures:
+        results.append(run(path, options))
+        if len(exposures) > 1:
+            progress("calibrate", len(results), len(exposures))
+    return results
 
 
 def _exposures(paths: Sequence[Path | str]) -> Iterator[Path]:
@@ -184,18 +196,19 @@ def switches_of(header: object, crcorr: str = "header", path: Path | None = None
     return Switches(**values)
 
 
-def _run_native(path: Path, options: Options) -> CalResult:
+def _run_native(path: Path, options: Options, progress: Progress) -> CalResult:
     began = time.monotonic()
-    source = read_imsets(path)
+    switches = switches_of(read_primary(path), options.crcorr, path)
     ima, flt, trailer = product_paths(path, options)
-    switches = switches_of(source.primary, options.crcorr, path)
     if not any(value for name, value in vars(switches).items() if name != "unitcorr"):
         raise BadFileError(path, "no step is set to PERFORM", "set the switches in its header")
-    if options.crcorr != "header":
-        source.primary["CRCORR"] = options.crcorr.upper()
-    if switches.zsigcorr and source.ramp.err[0].any():
-        raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
-    loaded = load(source.primary, source.ramp, switches, iref=options.iref)
+    with made_ready(progress):  # the kernels, while the files are read
+        source = read_imsets(path)
+        if options.crcorr != "header":
+            source.primary["CRCORR"] = options.crcorr.upper()
+        if switches.zsigcorr and source.ramp.err[0].any():
+            raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
+        loaded = load(source.primary, source.ramp, switches, iref=options.iref)
     _write(source, loaded, options, (ima if options.write_ima else None, flt, trailer))
     done = "COMPLETE" if loaded.switches.crcorr else str(source.primary.get("CRCORR", "OMIT"))
     made = ima if options.write_ima else None
@@ -206,6 +219,8 @@ def _run_native(path: Path, options: Options) -> CalResult:
 
 
 def _write(source: Imsets, loaded: Loaded, options: Options, products: tuple[Path | None, Path, Path]) -> None:
+    from wfc3tvb.calibration.run import calibrate_ramp  # compiled code, which takes its time
+
     ima, flt, trailer = products
     done = loaded.switches
     bad = int(source.headers[-1]["SCI"].get("SDQFLAGS", 65535))

@@ -1,0 +1,64 @@
+"""Machine code of the steps, loaded, or compiled where a machine runs them for the first time, before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from wfc3tvb.calibration.model import (
+    Amplifiers,
+    Dark,
+    Flat,
+    Linearity,
+    Overscan,
+    Planes,
+    Ramp,
+    ReferenceData,
+    Rejection,
+    Switches,
+)
+from wfc3tvb.calibration.run import describe
+from wfc3tvb.calibration.steps import STEPS
+from wfc3tvb.calibration.work import Work, bands_of
+
+_READS, _SIZE = 3, 12
+
+
+def make_ready(tell: Callable[[int, int], object] = lambda done, total: None) -> None:
+    """Run all steps over a tiny exposure.
+
+    Parameters
+    ----------
+    tell : callable, optional
+        Called after each step with the number of steps that are ready, and of all.
+    """
+    work = Work(_tiny_ramp(), _tiny_references(), Switches())
+    bands, total = list(bands_of(work)), len(STEPS) + 1
+    for done, (_, step) in enumerate(STEPS, 1):
+        for band in bands:
+            step(work, band)
+        tell(done, total)
+    describe(work, 31743, 1)
+    tell(total, total)
+
+
+def _tiny_ramp() -> Ramp:
+    cube = np.zeros((_READS, _SIZE, _SIZE), np.float32)
+    times = np.arange(_READS, dtype=np.float32)
+    return Ramp(cube, cube.copy(), np.zeros(cube.shape, np.int16), times, times.astype(np.float64))
+
+
+def _tiny_references() -> ReferenceData:
+    plane, flags = np.ones((_SIZE, _SIZE), np.float32), np.zeros((_SIZE, _SIZE), np.int16)
+    overscan = Overscan((5, 5), (5, 5), (1, 4), (_SIZE - 3, _SIZE))
+    sci, dq = Planes((plane,) * _READS, np.float32), Planes((flags,) * _READS, np.int16)
+    return ReferenceData(
+        amplifiers=Amplifiers(np.ones(4, np.float32), np.ones(4, np.float32), _SIZE // 2, _SIZE // 2),
+        overscan=overscan,
+        bad_pixels=flags,
+        linearity=Linearity(np.zeros((4, _SIZE, _SIZE), np.float32), plane, flags, plane, plane),
+        dark=Dark(sci, sci, dq, overscan.window(plane.shape)),
+        flat=Flat(plane, plane, flags),
+        rejection=Rejection(),
+    )

@@ -1,0 +1,89 @@
+"""An exposure on its way through the steps, and the bands of rows that are worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from wfc3tvb.calibration import bias
+from wfc3tvb.calibration.model import Floats, Image, Ramp, ReferenceData, Switches, Window
+
+#: Rows of a band: all reads of a band fit into a processor's cache.
+_BAND = 8
+
+
+class Work:
+    """An exposure on its way through the steps: arrays that the bands share, and what the steps have to know.
+
+    Parameters
+    ----------
+    ramp : Ramp
+        The reads; changed.
+    references : ReferenceData
+        What the switches ask for.
+    switches : Switches
+        What is to be done.
+    """
+
+    def __init__(self, ramp: Ramp, references: ReferenceData, switches: Switches) -> None:
+        self.ramp, self.references, self.switches = ramp, references, switches
+        self.light = references.overscan.window(ramp.shape)
+        self.signal = np.zeros(ramp.shape, np.float32), np.zeros(ramp.shape, np.bool_)
+        self.sci0, self.dq0 = np.empty(ramp.shape, np.float32), np.empty(ramp.shape, np.int16)
+        self.levels = np.zeros(0, np.float32)
+        if switches.blevcorr:
+            self.levels = np.array([_level(read, references) for read in ramp.sci], np.float32)
+        self.first_kept_error = _first_given_error(ramp, self.light)
+        ny, nx = self.light.y1 - self.light.y0, self.light.x1 - self.light.x0
+        self.image = Image(
+            np.zeros((ny, nx), np.float32), np.zeros((ny, nx), np.float32), np.zeros((ny, nx), np.int16),
+            np.zeros((ny, nx), np.int16), np.zeros((ny, nx), np.float32),
+        )  # fmt: skip
+        self.n_saturated = np.zeros((-(-ramp.shape[0] // _BAND), 2 + ramp.n), np.int64)
+        self.n_unstable = np.zeros(self.n_saturated.shape[0], np.int64)
+        self.time = ramp.time - ramp.time[0] if switches.zoffcorr else ramp.time.copy()
+
+    @property
+    def amplifiers(self) -> tuple[Floats, Floats, int, int]:
+        """Gain, read noise, row and column at which the quadrants meet: what `noise` takes."""
+        a = self.references.amplifiers
+        ltv1, ltv2 = self.ramp.ltv
+        trimx, trimy = self.references.overscan.trimx[0], self.references.overscan.trimy[0]
+        return a.gain, a.readnoise, a.ampy + ltv2 - trimy, a.ampx + ltv1 - trimx
+
+    @property
+    def rates(self) -> bool:
+        """Whether the reads are rates when the ramp is fitted."""
+        return self.ramp.unit.endswith("/S") or self.switches.unitcorr
+
+
+@dataclass(frozen=True)
+class Band:
+    """Rows of a frame: all columns, and the light-sensitive part of them."""
+
+    number: int
+    full: Window
+    light: Window
+
+
+def bands_of(work: Work) -> Iterable[Band]:
+    """Yield the bands of a frame."""
+    (ny, nx), light = work.ramp.shape, work.light
+    for number, y0 in enumerate(range(0, ny, _BAND)):
+        y1 = min(y0 + _BAND, ny)
+        own = Window(min(max(y0, light.y0), light.y1), max(min(y1, light.y1), light.y0), light.x0, light.x1)
+        yield Band(number, Window(y0, y1, 0, nx), own)
+
+
+def _level(read: Floats, references: ReferenceData) -> np.float32:
+    return bias.resistant_mean(bias.reference_pixels(read, references.overscan))
+
+
+def _first_given_error(ramp: Ramp, light: Window) -> int:
+    """Return the first read that came with an error: from it on errors are kept as they are."""
+    for k, err in enumerate(ramp.err):
+        if np.any(err[light.y0 : light.y1, light.x0 : light.x1]):
+            return k
+    return ramp.n

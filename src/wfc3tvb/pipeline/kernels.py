@@ -1,0 +1,66 @@
+"""The native engine's machine code, made ready in a thread of its own while the first exposure's files are read."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
+
+from wfc3tvb.progress import Progress
+
+#: Loading takes less than this, compiling more [s].
+_LOADED = 2.0
+
+_ready, _lean = Event(), Event()
+
+
+def start_lean() -> None:
+    """Say that this process is a program of ours, in which numba may do without SciPy.
+
+    Numba imports SciPy's linear algebra when its first kernel is loaded, a fifth of the time that a program needs to
+    start; no kernel here uses it. Not for libraries: numba's ``np.cov`` and ``np.corrcoef`` are gone from the process.
+    """
+    _lean.set()
+
+
+@contextmanager
+def made_ready(progress: Progress) -> Iterator[None]:
+    """Make the engine ready, once in a process, while the body runs.
+
+    Parameters
+    ----------
+    progress : Progress
+        Told of the stage "compile" where the machine code is not on disk yet.
+    """
+    if _ready.is_set():
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(_make_ready, progress)
+        yield
+        loading.result()
+    _ready.set()
+
+
+def _make_ready(progress: Progress) -> None:
+    began = time.monotonic()
+    if _lean.is_set() and "scipy" not in sys.modules:
+        _import_numba_alone()
+    from wfc3tvb.calibration.readiness import make_ready
+
+    def tell(done: int, total: int) -> None:
+        if time.monotonic() - began > _LOADED:
+            progress("compile", done, total)
+
+    make_ready(tell)
+
+
+def _import_numba_alone() -> None:
+    sys.modules["scipy"] = None  # type: ignore[assignment]  # to the import statement: there is no such package
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        del sys.modules["scipy"]
