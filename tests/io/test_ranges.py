@@ -22,7 +22,7 @@ from wfc3tvb.errors import (
     WrongInstrumentError,
 )
 from wfc3tvb.exposure import ReadCube
-from wfc3tvb.io import ranges
+from wfc3tvb.io import costs
 from wfc3tvb.io.ima import read_ima
 from wfc3tvb.io.places import BucketFiles, MastFiles
 from wfc3tvb.io.ranges import read_cube, read_exposure, read_support
@@ -47,7 +47,7 @@ def files(request: pytest.FixtureRequest, archive: Archive) -> Files:
 
 @pytest.fixture(autouse=True)
 def _no_file_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "_SMALL", 0)
+    monkeypatch.setattr(costs, "_SMALL", 0)
 
 
 def make(kind: Callable[[Services], Files], archive: Archive) -> Files:
@@ -113,7 +113,7 @@ def test_many_rows_take_the_whole_file(files: Files, folder: Path, archive: Arch
 def test_a_small_file_is_fetched_whole_and_all_of_it_measured(
     files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranges, "_SMALL", 16_000_000)
+    monkeypatch.setattr(costs, "_SMALL", 16_000_000)
     assert same(read_cube(files, ROOT), read_ima(folder / bucket_key(ROOT, "ima")))
 
 

@@ -57,7 +57,9 @@ class FakeSource:
         dq = np.zeros(rate.shape, dtype=np.int16)
         return ReadCube(rootname, {}, t, t, rate, dq, np.arange(1), (1, 1), (1, 1), n_bytes=10), None
 
-    def size(self, rootname: str) -> tuple[int, int]:
+    def cost(
+        self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
+    ) -> tuple[float, float]:
         return 2, 10
 
     def changed_at(self, rootname: str) -> float | None:

@@ -13,8 +13,9 @@ import pytest
 from tests.simulate.small_archive import as_new, make_archive
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
-from wfc3tvb.io import ranges
+from wfc3tvb.io import costs
 from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.io.costs import cost_of
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.names import bucket_key
 from wfc3tvb.pipeline.crawl import MastSource, S3Source, open_source, rows_for_precision
@@ -84,7 +85,7 @@ def test_two_jobs_give_the_same(s3: MastSource, catalog: Catalog, tmp_path: Path
 def test_bytes_are_those_of_the_archives_log(
     mast: MastSource, catalog: Catalog, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranges, "_SMALL", 0)
+    monkeypatch.setattr(costs, "_SMALL", 0)
     report = survey(catalog, Selection(), source=mast, settings=SETTINGS)
     assert report.n_bytes == sum(size for _, size in archive.log.by_file().values())
     assert rows(catalog, "SELECT sum(bytes_read) FROM exposures") == [(report.n_bytes,)]
@@ -176,7 +177,21 @@ def test_a_dry_run_says_requests_and_bytes(s3: MastSource, catalog: Catalog) -> 
     plan = plan_survey(catalog, Selection(), source=s3)
     assert (plan.n_datasets, plan.n_exposures) == (3, 6)
     assert plan.requests == 6 * 49
-    assert plan.n_bytes == 6 * 7_750_000
+    assert plan.n_bytes == pytest.approx(6 * 7.7e6, rel=0.02)
+    assert plan.basis == "apertures as listed, 16 reads each, 4 MB/s for each of 1 jobs"
+
+
+def test_a_dry_run_knows_subarrays_and_the_reads_of_exposures_before(
+    s3: MastSource, catalog: Catalog, archive: Archive
+) -> None:
+    survey(catalog, Selection(ids=("ibohbf040",)), source=s3, settings=SETTINGS)
+    plan = plan_survey(catalog, Selection(), source=s3, settings=MeasureSettings(pstat=True))
+    whole = 6 * (10 * 1024**2 + 23_040) + 83_520
+    assert plan.n_bytes == pytest.approx(3 * whole)
+    assert "reads as in 3 exposures measured before" in plan.basis
+    assert cost_of("IRSUB256-FIX", MeasureSettings())[0] == 3
+    assert len({cost_of(name, MeasureSettings()) for name in ("GRISM1024", "IR", None)}) == 1
+    assert cost_of("IRSUB512", MeasureSettings())[1] == pytest.approx(4.1e6, rel=0.02)
 
 
 def test_precision_decides_the_rows() -> None:

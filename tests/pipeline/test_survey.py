@@ -156,8 +156,32 @@ def test_dry_run_counts_and_measures_nothing(catalog: Catalog) -> None:
     plan = plan_survey(catalog, Selection(), source=FakeSource(10), jobs=2)
     assert (plan.n_datasets, plan.n_exposures, plan.n_known, plan.n_given_up) == (3, 8, 2, 0)
     assert (plan.requests, plan.n_bytes) == (16, 80)
-    assert plan.seconds == pytest.approx(1.0)
+    assert plan.seconds == pytest.approx(80 / 6e8 / 2)
+    assert "16 reads each, 600 MB/s for each of 2 jobs" in plan.basis
     assert rows(catalog, "SELECT count(*) FROM exposures") == [(2,)]
+
+
+def test_a_dry_run_learns_from_earlier_surveys(catalog: Catalog) -> None:
+    survey(catalog, Selection(limit=8), source=FakeSource(40))
+    ((began, ended),) = rows(catalog, "SELECT started_at, ended_at FROM runs")
+    plan = plan_survey(catalog, Selection(), source=FakeSource(40))
+    assert plan.seconds == pytest.approx(32 / 8 * (ended - began) * 86400)
+    assert plan.basis.endswith("the speed of the last survey")
+
+
+def test_items_are_fetched_ahead_and_the_rows_stay_the_same(tmp_path: Path) -> None:
+    found = []
+    for ahead, jobs in ((0, 1), (3, 1), (3, 2)):
+        with Catalog.create(tmp_path / f"{ahead}{jobs}") as catalog:
+            source = FakeSource(20, broken=(rootname(3),), down=(rootname(19),), ahead=ahead)
+            report = survey(catalog, Selection(), source=source, jobs=jobs, measure=measure_fake)
+            assert (report.n_measured, report.n_failed) == (18, 2)
+            found.append(rows(catalog, f"SELECT * {STABLE} FROM exposures ORDER BY rootname"))
+            found.append(rows(catalog, "SELECT key, stage, error FROM failures ORDER BY key"))
+    assert found[:2] == found[2:4] == found[4:]
+    assert [(stage, error) for _, stage, error in found[1]] == [
+        ("read", "BadFileError"), ("fetch", "ServiceUnreachableError")
+    ]  # fmt: skip
 
 
 def test_progress_counts_up_to_the_total(catalog: Catalog) -> None:

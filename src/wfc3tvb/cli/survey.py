@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,8 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
     with _folder(catalog, only_plan) as folder, bars() as progress:
         store = Catalog.create(folder, settings=asdict(settings))
         if only_plan:
-            plan = plan_survey(store, selection, source=source, jobs=jobs, recheck=given["recheck"], progress=progress)
+            options = {"jobs": jobs, "recheck": given["recheck"], "progress": progress}
+            plan = plan_survey(store, selection, source=source, settings=settings, **options)
         else:
             plan = None
             options = {"jobs": jobs, "cluster": cluster, "recheck": given["recheck"], "progress": progress}
@@ -93,12 +95,33 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
 
 @contextmanager
 def _folder(catalog: Path, only_plan: bool) -> Iterator[Path]:
-    """Yield the catalog's folder; a passing one where only a plan is asked for and there is no catalog yet."""
-    if only_plan and not catalog.exists():
+    """Yield the catalog's folder; a passing one where only a plan is asked for and there is no catalog yet.
+
+    A new catalog in which no survey began (an unknown id, no answer to the listing) is taken away again.
+    """
+    if catalog.exists():
+        yield catalog
+    elif only_plan:
         with TemporaryDirectory() as folder:
             yield Path(folder) / "catalog"
     else:
-        yield catalog
+        try:
+            yield catalog
+        finally:
+            if catalog.exists() and not _begun(catalog):
+                rmtree(catalog)
+
+
+def _begun(catalog: Path) -> bool:
+    """Say whether a catalog knows of any run."""
+    from wfc3tvb.errors import CatalogError
+    from wfc3tvb.io.catalog import open_catalog
+
+    try:
+        with open_catalog(catalog) as store:
+            return bool(store.sql("SELECT 1 FROM runs LIMIT 1").fetchall())
+    except CatalogError:
+        return False
 
 
 def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
@@ -141,6 +164,8 @@ def _say_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
     cost = f"{plan.requests} requests, {terminal.size(plan.n_bytes)}, about {terminal.duration(plan.seconds)}"
     show(f"{plan.n_exposures} exposures to be measured ({plan.n_datasets} listed by the archive as datasets): {cost}")
     show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
+    if plan.n_exposures:
+        show(f"estimated from: {plan.basis}")
     if not asked:
         show("nothing was selected: add --all to run this, or select with --id, --proposal, --start, --end")
 

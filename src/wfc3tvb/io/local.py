@@ -84,7 +84,9 @@ class LocalSource:
         jitter = find_jitter([path for path in logs if path], rootname, spt)
         return replace(cube, jitter=jitter), read_orbit(spt) if spt else None
 
-    def size(self, rootname: str) -> tuple[int, int]:
+    def cost(
+        self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
+    ) -> tuple[float, float]:
         """Return how many files, and bytes, an exposure is."""
         found = [path for suffix in ("ima", "spt") if (path := self.path(rootname, suffix))]
         return len(found), sum(path.stat().st_size for path in found)

@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 FIRST_LIGHT = 54965.0
 #: Columns that are asked for.
 COLUMNS = (
-    "sci_data_set_name", "sci_asn_id", "sci_instrument_config", "sci_spec_1234", "sci_pep_id", "sci_pi_last_name",
-    "sci_targname", "sci_start_time", "sci_stop_time", "sci_sun_alt", "sci_generation_date",
+    "sci_data_set_name", "sci_asn_id", "sci_instrument_config", "sci_spec_1234", "sci_aper_1234", "sci_pep_id",
+    "sci_pi_last_name", "sci_targname", "sci_start_time", "sci_stop_time", "sci_sun_alt", "sci_generation_date",
 )  # fmt: skip
 _DATES = ("sci_start_time", "sci_stop_time", "sci_generation_date")
 _MEMBER = re.compile(r"ima|raw|flt")
@@ -60,7 +60,7 @@ def passes(row: Row, selection: Selection) -> bool:
 
 
 def rows_of(results: Sequence[dict[str, Any]]) -> list[Row]:
-    """Return rows of `datasets`, members still empty, of rows of the search API; strings come blank-padded."""
+    """Return rows of `datasets`, members still empty and with the aperture besides; strings come blank-padded."""
     dates = {name: _mjds([result.get(name) for result in results]) for name in _DATES}
     return [_row(result, {name: dates[name][i] for name in _DATES}) for i, result in enumerate(results)]
 
@@ -81,6 +81,7 @@ def _row(result: dict[str, Any], dates: dict[str, float | None]) -> Row:
         "sun_alt": None if sun is None else float(sun),
         "generation_date": dates["sci_generation_date"],
         "members": [],
+        "aperture": _text(result.get("sci_aper_1234")),
     }
 
 

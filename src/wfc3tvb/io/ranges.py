@@ -21,6 +21,7 @@ import numpy as np
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import MissingProductError
 from wfc3tvb.exposure import OrbitElements, ReadCube
+from wfc3tvb.io.costs import BAND_ROWS, ranges_pay
 from wfc3tvb.io.http import NoRangesError
 from wfc3tvb.io.ima import Extension, check_instrument, cube_of, middle_rows, primary_header, read_ima
 from wfc3tvb.io.sparse import Files, IrregularLayoutError, SparseFile
@@ -29,17 +30,11 @@ from wfc3tvb.names import BORDER
 
 log = logging.getLogger(__name__)
 
-#: Rows of every read that are fetched where nothing else is asked for.
-BAND_ROWS = 80
-#: What a full frame of 16 reads costs, its support file included: requests and bytes.
-TYPICAL_COST = (49, 7_750_000)
 _BLOCK = 2880
 #: First bytes fetched of an IMA (real primary headers are 8 blocks, the first SCI header 3).
 _FIRST = 16 * _BLOCK
 #: First bytes fetched of a support file.
 _SPT_FIRST = 10 * _BLOCK
-#: Ranges are worth while below this part of a file, and in files above this size (subarrays of 256 are below it).
-_WORTH, _SMALL = 0.25, 16_000_000
 
 
 def read_exposure(
@@ -120,8 +115,7 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
         raise IrregularLayoutError(remote.path, "is no stack of IR frames")
     index = middle_rows(height - 2 * BORDER, rows)
     first, last = int(index[0]) + BORDER, int(index[-1]) + BORDER + 1
-    whole = 10 * height * width * nsamp
-    if whole < _SMALL or 6 * index.size * width * nsamp > _WORTH * whole:
+    if not ranges_pay(height, width, nsamp, index.size):
         return None
     remote.need(_usual(sci, nsamp, first, last))
     imsets = _imsets(remote, sci, nsamp)

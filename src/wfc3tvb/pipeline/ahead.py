@@ -47,6 +47,9 @@ class Fetching(Protocol):
     def ahead(self) -> int:
         """How many items to fetch while one is finished."""
 
+    def __call__(self, item: Any) -> Any:
+        """Do both steps."""
+
     def fetch(self, item: Any) -> Any:
         """Return what `finish` needs; called in a thread of its own."""
 
@@ -64,7 +67,9 @@ def stage(name: str) -> Iterator[None]:
         raise
 
 
-def attempts(worker: Callable[[Item], Value], items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Value]]:
+def attempts(
+    worker: Callable[[Item], Value] | Fetching, items: Iterable[tuple[str, Item]]
+) -> Iterator[Outcome[Value]]:
     """Yield the outcome of every item in order, fetched ahead where the worker is `Fetching`."""
     if isinstance(worker, Fetching) and worker.ahead > 0:
         yield from _fetched_ahead(worker, items)

@@ -12,10 +12,11 @@ from typing import ClassVar
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import OrbitElements, ReadCube, Row
+from wfc3tvb.io.costs import cost_of
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.mast import mast_of
 from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
-from wfc3tvb.io.ranges import TYPICAL_COST, read_exposure
+from wfc3tvb.io.ranges import read_exposure
 from wfc3tvb.pipeline.source import Source
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,11 @@ class MastSource:
         """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
         return read_exposure(files_of(MastFiles, self.services), rootname, settings)
 
-    def size(self, rootname: str) -> tuple[int, int]:
-        """Return the requests and bytes of a full frame of 16 reads; what it really is, only its header says."""
-        return TYPICAL_COST
+    def cost(
+        self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
+    ) -> tuple[float, float]:
+        """Return the requests and bytes that an exposure takes; see `wfc3tvb.io.costs.cost_of`."""
+        return cost_of(aperture, settings, n_reads)
 
     def changed_at(self, rootname: str) -> float | None:
         """Return None: only the list says when a file changed."""

@@ -92,7 +92,7 @@ def _batched(items: Iterable[tuple[str, Item]], n: int) -> Iterator[tuple[tuple[
         yield batch
 
 
-def _batch_size(worker: Callable[[Item], Value], total: int | None, workers: int) -> int:
+def _batch_size(worker: object, total: int | None, workers: int) -> int:
     """Return how many items a worker gets at a time: one, or several so that it has what to fetch ahead."""
     if total is None or not isinstance(worker, Fetching) or worker.ahead == 0:
         return 1

@@ -19,20 +19,16 @@ from wfc3tvb.progress import Progress, silent
 MAX_ATTEMPTS = 5
 #: Rows of `datasets` that are compared and committed at a time.
 _LISTED_AT_A_TIME = 2000
-#: Seconds that an exposure takes one worker, for the estimate of a dry run; by bands on one core.
-_SECONDS_EACH = {"local": 0.25, "simulated": 0.25}
-_SECONDS_FETCHED = 2.0
-#: Exposures asked for their size in a dry run; the rest is taken to be like them.
-_SIZED = 200
 
 # One row per exposure of the listed datasets, and what is to be done with it.
 _STATES = """
 CREATE OR REPLACE TEMP VIEW wanted AS
 WITH listed AS (
-    SELECT dataset, asn_id, generation_date, unnest(members) AS rootname
-    FROM datasets SEMI JOIN chosen USING (dataset)
+    SELECT dataset, asn_id, generation_date, aperture, unnest(members) AS rootname
+    FROM datasets JOIN chosen USING (dataset)
 ), named AS (
-    SELECT rootname, min(dataset) AS dataset, min(asn_id) AS asn_id, max(generation_date) AS generation_date
+    SELECT rootname, min(dataset) AS dataset, min(asn_id) AS asn_id, max(generation_date) AS generation_date,
+        min(aperture) AS aperture
     FROM listed
     WHERE len(getvariable('ids')) = 0
         OR list_contains(getvariable('ids'), dataset) OR list_contains(getvariable('ids'), rootname)
@@ -45,7 +41,7 @@ WITH listed AS (
     WHERE failed_at > coalesce(measured_at, 0) AND stage IN ('fetch', 'read', 'measure')
     GROUP BY key
 )
-SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, f.failed_at,
+SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, n.aperture, f.failed_at,
     CASE
         WHEN getvariable('recheck') THEN 'due'
         WHEN e.rootname IS NOT NULL
@@ -58,6 +54,12 @@ FROM named n LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (ro
 """
 
 
+_DUE = """SELECT * FROM wanted WHERE state = 'due' OR list_contains($revived, rootname)
+    ORDER BY rootname LIMIT $limit"""
+#: Exposures of an aperture that are looked at for their cost; the rest is taken to be like them.
+_SIZED = 200
+
+
 @dataclass(frozen=True)
 class Wanted:
     """An exposure to be measured, as the archive lists it."""
@@ -66,35 +68,6 @@ class Wanted:
     dataset: str
     asn_id: str | None
     generation_date: float | None
-
-
-@dataclass(frozen=True)
-class SurveyPlan:
-    """What a survey would do.
-
-    Attributes
-    ----------
-    n_datasets : int
-        Datasets listed.
-    n_exposures : int
-        Exposures to be measured.
-    n_known : int
-        Exposures measured before and unchanged.
-    n_given_up : int
-        Exposures that failed before and are not tried again.
-    requests, n_bytes : int
-        Requests and bytes to be fetched, estimated.
-    seconds : float
-        Time it takes, estimated.
-    """
-
-    n_datasets: int
-    n_exposures: int
-    n_known: int
-    n_given_up: int
-    requests: int
-    n_bytes: int
-    seconds: float
 
 
 class Plan:
@@ -124,13 +97,14 @@ class Plan:
         progress: Progress = silent,
     ) -> None:
         self._limit, self._source = selection.limit, source
-        names = list_datasets(catalog, selection, source, progress=progress)
+        names, apertures = list_datasets(catalog, selection, source, progress=progress)
         if selection.ids and not names:
             raise UnknownDatasetError(selection.ids[0], source.name)
         catalog.refresh()
         self.n_datasets = len(names)
         self._connection = catalog.connection
-        self._connection.register("chosen", pa.table({"dataset": pa.array(names, pa.string())}))
+        columns = {"dataset": pa.array(names, pa.string()), "aperture": pa.array(apertures, pa.string())}
+        self._connection.register("chosen", pa.table(columns))
         ids = f"CAST([{', '.join(map(literal, selection.ids))}] AS VARCHAR[])"
         for name, value in {"ids": ids, "recheck": str(recheck), "max_attempts": str(MAX_ATTEMPTS)}.items():
             self._connection.execute(f"SET VARIABLE {name} = {value}")
@@ -155,24 +129,19 @@ class Plan:
 
     def due(self) -> Iterator[Wanted]:
         """Yield the exposures to be measured, sorted by rootname."""
-        text = """SELECT rootname, dataset, asn_id, generation_date FROM wanted
-            WHERE state = 'due' OR list_contains($revived, rootname) ORDER BY rootname LIMIT $limit"""
-        limit = 2**62 if self._limit is None else self._limit
-        result = self._connection.execute(text, {"revived": self._revived, "limit": limit})
+        text = f"SELECT rootname, dataset, asn_id, generation_date FROM ({_DUE}) ORDER BY rootname"
+        result = self._connection.execute(text, self._due_parameters())
         while rows := result.fetchmany(1000):
             yield from (Wanted(*row) for row in rows)
 
-    def summary(self, jobs: int = 1) -> SurveyPlan:
-        """Return what measuring would cost, from the sizes of the first exposures."""
-        due = self.n_due
-        sizes = [self._source.size(item.rootname) for item, _ in zip(self.due(), range(_SIZED), strict=False)]
-        factor = due / len(sizes) if sizes else 0.0
-        requests, n_bytes = (
-            (round(factor * sum(column)) for column in zip(*sizes, strict=True)) if sizes else (0, 0)
-        )
-        seconds = due * _SECONDS_EACH.get(self._source.name, _SECONDS_FETCHED) / jobs
-        known, given_up = self.counts()["known"], self.n_given_up
-        return SurveyPlan(self.n_datasets, due, known, given_up, requests, n_bytes, seconds)
+    def due_by_aperture(self) -> list[tuple[str | None, int, list[str]]]:
+        """Return apertures with the number of exposures to be measured in each, and the first few of these."""
+        text = f"""SELECT aperture, count(*), list(rootname ORDER BY rootname)[:{_SIZED}] FROM ({_DUE})
+            GROUP BY aperture ORDER BY aperture"""
+        return self._connection.execute(text, self._due_parameters()).fetchall()
+
+    def _due_parameters(self) -> dict[str, object]:
+        return {"revived": self._revived, "limit": 2**62 if self._limit is None else self._limit}
 
     def verdicts(self, catalog: Catalog) -> list[tuple[str | None, bool | None, str, int]]:
         """Return class, flag, dataset and number of the exposures selected, as the catalog has them now."""
@@ -195,20 +164,22 @@ class Plan:
 
 def list_datasets(
     catalog: Catalog, selection: Selection, source: Source, *, progress: Progress = silent
-) -> list[str]:
-    """Bring the table `datasets` up to date with what the source lists, and return the names listed."""
+) -> tuple[list[str], list[str | None]]:
+    """Bring the table `datasets` up to date with what the source lists, and return the names and apertures listed."""
     names: list[str] = []
+    apertures: list[str | None] = []
     batch: list[Row] = []
     for row in source.datasets(selection):
-        batch.append(row)
+        apertures.append(row.pop("aperture", None))
         names.append(row["dataset"])
+        batch.append(row)
         if len(batch) == _LISTED_AT_A_TIME:
             _store_changed(catalog, batch)
             batch = []
             progress("list", len(names))
     _store_changed(catalog, batch)
     progress("list", len(names))
-    return names
+    return names, apertures
 
 
 def _store_changed(catalog: Catalog, rows: list[Row]) -> None:

@@ -29,6 +29,8 @@ class Source(Protocol):
     def datasets(self, selection: Selection) -> Iterable[Row]:
         """Yield the rows of `datasets` that `selection` asks for, members included.
 
+        Where the place lists apertures, a row has its own under ``aperture`` besides.
+
         Raises
         ------
         UnknownDatasetError
@@ -46,8 +48,13 @@ class Source(Protocol):
             If it cannot be had, or is not what it should be.
         """
 
-    def size(self, rootname: str) -> tuple[int, int]:
-        """Return how many requests and bytes reading an exposure takes, as well as is known beforehand."""
+    def cost(
+        self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
+    ) -> tuple[float, float]:
+        """Return how many requests and bytes reading an exposure takes, as well as is known beforehand.
+
+        `aperture` is what the list says (None where it says nothing), `n_reads` what such exposures have.
+        """
 
     def changed_at(self, rootname: str) -> float | None:
         """Return when an exposure's file last changed [MJD, UTC]; None where only the list would say so."""

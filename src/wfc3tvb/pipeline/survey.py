@@ -20,8 +20,9 @@ from wfc3tvb.errors import ServiceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import parallel
+from wfc3tvb.pipeline.estimate import SurveyPlan, estimate
 from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
-from wfc3tvb.pipeline.plan import Plan, SurveyPlan, Wanted
+from wfc3tvb.pipeline.plan import Plan, Wanted
 from wfc3tvb.pipeline.record import Run, mjd_now, record_failures, recorded_run
 from wfc3tvb.pipeline.source import Source
 from wfc3tvb.pipeline.visit import fit_visits
@@ -217,12 +218,12 @@ def survey(
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
     folder = getattr(source, "folder", None)
-    arguments = {"selection": asdict(selection), "settings": asdict(settings), "source": source.name}
+    arguments: dict[str, object] = {"selection": asdict(selection), "settings": asdict(settings), "source": source.name}
+    workers = parallel.n_workers(jobs, cluster)
     arguments |= {"folder": str(folder.resolve()) if isinstance(folder, Path) else None}
-    with recorded_run(catalog, "survey", arguments) as run:
+    with recorded_run(catalog, "survey", arguments | {"jobs": workers}) as run:
         items = ((item.rootname, item) for item in plan.due())
-        shared = source.shared_by(parallel.n_workers(jobs, cluster))
-        worker = MeasureExposure(shared, settings, run.run_id, measure)
+        worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
         outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster, total=total)
         recorder = _take_all(catalog, run, outcomes, total, progress)
         # Small matrices, for which threads wait for each other longer than they work.
@@ -250,12 +251,14 @@ def plan_survey(
     selection: Selection,
     *,
     source: Source,
+    settings: MeasureSettings | None = None,
     jobs: int = 1,
     recheck: bool = False,
     progress: Progress = silent,
 ) -> SurveyPlan:
     """Return what `survey` would do: exposures, requests, bytes, time. Only the archive's list is stored."""
-    return Plan(catalog, selection, source, recheck=recheck, progress=progress).summary(jobs)
+    plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
+    return estimate(catalog, plan, source, settings or MeasureSettings(), jobs)
 
 
 def _take_all(

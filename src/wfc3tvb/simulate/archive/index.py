@@ -29,7 +29,7 @@ class Index:
     Attributes
     ----------
     datasets : list of rows
-        Rows of table `datasets` (see `wfc3tvb.schema`), members included, with the position ``ra``, ``dec`` [deg].
+        Rows of table `datasets` (see `wfc3tvb.schema`), members included, with the aperture and the position ``ra``, ``dec`` [deg].
     files : mapping
         Path of each file by its name; empty where only rows are served.
     folder : Path, optional
@@ -115,6 +115,7 @@ def _row(name: str, roots: list[str], headers: list[dict[str, Any]]) -> Row:
         "stop_time": max(float(h.get("EXPEND", _UNKNOWN)) for h in headers),
         "sun_alt": float(first.get("SUN_ALT", 0)),
         "generation_date": float(max(made)),
+        "aperture": str(first.get("APERTURE", "IR")),
         "ra": float(first.get("RA_TARG", 0)),
         "dec": float(first.get("DEC_TARG", 0)),
         "members": sorted(roots),

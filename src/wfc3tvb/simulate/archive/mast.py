@@ -27,6 +27,7 @@ from wfc3tvb.simulate.archive.index import Index
 #: Columns of the search API that are answered, with their SQL type.
 MISSION_COLUMNS = {
     "sci_data_set_name": "VARCHAR", "sci_targname": "VARCHAR", "sci_instrume": "VARCHAR", "sci_spec_1234": "VARCHAR",
+    "sci_aper_1234": "VARCHAR",
     "sci_actual_duration": "FLOAT", "sci_start_time": "DATETIME", "sci_stop_time": "DATETIME", "sci_pep_id": "INTEGER",
     "sci_pi_last_name": "VARCHAR", "sci_asn_id": "VARCHAR", "sci_instrument_config": "VARCHAR", "sci_sun_alt": "FLOAT",
     "sci_generation_date": "DATETIME", "sci_ra": "FLOAT", "sci_dec": "FLOAT", "ang_sep": "FLOAT",
@@ -161,7 +162,8 @@ def _mission_row(row: Row, dates: dict[str, str]) -> Row:
     name = row["dataset"].upper()
     return {
         "sci_data_set_name": name, "sci_targname": row["target_name"], "sci_instrume": "WFC3  ",
-        "sci_spec_1234": row["filters"], "sci_actual_duration": (row["stop_time"] - row["start_time"]) * 86400,
+        "sci_spec_1234": row["filters"], "sci_aper_1234": row.get("aperture", "IR"),
+        "sci_actual_duration": (row["stop_time"] - row["start_time"]) * 86400,
         "sci_start_time": dates["start_time"], "sci_stop_time": dates["stop_time"], "sci_pep_id": row["proposal_id"],
         "sci_pi_last_name": f"{row['pi']:<20}", "sci_asn_id": (row["asn_id"] or "none").upper(),
         "sci_instrument_config": f"{row['instrument_config']:<12}", "sci_sun_alt": row["sun_alt"],
