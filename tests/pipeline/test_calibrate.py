@@ -176,6 +176,22 @@ def test_filter_without_photometry_warns(raw: Path, iref: Path) -> None:
     assert fits.getval(made.flt, "PHOTFLAM") == 0
 
 
+def test_hits_in_the_input_warn(tmp_path: Path, iref: Path) -> None:
+    golden.unpack(golden.HERE / "09_spars100_64_n4_rise", tmp_path)
+    (raw,) = tmp_path.glob("*_raw.fits")
+    (made,) = calibrate(raw, engine="native", iref=iref)
+    assert made.ima is not None
+    assert made.warnings == ()
+
+    def flag(hdus: fits.HDUList) -> None:
+        for k in (1, 2, 3):
+            hdus["DQ", k].data[20, 30:32] |= 8192
+
+    edited(made.ima, flag)
+    (again,) = calibrate(made.ima, engine="native", iref=iref, crcorr="perform")
+    assert [text[:31] for text in again.warnings] == ["2 pixels have 3 or more reads f"]
+
+
 def test_existing_product_stays(raw: Path, iref: Path) -> None:
     flt = Path(str(raw).replace("_raw", "_flt"))
     flt.write_bytes(b"mine")

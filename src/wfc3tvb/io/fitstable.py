@@ -83,4 +83,4 @@ def _readable(values: NDArray[Any], field: _Field, heap: memoryview, table: Exte
             made[row] = np.frombuffer(heap[offset:], _KINDS[field.element], count)
         return made
     scale, zero = (table.header.get(f"{word}{field.number}") for word in ("TSCAL", "TZERO"))
-    return values if scale in (None, 1) and zero in (None, 0) else values * (scale or 1) + (zero or 0)
+    return values if scale in (None, 1) and zero in (None, 0) else values * float(scale or 1) + float(zero or 0)

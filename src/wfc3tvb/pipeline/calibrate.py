@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from wfc3tvb.calibration.model import Switches
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError
 from wfc3tvb.io import calwf3
@@ -18,12 +20,15 @@ from wfc3tvb.io.calibrated import CAL_VER, history_lines, primary_header, write_
 from wfc3tvb.io.imsets import Imsets, read_imsets, read_primary
 from wfc3tvb.io.references import Loaded, load
 from wfc3tvb.io.trailer import write_trailer
+from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.kernels import made_ready
 from wfc3tvb.progress import Progress, silent
 
 ENGINES = ("auto", "native", "calwf3")
 _SWITCHED_ON = "PERFORM"
 _KNOWN = {"PERFORM", "OMIT", "COMPLETE", "SKIPPED"}
+#: Hits of a pixel in the input from which on calwf3 and the native engine differ.
+_MANY_HITS = 3
 
 
 @dataclass(frozen=True)
@@ -209,6 +214,7 @@ def _run_native(path: Path, options: Options, progress: Progress) -> CalResult:
         if switches.zsigcorr and source.ramp.err[0].any():
             raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
         loaded = load(source.primary, source.ramp, switches, iref=options.iref)
+        loaded = replace(loaded, warnings=(*loaded.warnings, *_hits_from_before(source, loaded.switches)))
     _write(source, loaded, options, (ima if options.write_ima else None, flt, trailer))
     done = "COMPLETE" if loaded.switches.crcorr else str(source.primary.get("CRCORR", "OMIT"))
     made = ima if options.write_ima else None
@@ -216,6 +222,18 @@ def _run_native(path: Path, options: Options, progress: Progress) -> CalResult:
         ima.unlink(missing_ok=True)  # one of an earlier run, which the FLT does not belong to
     took = time.monotonic() - began
     return CalResult(source.rootname, "native", CAL_VER, done, flt, made, trailer, loaded.warnings, took)
+
+
+def _hits_from_before(source: Imsets, switches: Switches) -> Iterator[str]:
+    """Say where the input has more cosmic-ray flags than calwf3 has room for."""
+    if not switches.crcorr or not any(int(read["DQ"]["NAXIS"]) for read in source.headers):
+        return
+    hits = np.count_nonzero(source.ramp.dq[1:] & int(DQ.DATAREJECT), axis=0)
+    if n := np.count_nonzero(hits >= _MANY_HITS):
+        yield (
+            f"{n} pixels have {_MANY_HITS} or more reads flagged {int(DQ.DATAREJECT)} in the input: they are fitted, "
+            "where calwf3 writes past its buffers; clear the flags to be comparable"
+        )
 
 
 def _write(source: Imsets, loaded: Loaded, options: Options, products: tuple[Path | None, Path, Path]) -> None:
