@@ -28,7 +28,7 @@ QUALITY_FLAGS = {
     "few_reads": "fewer than 3 used reads: sky and score are null",
     "subarray": "not a full-frame exposure",
     "extended_source": "sources cover so much of the frame that no sky can be had: sky and score are null",
-    "crowded": "sources cover more than half of the frame",
+    "crowded": "unmasked sources add more than 0.01 electron/s, which is taken off (rate_err holds its error)",
     "saturated": "more than 1 % of the pixels are saturated in the last read",
     "guide_star_failure": "guide-star lock lost, or not FINE, or EXPFLAG not NORMAL",
     "scan": "spatial scan",

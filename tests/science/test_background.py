@@ -8,7 +8,10 @@ import pytest
 from tests.science.generator import make_cube, sources
 from wfc3tvb.science.background import sky_mask
 from wfc3tvb.science.kernels import box_mean
+from wfc3tvb.science.crowding import FaintLight
 from wfc3tvb.science.quality import header_flags, source_flags
+
+NO_LIGHT = FaintLight(0.0, 0.0)
 
 
 def test_sources_are_masked_and_the_sky_is_not() -> None:
@@ -40,7 +43,7 @@ def test_light_that_fills_the_frame_is_no_sky(brightness: float, scale: float, e
     x = np.linspace(-1, 1, 256)
     cube = make_cube(0.5, scene=brightness * np.exp(-scale * np.hypot(x[:, None], x)))
     mask = sky_mask(cube.rate[-1], cube.dq[0])
-    assert ("extended_source" in source_flags(mask.source_fraction, 0.0, mask.unevenness)) is extended
+    assert ("extended_source" in source_flags(mask.source_fraction, 0.0, NO_LIGHT, mask.unevenness)) is extended
 
 
 @pytest.mark.parametrize(("stars", "galaxies"), [(0, 0), (60, 150), (400, 1000)])
@@ -88,6 +91,7 @@ def test_flags_of_a_header(keywords: dict[str, object], flags: list[str]) -> Non
 
 
 def test_flags_of_pixels() -> None:
-    assert source_flags(0.1, 0.001) == []
-    assert source_flags(0.6, 0.02) == ["crowded", "saturated"]
-    assert source_flags(0.9, 0.0) == ["extended_source"]
+    assert source_flags(0.1, 0.001, NO_LIGHT) == []
+    assert source_flags(0.6, 0.02, FaintLight(0.012, 0.004)) == ["crowded", "saturated"]
+    assert source_flags(0.6, 0.0, FaintLight(0.0, 0.0, 0.3)) == ["crowded"]
+    assert source_flags(0.9, 0.0, FaintLight(0.012, 0.004)) == ["extended_source"]

@@ -20,6 +20,7 @@ from wfc3tvb.pipeline.geometry import geometry_rows
 from wfc3tvb.pipeline.score import score
 from wfc3tvb.schema import TABLES
 from wfc3tvb.science.background import SkyMask, sky_mask
+from wfc3tvb.science.crowding import FaintLight, faint_light, without
 from wfc3tvb.science.quality import header_flags, source_flags
 from wfc3tvb.science.ramp import Curve, flagged_fraction, measure_curve, unsteady
 from wfc3tvb.science.sky import signal, used_reads
@@ -102,15 +103,17 @@ def measure_cube(
     """
     settings = settings or MeasureSettings()
     mask = sky_mask(_draft(cube), cube.dq[0])
-    curve = measure_curve(cube, mask.skip)
+    curve, light = measure_curve(cube, mask.skip), faint_light(cube, mask)
+    crossed = bool(streaks(cube, curve).any())
+    curve = without(curve, light)
     reads = _read_rows(cube, curve, settings)
-    exposure = _exposure_row(cube, mask, settings)
+    exposure = _exposure_row(cube, mask, light, settings)
     places, exposure["geometry_source"] = geometry_rows(cube, curve, orbit)
     for row, place in zip(reads, places, strict=True):
         row.update(place)
     if exposure["geometry_source"] is None:
         exposure["quality_flags"].append("no_geometry")
-    if streaks(cube, curve).any():
+    if crossed:
         exposure["quality_flags"].append("trail")
     if any(row["rate"] is None for row in reads):
         exposure["quality_flags"].append("bad_reads")
@@ -159,7 +162,7 @@ def _read_rows(cube: ReadCube, curve: Curve, settings: MeasureSettings) -> list[
     ]
 
 
-def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> Row:
+def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: MeasureSettings) -> Row:
     header = cube.header
     row = TABLES["exposures"].empty_row()
     row |= {column: _value(header, *source) for column, source in _KEYWORDS.items()}
@@ -167,7 +170,8 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> R
     lone = association is None or association.upper() == "NONE"
     saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
     flat = header.get("FLATCORR", "COMPLETE") == "COMPLETE"
-    flags = header_flags(header) + source_flags(mask.source_fraction, saturated, mask.unevenness if flat else 0.0)
+    uneven = mask.unevenness if flat else 0.0
+    flags = header_flags(header) + source_flags(mask.source_fraction, saturated, light, uneven)
     if unsteady(cube.t.tolist()):
         flags.append("bad_times")
     if cube.rows.size < cube.shape[0]:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from wfc3tvb.names import GRISMS
+from wfc3tvb.science.crowding import FaintLight
 
-#: Shares of the frame that sources cover.
-CROWDED, EXTENDED = 0.5, 0.85
+#: Share of the frame that is masked, above which there is no sky.
+EXTENDED = 0.85
+#: Faint light that was taken off the sky [electron/s], and share of the frame that shines, above which it is crowded.
+FAINT_LIGHT, CROWDED = 0.01, 0.25
 #: Scatter of the sky level over the frame, over the level, above which it is no sky: flat-fielded exposures of empty
 #: and crowded fields stay below 0.01, a galaxy that fills the frame and doubles the level gives 0.07.
 UNEVEN = 0.05
@@ -29,12 +32,14 @@ def header_flags(header: Mapping[str, Any]) -> list[str]:
     return [name for name, true in tests.items() if true]
 
 
-def source_flags(source_fraction: float, saturated_fraction: float, unevenness: float = 0.0) -> list[str]:
-    """Return the flags that pixels tell: how much sources cover, how uneven the sky is, how much is saturated."""
+def source_flags(
+    source_fraction: float, saturated_fraction: float, light: FaintLight, unevenness: float = 0.0
+) -> list[str]:
+    """Return the flags that pixels tell: what is masked, saturated, taken off for faint light; how uneven it is."""
     extended = source_fraction > EXTENDED or unevenness > UNEVEN
     tests = {
         "extended_source": extended,
-        "crowded": source_fraction > CROWDED and not extended,
+        "crowded": (light.level > FAINT_LIGHT or light.covered > CROWDED) and not extended,
         "saturated": saturated_fraction > SATURATED,
     }
     return [name for name, true in tests.items() if true]

@@ -1,0 +1,198 @@
+"""The light of sources that are too faint to mask, in crowded fields.
+
+Where sources overlap, every pixel has some of their light, and the median of the frame stands above the sky. How far is
+told by the darkest parts: means of small boxes scatter about the sky by their noise, which two halves of the exposure
+show without sources, and upwards by the light of sources. That light has a log-normal distribution, near enough at its
+faint end (simulated fields of 3,000 to 40,000 sources on a full frame); sky, median and width of the light are fitted
+to the histogram, its bright end taken as one bin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import ndtr, ndtri
+
+from wfc3tvb.exposure import ReadCube
+from wfc3tvb.science.background import BAD_PIXEL, SkyMask
+from wfc3tvb.science.ramp import Curve
+
+Floats = NDArray[np.float64]
+
+#: Share of the frame that shines 3 standard deviations above the sky where faint light begins to matter, and where it
+#: is taken off in full: simulated fields of 2,500 and of 5,000 sources on a full frame.
+_FROM, _FULL = 0.014, 0.022
+#: Rows that are looked at, in bands as high as a box; pixels a side among which that share is counted.
+_ROWS, _SAMPLED = 200, 200
+#: Edge of a box [pixel], good pixels that it must have, boxes that are needed.
+_BOX, _ENOUGH, _BOXES = 4, 12, 300
+#: Noise of a read [electron].
+_READ_NOISE = 14.6
+#: A pixel that differs between the halves by this many standard deviations was hit by a cosmic ray.
+_HIT = 4.0
+#: Upper end of the histogram (quantile), its bins, values that stand for the log-normal distribution.
+_UPPER, _BINS, _NODES = 0.85, 60, 41
+#: What is known beforehand of the width of the log-normal distribution: mean and error.
+_WIDTH = (1.2, 0.3)
+#: Error of the light, over itself: simulated fields.
+_ERROR = 0.3
+
+
+@dataclass(frozen=True)
+class FaintLight:
+    """What unmasked sources add to the level of the sky pixels.
+
+    Attributes
+    ----------
+    level, error : float
+        In all intervals alike [electron/s]; 0 where sources are few or nothing can be said.
+    covered : float
+        Share of the frame that sources brighter than the noise cover, cosmic rays left out.
+    """
+
+    level: float
+    error: float
+    covered: float = 0.0
+
+
+def faint_light(cube: ReadCube, mask: SkyMask) -> FaintLight:
+    """Return the light of unmasked sources.
+
+    Parameters
+    ----------
+    cube : ReadCube
+        The reads.
+    mask : SkyMask
+        Pixels left out of the sky.
+    """
+    ny = cube.rate.shape[1]
+    rows = np.arange(ny // _BOX * _BOX).reshape(-1, _BOX)[:: max(1, ny // _ROWS)].ravel()
+    planes = _halves(cube, rows)
+    if planes is None or not np.isfinite(planes[2]).any():
+        return FaintLight(0.0, 0.0)
+    first, second, whole, times = planes
+    bad, skip = (cube.dq[0][rows] & int(BAD_PIXEL)) != 0, mask.skip[rows] != 0
+    step = max(1, min(whole.shape) // _SAMPLED)
+    cut = slice(None, None, step), slice(None, None, step)
+    covered = _covered(first[cut], second[cut], whole[cut], bad[cut])
+    weight = float(np.clip((covered - _FROM) / (_FULL - _FROM), 0, 1))
+    if weight == 0:
+        return FaintLight(0.0, 0.0, covered)
+    good = _steady(first, second, whole) & ~bad
+    flat = _even(whole, skip)
+    boxes = [_box_means(plane, good) for plane in (first, second, flat)]
+    kept = np.isfinite(boxes[0])
+    if kept.sum() < _BOXES:
+        return FaintLight(0.0, 0.0, covered)
+    a, b, both = (box[kept] for box in boxes)
+    sky = _fit_sky(both, _noise(a - b, times))
+    level = max(_clipped_median(flat[~skip & good]) - sky, 0.0)
+    return FaintLight(weight * level, _ERROR * level if level > 0 else 0.0, covered)
+
+
+def without(curve: Curve, light: FaintLight) -> Curve:
+    """Return a curve less the light of unmasked sources, whose error goes into that of the rates."""
+    return replace(
+        curve,
+        rate=curve.rate - light.level,
+        rate_err=np.hypot(curve.rate_err, light.error),
+        quadrants=curve.quadrants - light.level,
+    )
+
+
+def _covered(first: Floats, second: Floats, whole: Floats, bad: NDArray[np.bool_]) -> float:
+    """Return the share of the pixels, hit ones left out, that stand 3 standard deviations above the sky."""
+    kept = np.sort(whole[_steady(first, second, whole) & ~bad])
+    if kept.size < 10:
+        return 0.0
+    low, middle = kept[int(0.1587 * kept.size)], kept[kept.size // 2]
+    return float((kept > middle + 3 * (middle - low)).mean())
+
+
+def _halves(
+    cube: ReadCube, rows: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats, tuple[float, float, float]] | None:
+    """Return the rates over the first and the second half, which share no read, over all, and times."""
+    sampled = np.isfinite(cube.rate[:, ::17, ::17]).any((1, 2))
+    reads = np.flatnonzero(sampled & (np.diff(cube.t, prepend=0) > 0))
+    if reads.size < 4:
+        return None
+    k = int(np.clip(np.argmin(np.abs(cube.t[reads] - cube.t[reads[-1]] / 2)), 0, reads.size - 3))
+    i, j, last = (int(reads[m]) for m in (k, k + 1, -1))
+    (first, until, whole), length = (cube.rate[m][rows].astype(float) for m in (i, j, last)), cube.t[last] - cube.t[j]
+    return first, (whole * cube.t[last] - until * cube.t[j]) / length, whole, (cube.t[i], length, cube.t[last])
+
+
+def _steady(first: Floats, second: Floats, whole: Floats) -> NDArray[np.bool_]:
+    """Return the pixels that no cosmic ray hit: both halves have the same rate, but for what the sky does."""
+    difference = first - second
+    step = max(1, min(whole.shape) // _SAMPLED)
+    low, middle, high = np.nanpercentile(difference[::step, ::step], (15.87, 50, 84.13))
+    source = np.maximum(whole - np.nanmedian(whole[::step, ::step]), 0)
+    return np.asarray(np.abs(difference - middle) < _HIT * (high - low) / 2 + 0.05 * source)
+
+
+def _even(plane: Floats, skip: NDArray[np.bool_], blocks: int = 8) -> Floats:
+    """Return a plane less what scattered light, which varies along rows, adds to its blocks of columns."""
+    edges = np.linspace(0, plane.shape[1], blocks + 1).astype(int)
+    sky = np.where(skip, np.nan, plane)
+    levels = np.array([np.nanmedian(sky[::2, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    middle = (edges[1:] + edges[:-1]) / 2
+    slope = np.polynomial.Polynomial.fit(middle, np.nan_to_num(levels, nan=float(np.nanmean(levels))), 2)
+    profile = slope(np.arange(plane.shape[1]))
+    return np.asarray(plane - (profile - profile.mean()))
+
+
+def _box_means(plane: Floats, good: NDArray[np.bool_]) -> Floats:
+    """Return means over the good pixels of boxes; NaN where a box has too few."""
+    ny, nx = (n // _BOX * _BOX for n in plane.shape)
+    shape = (ny // _BOX, _BOX, nx // _BOX, _BOX)
+    number = good[:ny, :nx].reshape(shape).sum((1, 3))
+    total = np.where(good, plane, 0.0)[:ny, :nx].reshape(shape).sum((1, 3))
+    return np.asarray(np.where(number >= _ENOUGH, total / np.maximum(number, 1), np.nan)).ravel()
+
+
+def _noise(difference: Floats, times: tuple[float, float, float]) -> float:
+    """Return the noise of boxes over the whole exposure, from the difference of its halves."""
+    low, high = np.percentile(difference, (15.87, 84.13))
+    first, second, whole = times
+    reads = 2 * (_READ_NOISE / _BOX) ** 2
+    photons = max(((high - low) / 2) ** 2 - reads * (first**-2 + second**-2), 0.0) / (1 / first + 1 / second)
+    return float(np.sqrt(photons / whole + reads / whole**2))
+
+
+def _fit_sky(boxes: Floats, noise: float) -> float:
+    """Return the level of the sky under log-normal light and Gaussian noise, by maximum likelihood."""
+    low, high, middle = np.quantile(boxes, (0.0005, _UPPER, 0.5))
+    edges = np.linspace(low, high, _BINS)
+    counts = np.concatenate([[(boxes < low).sum()], np.histogram(boxes, edges)[0], [(boxes > high).sum()]])
+    nodes = ndtri((np.arange(_NODES) + 0.5) / _NODES)
+
+    def loss(p: Floats) -> float:
+        light = np.exp(p[1] + p[2] * nodes)
+        below = ndtr((edges[:, None] - p[0] - light) / noise).mean(1)
+        share = np.diff(np.concatenate([[0.0], below, [1.0]]))
+        prior = ((p[2] - _WIDTH[0]) / _WIDTH[1]) ** 2 / 2 + ((p[1] + 5) / 3) ** 2 / 2
+        return float(prior - counts @ np.log(np.maximum(share, 1e-12)))
+
+    light = max(high - middle - noise, 0.1 * noise)
+    start = [middle - light / 2, np.log(light / 2), _WIDTH[0]]
+    simplex = np.array([start, *(np.add(start, step) for step in np.diag([light / 2, 1.0, 0.3]))])
+    options = {"xatol": 2e-4, "fatol": 0.05, "maxiter": 400, "initial_simplex": simplex}
+    return float(minimize(loss, start, method="Nelder-Mead", options=options).x[0])
+
+
+def _clipped_median(values: Floats) -> float:
+    """Return the median within three standard deviations, iterated, as the curve's rates are made."""
+    kept = np.sort(values[np.isfinite(values)])
+    for _ in range(10):
+        low, middle, high = (kept[int(q * kept.size)] for q in (0.1587, 0.5, 0.8413))
+        clip = 1.5 * (high - low)
+        inside = slice(*np.searchsorted(kept, (middle - clip, middle + clip)))
+        if kept[inside].size == kept.size:
+            break
+        kept = kept[inside]
+    return float(middle)
