@@ -66,11 +66,25 @@ def fill(lanes, block, m):
     """Copy the first m ramps of a block, to be worked on from their first interval; `block.low` tells which."""
     n = block.y.shape[0]
     for k in range(1, n):
-        lanes.y[k, :m], lanes.e[k, :m], lanes.q[k, :m] = block.y[k, :m], block.e[k, :m], block.q[k, :m]
+        _copy_read(block.y[k, :m], block.e[k, :m], block.q[k, :m], lanes.y[k, :m], lanes.e[k, :m], lanes.q[k, :m])
     for x in range(m):
         lanes.home[x] = x
         lanes.low[x] = block.low[x]
         lanes.high[x] = end_of_interval(block.q, block.low[x], x)
+
+
+@lanewise
+def _copy_read(y, e, q, to_y, to_e, to_q):
+    for x in range(y.size):
+        to_y[x], to_e[x], to_q[x] = y[x], e[x], q[x]
+
+
+@compiled
+def clear(rows, first, last, m):
+    """Set the first m pixels of rows `first` to `last` (exclusive) to 0."""
+    for row in range(first, last):
+        for x in range(m):
+            rows[row, x] = 0
 
 
 @compiled

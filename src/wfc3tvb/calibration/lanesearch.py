@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wfc3tvb.calibration.compiled import compiled, lanewise
-from wfc3tvb.calibration.lanes import HIT, add_sample, compact, end_of_interval, fill, note_ends, reads_of
+from wfc3tvb.calibration.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
 from wfc3tvb.calibration.rampsearch import MAX_HITS
 from wfc3tvb.calibration.rampsearch import SPIKE as _SPIKE
 from wfc3tvb.calibration.rampsearch import UNSTABLE as _UNSTABLE
@@ -37,7 +37,8 @@ def flag_hits(lanes, block, m, t, inverse_variance, threshold, hits):
         Filled: jumps of each ramp; with `MAX_HITS` it is unstable.
     """
     fill(lanes, block, m)
-    hits[:m] = 0
+    for x in range(m):
+        hits[x] = 0
     left = compact(lanes, m)
     while left > 0:
         _fit_lines(lanes, left, t, inverse_variance)
@@ -52,13 +53,14 @@ def _fit_lines(lanes, m, t, inverse_variance):
     f, low, high = lanes.f, lanes.low[:m], lanes.high[:m]
     s, sx, sy, sxx, sxy = f[0, :m], f[1, :m], f[2, :m], f[3, :m], f[4, :m]
     n, first, last = lanes.i[0, :m], lanes.i[1, :m], lanes.i[2, :m]
-    f[:5, :m], n[:] = _ZERO, 0
+    clear(f, 0, 5, m)
+    clear(lanes.i, 0, 1, m)
     a, b = reads_of(lanes, m)
     for k in range(a, b):
         add_sample(k, t[k], inverse_variance, lanes.y[k, :m], lanes.q[k, :m], low, high, s, sx, sy, sxx, sxy, n)
     _solve(s, sx, sy, sxx, sxy, f[5, :m], f[6, :m])
     if _any_pair(n):
-        n[:] = 0
+        clear(lanes.i, 0, 1, m)
         for k in range(a, b):
             note_ends(k, lanes.q[k, :m], low, high, first, last, n)
         _join_pairs(lanes, t, n, first, last)
@@ -98,7 +100,8 @@ def _search(lanes, m, t, threshold):
     n, last, spike, jump, own = i[0, :m], i[1, :m], i[2, :m], i[3, :m], i[4, :m]
     intercept, slope, residual, before, previous = f[5, :m], f[6, :m], f[7, :m], f[8, :m], f[9, :m]
     best_spike, best_jump = f[10, :m], f[11, :m]
-    f[7:12, :m], i[:5, :m] = _ZERO, 0
+    clear(f, 7, 12, m)
+    clear(i, 0, 5, m)
     a, b = reads_of(lanes, m)
     for k in range(a, b):
         _compare(k, t[k], threshold, lanes.y[k, :m], lanes.e[k, :m], lanes.q[k, :m], low, high, intercept, slope,

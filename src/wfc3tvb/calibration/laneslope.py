@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from wfc3tvb.calibration.compiled import compiled, lanewise
-from wfc3tvb.calibration.lanes import HIT, compact, end_of_interval, fill, note_ends, reads_of
+from wfc3tvb.calibration.lanes import HIT, clear, compact, end_of_interval, fill, note_ends, reads_of
 from wfc3tvb.calibration.rampline import power_of, signal_to_noise, slope_error
 
 _ZERO, _ONE, _LEAST = np.float32(0), np.int32(1), np.float32(1e-6)
@@ -35,8 +35,9 @@ def combine(lanes, block, m, t, dark, weights, inverse_variance, gain, made):
         Filled: sum of the weights, weighted sum of the slopes, time [s], samples.
     """
     fill(lanes, block, m)
-    made[:3, :m] = _ZERO
-    made[3, :m] = np.float32(1)
+    clear(made, 0, 3, m)
+    for x in range(m):
+        made[3, x] = np.float32(1)
     table = weights.ravel()
     left = compact(lanes, m)
     while left > 0:
@@ -51,7 +52,8 @@ def _add_up(lanes, m, t, weights, table, inverse_variance):
     f, i, low, high = lanes.f, lanes.i, lanes.low[:m], lanes.high[:m]
     n, first, last, position, row = i[0, :m], i[1, :m], i[2, :m], i[3, :m], i[4, :m]
     s, sx, sy, sxx, sxy = f[0, :m], f[1, :m], f[2, :m], f[3, :m], f[4, :m]
-    f[:5, :m], i[:5, :m] = _ZERO, 0
+    clear(f, 0, 5, m)
+    clear(i, 0, 5, m)
     a, b = reads_of(lanes, m)
     for k in range(a, b):
         note_ends(k, lanes.q[k, :m], low, high, first, last, n)

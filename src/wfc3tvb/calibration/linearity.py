@@ -34,18 +34,24 @@ def correct_nonlinearity(sci, dq, reference, signal, seen, window, whole, n_satu
     x0, x1 = window.x0, window.x1
     no_signal, not_seen = np.zeros(x1 - x0, np.float32), np.zeros(x1 - x0, np.bool_)
     factor, power = np.empty(x1 - x0, np.float32), np.empty(x1 - x0, np.float64)
-    n_saturated[:] = 0
     for k in range(sci.shape[0]):
+        n_saturated[k] = 0
         for y in range(window.y0, window.y1):
             own = k, y, slice(x0, x1)
             z, found = (signal[y, x0:x1], seen[y, x0:x1]) if k > 0 else (no_signal, not_seen)
-            factor[:], power[:] = _ONE, 1.0
+            _begin(factor, power)
             for i in range(coef.shape[0]):
                 _add_term(sci[own], z, coef[i, y, x0:x1], factor, power)
             n_saturated[k] += _correct(sci[own], dq[own], z, found, factor, node[y, x0:x1], ref_dq[y, x0:x1])
         if k + 1 < sci.shape[0]:
             for y in range(whole.y0, whole.y1):
                 _carry(dq[k, y, whole.x0 : whole.x1], dq[k + 1, y, whole.x0 : whole.x1])
+
+
+@lanewise
+def _begin(factor, power):
+    for x in range(factor.size):
+        factor[x], power[x] = _ONE, 1.0
 
 
 @lanewise

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.compiled import compiled, lanewise
-from wfc3tvb.calibration.lanes import HIT
+from wfc3tvb.calibration.lanes import HIT, clear
 from wfc3tvb.calibration.lanesearch import SPIKE, UNSTABLE
 from wfc3tvb.calibration.laneslope import mean_slope
 from wfc3tvb.calibration.model import Flags, Floats
@@ -64,7 +64,7 @@ def sort(block, m, zeroth, alone):
     """
     n = block.y.shape[0]
     unflagged, odd = block.i[0, :m], block.i[1, :m]
-    unflagged[:], odd[:] = 0, 0
+    clear(block.i, 0, 2, m)
     for k in range(1, n):
         _see_read(block.e[k, :m], block.q[k, :m], unflagged, odd)
     for x in range(m):
@@ -144,7 +144,7 @@ def store_flags(dq, into, y, x0, m, block, zeroth, out):
     """
     n, i = dq.shape[0], block.i
     found, hit, unstable, kept = i[0, :m], i[1, :m], i[2, :m], i[3, :m]
-    i[:4, :m] = 0
+    clear(i, 0, 4, m)
     if zeroth:
         _mark(block.q[1, :m], _SATURATED, kept)
     for k in range(n):
