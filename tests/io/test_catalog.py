@@ -84,9 +84,25 @@ def test_what_does_not_read_is_refused(catalog: Catalog, text: str) -> None:
         catalog.sql(text)
 
 
-def test_a_typo_is_answered_with_the_place(catalog: Catalog) -> None:
-    with pytest.raises(QueryError, match="sky_mean"):
-        catalog.sql("SELECT sky_meen FROM exposures")
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("SELECT sky_meen FROM exposures", "LINE 1: SELECT sky_meen FROM exposures\n               ^^^^^^^^"),
+        ("-- nope\nSELECT e.rootname,\n e.nope FROM exposures e", "LINE 3:  e.nope FROM exposures e\n           ^^^^"),
+        ("SELECT 1\nFROM exposurs", "LINE 2: FROM exposurs\n             ^^^^^^^^"),
+        ("SELECT fooo(1)", "LINE 1: SELECT fooo(1)\n               ^^^^"),
+        ("SELEC 1", "LINE 1: SELEC 1\n        ^^^^^"),
+    ],
+)
+def test_a_typo_is_answered_with_the_place(catalog: Catalog, text: str, place: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        catalog.sql(text)
+    assert str(caught.value).endswith(place)
+
+
+def test_a_query_without_end_is_stopped(catalog: Catalog) -> None:
+    with pytest.raises(QueryError, match="stopped after 0.2 s"):
+        catalog.fetch("SELECT count(*) FROM range(10000000000) a, range(10000000000) b", timeout=0.2)
 
 
 def test_no_catalog_bad_rows_and_a_folder_that_is_a_file(catalog: Catalog, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from typing import Any
 
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+#: Modifier of a key.
+CTRL = 2
+
 
 class Browser:
     """One page of a Chromium of its own."""
@@ -58,6 +61,13 @@ class Browser:
         """Open an address and wait until it is loaded."""
         await self.call("Page.navigate", url=address)
         await self.until("document.readyState === 'complete' && location.protocol === 'http:'")
+
+    async def key(self, name: str, modifiers: int = 0) -> None:
+        """Press a key."""
+        code = {"Enter": 13, "Tab": 9}[name]
+        common = {"key": name, "code": name, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        await self.call("Input.dispatchKeyEvent", type="rawKeyDown", **common)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
     async def screenshot(self, path: Path) -> None:
         """Write a screenshot."""

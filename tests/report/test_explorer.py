@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from starlette.testclient import TestClient
 
 from tests import known
-from tests.report.browser import Browser
+from tests.report.browser import CTRL, Browser
 from tests.report.served import listening
 from wfc3tvb.errors import NoCatalogError
+from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.report.explorer import application
+from wfc3tvb.schema import TABLES
+from wfc3tvb.simulate.survey import simulate_catalog
 
 HOST = {"base_url": "http://localhost"}
 
@@ -35,7 +44,8 @@ def client(folder: Path) -> Iterator[TestClient]:
 
 @pytest.mark.parametrize(
     ("query", "n"),
-    [("", 3), ("text=12442", 3), ("text=ibohbfb9q", 1), ("text=goods", 3), ("tvb_class=severe", 1),
+    [("filter=f105w", 3), ("filter=F160W", 0), ("flagged=yes", 1), ("page=2", 0), ("", 3), ("text=12442", 3),
+     ("text=ibohbfb9q", 1), ("text=goods", 3), ("tvb_class=severe", 1),
      ("cone=189.2,62.2,0.1", 3), ("cone=10 10 1", 0), ("text=nothing", 0)],
 )  # fmt: skip
 def test_search(client: TestClient, query: str, n: int) -> None:
@@ -50,6 +60,31 @@ def test_search_sorts(client: TestClient) -> None:
     assert client.get("/?sort=1;drop").status_code == 400
 
 
+def test_search_turns_pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.report.explorer.ROWS_A_PAGE", 2)
+    with TestClient(application(folder), **HOST) as client:
+        first = client.get("/?filter=F105W&sort=rootname").text
+        assert "3 exposures; shown: 1 to 2" in first
+        later = re.search(r'href="([^"]+)" rel="next"', first)
+        assert later
+        assert 'rel="prev"' not in first
+        second = client.get(html.unescape(later[1])).text
+        assert "shown: 3 to 3" in second
+        assert 'rel="prev"' in second and 'rel="next"' not in second
+        assert "No page 3: 3 exposures found" in client.get("/?page=3").text
+        for page in ("0", "-1", "x", "1e9", "9" * 30):
+            assert client.get("/", params={"page": page}).status_code == 400
+
+
+def test_an_empty_catalog_says_what_to_do(tmp_path: Path) -> None:
+    Catalog.create(tmp_path / "empty").close()
+    with TestClient(application(tmp_path / "empty"), **HOST) as client:
+        assert "wfc3tvb survey" in client.get("/").text
+        assert "Nothing found. Try fewer conditions" in client.get("/?text=x").text
+        assert "No exposure has been scored yet" in client.get("/statistics").text
+        assert "No rows. Columns: rootname" in client.get("/sql?q=SELECT rootname FROM reads").text
+
+
 def test_cells_are_text(client: TestClient) -> None:
     text = client.get("/").text
     assert "GOODS-N &lt;b&gt;" in text
@@ -60,6 +95,82 @@ def test_visit(client: TestClient) -> None:
     page = client.get("/visit/ibohbf")
     assert "severe, helium" in page.text
     assert client.get("/visit/ibzzzz").status_code == 404
+
+
+def test_unknown_pages_are_pages(client: TestClient) -> None:
+    for path in ("nothing", "static/x.js", "thumbnail/ibohbfb9q.png", "visit/ibohbf/histograms.png", "visit/a/b/c"):
+        page = client.get(f"/{path}")
+        assert page.status_code == 404
+        assert 'role="alert"' in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_thumbnails_and_histograms(tmp_path: Path) -> None:
+    products = tmp_path / "products" / "ibohbf040"
+    for folder, level in (("orig", 1.0), ("flt", 2.0)):
+        write_flt(products / folder / "ibohbfb9q_flt.fits", level)
+    made = {"product_id": "p", "rootname": "ibohbfb9q", "dataset": "ibohbf040", "kind": "flt", "method": "omit",
+            "path": str(products / "flt" / "ibohbfb9q_flt.fits")}  # fmt: skip
+    with known.make(tmp_path / "catalog") as catalog:
+        catalog.replace("reprocessed", [TABLES["reprocessed"].empty_row() | made])
+    with TestClient(application(tmp_path / "catalog"), **HOST) as client:
+        text = client.get("/visit/IBOHBF").text
+        assert 'src="/thumbnail/ibohbfb9q.png"' in text
+        assert 'src="/visit/ibohbf/histograms.png"' in text
+        assert text.count("pixels are not at hand") == 2
+        for path in ("/thumbnail/ibohbfb9q.png", "/visit/ibohbf/histograms.png"):
+            answer = client.get(path)
+            assert answer.headers["content-type"] == "image/png"
+            assert answer.content.startswith(b"\x89PNG")
+
+
+def write_flt(path: Path, level: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.random.default_rng(1).normal(level, 0.1, (64, 64)).astype(np.float32)
+    planes = [fits.ImageHDU(image, name="SCI", ver=1), fits.ImageHDU(np.zeros((64, 64), np.int16), name="DQ", ver=1)]
+    fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(path)
+
+
+def test_statistics_have_plots_and_their_numbers(tmp_path: Path) -> None:
+    simulate_catalog(tmp_path / "drawn", 12).close()
+    with TestClient(application(tmp_path / "drawn"), **HOST) as client:
+        text = client.get("/statistics").text
+        plots = [json.loads(html.unescape(found)) for found in re.findall(r'data-plot="([^"]+)"', text)]
+        assert len(plots) >= 9
+        assert all(trace["x"] and len(trace["x"]) == len(trace["y"]) for plot in plots for trace in plot["data"])
+        assert text.count("<summary>Numbers") == len(plots)
+        asked = re.findall(r'href="(/sql[?]q=[^"]+)"', text)
+        assert len(asked) == len(plots)
+        assert all(client.get(html.unescape(link)).status_code == 200 for link in asked)
+
+
+def test_documented_queries_can_be_asked_as_they_stand(client: TestClient) -> None:
+    links = re.findall(r'<li><a href="(/sql[?]q=[^"]+)"', client.get("/sql").text)
+    assert len(links) >= 20
+    for link in links:
+        assert client.get(html.unescape(link)).status_code == 200, link
+
+
+def test_contrast_is_enough_in_light_and_dark() -> None:
+    style = (files("wfc3tvb.report") / "templates" / "style.css").read_text(encoding="utf-8")
+    for block in re.findall(r":root \{([^}]+--paper[^}]+)\}", style):
+        colors = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", block))
+        for ground in ("paper", "panel", "head"):
+            for name in ("ink", "soft", "accent", "none", "mild", "moderate", "severe"):
+                assert contrast(colors[name], colors[ground]) >= 4.5, (name, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours (WCAG 2.1)."""
+
+    def luminance(color: str) -> float:
+        digits = color[1:] if len(color) == 7 else "".join(2 * c for c in color[1:])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_console_and_download(client: TestClient) -> None:
@@ -215,6 +326,17 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
             await browser.run("document.querySelector('textarea').value = 'SELECT 6 * 7 AS answer'")
             await browser.run("document.querySelector('form button').click()")
             await browser.until("document.querySelector('td')?.innerText === '42'")
+            # By keyboard alone: a name of the schema put where the cursor is, and Ctrl+Enter.
+            await browser.run("editor.setRangeText('SELECT count() AS n FROM ', 0, editor.value.length, 'end')")
+            await browser.run("document.querySelector('button[data-insert=rootname]').click()")
+            assert await browser.run("editor.value") == "SELECT count() AS n FROM rootname"
+            await browser.run("editor.value = 'SELECT count() AS n FROM reads'; editor.focus()")
+            await browser.key("Enter", modifiers=CTRL)
+            await browser.until("document.querySelector('td')?.innerText === '6'")
+            await browser.go(address)
+            await browser.key("Tab")
+            assert await browser.run("document.activeElement.innerText") == "to the content"
+            assert await browser.run("getComputedStyle(document.activeElement).position") == "static"
         finally:
             browser.close()
 

@@ -13,40 +13,58 @@ from wfc3tvb.errors import BadArgumentError
 
 #: Rows that are shown in the terminal; files get them all.
 ROWS_SHOWN = 100
+#: Seconds after which a statement is stopped.
+TIMEOUT = 120.0
+
+timeout_option = click.option(
+    "--timeout", type=click.FloatRange(0, min_open=True), default=TIMEOUT, show_default=True, metavar="SECONDS",
+    help="Stop a statement that takes longer.",
+)  # fmt: skip
 
 
 @main.command()
 @click.argument("text", metavar="SELECT")
 @output_options
+@timeout_option
 @catalog_option
 @json_option
 @example('wfc3tvb sql "SELECT visit, worst_class FROM visits WHERE n_flagged > 0"')
-def sql(text: str, form: str | None, output: Path | None, catalog: Path, as_json: bool) -> None:
+def sql(text: str, form: str | None, output: Path | None, timeout: float, catalog: Path, as_json: bool) -> None:
     """Ask the catalog in SQL (DuckDB; tables: wfc3tvb sql "SHOW TABLES")."""
     from wfc3tvb.io.catalog import open_catalog
 
     with open_catalog(catalog) as store:
-        _deliver(store.fetch(text), "json" if as_json else form, output)
+        _deliver(store.fetch(text, timeout=timeout), "json" if as_json else form, output)
 
 
 @main.command()
 @click.argument("name")
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Value of a parameter; repeatable.")
 @output_options
+@timeout_option
 @catalog_option
 @json_option
 @example("wfc3tvb query my_visit --param visit=ibohbf")
 def query(
-    name: str, params: Sequence[str], form: str | None, output: Path | None, catalog: Path, as_json: bool
+    name: str,
+    params: Sequence[str],
+    form: str | None,
+    output: Path | None,
+    timeout: float,
+    catalog: Path,
+    as_json: bool,
 ) -> None:
     """Run a documented query; `wfc3tvb queries` lists them."""
     from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.io.queries import load
 
     pairs = [text.partition("=") for text in params]
     if wrong := [key for key, equals, _ in pairs if not equals]:
         raise BadArgumentError(f"--param {wrong[0]!r} has no value; write --param {wrong[0]}=VALUE")
+    documented = load(name)
+    values = documented.values({key: value for key, _, value in pairs})
     with open_catalog(catalog) as store:
-        rows = store.query(name, **{key: value for key, _, value in pairs}).to_arrow_table()
+        rows = store.fetch(documented.sql, values, timeout=timeout)
         _deliver(rows, "json" if as_json else form, output)
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from wfc3tvb.cli.door import EXIT_ITEMS_FAILED, bars, catalog_option, example, json_option, main, print_json, show
 
+images_option = click.option(
+    "--images", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with FLT or IMA files, for thumbnails; repeatable.",
+)  # fmt: skip
+
 
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False), default="tvb-report")
+@images_option
 @catalog_option
 @example("wfc3tvb report my-report")
-def report(out: Path, catalog: Path) -> None:
+def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
     """Write the report: one folder of HTML, pictures and tables that opens offline."""
     from wfc3tvb.io.catalog import open_catalog
     from wfc3tvb.report.pages import write_report
 
     with open_catalog(catalog) as store, bars() as progress:
-        page = write_report(store, out, progress=progress)
+        page = write_report(store, out, images=images, progress=progress)
     click.echo(f"wrote {page}")
 
 
@@ -27,9 +34,10 @@ def report(out: Path, catalog: Path) -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine: a token.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8610, show_default=True)
 @click.option("--token", help="What a browser must show; made when needed and not given.")
+@images_option
 @catalog_option
 @example("wfc3tvb serve")
-def serve(host: str, port: int, token: str | None, catalog: Path) -> None:
+def serve(host: str, port: int, token: str | None, images: Sequence[Path], catalog: Path) -> None:
     """Explore the catalog in a browser: search, visits, plots, SQL. Until Ctrl-C."""
     import secrets
     import socket
@@ -40,7 +48,8 @@ def serve(host: str, port: int, token: str | None, catalog: Path) -> None:
 
     own = host in ("127.0.0.1", "localhost", "::1")
     token = token or (None if own else secrets.token_urlsafe(24))
-    app = application(catalog, token=token, hosts=("127.0.0.1", "localhost", "[::1]") if own else ("*",))
+    hosts = ("127.0.0.1", "localhost", "[::1]") if own else ("*",)
+    app = application(catalog, token=token, hosts=hosts, images=images)
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
         click.echo(f"open http://{host}:{port}/" + (f"?token={token}" if token else "") + "   (Ctrl-C ends)")
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])

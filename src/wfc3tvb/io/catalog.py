@@ -112,7 +112,7 @@ class Catalog:
         QueryError
             If DuckDB refuses it; the message says where. Also if it would write.
         """
-        with duck.query_errors():
+        with duck.query_errors(text):
             duck.check_reads(self.connection, text)
             if "duckdb_" in text.lower():
                 duck.add_comments(self.connection)
@@ -138,10 +138,10 @@ class Catalog:
         try:
             if timer:
                 timer.start()
-            with duck.query_errors():
+            with duck.query_errors(text):
                 return self.sql(text, params).to_arrow_table()
         except duckdb.InterruptException as error:
-            raise QueryError(f"stopped after {timeout:g} s; ask for less, or add a LIMIT") from error
+            raise QueryError(f"stopped after {timeout:g} s; ask for less, add a LIMIT, or allow more time") from error
         finally:
             if timer:
                 timer.cancel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 VIEWS_FILE = "catalog.duckdb"
 #: Live Parquet files of every table.
 Files = Mapping[str, Sequence[Path]]
+#: Names that DuckDB does not know, in messages that do not say where they stand.
+_UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
+                                  r'[Tt]able "([^"]+)" not found')))  # fmt: skip
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
 
 
@@ -85,18 +89,32 @@ def check_reads(connection: DuckDBPyConnection, text: str) -> None:
 
 
 @contextmanager
-def query_errors() -> Iterator[None]:
-    """Turn DuckDB's errors (but for an interrupt) into `QueryError`, with the line that shows the place."""
+def query_errors(text: str = "") -> Iterator[None]:
+    """Turn DuckDB's errors (but for an interrupt) into `QueryError`, with the line of `text` that shows the place."""
     try:
         yield
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:
-        raise QueryError(str(error).replace("\n\n", "\n").strip()) from error
+        message = str(error).replace("\n\n", "\n").strip()
+        raise QueryError(message if "\nLINE " in message else message + _place(message, text)) from error
     except RuntimeError as error:  # DuckDB's word for a query that Ctrl-C stopped
         if "interrupted" not in str(error).lower():
             raise
         raise KeyboardInterrupt from error
+
+
+def _place(message: str, text: str) -> str:
+    """Return the line of `text` with the name that `message` complains of, and a mark under it, as DuckDB writes it."""
+    name = next((match[1] for match in (pattern.search(message) for pattern in _UNKNOWN) if match), None)
+    code = re.sub(r"--[^\n]*", lambda comment: " " * len(comment[0]), text)
+    found = name and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", code, re.IGNORECASE)
+    if not found:
+        return ""
+    number, start = text.count("\n", 0, found.start()) + 1, text.rfind("\n", 0, found.start()) + 1
+    head = f"LINE {number}: "
+    mark = " " * (len(head) + found.start() - start) + "^" * len(found[0])
+    return f"\n{head}{text[start:].splitlines()[0]}\n{mark}"
 
 
 def write_views(folder: Path, files: Files, *, whole: bool) -> None:

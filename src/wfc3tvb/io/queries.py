@@ -88,6 +88,16 @@ class Query:
             raise QueryParameterError(f"query {self.name} needs --param {missing[0]}=...; {self._usage()}")
         return {p.name: p.value(given.get(p.name, p.default)) for p in self.parameters}
 
+    def example(self, given: Mapping[str, str] | None = None) -> str:
+        """Return the query with values in place: those given, else the default, else what the text gives (e.g.)."""
+        text = "\n".join(line for line in self.sql.splitlines() if not _PARAMETER.match(line))
+        for p in self.parameters:
+            default = p.default if p.default is not None else p.description.rpartition("e.g. ")[2]
+            example = (given or {}).get(p.name, default)
+            value = "'" + example.replace("'", "''") + "'" if p.type == "str" else example
+            text = re.sub(rf"\${p.name}\b", value.replace("\\", r"\\"), text)
+        return text
+
     def _usage(self) -> str:
         names = ", ".join(p.name if p.default is None else f"{p.name}={p.default}" for p in self.parameters)
         return f"its parameters: {names}" if names else "it has no parameters"

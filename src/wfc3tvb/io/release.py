@@ -13,9 +13,11 @@ from wfc3tvb.io.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 
 _ENDINGS = {"votable": "vot"}
-#: Where a product lies on the disk of whoever made it says nothing to others: dataset, kind and name stay.
+#: Where things lie on the disk of whoever made them says nothing to others: of products dataset, kind and name stay, of
+#: folders their name.
 _SELECT = {
-    "reprocessed": "SELECT * REPLACE (regexp_extract(path, '[^/]+/[^/]+/[^/]+$') AS path) FROM reprocessed"
+    "reprocessed": "SELECT * REPLACE (regexp_extract(path, '[^/]+/[^/]+/[^/]+$') AS path) FROM reprocessed",
+    "runs": """SELECT * REPLACE (regexp_replace(arguments, '"/[^"]*/', '"', 'g') AS arguments) FROM runs""",
 }
 _HEAD = """# A wfc3tvb catalog
 

@@ -7,8 +7,10 @@ numbers beside them.
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Sequence
+from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,35 +19,37 @@ import duckdb
 from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownDatasetError
+from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog, open_catalog
 from wfc3tvb.io.export import FORMATS, write_table
+from wfc3tvb.io.queries import Query, load_all
 from wfc3tvb.io.views import RELATIONS, column_comment
+from wfc3tvb.report.charts import charts
+from wfc3tvb.report.figures import histograms_figure
+from wfc3tvb.report.guard import Guard
 from wfc3tvb.report.html import environment
+from wfc3tvb.report.repairs import read_pairs
 from wfc3tvb.report.search import Search
-from wfc3tvb.report.terminal import why
-from wfc3tvb.report.zoom import visit_plot
+from wfc3tvb.report.terminal import reasons
+from wfc3tvb.report.thumbnails import find_image, surveyed_folders, thumbnails, why_not
+from wfc3tvb.report.zoom import chart_plot, visit_plot
 
 #: Limits of a statement: rows shown, rows downloaded, seconds, DuckDB's memory.
 ROWS_SHOWN, ROWS_DOWNLOADED, SECONDS, MEMORY = 500, 1_000_000, 20.0, "1GB"
+#: Rows of a page of the search, and exposures of a scatter plot.
+ROWS_A_PAGE, POINTS = 100, 250
 _ENDINGS = {"votable": "vot"}
-_COOKIE = "wfc3tvb-token"
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data: blob: "
-    "'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+_FILTERS = "SELECT DISTINCT filter FROM exposures WHERE filter IS NOT NULL ORDER BY filter"
 _START = "SELECT visit, filter, n_exposures, n_flagged, worst_class, excess_visit FROM visits ORDER BY tvb_score DESC"
-Next = Callable[[Request], Awaitable[Response]]
 
 
 class Explorer:
@@ -55,32 +59,48 @@ class Explorer:
     ----------
     folder : Path
         Of the catalog.
+    images : sequence of Path, optional
+        Folders with FLT or IMA files, for thumbnails; those that were surveyed are looked into anyway.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, images: Sequence[Path] = ()) -> None:
         self.folder = folder
         self._templates = environment()
-        self._open().close()  # a missing catalog is an error now, not at the first request
+        with open_catalog(folder) as catalog:  # a missing catalog is an error now, not at the first request
+            self._images = [*images, *surveyed_folders(catalog)]
 
     def routes(self) -> list[Route]:
         """Return the addresses."""
         return [
             Route("/", self.search),
             Route("/visit/{visit}", self.visit),
+            Route("/visit/{visit}/histograms.png", self.histograms),
+            Route("/thumbnail/{rootname}.png", self.thumbnail),
+            Route("/statistics", self.statistics),
             Route("/sql", self.console),
             Route("/download", self.download),
             Route("/static/{name}", self.static),
         ]
 
     async def search(self, request: Request) -> Response:
-        """Search exposures by program, visit, target, class or cone; sort by any column."""
-        search = Search.from_query(request.query_params)
-        rows = await run_in_threadpool(self._rows, search.sql(ROWS_SHOWN), search.values())
-        return self._page("explorer/search.html", "Exposures", search=search, rows=rows, limit=ROWS_SHOWN)
+        """Search exposures by program, visit, target, filter, class or cone; sort by any column."""
+        return await run_in_threadpool(self._search, Search.from_query(request.query_params))
 
     async def visit(self, request: Request) -> Response:
         """Show a visit: exposures, curves, verdicts."""
         return await run_in_threadpool(self._visit, request.path_params["visit"])
+
+    async def histograms(self, request: Request) -> Response:
+        """Send the histograms of a visit's repairs, before and after."""
+        return await run_in_threadpool(self._histograms, request.path_params["visit"])
+
+    async def thumbnail(self, request: Request) -> Response:
+        """Send the small picture of an exposure."""
+        return await run_in_threadpool(self._thumbnail, request.path_params["rootname"])
+
+    async def statistics(self, request: Request) -> Response:
+        """Show the statistics of the catalog as plots that zoom."""
+        return await run_in_threadpool(self._statistics)
 
     async def console(self, request: Request) -> Response:
         """Run a statement and show its first rows, with the schema beside it."""
@@ -97,8 +117,8 @@ class Explorer:
         name = request.path_params["name"]
         if name == "plotly.js":
             return Response(get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
-        if name == "draw.js":
-            return Response(_DRAW, media_type="text/javascript")
+        if name == "explorer.js":
+            return Response(_SCRIPT, media_type="text/javascript")
         raise UnknownDatasetError(name, "the explorer")
 
     # --- how -----------------------------------------------------------------------------------------------------
@@ -106,31 +126,78 @@ class Explorer:
     def _open(self) -> Catalog:
         return open_catalog(self.folder, locked=True, memory_limit=MEMORY, threads=2)
 
-    def _rows(self, text: str, values: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    def _search(self, search: Search) -> Response:
         with self._open() as catalog:
-            rows: list[dict[str, Any]] = catalog.fetch(text, values, timeout=SECONDS).to_pylist()
-            return rows
+            values = search.values()
+            total = catalog.fetch(search.count(), values, timeout=SECONDS).to_pylist()[0]["n"]
+            rows = catalog.fetch(search.sql(ROWS_A_PAGE), values, timeout=SECONDS).to_pylist()
+            filters = [row[0] for row in catalog.sql(_FILTERS).fetchall()]
+        first = (int(search.page) - 1) * ROWS_A_PAGE
+        context = {"search": search, "rows": rows, "total": total, "first": first, "filters": filters}
+        return self._page("explorer/search.html", "Exposures", **context)
 
     def _visit(self, visit: str) -> Response:
         with self._open() as catalog:
             exposures = catalog.query("visit_exposures", visit=visit).to_arrow_table().to_pylist()
             reads = catalog.query("visit_reads", visit=visit).to_arrow_table().to_pylist()
+            products = _products(catalog, visit)
         if not exposures:
             raise UnknownDatasetError(visit, f"the catalog in {self.folder}")
-        verdicts = [(row, why(row) if row["sky_mean"] is not None else row["quality_flags"]) for row in exposures]
-        plot = visit_plot(exposures, reads)
-        context = {"exposures": exposures, "reads": reads, "verdicts": verdicts, "plot": plot, "visit": visit}
-        return self._page("explorer/visit.html", f"Visit {visit}", **context)
+        context = {
+            "exposures": exposures,
+            "reads": reads,
+            "verdicts": [(row, reasons(row)) for row in exposures],
+            "plot": visit_plot(exposures, reads),
+            "images": [(row, *self._image(row, products)) for row in exposures],
+            "repairs": products,
+            "visit": exposures[0]["visit"],
+        }
+        return self._page("explorer/visit.html", f"Visit {exposures[0]['visit']}", **context)
+
+    def _image(self, row: Row, products: list[Row]) -> tuple[bool, str]:
+        """Say whether there is a thumbnail of an exposure, and what it shows, or why not."""
+        found = find_image(row["rootname"], products, self._images)
+        return (False, why_not(row)) if found is None else (True, found[1])
+
+    def _thumbnail(self, rootname: str) -> Response:
+        with self._open() as catalog:
+            text = "FROM exposures WHERE rootname = $rootname"
+            rows = catalog.fetch(text, {"rootname": rootname.lower()}).to_pylist()
+            products = _products(catalog, rootname.lower()[:6])
+        picture = next((one.png for one in thumbnails(rows, products, self._images)), None)
+        if picture is None:
+            raise UnknownDatasetError(rootname, "the images at hand")
+        return Response(picture, media_type="image/png", headers={"Cache-Control": "max-age=600"})
+
+    def _histograms(self, visit: str) -> Response:
+        with self._open() as catalog:
+            products = [row for row in _products(catalog, visit) if row["kind"] == "flt" and row["method"] != "perform"]
+        pairs = [pair for _, pair in read_pairs(products)]
+        if not pairs:
+            raise UnknownDatasetError(visit, "the repairs at hand")
+        buffer = BytesIO()
+        histograms_figure(pairs).savefig(buffer, format="png", dpi=110)
+        return Response(buffer.getvalue(), media_type="image/png", headers={"Cache-Control": "max-age=600"})
+
+    def _statistics(self) -> Response:
+        with self._open() as catalog:
+            found = [(chart, rows.to_pylist()) for chart, rows in charts(catalog, POINTS)]
+        plots = [(chart, chart_plot(chart, rows), rows[:ROWS_A_PAGE]) for chart, rows in found]
+        return self._page("explorer/statistics.html", "Statistics", plots=plots)
 
     def _console(self, text: str) -> Response:
         rows, columns, problem = [], [], ""
+        began = time.perf_counter()
         try:
             with self._open() as catalog:
                 found = catalog.fetch(_limited(catalog, text, ROWS_SHOWN), timeout=SECONDS)
             rows, columns = found.to_pylist(), found.column_names
         except CatalogError as error:
             problem = str(error)
-        context = {"text": text, "rows": rows, "columns": columns, "problem": problem, "limit": ROWS_SHOWN}
+        context = {
+            "text": text, "rows": rows, "columns": columns, "problem": problem, "limit": ROWS_SHOWN,
+            "seconds": time.perf_counter() - began, "examples": examples(), "seconds_allowed": SECONDS,
+        }  # fmt: skip
         return self._page("explorer/sql.html", "SQL", status=400 if problem else 200, **context)
 
     def _download(self, text: str, form: str) -> Response:
@@ -150,38 +217,19 @@ class Explorer:
         }  # fmt: skip
         return HTMLResponse(self._templates.get_template(template).render(**common, **context), status)
 
-    def problem(self, request: Request, error: Exception) -> Response:
-        """Return the page of an error of this package."""
-        status = 404 if isinstance(error, UnknownDatasetError) else 400
-        return self._page("explorer/problem.html", "Not possible", status, problem=str(error))
-
-
-class _Guard(BaseHTTPMiddleware):
-    """Asks for the token where there is one, and sets the headers that keep a hostile cell harmless."""
-
-    def __init__(self, app: Any, token: str | None) -> None:
-        super().__init__(app)
-        self.token = token
-
-    async def dispatch(self, request: Request, call_next: Next) -> Response:
-        """Let a request pass, or not."""
-        given = request.query_params.get("token", "")
-        if self.token and self._fits(given) and request.method == "GET":
-            answer: Response = RedirectResponse(request.url.remove_query_params("token"))
-            answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
-        elif self.token and not self._fits(request.cookies.get(_COOKIE, "")):
-            answer = Response("a token is needed: open the address that wfc3tvb serve printed\n", 403)
-        else:
-            answer = await call_next(request)
-        answer.headers.update(_HEADERS)
-        return answer
-
-    def _fits(self, given: str) -> bool:
-        return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
+    async def problem(self, request: Request, error: Exception) -> Response:
+        """Return the page of an error: what the package says, or that there is no such page."""
+        status = 404 if isinstance(error, UnknownDatasetError | HTTPException) else 400
+        text = f"there is no page {request.url.path}" if isinstance(error, HTTPException) else str(error)
+        return self._page("explorer/problem.html", "Not possible", status, problem=text)
 
 
 def application(
-    folder: Path, *, token: str | None = None, hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
+    folder: Path,
+    *,
+    token: str | None = None,
+    hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),
+    images: Sequence[Path] = (),
 ) -> Starlette:
     """Return the web application of a catalog.
 
@@ -193,15 +241,18 @@ def application(
         What a browser must show; needed when others than this machine can connect.
     hosts : tuple of str, optional
         Host names that are answered (against DNS rebinding); ``*`` answers to all.
+    images : sequence of Path, optional
+        As in `Explorer`.
 
     Raises
     ------
     NoCatalogError
         If there is none in `folder`.
     """
-    explorer = Explorer(folder)
-    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(_Guard, token=token)]
-    return Starlette(routes=explorer.routes(), middleware=middleware, exception_handlers={TvbError: explorer.problem})
+    explorer = Explorer(folder, images)
+    middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Guard, token=token)]
+    handlers: Any = {TvbError: explorer.problem, 404: explorer.problem}
+    return Starlette(routes=explorer.routes(), middleware=middleware, exception_handlers=handlers)
 
 
 def _limited(catalog: Catalog, text: str, limit: int) -> str:
@@ -215,10 +266,15 @@ def _limited(catalog: Catalog, text: str, limit: int) -> str:
     return f"SELECT * FROM (\n{statements[0].query.strip().rstrip(';')}\n) LIMIT {limit}"
 
 
-#: Draws the plots of a page from the JSON beside them (the page's policy forbids scripts inside it).
-_DRAW = """
-for (const place of document.querySelectorAll("[data-plot]")) {
-  const plot = JSON.parse(place.dataset.plot);
-  Plotly.newPlot(place, plot.data, plot.layout, {responsive: true, displaylogo: false});
-}
-"""
+def examples() -> list[tuple[Query, str]]:
+    """Return the documented queries that read nothing but the catalog, each with the statement to start from."""
+    return [(query, query.example()) for query in load_all().values() if "read_csv" not in query.sql]
+
+
+def _products(catalog: Catalog, visit: str) -> list[Row]:
+    text = "FROM reprocessed WHERE left(dataset, 6) = $visit ORDER BY kind DESC, rootname, product_id"
+    rows: list[Row] = catalog.fetch(text, {"visit": visit.lower()}).to_pylist()
+    return rows
+
+
+_SCRIPT = (files("wfc3tvb.report") / "templates" / "explorer" / "explorer.js").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The pictures: curves of a visit, images and histograms before and after. Arrays and rows in, figures out."""
+"""The pictures of exposures: curves, images and histograms before and after. Arrays and rows in, figures out."""
 
 from __future__ import annotations
 
@@ -173,40 +173,25 @@ def _histogram(axis: Axes, pane: Pane, low: float, high: float) -> None:
     axis.tick_params(labelsize=8)
 
 
-def stacked_figure(rows: Sequence[Row], group: str, part: str, value: str, *, label: str) -> Figure:
-    """Draw a bar per `group`, made of the `value` of each `part` (a tvb_class)."""
-    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
-    axis = figure.subplots()
-    names = list(dict.fromkeys(row[group] for row in rows))
-    bottom = dict.fromkeys(names, 0.0)
-    for name in (name for name in CLASS_COLORS if any(row[part] == name for row in rows)):
-        own = {row[group]: row[value] for row in rows if row[part] == name}
-        heights = [own.get(n, 0.0) for n in names]
-        axis.bar([str(n) for n in names], heights, bottom=list(bottom.values()), color=CLASS_COLORS[name],
-                 label=name or "no verdict")  # fmt: skip
-        bottom = {n: bottom[n] + own.get(n, 0.0) for n in names}
-    axis.legend(fontsize=8, frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
-    axis.set_ylabel(label, fontsize=9)
-    axis.tick_params(labelsize=8)
-    return figure
-
-
-def points_figure(rows: Sequence[Row], x: str, y: str, *, labels: tuple[str, str]) -> Figure:
-    """Draw a point per row, coloured by its tvb_class where it has one."""
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
-    axis = figure.subplots()
-    shown = [row for row in rows if row[x] is not None and row[y] is not None]
-    present = {row.get("tvb_class") for row in shown}
-    for name in (name for name in CLASS_COLORS if name in present):
-        of = [row for row in shown if row.get("tvb_class") == name]
-        style: dict[str, Any] = {"ms": 4, "alpha": 0.7, "color": CLASS_COLORS[name], "label": name or "no verdict"}
-        axis.plot([r[x] for r in of], [r[y] for r in of], "o", **style)
-    if shown:
-        axis.legend(fontsize=8, frameon=False)
-    axis.set_xlabel(labels[0], fontsize=9)
-    axis.set_ylabel(labels[1], fontsize=9)
-    axis.grid(alpha=0.25, lw=0.5)
-    axis.tick_params(labelsize=8)
+def histograms_figure(pairs: Sequence[tuple[Pane, Pane]], columns: int = 3) -> Figure:
+    """Draw the histograms of the sky before and after, a pair of panes an exposure, each pair on one scale."""
+    columns = min(columns, len(pairs))
+    lines = -(-len(pairs) // columns)
+    figure = Figure(figsize=(3.8 * columns, 2.5 * lines + 0.3), layout="constrained")
+    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for axis in axes[len(pairs) :]:
+        axis.set_axis_off()
+    for axis, (before, after) in zip(axes, pairs, strict=False):
+        limits = common_stretch((before, after))
+        for pane, style in ((before, {"color": "0.75"}), (after, {"color": BLUE, "histtype": "step", "lw": 1.4})):
+            label = f"{pane.title.split()[-1]}, median {np.median(pane.sky()):.3f}"
+            axis.hist(pane.sky(), bins=120, range=limits, density=True, label=label, **style)
+        axis.set_title(before.title.split()[0], fontsize=9)
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.35)
+        axis.legend(fontsize=7, frameon=False, loc="upper right")
+        axis.set_yticks([])
+        axis.tick_params(labelsize=8)
+    figure.supxlabel("electron/s", fontsize=9)
     return figure
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wfc3tvb.io.views import RELATIONS, column_comment
+from wfc3tvb.schema import TVB_CLASSES
 
 _COMMENTS = {c.name: column_comment(c) for table in RELATIONS.values() for c in table.columns}
 
@@ -15,13 +19,19 @@ def environment() -> Environment:
         loader=PackageLoader("wfc3tvb.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     made.filters["number"] = number
-    made.globals["describe"] = describe
+    made.globals |= {"describe": describe, "numeric": numeric, "class_names": TVB_CLASSES, "up": ""}
     return made
 
 
 def number(value: float) -> str:
     """Return a number for people: four digits, dates and other large numbers to the fourth decimal."""
     return f"{value:.4f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Say whether a column holds numbers."""
+    first = next((row[name] for row in rows if row[name] is not None), None)
+    return isinstance(first, int | float) and not isinstance(first, bool)
 
 
 def describe(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,18 @@ from wfc3tvb.io import queries
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.export import write_table
 from wfc3tvb.progress import Progress, silent
-from wfc3tvb.report.figures import curves_figure, points_figure, save, stacked_figure
+from wfc3tvb.report.charts import Chart, charts
+from wfc3tvb.report.drawn import chart_figure
+from wfc3tvb.report.figures import curves_figure, save
 from wfc3tvb.report.html import environment
 from wfc3tvb.report.repairs import repair_figures
-from wfc3tvb.report.terminal import date, why
+from wfc3tvb.report.terminal import date, reasons
+from wfc3tvb.report.thumbnails import Thumbnail, surveyed_folders, thumbnails
 
 #: Visits that get a page of their own in a report of the whole catalog, the worst first.
 VISIT_PAGES = 200
+#: Visits that are listed, and rows of repairs and failures that the first page shows; the CSV beside has all.
+VISITS_LISTED, ROWS_SHOWN = 5000, 100
 _EXPOSURE_COLUMNS = (
     "rootname", "tvb_class", "recommend", "asn_id", "target_name", "filter", "samp_seq", "nsamp", "exptime",
     "postarg1", "postarg2", "date", "sky_mean", "sky_min", "sky_max", "ratio_cumulative", "tvb_score",
@@ -36,16 +41,19 @@ _REPAIR_COLUMNS = (
 
 @dataclass(frozen=True)
 class Illustration:
-    """A picture of a page: its title and caption, the file, and the table and SQL it was drawn from."""
+    """A picture of a page: its title and caption, the file, and the table, command and SQL it was drawn from."""
 
     title: str
     caption: str
     image: str
     table: str = ""
+    command: str = ""
     sql: str = ""
 
 
-def write_report(catalog: Catalog, out: Path, *, progress: Progress = silent) -> Path:
+def write_report(
+    catalog: Catalog, out: Path, *, images: Sequence[Path] = (), progress: Progress = silent
+) -> Path:
     """Write the report of a catalog, and return its first page.
 
     Parameters
@@ -53,118 +61,134 @@ def write_report(catalog: Catalog, out: Path, *, progress: Progress = silent) ->
     catalog : Catalog
         What is reported.
     out : Path
-        Folder to write: ``index.html``, ``visits/``, ``figures/``, ``tables/``.
+        Folder to write: ``index.html``, ``visits.html``, ``visits/``, ``figures/``, ``tables/``.
+    images : sequence of Path, optional
+        Folders with FLT or IMA files, for thumbnails; those that were surveyed are looked into anyway.
     progress : Progress, optional
         Called with stage ``report``.
     """
     out.mkdir(parents=True, exist_ok=True)
+    folders = [*images, *surveyed_folders(catalog)]
     visits = [row[0] for row in catalog.sql(_VISIT_ORDER, {"limit": VISIT_PAGES}).fetchall()]
     gallery: list[Illustration] = []
     for number, visit in enumerate(visits, 1):
-        gallery += write_visit(catalog, visit, out)[1]
+        gallery += write_visit(catalog, visit, out, folders)[1]
         progress("report", number, len(visits) + 1)
     if gallery:
         lead = "Every repair of the catalog: the archive's image and ours, with the histograms of their sky."
         _write(out / "gallery.html", "gallery.html", "Before and after", lead, catalog, {"images": gallery})
-    failures = catalog.query("failures").to_arrow_table().to_pylist()
-    context = {
-        "headline": _headline(catalog),
-        "classes": catalog.query("classes_by_filter").to_arrow_table().to_pylist(),
-        "figures": list(_figures(catalog, out)),
-        "worst": catalog.query("worst_visits").to_arrow_table().to_pylist(),
-        "repairs": _repairs(catalog, None),
-        "failures": failures[:50],
-        "gallery": bool(gallery),
-    }
-    lead = "The time-variable background of WFC3/IR exposures: what the sky did, what it broke, what was repaired."
-    page = _write(out / "index.html", "index.html", "WFC3/IR background report", lead, catalog, context)
+    _write_visits(catalog, out, set(visits))
+    _write_index(catalog, out, visits, gallery=bool(gallery))
     progress("report", len(visits) + 1, len(visits) + 1)
-    return page
+    return out / "index.html"
 
 
-def write_visit(catalog: Catalog, visit: str, out: Path) -> tuple[Path, list[Illustration]]:
+def write_visit(
+    catalog: Catalog, visit: str, out: Path, folders: Sequence[Path] = ()
+) -> tuple[Path, list[Illustration]]:
     """Write the page of one visit into a report's folder, and return it with the pictures of its repairs."""
     exposures = catalog.query("visit_exposures", visit=visit).to_arrow_table().to_pylist()
     measured = [Measurement(row, _reads(catalog, row["rootname"])) for row in exposures]
-    repairs = _repairs(catalog, visit)
+    products = _products(catalog, visit)
     rows = [{name: (row | {"date": date(row["expstart"])})[name] for name in _EXPOSURE_COLUMNS} for row in exposures]
     images = [
         Illustration(title, caption, _picture(figure, out, f"{visit}_{name}"))
-        for name, title, caption, figure in repair_figures(exposures, _products(catalog, visit))
+        for name, title, caption, figure in repair_figures(exposures, products)
     ]
     context: dict[str, Any] = {
         "exposures": rows,
+        "thumbnails": [_thumbnail(one, out) for one in thumbnails(exposures, products, folders)],
         "curves": _curves(catalog, visit, measured, out),
-        "verdicts": [(row, why(row) if row["sky_mean"] is not None else row["quality_flags"]) for row in exposures],
+        "verdicts": [(row, reasons(row)) for row in exposures],
         "images": images,
-        "repairs": repairs,
+        "repairs": [{name: row[name] for name in _REPAIR_COLUMNS} for row in products],
+        "light": catalog.query("visit_light", visit=visit).to_arrow_table().to_pylist(),
     }
     first = exposures[0]
-    lead = f"Proposal {first['proposal_id']}, target {first['target_name']}, {date(first['expstart'])[:10]}."
-    page = _write(out / "visits" / f"{visit}.html", "visit.html", f"Visit {visit}", lead, catalog, context)
+    day = f", {date(first['expstart'])[:10]}" if first["expstart"] is not None else ""
+    lead = f"Proposal {first['proposal_id']}, target {first['target_name']}{day}."
+    page = _write(out / "visits" / f"{visit}.html", "visit.html", f"Visit {visit}", lead, catalog, context, up="../")
     return page, images
 
 
 _VISIT_ORDER = """SELECT visit FROM visits
 GROUP BY visit ORDER BY max(tvb_score) DESC NULLS LAST, visit LIMIT $limit"""
+_ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, worst_class,
+    sky_min, sky_max, excess_visit, tvb_score, sun_alt_max
+FROM visits ORDER BY tvb_score DESC NULLS LAST, visit, filter LIMIT $limit"""
 
 
-def _headline(catalog: Catalog) -> list[tuple[str, int]]:
+def _write_index(catalog: Catalog, out: Path, visits: Sequence[str], *, gallery: bool) -> None:
+    failures = catalog.query("failures").to_arrow_table().to_pylist()
+    repairs = catalog.fetch("FROM reprocessed ORDER BY dataset, kind DESC, rootname").to_pylist()
+    context = {
+        "headline": _headline(catalog),
+        "classes": catalog.query("classes_by_filter").to_arrow_table().to_pylist(),
+        "figures": [_chart(chart, rows, out) for chart, rows in charts(catalog)],
+        "worst": catalog.query("worst_visits").to_arrow_table().to_pylist(),
+        "pages": set(visits),
+        "repairs": [{name: row[name] for name in _REPAIR_COLUMNS} for row in repairs[:ROWS_SHOWN]],
+        "n_repairs": len(repairs),
+        "failures": failures[:ROWS_SHOWN],
+        "n_failures": len(failures),
+        "gallery": gallery,
+    }
+    tables = out / "tables"
+    tables.mkdir(exist_ok=True)
+    for name in ("worst_visits", "repairs", "failures"):
+        write_table(catalog.query(name).to_arrow_table(), tables / f"{name}.csv", "csv")
+    lead = "The time-variable background of WFC3/IR exposures: what the sky did, what it broke, what was repaired."
+    _write(out / "index.html", "index.html", "WFC3/IR background report", lead, catalog, context)
+
+
+def _write_visits(catalog: Catalog, out: Path, pages: set[str]) -> None:
+    """Write the list of all visits, the worst first, with links to those that have a page."""
+    found = catalog.fetch(_ALL_VISITS, {"limit": VISITS_LISTED})
+    (out / "tables").mkdir(exist_ok=True)
+    write_table(found, out / "tables" / "visits.csv", "csv")
+    rows = [row | {"date": None if row["date"] is None else date(row["date"])[:10]} for row in found.to_pylist()]
+    lead = f"The worst first; the {len(pages)} worst have a page of their own."
+    _write(out / "visits.html", "visits.html", "All visits", lead, catalog, {"rows": rows, "pages": pages})
+
+
+def _headline(catalog: Catalog) -> list[tuple[str, int, str]]:
+    """Return the headline numbers: name, number, and what it is of all exposures."""
     row = catalog.query("headline").to_arrow_table().to_pylist()[0]
-    return [(name.replace("_", " "), n) for name, n in row.items()]
+    total = row["exposures"]
+    part = {name: f"{row[name] / total:.0%}" for name in ("flagged", "severe") if total}
+    return [(name.replace("_", " "), n, part.get(name, "")) for name, n in row.items()]
 
 
-#: Query, title, caption, columns drawn against each other, their labels.
-_POINTS = (
-    ("reads_against_sun", "Sky against the Sun's altitude",
-     "Helium airglow is seen when the telescope is in sunlight: a point per read.", ("sun_alt", "rate"),
-     ("altitude of the Sun above the Earth's limb [deg]", "sky between reads [electron/s]")),
-    ("reads_against_sun", "Change against the limb angle",
-     "Sky of a read above the exposure's lowest: scattered light is seen close to the bright limb.",
-     ("limb_angle", "excess"), ("angle between target and Earth's limb [deg]", "excess [electron/s]")),
-    ("reads_against_sun", "Change against latitude", "Sky of a read above the exposure's lowest.",
-     ("latitude", "excess"), ("latitude below the telescope [deg]", "excess [electron/s]")),
-    ("level_over_time", "Sky level over time", "Mean sky of every exposure.", ("expstart", "sky_mean"),
-     ("start [MJD]", "mean sky [electron/s]")),
-    ("level_over_time", "Measured over predicted",
-     "Mean sky over the zodiacal light predicted for direction and date: above 1 is helium or scattered light.",
-     ("expstart", "measured_over_predicted"), ("start [MJD]", "measured / predicted")),
-    ("level_over_time", "Change within an exposure", "Scatter of the rates between reads about their mean.",
-     ("expstart", "rms_reads"), ("start [MJD]", "rms between reads [electron/s]")),
-)  # fmt: skip
-
-
-def _figures(catalog: Catalog, out: Path) -> Iterator[Illustration]:
-    rows = catalog.query("classes_by_filter").to_arrow_table()
-    figure = stacked_figure(rows.to_pylist(), "filter", "tvb_class", "fraction", label="fraction of exposures")
-    caption = "How the exposures of each filter fall into the classes of predicted damage."
-    yield _illustration("Fractions by class", caption, figure, rows, out / "classes_by_filter")
-    for query, title, caption, (x, y), labels in _POINTS:
-        rows = catalog.query(query).to_arrow_table()
-        if rows.num_rows and rows.num_rows > rows[y].null_count:
-            figure = points_figure(rows.to_pylist(), x, y, labels=labels)
-            yield _illustration(title, caption, figure, rows, out / query, suffix=f"_{x}_{y}")
+def _chart(chart: Chart, rows: pa.Table, out: Path) -> Illustration:
+    """Write a chart and its table."""
+    (out / "tables").mkdir(exist_ok=True)
+    write_table(rows, out / "tables" / f"{chart.query}.csv", "csv")
+    image = _picture(chart_figure(chart, rows.to_pylist()), out, chart.name)
+    return Illustration(chart.title, chart.caption, image, f"tables/{chart.query}.csv", chart.command, chart.sql)
 
 
 def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: Path) -> Illustration:
     rows = catalog.query("visit_reads", visit=visit).to_arrow_table()
+    (out / "tables").mkdir(exist_ok=True)
+    write_table(rows, out / "tables" / f"{visit}_curves.csv", "csv")
     caption = (
         "Points: sky between reads (small and grey: too short to be used); line: cumulative rate; shaded: Earth's "
-        "shadow. One scale for all."
+        "shadow; below: the Sun's altitude above the limb. One scale for all."
     )
-    return _illustration("Curves", caption, curves_figure(measured), rows, out / f"{visit}_curves")
+    image = _picture(curves_figure(measured), out, f"{visit}_curves")
+    command = f"wfc3tvb query visit_reads --param visit={visit}"
+    sql = queries.load("visit_reads").sql
+    return Illustration("Curves", caption, image, f"tables/{visit}_curves.csv", command, sql)
 
 
-def _illustration(
-    title: str, caption: str, figure: Figure, rows: pa.Table, place: Path, *, suffix: str = ""
-) -> Illustration:
-    """Write a figure and its table; where a documented query of that name made them, show its SQL."""
-    name, tables = place.name, place.parent / "tables"
-    tables.mkdir(exist_ok=True)
-    write_table(rows, tables / f"{name}.csv", "csv")
-    documented = queries.load_all().get(name)
-    sql = documented.sql if documented else queries.load("visit_reads").sql
-    return Illustration(title, caption, _picture(figure, place.parent, name + suffix), f"tables/{name}.csv", sql)
+def _thumbnail(one: Thumbnail, out: Path) -> dict[str, Any]:
+    """Write a thumbnail, and return what its card shows."""
+    image = ""
+    if one.png is not None:
+        image = f"figures/thumbnails/{one.exposure['rootname']}.png"
+        (out / image).parent.mkdir(parents=True, exist_ok=True)
+        (out / image).write_bytes(one.png)
+    return {"row": one.exposure, "image": image, "word": one.word}
 
 
 def _picture(figure: Figure, out: Path, name: str) -> str:
@@ -186,20 +210,14 @@ def _products(catalog: Catalog, visit: str) -> list[Row]:
     return rows
 
 
-def _repairs(catalog: Catalog, visit: str | None) -> list[Row]:
-    rows = catalog.fetch("FROM reprocessed ORDER BY dataset, kind DESC, rootname").to_pylist()
-    chosen = [row for row in rows if visit is None or row["dataset"][:6] == visit]
-    return [{name: row[name] for name in _REPAIR_COLUMNS} for row in chosen]
-
-
-def _write(path: Path, template: str, title: str, lead: str, catalog: Catalog, context: Mapping[str, Any]) -> Path:
+def _write(
+    path: Path, template: str, title: str, lead: str, catalog: Catalog, context: Mapping[str, Any], up: str = ""
+) -> Path:
     synthetic = catalog.sql("SELECT count(*) FROM exposures WHERE cal_ver LIKE 'wfc3tvb%'").fetchall()[0][0] > 0
     common = {
-        "title": title, "lead": lead, "version": __version__,
+        "title": title, "lead": lead, "version": __version__, "up": up,
         "source": catalog.folder.name, "synthetic": synthetic,
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(environment().get_template(template).render(**common, **context), encoding="utf-8")
     return path
-
-

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from wfc3tvb.errors import BadFileError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.images import read_drz, read_flt
-from wfc3tvb.report.figures import Pane, common_stretch, images_figure, zoom_figure
+from wfc3tvb.report.figures import Pane, common_stretch, histograms_figure, images_figure, zoom_figure
+
+log = logging.getLogger(__name__)
 
 #: Name, title, caption, figure.
 Picture = tuple[str, str, str, Figure]
+#: An image before and after.
+Pair = tuple[Pane, Pane]
 
 
 def repair_figures(exposures: Sequence[Row], products: Sequence[Row]) -> Iterator[Picture]:
-    """Yield the pictures of a visit's repairs; none where the products are gone.
+    """Yield the pictures of a visit's repairs; none of products that are gone or cannot be read.
 
     Parameters
     ----------
@@ -25,47 +31,61 @@ def repair_figures(exposures: Sequence[Row], products: Sequence[Row]) -> Iterato
     products : rows of `reprocessed`
         Of the visit.
     """
-    shown = [row for row in products if row["path"] and Path(row["path"]).exists() and before_of(row).exists()]
-    flts = [row for row in shown if row["kind"] == "flt"]
-    repaired = [row for row in flts if row["method"] != "perform"]
-    if pair := _clean_and_hit(exposures, flts):
-        yield pair
-    for row in repaired:
-        yield _exposure(row)
-    for row in repaired:
-        yield _zoom(row)
-    for row in shown:
-        if row["kind"] == "drz":
-            yield _drizzled(row)
+    pairs = dict(read_pairs(products))
+    flts = [row for row in products if row["kind"] == "flt" and row["product_id"] in pairs]
+    repaired = [(row, pairs[row["product_id"]]) for row in flts if row["method"] != "perform"]
+    if repaired:
+        yield _histograms([pair for _, pair in repaired])
+    if picture := _clean_and_hit(exposures, {row["rootname"]: pairs[row["product_id"]][0] for row in flts}):
+        yield picture
+    for row, pair in repaired:
+        yield _exposure(row, pair)
+    for row, pair in repaired:
+        yield _zoom(row, pair)
+    for row in products:
+        if row["kind"] == "drz" and row["product_id"] in pairs:
+            yield _drizzled(row, pairs[row["product_id"]])
+
+
+def read_pairs(products: Sequence[Row]) -> Iterator[tuple[str, Pair]]:
+    """Yield product_id and the images before and after, of the products whose files are there and can be read."""
+    for row in products:
+        if not row["path"] or not Path(row["path"]).is_file() or not before_of(row).is_file():
+            continue
+        name = row["rootname"] or row["dataset"]
+        try:
+            before = _pane(f"{name} archive", before_of(row), row["kind"])
+            yield row["product_id"], (before, _pane(f"{name} {row['method']}", Path(row["path"]), row["kind"]))
+        except BadFileError as error:
+            log.warning("left out of the pictures: %s", error)
 
 
 def before_of(row: Row) -> Path:
     """Return where the archive's product lies that a row of `reprocessed` was compared with."""
     path = Path(row["path"])
-    return path.parents[1] / "orig" / path.name
+    return path.parent.parent / "orig" / path.name
 
 
-def _clean_and_hit(exposures: Sequence[Row], flts: Sequence[Row]) -> Picture | None:
+def _histograms(pairs: Sequence[Pair]) -> Picture:
+    caption = (
+        "Sky of the archive's images (filled) and of the repaired ones (line), each pair on one scale: one narrow peak "
+        "is what a well-fitted ramp gives."
+    )
+    return "histograms", "Histograms of the sky", caption, histograms_figure(pairs)
+
+
+def _clean_and_hit(exposures: Sequence[Row], images: Mapping[str, Pane]) -> Picture | None:
     """Draw the archive's FLT of the exposure with the lowest score beside that with the highest."""
     ranked = sorted(
         (row for row in exposures if row["tvb_score"] is not None), key=lambda row: (row["flagged"], row["tvb_score"])
     )
-    files = {row["rootname"]: before_of(row) for row in flts}
-    found = [row["rootname"] for row in ranked if row["rootname"] in files]
+    found = [row["rootname"] for row in ranked if row["rootname"] in images]
     if len(found) < 2:
         return None
     chosen = ((found[0], "clean"), (found[-1], "hit"))
-    panes = [_pane(f"{name} {word}", files[name], "flt") for name, word in chosen]
+    panes = [Pane(f"{name} {word}", images[name].image, images[name].good) for name, word in chosen]
     caption = "The archive's images of a quiet exposure and of the one hit hardest, with the histograms of their sky."
     return "clean_and_hit", "The archive's images", caption, images_figure(panes)
-
-
-def _panes(row: Row) -> list[Pane]:
-    name = row["rootname"] or row["dataset"]
-    return [
-        _pane(f"{name} archive", before_of(row), row["kind"]),
-        _pane(f"{name} {row['method']}", Path(row["path"]), row["kind"]),
-    ]
 
 
 def _pane(title: str, path: Path, kind: str) -> Pane:
@@ -73,18 +93,17 @@ def _pane(title: str, path: Path, kind: str) -> Pane:
     return Pane(title, picture.image, picture.good)
 
 
-def _exposure(row: Row) -> Picture:
+def _exposure(row: Row, pair: Pair) -> Picture:
     caption = f"The archive's image and the one repaired by {row['method']}, with the histograms of their sky."
-    return f"{row['rootname']}_pair", f"{row['rootname']}", caption, images_figure(_panes(row))
+    return f"{row['rootname']}_pair", f"{row['rootname']}", caption, images_figure(pair)
 
 
-def _zoom(row: Row) -> Picture:
+def _zoom(row: Row, pair: Pair) -> Picture:
     caption = "The middle 200 x 200 pixels at one stretch."
-    return f"{row['rootname']}_zoom", f"{row['rootname']}, closer", caption, zoom_figure(_panes(row))
+    return f"{row['rootname']}_zoom", f"{row['rootname']}, closer", caption, zoom_figure(pair)
 
 
-def _drizzled(row: Row) -> Picture:
+def _drizzled(row: Row, pair: Pair) -> Picture:
     caption = "The association's drizzled image, the archive's and ours, with the histograms of their sky."
-    panes = _panes(row)
-    figure = images_figure(panes, limits=common_stretch(panes))
+    figure = images_figure(pair, limits=common_stretch(pair))
     return f"{row['dataset']}_drz", f"{row['dataset']}, drizzled", caption, figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,8 +12,8 @@ from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.schema import TVB_CLASSES
 
 COLUMNS = (
-    "rootname", "visit", "proposal_id", "target_name", "filter", "samp_seq", "exptime", "expstart", "ra", "dec",
-    "sky_mean", "ratio_cumulative", "tvb_score", "tvb_class", "tvb_kind", "recommend", "flagged",
+    "rootname", "visit", "tvb_class", "tvb_kind", "recommend", "flagged", "tvb_score", "sky_mean", "ratio_cumulative",
+    "filter", "samp_seq", "exptime", "proposal_id", "target_name", "expstart", "ra", "dec",
 )  # fmt: skip
 
 
@@ -27,16 +27,25 @@ class Search:
         Program number, rootname, visit, association, or part of a target name.
     tvb_class : str
         One of the classes, or empty.
+    filter : str
+        A filter, or empty.
+    flagged : str
+        ``yes`` for what should be repaired only, or empty.
     cone : str
         ``ra, dec, radius`` [deg], or empty.
     sort : str
         A column; with a leading ``-`` downwards.
+    page : str
+        Number of the page, from 1.
     """
 
     text: str = ""
     tvb_class: str = ""
+    filter: str = ""
+    flagged: str = ""
     cone: str = ""
     sort: str = "-tvb_score"
+    page: str = "1"
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Search:
@@ -52,6 +61,8 @@ class Search:
             raise BadArgumentError(f"{found.sort[:40]!r} is no column to sort by")
         if found.tvb_class and found.tvb_class not in TVB_CLASSES:
             raise BadArgumentError(f"{found.tvb_class[:40]!r} is no class; take one of {', '.join(TVB_CLASSES)}")
+        if not found.page.isdecimal() or not 1 <= int(found.page) <= 10**6:
+            raise BadArgumentError(f"{found.page[:40]!r} is no page; pages are numbered from 1")
         found.center()
         return found
 
@@ -65,8 +76,8 @@ class Search:
             raise BadArgumentError(f"{self.cone[:40]!r} is no cone; write: ra, dec, radius in degrees") from error
         return ra, dec, radius
 
-    def sql(self, limit: int) -> str:
-        """Return the SELECT."""
+    def where(self) -> str:
+        """Return the condition."""
         where = ["true"]
         if self.text:
             where.append(
@@ -75,26 +86,48 @@ class Search:
             )
         if self.tvb_class:
             where.append("tvb_class = $tvb_class")
+        if self.filter:
+            where.append("upper(filter) = upper($filter)")
+        if self.flagged:
+            where.append("flagged")
         if self.cone:
             # Haversine: exact at any separation.
             where.append(
                 "2 * asin(sqrt(sin(radians(dec - $dec) / 2) ** 2 + cos(radians(dec)) * cos(radians($dec))"
                 " * sin(radians(ra - $ra) / 2) ** 2)) <= $radius"
             )
+        return " AND ".join(where)
+
+    def sql(self, limit: int) -> str:
+        """Return the SELECT of the rows of a page of `limit` rows."""
         order = f"{self.sort.lstrip('-')} {'DESC' if self.sort.startswith('-') else 'ASC'} NULLS LAST, rootname"
-        return f"SELECT {', '.join(COLUMNS)} FROM exposures WHERE {' AND '.join(where)} ORDER BY {order} LIMIT {limit}"
+        page = f"LIMIT {limit} OFFSET {(int(self.page) - 1) * limit}"
+        return f"SELECT {', '.join(COLUMNS)} FROM exposures WHERE {self.where()} ORDER BY {order} {page}"
+
+    def count(self) -> str:
+        """Return the SELECT of the number of exposures found."""
+        return f"SELECT count(*) AS n FROM exposures WHERE {self.where()}"
 
     def values(self) -> dict[str, Any]:
-        """Return the values that the SELECT binds."""
-        values: dict[str, Any] = {name: getattr(self, name) for name in ("text", "tvb_class") if getattr(self, name)}
+        """Return the values that the SELECTs bind."""
+        bound = ("text", "tvb_class", "filter")
+        values: dict[str, Any] = {name: getattr(self, name) for name in bound if getattr(self, name)}
         if center := self.center():
             values |= {"ra": center[0], "dec": center[1], "radius": math.radians(center[2])}
         return values
 
     def sorted_by(self, column: str) -> str:
         """Return the address of the same search sorted by a column; downwards where it is sorted by it upwards."""
-        own = {name: getattr(self, name) for name in _DEFAULTS}
-        return "/?" + urlencode(own | {"sort": f"-{column}" if self.sort == column else column})
+        return self.address(sort=f"-{column}" if self.sort == column else column, page="1")
+
+    def turned(self, pages: int) -> str:
+        """Return the address of a later (negative: earlier) page."""
+        return self.address(page=str(int(self.page) + pages))
+
+    def address(self, **changes: str) -> str:
+        """Return the address of this search, changed."""
+        own = asdict(self) | changes
+        return "/?" + urlencode({name: value for name, value in own.items() if value != _DEFAULTS[name]})
 
 
-_DEFAULTS = {"text": "", "tvb_class": "", "cone": "", "sort": "-tvb_score"}
+_DEFAULTS = asdict(Search())

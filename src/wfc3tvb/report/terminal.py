@@ -95,7 +95,7 @@ def why(row: Row) -> list[str]:
     if row["pred_frac_broken"] is not None:
         sentences.append(
             f"calwf3 is predicted to cut the ramp of {100 * row['pred_frac_broken']:.1f} % of the blank-sky pixels, "
-            f"shift the level by {row['pred_level_bias']:+.2f} e-/s, multiply the noise by "
+            f"shift the level by {round(row['pred_level_bias'], 2) + 0.0:+.2f} e-/s, multiply the noise by "
             f"{row['pred_noise_inflation']:.1f}"
         )
     if row["obs_frac_broken"] is not None:
@@ -108,6 +108,13 @@ def why(row: Row) -> list[str]:
     if row["quality_flags"]:
         sentences.append("flags: " + ", ".join(row["quality_flags"]))
     return sentences
+
+
+def reasons(row: Row) -> list[str]:
+    """Return the sentences that explain a verdict, or why there is none."""
+    if row["sky_mean"] is not None:
+        return why(row)
+    return ["not scored: " + (", ".join(row["quality_flags"] or ()) or "no reason recorded")]
 
 
 def counts(classes: Mapping[str, int]) -> Text:

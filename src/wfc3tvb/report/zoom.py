@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from wfc3tvb.exposure import Row
+from wfc3tvb.report.charts import Chart
+from wfc3tvb.report.drawn import classes, dates
+from wfc3tvb.report.figures import BLUE, CLASS_COLORS, ORANGE, RED
 
 #: Okabe and Ito's colours.
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -21,23 +25,102 @@ def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
     reads : rows of `reads`
         Of these.
     """
-    data = []
+    data: list[dict[str, Any]] = []
     for number, exposure in enumerate(exposures):
         own = [row for row in reads if row["rootname"] == exposure["rootname"] and row["rate"] is not None]
-        name, color = exposure["rootname"], _COLORS[number % len(_COLORS)]
-        middle = [(row["t_start"] + row["t_end"]) / 2 for row in own]
-        common = {"x": middle, "name": name, "legendgroup": name, "mode": "lines+markers", "line": {"color": color}}
-        errors = {"type": "data", "array": [row["rate_err"] for row in own], "thickness": 1}
-        data.append(common | {"y": [row["rate"] for row in own], "error_y": errors})
-        data.append(common | {"y": [row["sun_alt"] for row in own], "yaxis": "y2", "showlegend": False})
+        data += _curve(exposure, own, _COLORS[number % len(_COLORS)])
     layout = {
-        "height": 560,
-        "margin": {"t": 20, "r": 20},
+        "height": 600,
+        "margin": {"t": 60, "r": 20},
         "xaxis": {"title": {"text": "time since the zeroth read [s]"}, "anchor": "y2"},
         "yaxis": {"title": {"text": "sky [electron/s]"}, "domain": [0.38, 1], "range": [0, _top(reads)]},
         "yaxis2": {"title": {"text": "Sun altitude [deg]"}, "domain": [0, 0.3]},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     }
     return json.dumps({"data": data, "layout": layout})
+
+
+def _curve(exposure: Row, reads: Sequence[Row], color: str) -> list[dict[str, Any]]:
+    """Return the traces of an exposure: its sky, and the Sun's altitude; unused reads are open circles."""
+    name = exposure["rootname"]
+    words = f"{name} {exposure['filter'] or ''} {exposure['tvb_class'] or 'no verdict'}"
+    middle = [(row["t_start"] + row["t_end"]) / 2 for row in reads]
+    common = {"x": middle, "name": name, "legendgroup": name, "mode": "lines+markers", "line": {"color": color}}
+    symbols = ["circle" if row["used"] else "circle-open" for row in reads]
+    shadow = ["in shadow" if row["in_shadow"] else "" for row in reads]
+    sky = {
+        "y": [row["rate"] for row in reads],
+        "error_y": {"type": "data", "array": [row["rate_err"] for row in reads], "thickness": 1},
+        "marker": {"symbol": symbols},
+        "text": [f"read {row['read']} {word}" for row, word in zip(reads, shadow, strict=True)],
+        "hovertemplate": words + "<br>%{text}<br>%{x:.0f} s: %{y:.3f} e-/s<extra></extra>",
+    }
+    sun = {"y": [row["sun_alt"] for row in reads], "yaxis": "y2", "showlegend": False,
+           "hovertemplate": name + "<br>Sun %{y:.1f} deg<extra></extra>"}  # fmt: skip
+    return [common | sky, common | sun]
+
+
+def chart_plot(chart: Chart, rows: Sequence[Row]) -> str:
+    """Return a chart as a plot."""
+    layout: dict[str, Any] = {
+        "height": 400, "margin": {"t": 50, "r": 20, "b": 55, "l": 60}, "hovermode": "closest",
+        "xaxis": {"title": {"text": chart.labels[0]}}, "yaxis": {"title": {"text": chart.labels[1]}},
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    }  # fmt: skip
+    if chart.kind == "stacked":
+        layout["barmode"] = "stack"
+    if chart.kind in ("stacked", "bars"):
+        layout["xaxis"]["type"] = "category"
+    return json.dumps({"data": _TRACES[chart.kind](chart, rows), "layout": layout})
+
+
+def _stacked(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    parts = ((name, [row for row in rows if row[chart.group] == name]) for name in classes(rows, chart.group))
+    return [_xy(chart, own) | {"type": "bar", "name": name or "no verdict", "marker": {"color": CLASS_COLORS[name]}}
+            for name, own in parts]  # fmt: skip
+
+
+def _bars(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    text = [f"{row['n']} exposures" for row in rows]
+    return [_xy(chart, rows) | {"type": "bar", "marker": {"color": BLUE}, "text": text, "textposition": "none"}]
+
+
+def _lines(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    parts = zip(chart.names.items(), (ORANGE, BLUE), strict=False)
+    return [_xy(chart, [row for row in rows if row[chart.group] == value])
+            | {"mode": "lines+markers", "name": name, "line": {"color": color}}
+            for (value, name), color in parts]  # fmt: skip
+
+
+def _steps(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    style = {"mode": "lines", "line": {"shape": "hv", "color": BLUE}, "name": f"{len(rows)} exposures"}
+    curve = _xy(chart, rows) | style | {"text": [row["rootname"] for row in rows]}
+    x, y = zip(*chart.marks, strict=True) if chart.marks else ((), ())
+    marks = {"x": x, "y": y, "mode": "markers", "marker": {"symbol": "diamond", "color": RED, "size": 10},
+             "name": "published"}  # fmt: skip
+    return [curve, marks] if chart.marks else [curve]
+
+
+def _points(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    shown = [row for row in rows if row[chart.x] is not None and row[chart.y] is not None]
+    traces = []
+    for name in classes(shown):
+        own = [row for row in shown if row.get("tvb_class") == name]
+        style = {"color": CLASS_COLORS[name], "opacity": 0.7, "size": 6 if len(shown) < 1000 else 3}
+        traces.append(_xy(chart, own) | {"mode": "markers", "marker": style, "name": name or "no verdict",
+                                         "text": [row["rootname"] for row in own]})  # fmt: skip
+    return traces
+
+
+def _xy(chart: Chart, rows: Sequence[Row]) -> dict[str, Any]:
+    x = [row[chart.x] for row in rows]
+    if chart.x == "expstart":
+        x = [str(day) for day in dates(x)]
+    return {"x": x, "y": [row[chart.y] for row in rows]}
+
+
+_TRACES = {"stacked": _stacked, "bars": _bars, "lines": _lines, "steps": _steps, "points": _points}
 
 
 def _top(reads: Sequence[Row]) -> float:

@@ -1,0 +1,159 @@
+"""The statistics of a catalog as charts: which documented query, drawn how. Figures and plots that zoom share them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from wfc3tvb.io import queries
+from wfc3tvb.io.catalog import Catalog
+
+#: Brammer's percentiles of the helium excess of the archive's F105W exposures until 2014 [electron/s].
+PUBLISHED = ((0.1, 0.50), (0.5, 0.75), (1.5, 0.95))
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart.
+
+    Attributes
+    ----------
+    query : str
+        The documented query that makes its rows.
+    title, caption : str
+        What it shows, and what that means.
+    kind : str
+        ``stacked`` (bars of parts), ``bars``, ``lines``, ``steps`` or ``points`` (coloured by tvb_class).
+    x, y : str
+        Columns.
+    labels : (str, str)
+        Of the axes.
+    group : str
+        Column whose values make a part or a line each.
+    names : mapping
+        Names of these values.
+    marks : tuple of (float, float)
+        Published points to hold it against.
+    parameters : mapping
+        Of the query.
+    """
+
+    query: str
+    title: str
+    caption: str
+    kind: str
+    x: str
+    y: str
+    labels: tuple[str, str]
+    group: str = ""
+    names: Mapping[object, str] = field(default_factory=dict)
+    marks: tuple[tuple[float, float], ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """A name of its own, for files."""
+        return f"{self.query}_{self.x}_{self.y}"
+
+    @property
+    def command(self) -> str:
+        """The command that prints its rows."""
+        given = "".join(f" --param {name}={value}" for name, value in self.parameters.items())
+        return f"wfc3tvb query {self.query}{given}"
+
+    @property
+    def sql(self) -> str:
+        """The SELECT, documented."""
+        return queries.load(self.query).sql
+
+    @property
+    def example(self) -> str:
+        """The SELECT with its values in place."""
+        return queries.load(self.query).example(self.parameters)
+
+    def rows(self, catalog: Catalog) -> pa.Table:
+        """Return its rows."""
+        return catalog.query(self.query, **self.parameters).to_arrow_table()
+
+
+_SUN = "altitude of the Sun above the Earth's limb [deg]"
+_CHARTS = (
+    Chart("classes_by_filter", "Damage by filter",
+          "How the exposures of each filter fall into the classes of predicted damage.", "stacked",
+          "filter", "fraction", ("", "fraction of exposures"), group="tvb_class"),
+    Chart("flagged_by_year", "To be repaired, by year", "Fraction of the exposures of a year that are flagged.", "bars",
+          "year", "fraction_flagged", ("year", "fraction flagged"), parameters={"filter": ""}),
+    Chart("excess_cdf_curve", "Distribution of the helium excess",
+          "Fraction of the exposures whose mean helium excess is at most as high. Diamonds: the archive's F105W "
+          "exposures until 2014 (G. Brammer).", "steps", "excess_helium", "fraction",
+          ("excess_helium [electron/s]", "fraction of exposures"), marks=PUBLISHED, parameters={"filter": ""}),
+    Chart("excess_by_sun_altitude", "Helium at dawn and at dusk",
+          "Mean excess over the zodiacal light predicted: it comes late at dawn and goes with the Sun at dusk.",
+          "lines", "sun_alt_from", "mean_excess", (_SUN, "excess [electron/s]"), group="dawn_side",
+          names={True: "dawn", False: "dusk"}, parameters={"filter": ""}),
+    Chart("reads_against_sun", "Sky against the Sun's altitude",
+          "Helium airglow is seen when the telescope is in sunlight: a point per read.", "points",
+          "sun_alt", "rate", (_SUN, "sky between reads [electron/s]")),
+    Chart("reads_against_sun", "Change against the limb angle",
+          "Sky of a read above the exposure's lowest: scattered light is seen close to the bright limb.", "points",
+          "limb_angle", "excess", ("angle between target and Earth's limb [deg]", "excess [electron/s]")),
+    Chart("reads_against_sun", "Change against latitude", "Sky of a read above the exposure's lowest.", "points",
+          "latitude", "excess", ("latitude below the telescope [deg]", "excess [electron/s]")),
+    Chart("level_over_time", "Sky level over time", "Mean sky of every exposure.", "points",
+          "expstart", "sky_mean", ("start of the exposure", "mean sky [electron/s]")),
+    Chart("level_over_time", "Measured over predicted",
+          "Mean sky over the zodiacal light predicted for direction and date: above 1 is helium or scattered light.",
+          "points", "expstart", "measured_over_predicted", ("start of the exposure", "measured / predicted")),
+    Chart("level_over_time", "Change within an exposure", "Scatter of the rates between reads about their mean.",
+          "points", "expstart", "rms_reads", ("start of the exposure", "rms between reads [electron/s]")),
+)  # fmt: skip
+
+
+def charts(catalog: Catalog, limit: int | None = None) -> Iterator[tuple[Chart, pa.Table]]:
+    """Yield the charts that a catalog has numbers for, with their rows.
+
+    Those of one filter are of F105W, or of the filter that most exposures have where there is none of it.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Whose.
+    limit : int, optional
+        Number of exposures that scatter plots draw, by chance; by default that of the query.
+    """
+    name = main_filter(catalog)
+    known: dict[str, pa.Table] = {}
+    for general in _CHARTS:
+        chart = _of(general, name, limit)
+        if chart.query not in known:
+            known[chart.query] = chart.rows(catalog)
+        rows = known[chart.query]
+        if _can_be_drawn(chart, rows):
+            yield chart, rows
+
+
+def _of(chart: Chart, name: str, limit: int | None) -> Chart:
+    """Return a chart with its parameters: the filter, and how many exposures."""
+    if chart.kind == "points":
+        return replace(chart, parameters={"limit": str(limit)}) if limit else chart
+    if "filter" not in chart.parameters:
+        return chart
+    own = {"filter": name} | ({"step": "5"} if chart.kind == "lines" else {})
+    return replace(chart, title=f"{chart.title}, {name}", parameters=own, marks=chart.marks if name == "F105W" else ())
+
+
+def _can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
+    """Say whether some row has all that is drawn; one year alone is no history."""
+    needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
+    return bool(rows.select(needed).drop_null().num_rows > (1 if chart.kind == "bars" else 0))
+
+
+def main_filter(catalog: Catalog) -> str:
+    """Return the filter whose statistics are shown; F105W where the catalog is empty."""
+    found = catalog.sql(
+        "SELECT filter FROM exposures WHERE filter IS NOT NULL GROUP BY filter "
+        "ORDER BY filter <> 'F105W', count(*) DESC LIMIT 1"
+    ).fetchall()
+    return str(found[0][0]) if found else "F105W"

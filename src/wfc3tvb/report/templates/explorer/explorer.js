@@ -1,0 +1,20 @@
+// Draws the plots of a page from the JSON beside them (the page's policy forbids scripts inside it), and helps to type.
+for (const place of document.querySelectorAll("[data-plot]")) {
+  const plot = JSON.parse(place.dataset.plot);
+  Plotly.newPlot(place, plot.data, plot.layout, {responsive: true, displaylogo: false});
+}
+const editor = document.getElementById("q");
+if (editor) {
+  editor.addEventListener("keydown", event => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      editor.form.requestSubmit();
+    }
+  });
+  for (const button of document.querySelectorAll("button[data-insert]")) {
+    button.addEventListener("click", () => {
+      editor.setRangeText(button.dataset.insert, editor.selectionStart, editor.selectionEnd, "end");
+      editor.focus();
+    });
+  }
+}
