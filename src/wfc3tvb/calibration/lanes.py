@@ -129,16 +129,16 @@ def reads_of(lanes, m):
 
 @lanewise
 def add_sample(k, t, w, y, q, low, high, s, sx, sy, sxx, sxy, n):
-    """Add read k, of weight w, to the sums of the line through each pixel's interval."""
+    """Add read k, with the weights w, to the sums of the line through each pixel's interval."""
     read = np.int32(k)
     for x in range(low.size):
         own = (low[x] <= read) & (read < high[x]) & ((q[x] == 0) | (q[x] == HIT))
-        v = y[x]
-        s[x] = s[x] + w if own else s[x]
-        sx[x] = sx[x] + t * w if own else sx[x]
-        sy[x] = sy[x] + v * w if own else sy[x]
-        sxx[x] = sxx[x] + (t * t) * w if own else sxx[x]
-        sxy[x] = sxy[x] + (t * v) * w if own else sxy[x]
+        v, weight = y[x], w[x]
+        s[x] = s[x] + weight if own else s[x]
+        sx[x] = sx[x] + t * weight if own else sx[x]
+        sy[x] = sy[x] + v * weight if own else sy[x]
+        sxx[x] = sxx[x] + (t * t) * weight if own else sxx[x]
+        sxy[x] = sxy[x] + (t * v) * weight if own else sxy[x]
         n[x] += _ONE if own else np.int32(0)
 
 

@@ -51,13 +51,15 @@ def flag_hits(lanes, block, m, t, inverse_variance, threshold, hits):
 def _fit_lines(lanes, m, t, inverse_variance):
     """Put a line of equal weights through each pixel's interval: intercept in row 5, slope in row 6."""
     f, low, high = lanes.f, lanes.low[:m], lanes.high[:m]
-    s, sx, sy, sxx, sxy = f[0, :m], f[1, :m], f[2, :m], f[3, :m], f[4, :m]
+    s, sx, sy, sxx, sxy, w = f[0, :m], f[1, :m], f[2, :m], f[3, :m], f[4, :m], f[7, :m]
     n, first, last = lanes.i[0, :m], lanes.i[1, :m], lanes.i[2, :m]
     clear(f, 0, 5, m)
+    for x in range(m):
+        w[x] = inverse_variance
     clear(lanes.i, 0, 1, m)
     a, b = reads_of(lanes, m)
     for k in range(a, b):
-        add_sample(k, t[k], inverse_variance, lanes.y[k, :m], lanes.q[k, :m], low, high, s, sx, sy, sxx, sxy, n)
+        add_sample(k, t[k], w, lanes.y[k, :m], lanes.q[k, :m], low, high, s, sx, sy, sxx, sxy, n)
     _solve(s, sx, sy, sxx, sxy, f[5, :m], f[6, :m])
     if _any_pair(n):
         clear(lanes.i, 0, 1, m)

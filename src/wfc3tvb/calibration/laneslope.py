@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from wfc3tvb.calibration.compiled import compiled, lanewise
-from wfc3tvb.calibration.lanes import HIT, clear, compact, end_of_interval, fill, note_ends, reads_of
+from wfc3tvb.calibration.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
 from wfc3tvb.calibration.rampline import power_of, signal_to_noise, slope_error
 
-_ZERO, _ONE, _LEAST = np.float32(0), np.int32(1), np.float32(1e-6)
+_ZERO, _LEAST = np.float32(0), np.float32(1e-6)
 
 
 @compiled
@@ -51,7 +51,7 @@ def _add_up(lanes, m, t, weights, table, inverse_variance):
     """Make the sums of the weighted line through each pixel's interval (rows 0 to 4), and find its ends."""
     f, i, low, high = lanes.f, lanes.i, lanes.low[:m], lanes.high[:m]
     n, first, last, position, row = i[0, :m], i[1, :m], i[2, :m], i[3, :m], i[4, :m]
-    s, sx, sy, sxx, sxy = f[0, :m], f[1, :m], f[2, :m], f[3, :m], f[4, :m]
+    s, sx, sy, sxx, sxy, w = f[0, :m], f[1, :m], f[2, :m], f[3, :m], f[4, :m], f[5, :m]
     clear(f, 0, 5, m)
     clear(i, 0, 5, m)
     a, b = reads_of(lanes, m)
@@ -62,24 +62,15 @@ def _add_up(lanes, m, t, weights, table, inverse_variance):
         power = power_of(signal_to_noise(y0, y1, e1)) if n[x] > 1 else 0
         row[x] = (power * weights.shape[1] + n[x]) * weights.shape[2]
     for k in range(a, b):
-        _add_weighted(k, t[k], inverse_variance, table, lanes.y[k, :m], lanes.q[k, :m], low, high, row, position,
-                      s, sx, sy, sxx, sxy)  # fmt: skip
+        _weigh(table, row, position, inverse_variance, w)
+        add_sample(k, t[k], w, lanes.y[k, :m], lanes.q[k, :m], low, high, s, sx, sy, sxx, sxy, position)
 
 
 @lanewise
-def _add_weighted(k, t, inverse_variance, table, y, q, low, high, row, position, s, sx, sy, sxx, sxy):
-    """Add read k to the sums, with the weight of its position in the interval."""
-    read = np.int32(k)
-    for x in range(low.size):
-        own = (low[x] <= read) & (read < high[x]) & ((q[x] == 0) | (q[x] == HIT))
-        w = table[row[x] + position[x]] * inverse_variance
-        v = y[x]
-        s[x] = s[x] + w if own else s[x]
-        sx[x] = sx[x] + t * w if own else sx[x]
-        sy[x] = sy[x] + v * w if own else sy[x]
-        sxx[x] = sxx[x] + (t * t) * w if own else sxx[x]
-        sxy[x] = sxy[x] + (t * v) * w if own else sxy[x]
-        position[x] += _ONE if own else np.int32(0)
+def _weigh(table, row, position, inverse_variance, w):
+    """Fill the weights of each pixel's next sample."""
+    for x in range(w.size):
+        w[x] = table[row[x] + position[x]] * inverse_variance
 
 
 @compiled
