@@ -20,6 +20,7 @@ from astropy.table import QTable, Table
 
 from wfc3tvb.errors import BadArgumentError, BadFileError
 from wfc3tvb.io.export import read_table, write_table
+from wfc3tvb.io.queries import queries_markdown
 from wfc3tvb.io.release import schema_markdown
 from wfc3tvb.schema import QUALITY_FLAGS, TABLES, to_arrow
 
@@ -138,6 +139,7 @@ def test_pandas_and_polars_read_parquet(tmp_path: Path) -> None:
 def test_the_docs_describe_every_column() -> None:
     text = (Path(__file__).resolve().parents[2] / "docs" / "catalog.md").read_text(encoding="utf-8")
     assert schema_markdown() in text
+    assert queries_markdown() in text
     assert all(f"| {flag} | {meaning} |" in text for flag, meaning in QUALITY_FLAGS.items())
 
 

@@ -125,6 +125,13 @@ def load_all() -> Mapping[str, Query]:
     return {path.stem: parse(path.stem, path.read_text(encoding="utf-8")) for path in files}
 
 
+def queries_markdown() -> str:
+    """Return the list of documented queries as a Markdown table: what ``docs/catalog.md`` holds."""
+    names = {name: ", ".join(p.name for p in query.parameters) for name, query in load_all().items()}
+    rows = (f"| {name} | {query.title} | {names[name]} |\n" for name, query in load_all().items())
+    return "| query | answers | parameters |\n|---|---|---|\n" + "".join(rows)
+
+
 def parse(name: str, sql: str) -> Query:
     """Read the documentation on top of a query's text."""
     lines = sql.splitlines()
