@@ -7,8 +7,8 @@ import pytest
 
 from tests.science.generator import make_cube, sources
 from wfc3tvb.science.background import sky_mask
-from wfc3tvb.science.kernels import box_mean
 from wfc3tvb.science.crowding import FaintLight
+from wfc3tvb.science.kernels import box_mean
 from wfc3tvb.science.quality import header_flags, source_flags
 
 NO_LIGHT = FaintLight(0.0, 0.0)
