@@ -168,7 +168,7 @@ def _keywords(calibrated: Calibrated, k: int, statistics: Mapping[str, Any]) -> 
 def _trimmed(header: Cards, trim: tuple[int, int]) -> dict[str, Any]:
     """Return the coordinates of a plane whose reference pixels are cut off."""
     names = (("CRPIX1", 0), ("CRPIX2", 1), ("LTV1", 0), ("LTV2", 1))
-    return {name: float(header[name]) - trim[axis] for name, axis in names if name in header}
+    return {name: float(header.number(name)) - trim[axis] for name, axis in names if name in header}
 
 
 def _printed(value: Any) -> Any:

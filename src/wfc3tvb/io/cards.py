@@ -6,7 +6,11 @@ The engine reads and writes 80 headers an exposure; cards that are only looked u
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
+from pathlib import Path
 from typing import Any
+
+from wfc3tvb.errors import BadFileError, MissingKeywordError
 
 _CARD, _BLOCK = 80, 2880
 #: Length of a text value's field, and of the longest text that one card holds.
@@ -20,15 +24,18 @@ class Cards(Mapping[str, Any]):
     ----------
     text : str
         The cards, without END.
+    path : Path, optional
+        The file, which errors name.
     """
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str = "", path: Path | str = "header") -> None:
+        self.path = path
         self.cards = [text[i : i + _CARD] for i in range(0, len(text), _CARD)]
         self._places: dict[str, int] | None = None
 
     def copy(self) -> Cards:
         """Return a copy that can be changed."""
-        made = Cards()
+        made = Cards(path=self.path)
         made.cards = self.cards.copy()
         return made
 
@@ -42,6 +49,31 @@ class Cards(Mapping[str, Any]):
 
     def __getitem__(self, keyword: str) -> Any:
         return value_of(self.cards[self._index[keyword]])
+
+    def needed(self, keyword: str) -> Any:
+        """Return a value.
+
+        Raises
+        ------
+        MissingKeywordError
+            If there is none.
+        """
+        if keyword not in self:
+            raise MissingKeywordError(self.path, keyword, str(self.get("EXTNAME", "")).strip() or "primary header")
+        return self[keyword]
+
+    def number(self, keyword: str, default: float | None = None) -> Any:
+        """Return a value that must be a number; without the keyword the default.
+
+        Raises
+        ------
+        BadFileError
+            If it is no number, or not there and has no default (`MissingKeywordError`).
+        """
+        value = self.needed(keyword) if default is None else self.get(keyword, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise BadFileError(self.path, f"{keyword} is {value!r}, no number", "fetch it again")
+        return value
 
     def __contains__(self, keyword: object) -> bool:
         return keyword in self._index

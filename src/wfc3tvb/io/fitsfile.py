@@ -44,7 +44,7 @@ class Extension:
     @property
     def key(self) -> tuple[str, int]:
         """EXTNAME and EXTVER."""
-        return str(self.header.get("EXTNAME", "")).strip().upper(), int(self.header.get("EXTVER") or 1)
+        return str(self.header.get("EXTNAME", "")).strip().upper(), int(self.header.number("EXTVER", 1))
 
     @property
     def image(self) -> NDArray[Any] | None:
@@ -57,7 +57,18 @@ class Extension:
     @property
     def scaling(self) -> tuple[float, float]:
         """BSCALE and BZERO."""
-        return float(self.header.get("BSCALE", 1)), float(self.header.get("BZERO", 0))
+        return float(self.header.number("BSCALE", 1)), float(self.header.number("BZERO", 0))
+
+    @property
+    def constant(self) -> float:
+        """The value that all pixels have where NAXIS is 0 (PIXVALUE)."""
+        return float(self.header.number("PIXVALUE", 0))
+
+    @property
+    def pixels(self) -> NDArray[Any] | None:
+        """The pixels, scaled; None where NAXIS is 0."""
+        image, (scale, zero) = self.image, self.scaling
+        return image if image is None or (scale, zero) == (1, 0) else image * scale + zero
 
 
 def read_fits(path: Path) -> list[Extension]:
@@ -97,7 +108,7 @@ def _extensions(path: Path, mapped: memoryview) -> Iterator[Extension]:
     at = 0
     while at < len(mapped) and bytes(mapped[at : at + 8]) in (b"SIMPLE  ", b"XTENSION"):
         end = _end_of_header(path, mapped, at)
-        header = Cards(bytes(mapped[at:end]).decode("latin-1"))
+        header = Cards(bytes(mapped[at:end]).decode("latin-1"), path)
         at += -(-(end + 80 - at) // _BLOCK) * _BLOCK
         size = _size(path, header)
         if at + size > len(mapped):
@@ -119,18 +130,17 @@ def _end_of_header(path: Path, mapped: memoryview, at: int) -> int:
 
 
 def _shape(header: Cards) -> tuple[int, ...]:
-    return tuple(int(header[f"NAXIS{i}"]) for i in range(int(header["NAXIS"]), 0, -1))
+    return tuple(int(header.number(f"NAXIS{i}")) for i in range(int(header.number("NAXIS")), 0, -1))
 
 
 def _size(path: Path, header: Cards) -> int:
     """Return the number of bytes of a header's data."""
-    try:
-        shape, width = _shape(header), np.dtype(_KINDS[int(header["BITPIX"])]).itemsize
-        size = prod(shape) + int(header.get("PCOUNT") or 0) if shape else 0
-        size *= width * int(header.get("GCOUNT") or 1)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadFileError(path, f"has a header that cannot be understood ({error})", "fetch it again") from error
-    if size < 0:
+    shape, kind = _shape(header), _KINDS.get(header.number("BITPIX"))
+    if kind is None:
+        raise BadFileError(path, f"has a header with BITPIX {header['BITPIX']}", "fetch it again")
+    n = prod(shape) + int(header.number("PCOUNT", 0)) if shape else 0
+    size = n * np.dtype(kind).itemsize * int(header.number("GCOUNT", 1))
+    if min((*shape, size)) < 0:
         raise BadFileError(path, "has a header with a negative size", "fetch it again")
     return size
 

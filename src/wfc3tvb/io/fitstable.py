@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +16,16 @@ from wfc3tvb.io.fitsfile import Extension
 #: Letters of TFORM and what they store.
 _KINDS = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
-Columns = Mapping[str, NDArray[Any]]
+
+class Columns(UserDict[str, Any]):
+    """The columns of a table, or the cells of a row; what is asked for must be there."""
+
+    def __init__(self, path: Path, columns: Mapping[str, Any]) -> None:
+        self.path = path
+        super().__init__(columns)
+
+    def __missing__(self, name: str) -> Any:
+        raise BadFileError(self.path, f"has no column {name}", "fetch it again")
 
 
 class _Field(NamedTuple):
@@ -38,26 +49,29 @@ def read_columns(table: Extension) -> Columns:
     header = table.header
     if str(header.get("XTENSION", "")).strip() != "BINTABLE":
         raise BadFileError(table.path, "has no binary table", "fetch it again")
-    fields = [_field(table, i) for i in range(1, int(header["TFIELDS"]) + 1)]
+    fields = [_field(table, i) for i in range(1, int(header.number("TFIELDS")) + 1)]
     sizes = [np.dtype(field.stored).itemsize for field in fields]
     layout = np.dtype({
         "names": [field.name for field in fields],
         "formats": [field.stored for field in fields],
         "offsets": np.cumsum([0, *sizes[:-1]]).tolist(),
-        "itemsize": int(header["NAXIS1"]),
+        "itemsize": max(int(header.number("NAXIS1")), sum(sizes)),
     })  # fmt: skip
-    rows = np.frombuffer(table.raw, layout, int(header["NAXIS2"]))
-    heap = table.raw[int(header.get("THEAP") or rows.nbytes) :]
-    return {field.name: _readable(rows[field.name], field, heap, table) for field in fields}
+    if sum(sizes) > header["NAXIS1"] or len({field.name for field in fields}) < len(fields):
+        raise BadFileError(table.path, "has a table whose columns do not fit", "fetch it again")
+    rows = np.frombuffer(table.raw, layout, int(header.number("NAXIS2")))
+    heap = table.raw[int(header.number("THEAP", rows.nbytes)) :]
+    return Columns(table.path, {f.name: _readable(rows[f.name], f, heap, table) for f in fields})
 
 
-def rows_of(columns: Columns) -> list[dict[str, Any]]:
+def rows_of(columns: Columns) -> list[Columns]:
     """Return the rows of a small table."""
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = zip(*columns.values(), strict=True)
+    return [Columns(columns.path, dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _field(table: Extension, i: int) -> _Field:
-    form = str(table.header[f"TFORM{i}"])
+    form = str(table.header.needed(f"TFORM{i}"))
     letters = form.lstrip("0123456789")
     repeat, letter = int(form[: len(form) - len(letters)] or 1), letters[:1]
     stored: tuple[str, tuple[int, ...]]
@@ -69,7 +83,7 @@ def _field(table: Extension, i: int) -> _Field:
         stored = _KINDS[letter], (repeat,) if repeat != 1 else ()
     else:
         raise BadFileError(table.path, f"has a column of format {form}, as no reference table has", "fetch it again")
-    return _Field(i, str(table.header[f"TTYPE{i}"]).strip().upper(), letter, stored, letters[1:2])
+    return _Field(i, str(table.header.needed(f"TTYPE{i}")).strip().upper(), letter, stored, letters[1:2])
 
 
 def _readable(values: NDArray[Any], field: _Field, heap: memoryview, table: Extension) -> NDArray[Any]:
@@ -82,5 +96,5 @@ def _readable(values: NDArray[Any], field: _Field, heap: memoryview, table: Exte
         for row, (count, offset) in enumerate(values.tolist()):
             made[row] = np.frombuffer(heap[offset:], _KINDS[field.element], count)
         return made
-    scale, zero = (table.header.get(f"{word}{field.number}") for word in ("TSCAL", "TZERO"))
-    return values if scale in (None, 1) and zero in (None, 0) else values * float(scale or 1) + float(zero or 0)
+    scale, zero = (table.header.number(f"{word}{field.number}", n) for word, n in (("TSCAL", 1.0), ("TZERO", 0.0)))
+    return values if (scale, zero) == (1, 0) else values * float(scale) + float(zero)

@@ -114,8 +114,7 @@ def _check_primary(path: Path, primary: Cards) -> None:
         if keyword not in primary:
             raise MissingKeywordError(path, keyword)
     for keyword in _NUMBERS:
-        if isinstance(primary[keyword], bool) or not isinstance(primary[keyword], (int, float)):
-            raise BadFileError(path, f"{keyword} is {primary[keyword]!r}, no number", "fetch it again")
+        primary.number(keyword)
     if int(primary["NSAMP"]) < 2:
         raise BadFileError(path, f"has NSAMP {primary['NSAMP']}", "a ramp needs two reads")
 
@@ -135,8 +134,8 @@ def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
     if any(np.ndim(t) and np.ptp(t) != 0 for t in times):
         raise BadFileError(path, "has a TIME plane that changes over the frame", "give a file as the archive has it")
     time = np.array([np.ravel(t)[0] for t in times], np.float32)
-    samptime = np.array([float(read["SCI"].header["SAMPTIME"]) for read in reads])
-    x, y = corner_of((float(last.header.get("LTV1", 0)), float(last.header.get("LTV2", 0))))
+    samptime = np.array([float(read["SCI"].header.number("SAMPTIME")) for read in reads])
+    x, y = corner_of((float(last.header.number("LTV1", 0)), float(last.header.number("LTV2", 0))))
     return Ramp(sci, err, dq, time, samptime, unit, (-x, -y))
 
 
@@ -152,7 +151,7 @@ def _cubes(
             extension, image = read[name], read[name].image
             if image is not None and image.shape != shape:
                 raise BadFileError(path, f"{name},{n - k} has another shape than SCI,1", "fetch it again")
-            value = float(extension.header.get("PIXVALUE") or 0) if image is None else image
+            value = extension.constant if image is None else image
             if image is not None or value != 0:
                 copies.append(Copy(cube[k], value, *extension.scaling))
     copy_all(copies)
@@ -163,7 +162,7 @@ def _constant(extension: Extension) -> NDArray[Any] | float:
     """Return the pixels of a plane, or the one value that all have (NAXIS 0 with PIXVALUE)."""
     image = extension.image
     if image is None:
-        return float(extension.header.get("PIXVALUE") or 0)
+        return extension.constant
     scale, zero = extension.scaling
     if (scale, zero) == (1, 0):
         return image

@@ -55,7 +55,7 @@ def _read_dark(
         if not wanted.startswith(str(header.get(keyword, "")).strip()):
             problem = f"{keyword} is {header.get(keyword)}, the exposure has {wanted}"
             raise UnsuitableReferenceError("DARKFILE", path.name, problem, "take the dark that CRDS names")
-    exposed = [float(header[f"EXPOS_{i}"]) for i in range(1, int(header["NUMEXPOS"]) + 1)]
+    exposed = [float(header.number(f"EXPOS_{i}")) for i in range(1, int(header.number("NUMEXPOS")) + 1)]
     numbers = [_number(path, exposed, time) for time in times]
     sci, err, dq = (
         Planes(tuple(_plane("DARKFILE", path, extensions[name, number], shape) for number in numbers), kind)
@@ -96,7 +96,7 @@ def read_linearity(path: Path, shape: tuple[int, int], corner: tuple[int, int]) 
 def _read_linearity(path: Path, mtime: int, shape: tuple[int, int], corner: tuple[int, int]) -> Linearity:
     extensions = _opened("NLINFILE", path)
     cut = _cut("NLINFILE", path, extensions["COEF", 1], shape, corner)
-    n = int(extensions["PRIMARY", 1].header["NCOEF"])
+    n = int(extensions["PRIMARY", 1].header.number("NCOEF"))
     coef = np.stack([cut(extensions["COEF", i + 1], np.float32) for i in range(n)])
     node, zsci, zerr = (cut(extensions[name, 1], np.float32) for name in ("NODE", "ZSCI", "ZERR"))
     return Linearity(coef, node, cut(extensions["DQ", 1], np.int16), zsci, zerr)
@@ -162,12 +162,12 @@ def _cut(
     keyword: str, path: Path, first: Extension, shape: tuple[int, int], corner: tuple[int, int]
 ) -> Callable[[Extension, type], NDArray[Any]]:
     """Return a function that cuts a frame out of the file's images; `first` tells where the file's frame begins."""
-    x0, y0 = (int(corner[i] - _rounded(-float(first.header.get(f"LTV{i + 1}", 0.0)))) for i in (0, 1))
+    x0, y0 = (int(corner[i] - _rounded(-float(first.header.number(f"LTV{i + 1}", 0.0)))) for i in (0, 1))
 
     def cut(extension: Extension, kind: type) -> NDArray[Any]:
-        image = extension.image
+        image = extension.pixels
         if image is None:
-            return np.full(shape, extension.header["PIXVALUE"], kind)
+            return np.full(shape, extension.constant, kind)
         ny, nx = image.shape
         if x0 < 0 or y0 < 0 or y0 + shape[0] > ny or x0 + shape[1] > nx:
             problem = f"its {nx} x {ny} pixels do not cover the exposure's {shape[1]} x {shape[0]}"
@@ -179,9 +179,9 @@ def _cut(
 
 def _plane(keyword: str, path: Path, extension: Extension, shape: tuple[int, int]) -> NDArray[Any]:
     """Return the pixels of a plane as the file has them."""
-    image = extension.image
+    image = extension.pixels
     if image is None:
-        return np.broadcast_to(np.float64(extension.header["PIXVALUE"]), shape)
+        return np.broadcast_to(np.float64(extension.constant), shape)
     if image.shape != shape:
         found = " x ".join(map(str, image.shape[::-1]))
         problem = f"is {found} pixels, the exposure {shape[1]} x {shape[0]}"

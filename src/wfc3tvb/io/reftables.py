@@ -84,7 +84,7 @@ def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float
 
 def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
     """Return threshold and unusable flags (CRREJTAB) of a ramp with `nsamp` reads and an exposure time [s]."""
-    own = [row for row in rows_of(read_table("CRREJTAB", path)) if row.get("IRRAMP")]
+    own = [row for row in rows_of(read_table("CRREJTAB", path)) if "IRRAMP" in row and row["IRRAMP"]]
     n_split = min(nsamp, max((int(row["CRSPLIT"]) for row in own), default=0))
     best, chosen = None, None
     for row in own:
@@ -103,6 +103,8 @@ def photometry(path: Path, filter_name: str, expstart: float) -> Photometry | No
     header, tables = extensions[0].header, {extension.key[0]: extension for extension in extensions[1:]}
     found = {}
     for name in ("PHOTFLAM", "PHOTPLAM", "PHOTBW"):
+        if name not in tables:
+            raise UnsuitableReferenceError("IMPHTTAB", path.name, f"has no table {name}", "take the file of CRDS")
         row = _photometry_row(read_columns(tables[name]), filter_name)
         if row is None:
             return None
