@@ -14,14 +14,17 @@ from wfc3tvb.progress import Progress
 #: Loading takes less than this, compiling more [s].
 _LOADED = 2.0
 
+#: Packages that numba would import and no kernel needs.
+_NOT_NEEDED = ("scipy", "cffi")
+
 _ready, _lean = Event(), Event()
 
 
 def start_lean() -> None:
-    """Say that this process is a program of ours, in which numba may do without SciPy.
+    """Say that this process is a program of ours, in which numba may do without SciPy and cffi.
 
-    Numba imports SciPy's linear algebra when its first kernel is loaded, a fifth of the time that a program needs to
-    start; no kernel here uses it. Not for libraries: numba's ``np.cov`` and ``np.corrcoef`` are gone from the process.
+    Numba imports both when its first kernel is loaded, a quarter of the time that a program needs to start; no kernel
+    here uses them. Not for libraries: numba's ``np.cov`` and ``np.corrcoef`` are gone from the process.
     """
     _lean.set()
 
@@ -47,7 +50,7 @@ def made_ready(progress: Progress) -> Iterator[None]:
 
 def _make_ready(progress: Progress) -> None:
     began = time.monotonic()
-    if _lean.is_set() and "scipy" not in sys.modules:
+    if _lean.is_set():
         _import_numba_alone()
     from wfc3tvb.calibration.readiness import make_ready
 
@@ -59,8 +62,11 @@ def _make_ready(progress: Progress) -> None:
 
 
 def _import_numba_alone() -> None:
-    sys.modules["scipy"] = None  # type: ignore[assignment]  # to the import statement: there is no such package
+    hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: there is no such package
     try:
+        import numba.core.typing.cffi_utils
         import numba.np.arraymath  # noqa: F401
     finally:
-        del sys.modules["scipy"]
+        for name in hidden:
+            del sys.modules[name]
