@@ -60,7 +60,7 @@ def _stacked(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
 def _bars(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
     fraction, n = (np.array([row[name] for row in rows], float) for name in (chart.y, "n"))
     error = np.sqrt(np.clip(fraction * (1 - fraction), 0, None) / n)
-    style: dict[str, Any] = {"ecolor": "0.35", "error_kw": {"lw": 1}, "color": BLUE, "width": 0.7}
+    style: dict[str, Any] = {"ecolor": "0.1", "error_kw": {"lw": 1}, "color": BLUE, "width": 0.7}
     axis.bar([str(row[chart.x]) for row in rows], fraction, yerr=error, **style)
     if len(rows) > 8:
         axis.tick_params(axis="x", rotation=60)
@@ -85,7 +85,7 @@ def _steps(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
 
 def _points(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
     shown = [row for row in rows if row[chart.x] is not None and row[chart.y] is not None]
-    style: dict[str, Any] = {"ms": 1.5, "alpha": 0.4} if len(shown) > _MANY else {"ms": 4, "alpha": 0.7}
+    style: dict[str, Any] = {"ms": 2.5, "alpha": 0.5} if len(shown) > _MANY else {"ms": 4, "alpha": 0.7}
     for name in classes(shown):
         own = [row for row in shown if row.get("tvb_class") == name]
         x: Any = [row[chart.x] for row in own]

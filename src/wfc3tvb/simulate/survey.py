@@ -119,7 +119,7 @@ def _draw(number: int, seed: int) -> _Visit:
         start=start,
         filter=str(rng.choice(list(_FILTERS), p=list(_FILTERS.values()))),
         sequence=str(rng.choice(_SEQUENCES)),
-        strength=float(rng.lognormal(np.log(0.75), 0.7)),
+        strength=float(min(rng.lognormal(np.log(0.75), 0.7), 1.8)),  # up to six times the zodiacal light (Data Handbook)
         orbit=orbit_at(start),
     )
 
