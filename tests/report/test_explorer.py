@@ -8,13 +8,19 @@ import json
 import re
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from tests import known
@@ -22,7 +28,7 @@ from tests.report.browser import CTRL, Browser
 from tests.report.served import listening
 from wfc3tvb.errors import NoCatalogError
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.report.explorer import application
+from wfc3tvb.report.explorer import AT_A_TIME, Explorer, application
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.survey import simulate_catalog
 
@@ -272,6 +278,34 @@ def test_a_statement_without_end_is_stopped(folder: Path, monkeypatch: pytest.Mo
 def test_console_limits_rows(client: TestClient) -> None:
     page = client.get("/sql", params={"q": "SELECT * FROM range(100000) ORDER BY 1 -- many"})
     assert page.text.count("<tr>") == 501
+
+
+def test_long_cells_are_cut(client: TestClient) -> None:
+    page = client.get("/sql", params={"q": "SELECT repeat('x', 10000000) AS long, range(100000) AS list"})
+    assert page.status_code == 200
+    assert "... (10000000 characters)" in page.text
+    assert len(page.text) < 200_000
+
+
+def test_many_at_once_wait_for_each_other(folder: Path) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    class Counted(Explorer):
+        def _console(self, text: str) -> Response:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.05)
+            with lock:
+                running -= 1
+            return Response(text)
+
+    app = Starlette(routes=Counted(folder).routes())
+    with listening(app) as address, ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda n: urlopen(f"{address}/sql?q={n}").read().decode(), range(24)))
+    assert answers == [str(n) for n in range(24)]
+    assert most == AT_A_TIME
 
 
 def test_other_hosts_and_strangers_are_refused(folder: Path) -> None:

@@ -57,8 +57,7 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
     elif format == "csv":
         pa.csv.write_csv(flat(rows), path)
     elif format == "json":
-        text = json.dumps([plain(row) for row in rows.to_pylist()], indent=1, default=str, allow_nan=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        _write_json(rows, path)
     elif format == "ecsv":
         to_astropy(rows).write(path, format="ascii.ecsv", overwrite=True)
     elif format == "votable":
@@ -153,6 +152,17 @@ _READERS: Mapping[str, Callable[[Path], AstropyTable]] = {
     "votable": lambda path: described(AstropyTable.read(path, format="votable", unit_format="generic")),
     "fits": lambda path: AstropyTable.read(path, format="fits", hdu=1, character_as_bytes=False),
 }
+
+
+def _write_json(rows: pa.Table, path: Path) -> None:
+    """Write rows as JSON, some thousands at a time: as Python's own objects they take much memory."""
+    before = "["
+    with path.open("w", encoding="utf-8") as file:
+        for batch in rows.to_batches(max_chunksize=5000):
+            for row in batch.to_pylist():
+                file.write(f"{before}\n{json.dumps(plain(row), indent=1, default=str, allow_nan=False)}")
+                before = ","
+        file.write("[]\n" if before == "[" else "\n]\n")
 
 
 def _read_csv(path: Path) -> pa.Table:

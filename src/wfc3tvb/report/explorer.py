@@ -8,7 +8,7 @@ numbers beside them.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+from anyio import CapacityLimiter, to_thread
 from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -45,6 +45,10 @@ from wfc3tvb.report.zoom import chart_plot, visit_plot
 
 #: Limits of a statement: rows shown, rows downloaded, seconds, DuckDB's memory.
 ROWS_SHOWN, ROWS_DOWNLOADED, SECONDS, MEMORY = 500, 1_000_000, 20.0, "1GB"
+#: Requests that ask the catalog at the same time; the others wait.
+AT_A_TIME = 4
+#: Characters of a cell that the console shows.
+CELL = 2000
 #: Rows of a page of the search, and exposures of a scatter plot.
 ROWS_A_PAGE, POINTS = 100, 250
 _ENDINGS = {"votable": "vot"}
@@ -66,6 +70,7 @@ class Explorer:
     def __init__(self, folder: Path, images: Sequence[Path] = ()) -> None:
         self.folder = folder
         self._templates = environment()
+        self._limiter = CapacityLimiter(AT_A_TIME)
         with open_catalog(folder) as catalog:  # a missing catalog is an error now, not at the first request
             self._images = [*images, *surveyed_folders(catalog)]
 
@@ -84,33 +89,33 @@ class Explorer:
 
     async def search(self, request: Request) -> Response:
         """Search exposures by program, visit, target, filter, class or cone; sort by any column."""
-        return await run_in_threadpool(self._search, Search.from_query(request.query_params))
+        return await self._work(self._search, Search.from_query(request.query_params))
 
     async def visit(self, request: Request) -> Response:
         """Show a visit: exposures, curves, verdicts."""
-        return await run_in_threadpool(self._visit, request.path_params["visit"])
+        return await self._work(self._visit, request.path_params["visit"])
 
     async def histograms(self, request: Request) -> Response:
         """Send the histograms of a visit's repairs, before and after."""
-        return await run_in_threadpool(self._histograms, request.path_params["visit"])
+        return await self._work(self._histograms, request.path_params["visit"])
 
     async def thumbnail(self, request: Request) -> Response:
         """Send the small picture of an exposure."""
-        return await run_in_threadpool(self._thumbnail, request.path_params["rootname"])
+        return await self._work(self._thumbnail, request.path_params["rootname"])
 
     async def statistics(self, request: Request) -> Response:
         """Show the statistics of the catalog as plots that zoom."""
-        return await run_in_threadpool(self._statistics)
+        return await self._work(self._statistics)
 
     async def console(self, request: Request) -> Response:
         """Run a statement and show its first rows, with the schema beside it."""
         text = request.query_params.get("q", _START)
-        return await run_in_threadpool(self._console, text)
+        return await self._work(self._console, text)
 
     async def download(self, request: Request) -> Response:
         """Send the whole result of a statement in a format of choice."""
         text, form = request.query_params.get("q", ""), request.query_params.get("format", "csv")
-        return await run_in_threadpool(self._download, text, form)
+        return await self._work(self._download, text, form)
 
     async def static(self, request: Request) -> Response:
         """Send the plotting library, and what draws with it."""
@@ -120,6 +125,10 @@ class Explorer:
         if name == "explorer.js":
             return Response(_SCRIPT, media_type="text/javascript")
         raise UnknownDatasetError(name, "the explorer")
+
+    async def _work(self, function: Callable[..., Response], *arguments: Any) -> Response:
+        """Run what asks the catalog in a thread, a few at a time: each may take `MEMORY`."""
+        return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
 
     # --- how -----------------------------------------------------------------------------------------------------
 
@@ -191,7 +200,7 @@ class Explorer:
         try:
             with self._open() as catalog:
                 found = catalog.fetch(_limited(catalog, text, ROWS_SHOWN), timeout=SECONDS)
-            rows, columns = found.to_pylist(), found.column_names
+            rows, columns = [_cut(row) for row in found.to_pylist()], found.column_names
         except CatalogError as error:
             problem = str(error)
         context = {
@@ -264,6 +273,12 @@ def _limited(catalog: Catalog, text: str, limit: int) -> str:
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         return text
     return f"SELECT * FROM (\n{statements[0].query.strip().rstrip(';')}\n) LIMIT {limit}"
+
+
+def _cut(row: Row) -> Row:
+    """Return a row whose cells are not longer than a page can show."""
+    return {name: f"{text[:CELL]}... ({len(text)} characters)" if len(text := str(value)) > CELL else value
+            for name, value in row.items()}  # fmt: skip
 
 
 def examples() -> list[tuple[Query, str]]:

@@ -44,6 +44,9 @@ _FIELDS = {
 #: Hubble observes at least this far from the Sun, and from the bright and the dark limb [deg] (Primer, section 5).
 _SUN_AVOIDED, _BRIGHT_AVOIDED, _DARK_AVOIDED = 55.0, 20.0, 7.6
 _DAY, _ORBIT = 86400.0, 5730.0
+#: Helium is seen up to six times as bright as the zodiacal light (WFC3 Data Handbook 7.10): at most this [electron/s],
+#: before season and solar cycle.
+_STRONGEST = 1.8
 #: Noise of a read's level [electron], and what calibration leaves in a rate [electron/s].
 _READ, _SYSTEMATIC = 0.21, 0.01
 
@@ -119,7 +122,7 @@ def _draw(number: int, seed: int) -> _Visit:
         start=start,
         filter=str(rng.choice(list(_FILTERS), p=list(_FILTERS.values()))),
         sequence=str(rng.choice(_SEQUENCES)),
-        strength=float(min(rng.lognormal(np.log(0.75), 0.7), 1.8)),  # up to six times the zodiacal light (Data Handbook)
+        strength=float(min(rng.lognormal(np.log(0.75), 0.7), _STRONGEST)),
         orbit=orbit_at(start),
     )
 
