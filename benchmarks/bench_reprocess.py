@@ -1,24 +1,31 @@
-"""How fast an association of six full frames is repaired, beside STScI's recipe step by step.
+"""How fast an association of six full frames is repaired, and ten of them, beside STScI's recipe step by step.
 
-Run with ``python benchmarks/bench_reprocess.py [FOLDER [size]]``: the simulated visit (1.5 GB at full frame) is kept in
-FOLDER when given. The recipe is that of the notebook calwf3_recal_tvb: calwf3 on the association, updatewcs,
-AstroDrizzle with its defaults, each a process; it needs ``calwf3.e`` on the PATH. References come from the headers on
-both sides.
+Run with ``python benchmarks/bench_reprocess.py [FOLDER [size [associations]]]``: the simulated visit (1.5 GB at full
+frame) is kept in FOLDER when given; the batch works on copies of it under other names (200 MB each while it is under
+way). The recipe is that of the notebook calwf3_recal_tvb: calwf3 on the association, updatewcs, AstroDrizzle with its
+defaults, each a process; it needs ``calwf3.e`` on the PATH. References come from the headers on both sides.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from astropy.io import fits
 
 from wfc3tvb.config import Selection
+from wfc3tvb.errors import MissingProductError
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.pipeline.repair_run import IREF
@@ -36,8 +43,12 @@ STEPS = {
 }
 
 
+#: Seconds between two looks at the memory of all processes.
+LOOK_EVERY = 0.5
+
+
 def main() -> None:
-    """Print both times, and where ours goes."""
+    """Print both times, and where ours goes; then the same for a batch."""
     size = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
     with tempfile.TemporaryDirectory() as scratch:
         kept = Path(sys.argv[1] if len(sys.argv) > 1 else Path(scratch) / "visit")
@@ -48,6 +59,9 @@ def main() -> None:
         recipe = run_recipe(kept, Path(scratch) / "recipe") if shutil.which("calwf3.e") else None
         for engine in ("native", "calwf3")[: 2 if recipe else 1]:
             run_ours(kept, Path(scratch), engine, recipe)
+        n = int(sys.argv[3]) if len(sys.argv) > 3 else 10
+        for jobs in (1, 2):
+            run_batch(kept, Path(scratch), n, jobs, recipe)
 
 
 def run_recipe(visit: Path, folder: Path) -> float:
@@ -71,25 +85,125 @@ def run_recipe(visit: Path, folder: Path) -> float:
     return total
 
 
-def run_ours(visit: Path, scratch: Path, engine: str, recipe: float | None) -> None:
-    """Repair the visit and print the time, beside the recipe's."""
-    with Catalog.create(scratch / f"catalog-{engine}") as catalog:
+def survey_visit(visit: Path, folder: Path) -> list[dict[str, Any]]:
+    """Survey the visit into a catalog and return the rows of its exposures, those flagged that the notebook flags."""
+    with Catalog.create(folder) as catalog:
         survey(catalog, Selection(), source=LocalSource(visit))
         rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
-        catalog.replace("exposures", [row | {"flagged": row["rootname"] in FLAGGED} for row in rows])
-        settings = ReprocessSettings(
-            method="omit", engine=engine, references="header", source=str(visit), outdir=scratch / engine
-        )
-        report = reprocess(catalog, ids=[ASSOCIATION], settings=settings)
-    times = {row["kind"]: 0.0 for row in report.products}
-    for row in report.products:
-        times[row["kind"]] += row["wall_s"]
+        rows = [row | {"flagged": row["rootname"] in FLAGGED} for row in rows]
+        catalog.replace("exposures", rows)
+    return rows
+
+
+def settings_for(engine: str, outdir: Path, visit: Path) -> ReprocessSettings:
+    """Return how to repair: by the recipe's method, references from the headers."""
+    return ReprocessSettings(method="omit", engine=engine, references="header", source=str(visit), outdir=outdir)
+
+
+def run_ours(visit: Path, scratch: Path, engine: str, recipe: float | None) -> None:
+    """Repair the visit and print the time, beside the recipe's."""
+    folder = scratch / f"catalog-{engine}"
+    survey_visit(visit, folder)
+    with Catalog.create(folder) as catalog, watched() as memory:
+        report = reprocess(catalog, ids=[ASSOCIATION], settings=settings_for(engine, scratch / engine, visit))
     than = f", {recipe / report.seconds:.1f} times as fast as the recipe" if recipe else ""
-    peak = max(row["peak_rss_mb"] for row in report.products)
+    print(f"  {engine:8}{report.seconds:6.1f} s ({stages(scratch / engine)}), up to {memory.peak:.0f} MB{than}")
+    shutil.rmtree(scratch / engine)
+
+
+def stages(outdir: Path) -> str:
+    """Return where the time of an association went, on average."""
+    found = [json.loads(path.read_text()) for path in outdir.glob("*/times.json")]
+    return ", ".join(f"{name} {sum(each[name] for each in found) / len(found):.1f}" for name in found[0])
+
+
+# --- a batch -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Associations ``ib00f0040``, ``ib01f0040``, ...: the files of one visit under other names."""
+
+    visit: Path
+
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        """Copy a file of the visit and write the name that it has here into its header."""
+        found = LocalSource(self.visit).path(f"{ASSOCIATION[:4]}{rootname[4:]}", suffix)
+        if found is None:
+            raise MissingProductError(str(self.visit), f"there is no {rootname}_{suffix}.fits", "simulate it anew")
+        path = folder / f"{rootname}_{suffix}.fits"
+        shutil.copyfile(found, path)
+        fits.setval(path, "ROOTNAME", value=rootname.upper())
+        return path
+
+
+def copy_rows(rows: Sequence[dict[str, Any]], i: int) -> list[dict[str, Any]]:
+    """Return rows of a table for the i-th copy of the visit."""
+    names = ("rootname", "dataset", "asn_id", "visit")
+    return [row | {name: f"ib{i:02d}{row[name][4:]}" for name in names if row.get(name)} for row in rows]
+
+
+def run_batch(visit: Path, scratch: Path, n: int, jobs: int, recipe: float | None) -> None:
+    """Repair copies of the visit with so many workers, and print what goes through in an hour."""
+    folder, outdir = scratch / f"catalog-{jobs}", scratch / f"batch-{jobs}"
+    exposures = survey_visit(visit, folder)
+    with Catalog.create(folder) as catalog:
+        reads = catalog.sql("SELECT * FROM reads").to_arrow_table().to_pylist()
+        for table, rows in (("exposures", exposures), ("reads", reads)):
+            catalog.append(table, [row for i in range(n) for row in copy_rows(rows, i)])
+        catalog.replace("datasets", [], keys=[ASSOCIATION])
+        ids = [f"ib{i:02d}{ASSOCIATION[4:]}" for i in range(n)]
+        with watched() as memory:
+            report = reprocess(
+                catalog, ids=ids, settings=settings_for("native", outdir, visit), jobs=jobs, products=Copies(visit)
+            )
+    per_hour = 3600 * report.n_repaired / report.seconds
+    than = f", {recipe * n / report.seconds:.1f} times the recipe's {3600 / recipe:.0f}" if recipe else ""
     print(
-        f"  {engine:8}{report.seconds:6.1f} s (exposures and their proof {times['flt']:.1f}, "
-        f"drizzled {times['drz']:.1f}), up to {peak:.0f} MB{than}"
+        f"  {report.n_repaired} of {n} associations with --jobs {jobs}: {report.seconds:.0f} s, "
+        f"{per_hour:.0f} an hour{than}; each {stages(outdir)} s; all processes up to {memory.peak:.0f} MB"
     )
+    shutil.rmtree(outdir)
+
+
+@dataclass
+class Memory:
+    """Largest memory that this process and all its children took together [Mbyte]."""
+
+    peak: float = 0.0
+
+
+@contextmanager
+def watched() -> Iterator[Memory]:
+    """Look at the memory of this process and all below it while a block runs."""
+    memory, done = Memory(), threading.Event()
+
+    def look() -> None:
+        while not done.wait(LOOK_EVERY):
+            memory.peak = max(memory.peak, family_mb(os.getpid()))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        done.set()
+        thread.join()
+
+
+def family_mb(root: int) -> float:
+    """Return the memory of a process and all below it [Mbyte], shared pages counted once (Linux); 0 elsewhere."""
+    parents, sizes = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, StopIteration, ValueError):
+            pid = int(folder.name)
+            parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            lines = (folder / "smaps_rollup").read_text().splitlines()
+            sizes[pid] = int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+    family = {root}
+    while new := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= new
+    return sum(sizes.get(pid, 0.0) for pid in family)
 
 
 if __name__ == "__main__":
