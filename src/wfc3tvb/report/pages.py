@@ -23,6 +23,7 @@ from wfc3tvb.report.html import environment
 from wfc3tvb.report.repairs import repair_figures
 from wfc3tvb.report.terminal import date, reasons
 from wfc3tvb.report.thumbnails import Thumbnail, surveyed_folders, thumbnails
+from wfc3tvb.schema import to_arrow
 
 #: Visits that get a page of their own in a report of the whole catalog, the worst first.
 VISIT_PAGES = 200
@@ -91,10 +92,7 @@ def write_visit(
     measured = [Measurement(row, _reads(catalog, row["rootname"])) for row in exposures]
     products = _products(catalog, visit)
     rows = [{name: (row | {"date": date(row["expstart"])})[name] for name in _EXPOSURE_COLUMNS} for row in exposures]
-    images = [
-        Illustration(title, caption, _picture(figure, out, f"{visit}_{name}"))
-        for name, title, caption, figure in repair_figures(exposures, products)
-    ]
+    images = _before_and_after(exposures, products, visit, out)
     context: dict[str, Any] = {
         "exposures": rows,
         "thumbnails": [_thumbnail(one, out) for one in thumbnails(exposures, products, folders)],
@@ -111,6 +109,7 @@ def write_visit(
     return page, images
 
 
+_PRODUCTS = "SELECT * FROM reprocessed WHERE left(dataset, 6) = $visit ORDER BY kind DESC, rootname, product_id"
 _VISIT_ORDER = """SELECT visit FROM visits
 GROUP BY visit ORDER BY max(tvb_score) DESC NULLS LAST, visit LIMIT $limit"""
 _ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, worst_class,
@@ -181,6 +180,22 @@ def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: 
     return Illustration("Curves", caption, image, f"tables/{visit}_curves.csv", command, sql)
 
 
+def _before_and_after(
+    exposures: Sequence[Row], products: Sequence[Row], visit: str, out: Path
+) -> list[Illustration]:
+    """Write the pictures of a visit's repairs, and the table of what was measured in them."""
+    found = list(repair_figures(exposures, products))
+    table = f"tables/{visit}_repairs.csv"
+    if found:
+        (out / "tables").mkdir(exist_ok=True)
+        write_table(to_arrow("reprocessed", products), out / table, "csv")
+    sql = _PRODUCTS.replace("$visit", f"'{visit}'")
+    return [
+        Illustration(title, caption, _picture(figure, out, f"{visit}_{name}"), table, f'wfc3tvb sql "{sql}"', sql)
+        for name, title, caption, figure in found
+    ]
+
+
 def _thumbnail(one: Thumbnail, out: Path) -> dict[str, Any]:
     """Write a thumbnail, and return what its card shows."""
     image = ""
@@ -205,8 +220,7 @@ def _reads(catalog: Catalog, rootname: str) -> list[Row]:
 
 def _products(catalog: Catalog, visit: str) -> list[Row]:
     """Return the rows of `reprocessed` of a visit, the exposures first."""
-    text = "FROM reprocessed WHERE left(dataset, 6) = $visit ORDER BY kind DESC, rootname, product_id"
-    rows: list[Row] = catalog.fetch(text, {"visit": visit}).to_pylist()
+    rows: list[Row] = catalog.fetch(_PRODUCTS, {"visit": visit}).to_pylist()
     return rows
 
 
