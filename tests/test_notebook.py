@@ -60,7 +60,7 @@ def test_the_story_of_the_visit(work: Path, demo: Path) -> None:
 
 @pytest.mark.slow
 def test_archive_statistics(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WFC3TVB_VISITS", "40")
+    monkeypatch.setenv("WFC3TVB_VISITS", "25")
     shown = run("archive_statistics")
     assert re.search(r"0\s+0\.1\s+\d+\s+0\.\d+\s+0\.50", shown)  # the published marks beside the catalog's
     assert re.search(r"1\s+True\s+\d+\s+0\.000", shown)  # no read in shadow is twice the zodiacal light

@@ -55,7 +55,8 @@ def test_distribution(drawn: Drawn) -> None:
     early = own[pd.to_datetime(own.expstart - 40587, unit="D").dt.year <= 2014]
     assert drawn.query("excess_cdf", to=2014).n.to_list() == [len(early)] * 3
     curve = drawn.query("excess_cdf_curve")
-    assert curve.fraction.to_list() == pytest.approx(own.excess_helium.rank(method="max", pct=True).sort_values().to_list())
+    rank = own.excess_helium.rank(method="max", pct=True)
+    assert curve.fraction.to_list() == pytest.approx(rank.sort_values().to_list())
     assert curve.excess_helium.to_list() == sorted(own.excess_helium)
 
 
