@@ -172,13 +172,15 @@ def _say_plan(plan: Any, as_json: bool) -> None:
         show(f"nothing to do ({plan.n_known} repaired before by the same method)")
         return
     methods = ", ".join(f"{n} by {method}" for method, n in plan.methods.items() if method != "perform")
+    where = plan.reference_folder
+    references = f"up to {plan.reference_mb:.0f} MB into {where}" if plan.reference_mb else f"those in {where}"
     for note in plan.notes:
         show(note)
     sizes = f"{terminal.size(plan.fetch_bytes)} to fetch, {terminal.size(plan.scratch_bytes)} of scratch space"
     show(
         f"datasets to repair: {len(plan.datasets)}; {plan.n_repaired} exposures repaired ({methods}), "
         f"{plan.n_recalibrated} recalibrated beside them, {plan.n_known} done before",
-        f"{sizes}; references: up to {plan.reference_mb:.0f} MB into {plan.reference_folder}",
+        f"{sizes}; references: {references}",
         f"about {terminal.duration(plan.wall_s)} with --jobs {plan.jobs}, up to {plan.peak_mb / 1000:.1f} GB a worker "
         + (f"(from {plan.measured_on} repaired before)" if plan.measured_on else "(typical values)"),
     )

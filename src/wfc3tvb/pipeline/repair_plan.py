@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from wfc3tvb.config import Services
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.crds import cache_folder
+from wfc3tvb.io.drizzle_child import IREF
 from wfc3tvb.pipeline.repair_choose import Chosen, edge
 from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 
@@ -82,7 +84,9 @@ def summarize(
     for member in members:
         methods[member.method] = methods.get(member.method, 0) + 1
     predicted = _predict(catalog, chosen.due, jobs)
-    limit = memory_limit_mb(settings)
+    limit, asked = memory_limit_mb(settings), settings.references == "crds"
+    folder = cache_folder(services) if asked else Path(os.environ.get(IREF, ""))
+    crowd = jobs > 1 and len(chosen.due) > 1
     return RepairPlan(
         datasets=tuple(repair.dataset for repair in chosen.due),
         n_repaired=sum(m.repaired for m in members),
@@ -92,13 +96,13 @@ def summarize(
         unflagged=chosen.unflagged,
         fetch_bytes=sum(repair.fetch_bytes for repair in chosen.due),
         scratch_bytes=scratch_bytes(chosen.due, jobs),
-        reference_mb=_reference_bytes(catalog, members, cache_folder(services)) / 1e6,
-        reference_folder=str(cache_folder(services)),
+        reference_mb=_reference_bytes(catalog, members, folder) / 1e6 if asked else 0.0,
+        reference_folder=str(folder),
         jobs=jobs,
         wall_s=predicted.seconds,
         peak_mb=predicted.peak_mb,
         measured_on=predicted.measured_on,
-        alone=tuple(each.dataset for each in chosen.due if jobs > 1 and each.memory_mb(1) * jobs > limit),
+        alone=tuple(each.dataset for each in chosen.due if crowd and each.memory_mb(1) * jobs > limit),
         notes=(*chosen.notes, *_memory_notes(chosen.due, limit)),
     )
 

@@ -15,6 +15,7 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.crds import References, best_references, header_references, operational_context
 from wfc3tvb.io.drizzle import warm_process
+from wfc3tvb.io.drizzle_child import IREF
 from wfc3tvb.pipeline import parallel
 from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
 from wfc3tvb.pipeline.record import Run, record_failures
@@ -23,9 +24,6 @@ from wfc3tvb.pipeline.repair_fetch import FetchDataset, Fetched, Products
 from wfc3tvb.pipeline.repair_model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
 from wfc3tvb.pipeline.repair_work import RepairDataset
 from wfc3tvb.progress import Progress
-
-#: The environment variable that names the folder of reference files, as calwf3 and stwcs read it.
-IREF = "iref"
 
 
 @dataclass(frozen=True)
