@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +129,15 @@ def header_references(raw: Path, folder: Path) -> References:
         context=str(header.get("CRDS_CTX") or "header"),
         folder=folder,
         names={keyword: name for keyword, name, _ in found},
-        sha1={keyword: sha1(path) for keyword, _, path in found},
+        sha1={keyword: _known_sha1(path, path.stat().st_mtime_ns) for keyword, _, path in found},
         verified=False,
     )
+
+
+@lru_cache(maxsize=256)
+def _known_sha1(path: Path, changed_at: int) -> str:
+    """Return the checksum of a file, computed again only where it changed: exposures share their references."""
+    return sha1(path)
 
 
 def cache_folder(services: Services | None = None) -> Path:

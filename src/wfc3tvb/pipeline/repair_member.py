@@ -20,7 +20,7 @@ from wfc3tvb.io.images import Ramp, copy_raw, header_of, read_ramp, stamp, write
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_model import Member
-from wfc3tvb.science.flatten import flatten, left_out_of, recover_saturated, stitch
+from wfc3tvb.science.flatten import flatten, last_good_read, left_out_of, recover_saturated, stitch
 
 #: Switch that each method gives to the engine; flatten and mask_reads fit the ramp afterwards, in memory.
 _SWITCH = {"omit": "omit", "flatten": "omit", "mask_reads": "omit", "perform": "perform"}
@@ -217,10 +217,15 @@ def _recover(ima: Path, flt: Path, member: Member) -> float:
     times = ramp.times[1:]
     rates = ramp.counts[1:] * (ramp.gain / times).astype(np.float32)[:, None, None]
     saturated = (ramp.dq[1:] & _SATURATED) != 0
-    image, dq = (np.array(fits.getdata(flt, name, 1)) for name in ("SCI", "DQ"))
+    image, error, dq = (np.array(fits.getdata(flt, name, 1)) for name in ("SCI", "ERR", "DQ"))
     image, recovered = recover_saturated(image, rates, saturated, times, _curve(member, ramp))
+    last, _ = last_good_read(saturated)
+    errors = np.take_along_axis(ramp.error[1:], last[None], 0)[0] * (ramp.gain / times).astype(np.float32)[last]
+    error[recovered] = errors[recovered]
     dq[recovered] &= ~_SATURATED
-    write_planes(flt, {"SCI": image, "DQ": dq}, {})
+    write_planes(flt, {"SCI": image, "ERR": error, "DQ": dq}, {})
+    note = f"wfc3tvb: {np.count_nonzero(recovered)} pixels saturated only at the end taken from their last good read"
+    stamp(flt, {}, note)
     return float(header_of(flt)["EXPTIME"])
 
 

@@ -138,9 +138,20 @@ def recover_saturated(
     rate : ndarray, shape (ny, nx)
     recovered : ndarray of bool, shape (ny, nx)
     """
-    n_good = np.argmax(np.concatenate([saturated, np.ones((1, *rate.shape), bool)]), axis=0)
-    recovered = (n_good > 0) & (n_good < len(times))
-    last = np.clip(n_good - 1, 0, len(times) - 1)
+    last, recovered = last_good_read(saturated)
     found = np.take_along_axis(read_rate, last[None], 0)[0]
     sky = (cumulative[-1] - cumulative).astype(np.float32)[last]
     return np.where(recovered, found + sky, rate).astype(np.float32), recovered
+
+
+def last_good_read(saturated: Bools) -> tuple[NDArray[np.int64], Bools]:
+    """Return the index of the last read before each pixel saturates, and which pixels saturate after the first.
+
+    Parameters
+    ----------
+    saturated : ndarray of bool, shape (n, ny, nx)
+        Saturated samples of reads 1..n.
+    """
+    n = len(saturated)
+    n_good = np.argmax(np.concatenate([saturated, np.ones((1, *saturated.shape[1:]), bool)]), axis=0)
+    return np.clip(n_good - 1, 0, n - 1), (n_good > 0) & (n_good < n)

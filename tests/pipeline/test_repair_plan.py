@@ -1,0 +1,123 @@
+"""What a repair will take, who is repaired beside whom, and what an exposure asked for brings with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wfc3tvb.config import Services
+from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.pipeline import repair_run
+from wfc3tvb.pipeline.record import Run
+from wfc3tvb.pipeline.repair_bench import Ready
+from wfc3tvb.pipeline.repair_fetch import Fetched
+from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings, memory_limit_mb
+from wfc3tvb.pipeline.reprocess import plan_reprocess
+from wfc3tvb.progress import silent
+from wfc3tvb.schema import TABLES
+
+FULL = 1024**2
+
+
+def repair(n: int, dataset: str = "ibohbf040") -> Repair:
+    return Repair(dataset, tuple(Member(f"ibohbfa{i}q", "omit", "") for i in range(n)))
+
+
+def exposure(rootname: str, *, flagged: bool, dataset: str = "ibohbf040") -> dict[str, object]:
+    return TABLES["exposures"].empty_row() | {
+        "rootname": rootname, "dataset": dataset, "asn_id": dataset, "visit": rootname[:6], "filter": "F105W",
+        "samp_seq": "STEP200", "nsamp": 16, "flagged": flagged, "recommend": "omit" if flagged else "none",
+        "subarray": False, "aperture": "IR", "quality_flags": [], "affected_reads": [],
+    }  # fmt: skip
+
+
+def made(dataset: str, rootname: str | None, seconds: float, peak: float) -> dict[str, object]:
+    return TABLES["reprocessed"].empty_row() | {
+        "product_id": f"{dataset}:{rootname}", "dataset": dataset, "rootname": rootname, "wall_s": seconds,
+        "peak_rss_mb": peak, "kind": "flt" if rootname else "drz", "method": "omit", "run_id": "r",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    opened = Catalog.create(tmp_path / "catalog")
+    rows = [exposure("ibohbfa0q", flagged=False), exposure("ibohbfa1q", flagged=True)]
+    rows += [exposure(f"ibohbgb{i}q", flagged=True, dataset="ibohbg040") for i in range(2)]
+    opened.append("exposures", rows)
+    return opened
+
+
+def test_twenty_full_frames_stay_below_four_gigabytes() -> None:
+    assert repair(20).memory_mb(2) < 4000
+    assert repair(6).memory_mb(2) == pytest.approx(1900, abs=100)
+    assert repair(20).memory_mb(1) - repair(6).memory_mb(1) == pytest.approx(14 * 28, rel=0.01)
+
+
+def test_an_unflagged_exposure_is_told_that_its_association_is_repaired(catalog: Catalog) -> None:
+    (note,) = plan_reprocess(catalog, ids=["IBOHBFA0Q"]).notes
+    assert note.startswith("ibohbfa0q is not flagged, so it is only recalibrated; repaired are ibohbfa1q")
+    assert "ibohbf040 is drizzled again as a whole" in note
+    (note,) = plan_reprocess(catalog, ids=["ibohbfa1q"]).notes
+    assert note.startswith("ibohbfa1q is repaired; the association ibohbf040")
+    assert plan_reprocess(catalog, ids=["ibohbf040"]).notes == ()
+
+
+def test_time_and_memory_are_those_of_earlier_runs_on_this_machine(catalog: Catalog) -> None:
+    typical = plan_reprocess(catalog, ids=["ibohbf040"])
+    assert typical.measured_on == 0
+    slow = 3 * typical.wall_s / 2
+    catalog.append("reprocessed", [made("ibohbg040", f"ibohbgb{i}q", slow, 3 * typical.peak_mb) for i in range(2)])
+    found = plan_reprocess(catalog, ids=["ibohbf040"])
+    assert found.measured_on == 1
+    assert found.wall_s == pytest.approx(3 * typical.wall_s)
+    assert found.peak_mb == pytest.approx(3 * typical.peak_mb)
+
+
+def test_workers_share_the_datasets(catalog: Catalog) -> None:
+    one, two = (plan_reprocess(catalog, ids=["ibohbf040", "ibohbg040"], jobs=jobs) for jobs in (1, 2))
+    assert two.wall_s == pytest.approx(one.wall_s / 2)
+    assert two.peak_mb < one.peak_mb
+
+
+def test_what_the_memory_does_not_hold_beside_others_runs_alone_or_out_of_core(catalog: Catalog) -> None:
+    settings = ReprocessSettings(memory_gb=2.0)
+    plan = plan_reprocess(catalog, ids=["ibohbf040", "ibohbg040"], settings=settings, jobs=2)
+    assert plan.alone == ("ibohbf040", "ibohbg040")
+    (note, _) = plan_reprocess(
+        catalog, ids=["ibohbf040", "ibohbg040"], settings=ReprocessSettings(memory_gb=0.5), jobs=2
+    ).notes
+    assert "out of core" in note
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "expected"),
+    [(64.0, [(["a", "b"], 2, False)]), (3.0, [(["a"], 2, False), (["b"], 1, False)]),
+     (1.5, [(["a"], 1, False), (["b"], 1, True)])],
+)  # fmt: skip
+def test_the_driver_keeps_the_memory(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    catalog: Catalog,
+    gigabytes: float,
+    expected: list[tuple[list[str], int, bool]],
+) -> None:
+    """`a` has 2 full frames (1.2 GB on one thread), `b` has 20 (1.7 GB)."""
+    ready = [Ready(Fetched(repair(n, name), tmp_path), {}) for name, n in (("a", 2), ("b", 20))]
+    seen = []
+
+    def run(items, worker, *, jobs, cluster):  # type: ignore[no-untyped-def]
+        seen.append(([key for key, _ in items], jobs, worker.out_of_core))
+        return iter(())
+
+    monkeypatch.setattr(repair_run.parallel, "run", run)
+    settings = ReprocessSettings(memory_gb=gigabytes)
+    driver = repair_run.Driver(catalog, Run("r", 0, 0), settings, Services(), 2, None, silent)
+    driver._repair(ready)
+    assert seen == expected
+
+
+def test_the_limit_is_what_was_given_or_most_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.pipeline.repair_model.available_mb", lambda: 10_000.0)
+    assert memory_limit_mb(ReprocessSettings()) == 8000
+    assert memory_limit_mb(ReprocessSettings(memory_gb=4.0)) == 4000
