@@ -1,63 +1,39 @@
-"""How well the score finds damage: curves with known truth, over all sample sequences, measured with their noise.
+"""How well the score finds damage: curves injected into quiet ramps, over all sample sequences.
 
-Prior (stated, not measured): all full-frame sequences with 11 to 16 reads equally likely; zodiacal light 0.35 to 0.8
-electron/s; 40 % of the curves constant, the rest rise, fall or do both within 30 to 300 s, anywhere in the exposure,
-by an amplitude whose logarithm is even between 0.1 and 4 electron/s. Noise of the measured curve: 0.21 electron a read,
-shared by its two intervals; systematic 0.02 electron/s an interval. True classes come from 20,000 pixels on the true
-curve.
+{prior}
+Every curve is scored as measured: with 0.21 electron of noise a read, shared by its two intervals, and a systematic of
+0.02 electron/s an interval. True classes come from 20,000 pixels on the true curve, fitted as calwf3 fits them.
 
-Usage: python study/injection.py [number of curves]; it prints the page docs/study-injection.md.
+Usage: python study/injection.py [number of curves]; it writes docs/study-injection.md and its figure.
 """
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
+from pathlib import Path
+from typing import Any
 
+import curves
 import numpy as np
+from curves import draw_times, measured_rows, reliability, reliability_figure, true_curve
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.pipeline.score import score
 from wfc3tvb.schema import TABLES, TVB_CLASSES
 from wfc3tvb.science.damage import damage_class, predict
-from wfc3tvb.simulate.timing import SEQUENCES, is_flight_mode, sample_times
 
 Floats = NDArray[np.float64]
+Case = dict[str, Any]
+ROOT = Path(__file__).parents[1]
+#: Curves drawn, of which those of short sequences have no score.
+N = 3000
 
 
-def true_curve(rng: np.random.Generator, times: Floats) -> Floats:
-    """Return the sky rate of every interval [electron/s]."""
-    fine = np.linspace(0, times[-1], 4000)
-    zodi, kind = rng.uniform(0.35, 0.8), rng.choice(["constant", "rise", "fall", "both"], p=[0.4, 0.25, 0.2, 0.15])
-    amplitude, width = np.exp(rng.uniform(np.log(0.1), np.log(4.0))), rng.uniform(30, 300) / 2.2
-    step = 1 / (1 + np.exp(-(fine - rng.uniform(0, times[-1])) / (width / 2)))
-    other = 1 / (1 + np.exp((fine - rng.uniform(0, times[-1])) / (width / 2)))
-    shape = {"constant": 0 * fine, "rise": step, "fall": 1 - step, "both": (step + other) / 2}[kind]
-    total = np.concatenate([[0.0], np.cumsum((zodi + amplitude * shape)[:-1] * np.diff(fine))])
-    return np.asarray(np.diff(np.interp(times, fine, total)) / np.diff(times))
-
-
-def measured_rows(name: str, times: Floats, rate: Floats, rng: np.random.Generator) -> list[dict[str, object]]:
-    """Return rows of `reads` of a curve with its noise."""
-    dt, n = np.diff(times), rate.size
-    reads = rng.normal(0, 0.21, n + 1)
-    seen = rate + np.diff(reads) / dt + rng.normal(0, 0.02, n)
-    error = np.sqrt(2) * 0.21 / dt
-    return [
-        TABLES["reads"].empty_row()
-        | {"rootname": name, "read": i + 1, "t_start": float(times[i]), "t_end": float(times[i + 1])}
-        | {"rate": float(seen[i]), "rate_err": float(error[i]), "lr_diff": 0.0, "lr_ratio": 1.0}
-        | {"used": bool(i > 0 and dt[i] >= 5 and error[i] <= 0.1)}
-        for i in range(n)
-    ]
-
-
-def case(k: int) -> dict[str, object] | None:
+def case(k: int) -> Case | None:
     """Return what is true and what is scored of one curve; None where it has no score."""
     rng = np.random.default_rng([20130106, k])
-    sequence = rng.choice([s for s in SEQUENCES if is_flight_mode(s)])
-    times = sample_times(str(sequence), int(rng.integers(11, 17)))
+    sequence, times = draw_times(rng)
     rate, name = true_curve(rng, times), f"i{k:07d}q"
     dt = np.diff(times)
     truth = predict(times[1:], np.cumsum(rate * dt), 4.0, rng, n_pixels=20_000)
@@ -68,63 +44,72 @@ def case(k: int) -> dict[str, object] | None:
     if row["tvb_class"] is None:
         return None
     return {
-        "sequence": str(sequence),
+        "sequence": sequence,
         "true": damage_class(truth.frac_broken, excess, truth.level_bias),
         "scored": row["tvb_class"],
         "probability": [row[f"prob_{name}"] for name in TVB_CLASSES],
         "fraction": (truth.frac_broken, row["pred_frac_broken"]),
+        "jump": (row["tvb_score"], row["tvb_score_err"]),
     }
 
 
-def report(cases: list[dict[str, object]]) -> str:
-    """Return the study as Markdown."""
-    lines = [f"# Injection study: {len(cases)} curves", "", (__doc__ or "").split("Usage")[0].strip(), ""]
-    lines += ["## Completeness and purity", "", "| class | true | completeness | purity |", "|---|---|---|---|"]
-    pairs = Counter((c["true"], c["scored"]) for c in cases)
-    for name in TVB_CLASSES:
-        true = sum(n for (t, _), n in pairs.items() if t == name)
-        scored = sum(n for (_, s), n in pairs.items() if s == name)
-        both = pairs[name, name]
-        lines.append(f"| {name} | {true} | {both / max(true, 1):.3f} | {both / max(scored, 1):.3f} |")
-    lines += ["", "## By sequence: moderate or severe", "", "| sequence | curves | damaged | completeness | purity |"]
-    lines += ["|---|---|---|---|---|"]
-    bad = ("moderate", "severe")
-    for sequence in sorted({str(c["sequence"]) for c in cases}):
-        own = [(c["true"] in bad, c["scored"] in bad) for c in cases if c["sequence"] == sequence]
-        true, scored, both = (sum(f(*o) for o in own) for f in (lambda t, s: t, lambda t, s: s, lambda t, s: t and s))
-        shares = " | ".join(f"{both / n:.3f}" if n else "-" for n in (true, scored))
-        lines.append(f"| {sequence} | {len(own)} | {true} | {shares} |")
-    return "\n".join([*lines, "", *calibration(cases), ""])
+def shares(cases: list[Case], wanted: tuple[str, ...]) -> str:
+    """Return number, completeness and purity of some classes as cells of a table."""
+    pairs = [(c["true"] in wanted, c["scored"] in wanted) for c in cases]
+    true, scored, both = (sum(f(*p) for p in pairs) for f in (lambda t, s: t, lambda t, s: s, lambda t, s: t and s))
+    found = " / ".join(f"{both / n:.2f}" if n else "-" for n in (true, scored))
+    return f"{true}: {found}" if true or scored else "0"
 
 
-def calibration(cases: list[dict[str, object]]) -> list[str]:
-    """Return reliability and Brier score of the probabilities, and how the predicted fraction compares."""
-    p = np.array([c["probability"] for c in cases], float)
-    hit = np.array([[c["true"] == name for name in TVB_CLASSES] for c in cases], float)
-    brier = float(((p - hit) ** 2).sum(1).mean())
-    lines = ["## Probabilities", "", f"Brier score over the four classes: {brier:.3f}.", ""]
-    lines += ["| stated probability | cases | mean | came true |", "|---|---|---|---|"]
-    for low, high in ((0, 0.05), (0.05, 0.2), (0.2, 0.4), (0.4, 0.6), (0.6, 0.8), (0.8, 0.95), (0.95, 1.01)):
-        inside = (p >= low) & (p < high)
-        if inside.any():
-            row = f"{inside.sum()} | {p[inside].mean():.3f} | {hit[inside].mean():.3f}"
-            lines.append(f"| {low:.2f}-{min(high, 1):.2f} | {row} |")
-    true, predicted = np.array([c["fraction"] for c in cases], float).T
-    middle = (true >= 0.005) & (true <= 0.995)
-    ranks = [np.argsort(np.argsort(v[middle])) for v in (true, predicted)]
-    lines += ["", "## Fraction broken", ""]
-    lines += [
-        f"Mean absolute error {np.abs(true - predicted).mean():.4f} over all; rank correlation "
-        f"{np.corrcoef(*ranks)[0, 1]:.3f} over {middle.sum()} cases with a true fraction of 0.005 to 0.995."
-    ]
+def tables(cases: list[Case]) -> list[str]:
+    """Return completeness and purity per class, and per class and sequence."""
+    lines = ["Cells: number of true ones: completeness / purity.", ""]
+    groups = [*((name,) for name in TVB_CLASSES), ("moderate", "severe")]
+    lines += ["| sequence | curves | " + " | ".join(" or ".join(g) for g in groups) + " |", "|---" * 7 + "|"]
+    for sequence in ["all", *sorted({c["sequence"] for c in cases}, key=_order)]:
+        own = [c for c in cases if sequence in ("all", c["sequence"])]
+        lines.append(f"| {sequence} | {len(own)} | " + " | ".join(shares(own, group) for group in groups) + " |")
     return lines
+
+
+def _order(sequence: str) -> tuple[str, int]:
+    letters = sequence.rstrip("0123456789")
+    return letters, int(sequence[len(letters) :] or 0)
+
+
+def stated_and_true(cases: list[Case]) -> tuple[Floats, Floats]:
+    """Return the probability of each class and whether it was the one, each of shape (cases, classes)."""
+    stated = np.array([c["probability"] for c in cases], float)
+    return stated, np.array([[c["true"] == name for name in TVB_CLASSES] for c in cases], float)
+
+
+def report(cases: list[Case]) -> str:
+    """Return the study as Markdown."""
+    stated, true = stated_and_true(cases)
+    brier = float(((stated - true) ** 2).sum(1).mean())
+    real, predicted = np.array([c["fraction"] for c in cases], float).T
+    middle = (real >= 0.005) & (real <= 0.995)
+    ranks = [np.argsort(np.argsort(v[middle])) for v in (real, predicted)]
+    prior = (curves.__doc__ or "").split("\n\n", 1)[1].strip()
+    text = (__doc__ or "").split("Usage")[0].strip().format(prior=prior + "\n")
+    lines = [f"# Injection study: {len(cases)} curves", "", text, "", "## Completeness and purity", "", *tables(cases)]
+    lines += ["", "## Probabilities of the classes", "", f"Brier score over the four classes: {brier:.3f}.", ""]
+    lines += [*reliability(stated, true), "", "![Stated probabilities and how often they came true]"
+              "(study-injection.png)", "", "## Fraction broken", "",
+              f"Mean absolute error {np.abs(real - predicted).mean():.4f} over all; rank correlation "
+              f"{np.corrcoef(ranks[0], ranks[1])[0, 1]:.3f} over {middle.sum()} curves with a true fraction of 0.005 "
+              "to 0.995.", ""]  # fmt: skip
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Run the study."""
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    n = int(sys.argv[1]) if len(sys.argv) > 1 else N
     cases = [found for k in range(n) if (found := case(k)) is not None]
-    sys.stdout.write(report(cases))
+    text = report(cases)
+    (ROOT / "docs/study-injection.md").write_text(text)
+    reliability_figure(*stated_and_true(cases), ROOT / "docs/study-injection.png", "probability of a class")
+    sys.stdout.write(text)
 
 
 if __name__ == "__main__":

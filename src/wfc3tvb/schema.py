@@ -122,7 +122,7 @@ sky_last | float | electron/s | interval rate of the last used read | phot.count
 ratio_cumulative | float | | largest over smallest cumulative rate, reads after 24 s (or half the exposure) | arith.ratio
 ratio_interval | float | | largest over smallest interval rate among used reads | arith.ratio
 factor2 | bool | | published rule: the cumulative rate changes by more than a factor of 2 | meta.code.qual
-excess_variable | float | electron/s | mean excess of the interval rates over their minimum | phot.count;arith.diff
+excess_variable | float | electron/s | mean excess of the interval rates over their minimum (the mean of those within two errors of it) | phot.count;arith.diff
 excess_zodi | float | electron/s | mean excess over the zodiacal model | phot.count;arith.diff
 excess_helium | float | electron/s | time-weighted excess over the zodiacal model of the reads out of Earth's shadow | phot.count;arith.diff
 zodi_model | float | electron/s | modelled zodiacal light, thermal and dark level | phot.count;obs.sky;meta.modelled

@@ -115,7 +115,7 @@ def generator(rootname: str) -> np.random.Generator:
 def _scores(row: Row, curve: Curve, settings: MeasureSettings) -> Row:
     interval = curve["t_start"], curve["t_end"], curve["rate"]
     error = np.hypot(curve["rate_err"], settings.systematic)
-    sky = measure_sky(*interval, error, curve.used)
+    sky = measure_sky(*interval, error, curve.used, noise=curve["rate_err"])
     rng = generator(row["rootname"])
     jump, jump_read = jump_statistic(curve["t_end"], curve.total)
     jump_error = jump_statistic_error(*interval, curve["rate_err"], settings.systematic, rng)

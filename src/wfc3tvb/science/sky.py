@@ -70,7 +70,9 @@ def signal(dt: Floats, rate: Floats) -> Floats:
     return np.where(good, total, np.nan)
 
 
-def measure_sky(t_start: Floats, t_end: Floats, rate: Floats, error: Floats, used: Bools) -> Sky:
+def measure_sky(
+    t_start: Floats, t_end: Floats, rate: Floats, error: Floats, used: Bools, *, noise: Floats | None = None
+) -> Sky:
     """Summarise a curve.
 
     Parameters
@@ -81,6 +83,9 @@ def measure_sky(t_start: Floats, t_end: Floats, rate: Floats, error: Floats, use
         Error of the rates, the systematic included.
     used : ndarray of bool, shape (n,)
         Reads to trust; at least one.
+    noise : ndarray, shape (n,), optional
+        Error of the rates without the systematic; 0 where not given. The lowest of many noisy rates lies below the
+        sky, so that the excess is reckoned from the mean of those that noise may have lifted from the minimum.
     """
     dt, r = t_end - t_start, rate[used]
     total = signal(dt, rate)
@@ -98,10 +103,19 @@ def measure_sky(t_start: Floats, t_end: Floats, rate: Floats, error: Floats, use
         ratio_cumulative=cumulative,
         ratio_interval=_ratio(r),
         factor2=None if cumulative is None else cumulative > 2,
-        excess_variable=float(np.average(r - minimum, weights=dt[used])),
+        excess_variable=float(np.average(r, weights=dt[used])) - _floor(r, None if noise is None else noise[used]),
         affected=tuple(int(i) + 1 for i in np.flatnonzero(affected)),
         position=affected_position(affected[used]),
     )
+
+
+def _floor(rate: Floats, noise: Floats | None) -> float:
+    """Return the lowest level of a curve: the weighted mean of the rates within two errors of the minimum."""
+    if noise is None or not (noise > 0).all():
+        return float(rate.min())
+    lowest = int(np.argmin(rate))
+    near = rate - rate[lowest] <= 2 * np.hypot(noise, noise[lowest])
+    return float(np.average(rate[near], weights=noise[near] ** -2))
 
 
 def affected_position(affected: Bools) -> str | None:

@@ -58,11 +58,14 @@ class Reads:
         Events in each interval.
     saturated : int
         Light-sensitive pixels above the saturation level in the last read.
+    hit : ndarray of bool, shape (raw, raw)
+        Pixels that a cosmic ray hit.
     """
 
     counts: NDArray[np.uint16]
     cosmic_rays: NDArray[np.int64]
     saturated: int
+    hit: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -112,21 +115,23 @@ def expose(detector: Detector, light: Light, times: Floats, rng: np.random.Gener
     offsets = _common_offsets(rng, times)
     charge = np.zeros(shape, np.float32)
     counts = np.empty((nsamp, *shape), np.uint16)
-    events = np.zeros(nsamp - 1, np.int64)
+    events, hit = np.zeros(nsamp - 1, np.int64), np.zeros(shape, bool)
     for k in range(nsamp):
         interval = max(k - 1, 0)
         duration = zeroth_read_time(times) if k == 0 else times[k] - times[k - 1]
         flux = light.sources + light.sky.uniform[interval] + light.sky.scattered[interval] * pattern
         charge += rng.poisson((flux * response + detector.dark) * np.float32(duration))
         if k:
+            before = charge.copy()
             events[k - 1] = add_cosmic_rays(charge, detector, light.cosmic_rays * duration, rng)
+            hit |= charge != before
             if light.trail and light.trail.read == k:
                 charge += rng.poisson(trail_image(light.trail, shape[0]) * detector.light)
         measured = detector.measured(charge / detector.gain)
         noise = detector.read_noise / detector.gain * rng.standard_normal(shape, np.float32)
         counts[k] = np.clip(np.rint(measured + base + offsets[k] + noise), 0, _CONVERTER_MAX)
     saturated = int(np.count_nonzero((measured > detector.saturation)[detector.frame.inner]))
-    return Reads(counts, events, saturated)
+    return Reads(counts, events, saturated, hit)
 
 
 def _common_offsets(rng: np.random.Generator, times: Floats) -> Floats:
