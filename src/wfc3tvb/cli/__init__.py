@@ -6,7 +6,7 @@ Exit codes: 0 done, 1 something failed per item, 2 wrong arguments or input, 130
 
 from __future__ import annotations
 
-from wfc3tvb.cli import ask, look, repair, survey, synthetic, upkeep  # noqa: F401, I001 (the order of --help)
+from wfc3tvb.cli import ask, look, null, repair, survey, synthetic, upkeep  # noqa: F401, I001 (the order of --help)
 from wfc3tvb.cli.door import main
 
 __all__ = ["main"]

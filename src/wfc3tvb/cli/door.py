@@ -27,7 +27,7 @@ EXIT_INTERRUPTED = 130
 #: The commands in the order a person meets them.
 COMMANDS = (
     "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "serve",
-    "export", "rescore", "verify", "compact", "doctor", "validate", "simulate", "archive",
+    "export", "rescore", "null", "verify", "compact", "doctor", "validate", "simulate", "archive",
 )  # fmt: skip
 
 
