@@ -17,6 +17,7 @@ from astropy import units as u
 from astropy.io import fits, votable
 from astropy.io.votable.exceptions import W50
 from astropy.table import QTable, Table
+from astropy.utils.metadata import MergeConflictWarning
 
 from wfc3tvb.errors import BadArgumentError, BadFileError
 from wfc3tvb.io.export import read_table, write_table
@@ -160,4 +161,17 @@ def test_parquet_is_voparquet(tmp_path: Path) -> None:
     assert list(fields) == list(TABLES["exposures"].names)
     assert str(fields["sky_mean"].unit).replace(" ", "") == "electron/s"
     assert fields["sky_mean"].ucd == "phot.count;obs.sky"
+    assert (fields["affected_reads"].datatype, fields["affected_reads"].arraysize) == ("long", "*")
     assert b"<DATA>" not in content
+
+
+def test_astropy_reads_voparquet_with_its_units(tmp_path: Path) -> None:
+    known = {c.name: False for c in TABLES["exposures"].columns if c.type == "bool"}
+    some = [row | known | {"affected_reads": row["affected_reads"] or []} for row in rows()]
+    path = write_table(to_arrow("exposures", some), tmp_path / "x.parquet", "parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MergeConflictWarning)  # astropy wraps the descriptions of one of the two
+        table = Table.read(path, format="parquet.votable")
+    assert table["sky_mean"].unit.to_string() == "electron / s"
+    assert table["affected_reads"][0].tolist() == [3, 4]
+    assert table["quality_flags"][0].tolist() == ["crowded", "scan"]

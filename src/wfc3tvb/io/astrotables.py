@@ -12,6 +12,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,18 @@ def described(table: AstropyTable) -> AstropyTable:
     return table
 
 
-def write_votable(table: AstropyTable, path: Path | BytesIO) -> None:
-    """Write a VOTable, with units as they stand and UCDs."""
+def write_votable(table: AstropyTable, path: Path | BytesIO, lists: Mapping[str, str] | None = None) -> None:
+    """Write a VOTable, with units as they stand and UCDs.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        As `to_astropy` makes it.
+    path : Path or BytesIO
+        Where to.
+    lists : mapping, optional
+        Columns that are lists where the numbers are (not here), and the VOTable datatype of what they hold.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", W50)  # VOUnits has no electron; the unit is kept as it stands
         document = from_table(table)
@@ -58,13 +69,15 @@ def write_votable(table: AstropyTable, path: Path | BytesIO) -> None:
                 column = COLUMNS[field.name]
                 field.ucd = column.ucd or None
                 field.unit = UnrecognizedUnit(column.unit) if column.unit else None
+            if lists and field.name in lists:
+                field.datatype, field.arraysize = lists[field.name], "*"
         document.to_xml(path if isinstance(path, BytesIO) else str(path))
 
 
-def fields_as_votable(table: AstropyTable) -> str:
+def fields_as_votable(table: AstropyTable, lists: Mapping[str, str] | None = None) -> str:
     """Return the columns of a table as the text of a VOTable without data."""
     buffer = BytesIO()
-    write_votable(table, buffer)
+    write_votable(table[:0], buffer, lists)
     return re.sub(r"<DATA>.*</DATA>", "", buffer.getvalue().decode("utf-8"), flags=re.DOTALL)
 
 
@@ -75,7 +88,7 @@ def write_fits(table: AstropyTable, path: Path) -> None:
             table[name] = table[name].astype(np.int16)
         if table[name].dtype.kind == "i":
             table[name].fill_value = np.iinfo(table[name].dtype).min
-    fields = fields_as_votable(table[:0]).encode("utf-8")
+    fields = fields_as_votable(table).encode("utf-8")
     units = {name: str(table[name].unit) for name in table.colnames if _fits_names(table[name].unit)}
     for name in units:
         table[name].unit = None  # else a number without fraction becomes a quantity, which has one

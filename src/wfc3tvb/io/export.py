@@ -28,6 +28,8 @@ from wfc3tvb.io.astrotables import (
 )  # fmt: skip
 from wfc3tvb.schema import SCHEMA_VERSION, Column, arrow_type
 
+#: VOTable's names of what a list holds, where it is no text.
+_VOTABLE_TYPES = {"int64": "long", "double": "double", "bool": "boolean"}
 FORMATS = ("parquet", "csv", "ecsv", "json", "votable", "fits")
 
 
@@ -139,8 +141,10 @@ def with_metadata(rows: pa.Table) -> pa.Table:
     fields = [field.with_metadata(_metadata(COLUMNS[field.name])) if field.name in COLUMNS else field
               for field in rows.schema]  # fmt: skip
     empty = to_astropy(rows.slice(0, 0))
+    lists = {f.name: _VOTABLE_TYPES.get(str(f.type.value_type), "unicodeChar") for f in rows.schema
+             if pa.types.is_list(f.type)}  # fmt: skip
     notes = {"wfc3tvb.schema_version": SCHEMA_VERSION, "wfc3tvb.package_version": __version__}
-    notes |= {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": fields_as_votable(empty)}
+    notes |= {"IVOA.VOTable-Parquet.version": "1.0", "IVOA.VOTable-Parquet.content": fields_as_votable(empty, lists)}
     notes |= {"table_meta_yaml": "\n".join(meta.get_yaml_from_table(empty))} | _text_lengths(rows)
     return rows.cast(pa.schema(fields, metadata=notes))
 
