@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests.pipeline.fakes import N_READS
 from wfc3tvb.io.catalog import Catalog, open_catalog
 
+T = TypeVar("T")
 N = 40
 SCRIPT = """
 import sys, time
@@ -91,3 +94,32 @@ def test_a_full_disk_is_one_error_and_the_catalog_stays(tmp_path: Path) -> None:
         assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(0,)]
     assert start(folder).wait() == 0
     assert len(contents(folder)[1]) == N * N_READS  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_the_workers_of_a_killed_survey_end_with_it(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    script = SCRIPT.replace("measure=slow", "measure=slow, jobs=2").format(n=4000)
+    command = [sys.executable, "-c", script, str(tmp_path / "catalog")]
+    with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True) as process:
+        workers = wait_for(lambda: workers_of(process.pid), 60)
+        process.kill()
+        # What still has the pipe open keeps this waiting.
+        _, said = process.communicate(timeout=60)
+    assert said == ""
+    assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+
+
+def workers_of(pid: int) -> list[str]:
+    """Return the worker processes of a process, once there are two."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = [c for c in children.read_text().split() if "LokyProcess" in Path(f"/proc/{c}/cmdline").read_text()]
+    return found if len(found) == 2 else []
+
+
+def wait_for(condition: Callable[[], T], seconds: float) -> T:
+    """Return the value of a condition as soon as it is true, or what it is in the end."""
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(0.1)
+    return value

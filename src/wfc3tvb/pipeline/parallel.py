@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, TypeVar
@@ -23,6 +27,8 @@ _CLUSTER_TIMEOUT = 10
 _WORKER_TIMEOUT = 120
 #: Items that a worker gets at a time where it fetches ahead, and workers that a cluster elsewhere is taken to have.
 _BATCH, _FOREIGN_WORKERS = 8, 8
+#: Seconds between two looks whether the driver still lives.
+_WATCH = 0.5
 
 
 def run(
@@ -68,7 +74,8 @@ def run(
     with _backend(jobs, cluster) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
         try:
-            for outcomes in parallel(delayed(_attempts)(worker, batch) for batch in batches):
+            driver = None if cluster else os.getpid()
+            for outcomes in parallel(delayed(_attempts)(worker, batch, driver) for batch in batches):
                 yield from outcomes
         except TerminatedWorkerError as error:
             raise WorkerDiedError from error
@@ -82,8 +89,25 @@ def n_workers(jobs: int, cluster: str | None) -> int:
     return int(count) if count.isdigit() else _FOREIGN_WORKERS
 
 
-def _attempts(worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ...]) -> list[Outcome[Value]]:
+def _attempts(
+    worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ...], driver: int | None
+) -> list[Outcome[Value]]:
+    if driver is not None:
+        _end_with(driver)
     return list(attempts(worker, batch))
+
+
+@cache
+def _end_with(driver: int) -> None:
+    """End this process soon after the one that it works for; it would wait for work for minutes."""
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(_WATCH)
+        os._exit(1)
+
+    if os.getpid() != driver:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _batched(items: Iterable[tuple[str, Item]], n: int) -> Iterator[tuple[tuple[str, Item], ...]]:
@@ -108,8 +132,22 @@ def _backend(jobs: int, cluster: str | None) -> Iterator[dict[str, Any]]:
             yield {"n_jobs": -1}
     else:
         # One thread a worker: the workers together use the machine, and no more than it.
-        with parallel_config(backend="loky", inner_max_num_threads=1):
+        with _quiet_watcher(), parallel_config(backend="loky", inner_max_num_threads=1):
             yield {"n_jobs": jobs, "max_nbytes": None}
+
+
+@contextmanager
+def _quiet_watcher() -> Iterator[None]:
+    """Let joblib's watcher, which starts in the block, clean up behind a killed survey without a warning."""
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 @contextmanager

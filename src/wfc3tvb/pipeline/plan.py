@@ -178,7 +178,7 @@ def list_datasets(
             batch = []
             progress("list", len(names))
     _store_changed(catalog, batch)
-    progress("list", len(names))
+    progress("list", len(names), len(names))
     return names, apertures
 
 
