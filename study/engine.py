@@ -37,7 +37,7 @@ from wfc3tvb.simulate.visit import raw_file
 
 Floats = NDArray[np.float64]
 ROOT = Path(__file__).parents[1]
-SIZE, N = 128, 400
+SIZE, N = 128, 1000
 FIELD = Target("FIELD-S", 189.22, 62.24, 99099, 123.4)
 BINS = ((0, 0.005), (0.005, 0.02), (0.02, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.995), (0.995, 1.01))
 

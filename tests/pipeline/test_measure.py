@@ -16,8 +16,9 @@ from tests.science.generator import SPARS100, make_cube
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import BadFileError, MissingKeywordError
 from wfc3tvb.io.spt import read_orbit
-from wfc3tvb.pipeline.measure import measure, measure_cube
+from wfc3tvb.pipeline.measure import measure, measure_cube, rejection_threshold
 from wfc3tvb.schema import TABLES, to_arrow
+from wfc3tvb.simulate.tables import crrejtab
 
 
 def check_rows(measured) -> None:
@@ -162,3 +163,21 @@ def test_geometry_needs_a_direction(shared_data: Path) -> None:
     assert measured.reads[0]["sun_alt"] is None
     assert "no_geometry" in measured.exposure["quality_flags"]
     assert measured.exposure["geometry_source"] is None
+
+
+def test_threshold_is_that_of_the_exposures_own_crrejtab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where iref has the table; else the archive's, 4 standard deviations."""
+    header = {"CRREJTAB": "iref$own_crr.fits", "EXPTIME": 1402.9}
+    monkeypatch.delenv("iref", raising=False)
+    assert measure_cube(make_cube(0.6, size=64, header=header)).exposure["crrejtab_sigma"] == 4.0
+    monkeypatch.setenv("iref", str(tmp_path))
+    assert rejection_threshold(header | {"NSAMP": 16}) == 4.0
+    table = crrejtab()
+    table[1].data["CRSIGMAS"] = "5.5"
+    table.writeto(tmp_path / "own_crr.fits")
+    assert rejection_threshold(header | {"NSAMP": 16}) == 5.5
+    sky = np.where(np.arange(15) < 8, 0.5, 2.0)
+    patient = measure_cube(make_cube(sky, size=64, header=header)).exposure
+    usual = measure_cube(make_cube(sky, size=64)).exposure
+    assert patient["crrejtab_sigma"] == 5.5
+    assert patient["pred_frac_broken"] < usual["pred_frac_broken"]

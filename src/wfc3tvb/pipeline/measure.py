@@ -11,9 +11,12 @@ import numpy as np
 from astropy.time import Time
 
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.io.ima import read_ima
 from wfc3tvb.io.jit import beside, find_jitter
+from wfc3tvb.io.references import resolve
+from wfc3tvb.io.reftables import rejection
 from wfc3tvb.io.spt import read_orbit
 from wfc3tvb.names import DQ, visit_of
 from wfc3tvb.pipeline.geometry import geometry_rows
@@ -28,7 +31,8 @@ from wfc3tvb.science.trail import streaks
 
 #: Changes when the measured columns of `reads` change.
 MEASURE_VERSION = "1.1"
-#: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations].
+#: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations]; where
+#: the exposure's own table is not at hand.
 CRREJTAB_SIGMA = 4.0
 
 #: Columns of `exposures` and the header keyword that fills them.
@@ -187,10 +191,21 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: Me
         "obs_frac_unstable": _fraction(cube, mask, DQ.UNSTABLE) if observed else None,
         "quality_flags": flags,
         "rows_used": int(cube.rows.size),
-        "crrejtab_sigma": CRREJTAB_SIGMA,
+        "crrejtab_sigma": rejection_threshold(header),
         "bytes_read": cube.n_bytes,
         "measure_version": MEASURE_VERSION,
     }
+
+
+def rejection_threshold(header: Mapping[str, Any]) -> float:
+    """Return the threshold of an exposure's CRREJTAB, read where ``iref`` has it; else that of the archive's table."""
+    name, nsamp, exptime = (header.get(key) for key in ("CRREJTAB", "NSAMP", "EXPTIME"))
+    if not isinstance(name, str) or not isinstance(nsamp, int) or not isinstance(exptime, int | float):
+        return CRREJTAB_SIGMA
+    try:
+        return rejection(resolve("CRREJTAB", name, None), nsamp, float(exptime)).threshold
+    except (MissingReferenceError, UnsuitableReferenceError):
+        return CRREJTAB_SIGMA
 
 
 def _fraction(cube: ReadCube, mask: SkyMask, bits: int) -> float | None:

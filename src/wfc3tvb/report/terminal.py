@@ -11,6 +11,7 @@ from rich.text import Text
 
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.queries import Query
+from wfc3tvb.schema import TVB_KINDS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,6 +101,10 @@ def why(row: Row) -> list[str]:
         )
     if row["obs_frac_broken"] is not None:
         sentences.append(f"in the archive's file {100 * row['obs_frac_broken']:.1f} % of them are flagged as hit")
+    if row["tvb_kind"] is not None:
+        chances = {name: row[f"prob_{name}"] for name in TVB_KINDS if row.get(f"prob_{name}") is not None}
+        likely = [f"{name} {p:.2f}" for name, p in sorted(chances.items(), key=lambda item: -item[1]) if p >= 0.05]
+        sentences.append("probability of the causes: " + ", ".join(likely))
     if row["sun_alt_min"] is not None:
         sentences.append(
             f"Sun {row['sun_alt_min']:.0f} to {row['sun_alt_max']:.0f} deg above the limb, "
