@@ -111,6 +111,14 @@ def test_unknown_pages_are_pages(client: TestClient) -> None:
         assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
+def test_a_bug_is_a_page_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.report.explorer.visit_plot", lambda *_: 1 / 0)
+    with TestClient(application(folder), raise_server_exceptions=False, **HOST) as client:
+        page = client.get("/visit/ibohbf")
+    assert page.status_code == 500
+    assert "ZeroDivisionError in /visit/ibohbf" in page.text
+
+
 def test_thumbnails_and_histograms(tmp_path: Path) -> None:
     products = tmp_path / "products" / "ibohbf040"
     for folder, level in (("orig", 1.0), ("flt", 2.0)):
@@ -355,6 +363,8 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
             await browser.run("document.querySelector('a[href=\"/visit/ibohbf\"]').click()")
             await browser.until("document.querySelectorAll('.main-svg').length > 0")
             await browser.screenshot(tmp_path / "visit.png")
+            await browser.run("document.querySelector('nav a[href=\"/statistics\"]').click()")
+            await browser.until("document.querySelectorAll('section .main-svg').length > 2")
             await browser.run("document.querySelector('nav a[href=\"/sql\"]').click()")
             await browser.until("document.querySelector('textarea') !== null")
             await browser.run("document.querySelector('textarea').value = 'SELECT 6 * 7 AS answer'")
@@ -371,6 +381,16 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
             await browser.key("Tab")
             assert await browser.run("document.activeElement.innerText") == "to the content"
             assert await browser.run("getComputedStyle(document.activeElement).position") == "static"
+            # On a telephone nothing but tables and code scrolls sideways, and at night it is dark.
+            await browser.call(
+                "Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True
+            )
+            dark = {"name": "prefers-color-scheme", "value": "dark"}
+            await browser.call("Emulation.setEmulatedMedia", features=[dark])
+            for page in ("", "visit/ibohbf", "statistics", "sql"):
+                await browser.go(f"{address}/{page}")
+                assert await browser.run("document.documentElement.scrollWidth") == 390, page
+            assert await browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 28)"
         finally:
             browser.close()
 

@@ -232,6 +232,11 @@ class Explorer:
         text = f"there is no page {request.url.path}" if isinstance(error, HTTPException) else str(error)
         return self._page("explorer/problem.html", "Not possible", status, problem=text)
 
+    async def bug(self, request: Request, error: Exception) -> Response:
+        """Return the page of an error that nobody foresaw; the server logs it."""
+        text = f"{type(error).__name__} in {request.url.path}: a bug; where wfc3tvb serve runs is the whole of it"
+        return self._page("explorer/problem.html", "Something broke", 500, problem=text)
+
 
 def application(
     folder: Path,
@@ -260,7 +265,7 @@ def application(
     """
     explorer = Explorer(folder, images)
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Guard, token=token)]
-    handlers: Any = {TvbError: explorer.problem, 404: explorer.problem}
+    handlers: Any = {TvbError: explorer.problem, 404: explorer.problem, 500: explorer.bug}
     return Starlette(routes=explorer.routes(), middleware=middleware, exception_handlers=handlers)
 
 
