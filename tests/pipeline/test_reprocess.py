@@ -170,7 +170,13 @@ def test_headers_say_what_was_done(repaired: Any) -> None:
     assert header["TVBMETH"] == "omit"
     assert header["TVBREADS"] == "1-15"
     assert header["TVBCTX"] == "hst_9001.pmap"
-    assert fits.getheader(folder / "drz" / "ibohbf040_drz.fits")["TVBEXP"] == "b9q:omit,bgq:omit,bkq:omit"
+    drizzled = fits.getheader(folder / "drz" / "ibohbf040_drz.fits")
+    assert drizzled["TVBEXP"] == "b9q:omit,bgq:omit,bkq:omit"
+    assert drizzled["TVBENG"].startswith("native")
+    assert drizzled["TVBDRZ"].startswith("drizzlepac")
+    assert "ibohbfb9q: omit, reads 1-15, 1599.2 s" in str(drizzled["HISTORY"])
+    taken = fits.getheader(folder / "flt" / "ibohbfb7q_flt.fits")
+    assert (taken["TVBMETH"], taken["TVBENG"].split()[0]) == ("perform", "archive")
 
 
 def test_scratch_is_gone_and_figures_are_there(repaired: Any) -> None:

@@ -200,7 +200,7 @@ def _say_repair(report: Any, as_json: bool) -> None:
         show(terminal.repairs(report.products))
     for row in report.products:
         if row["accepted"] is not None:
-            show(f"{row['rootname'] or row['dataset']}: {row['accept_reason']}")
+            show(f"{row['rootname'] or row['dataset']}: {row['accept_reason']}", f"  {row['reason']}")
     for row in report.failures:
         show(terminal.failure(row))
     took = terminal.duration(report.seconds)

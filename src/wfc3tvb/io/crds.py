@@ -7,6 +7,7 @@ batch are asked for together; workers then only read.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
 from wfc3tvb.io.crds_child import local_references, sha1
 
+_LOG = logging.getLogger(__name__)
 _MISSING = "no reference file of that name in the cache, and CRDS did not give it"
 #: Seconds for one batch; darks and flats are tens of megabytes.
 _TIMEOUT = 3600.0
@@ -107,6 +109,7 @@ def best_references(
         if sync and (damaged := _damaged(answer)):
             for name in damaged:
                 _path(answer, name).unlink(missing_ok=True)
+                _LOG.warning("%s: not what CRDS published (sha1 differs), fetched again", name)
             answer = _ask(job, services)
     _check(answer, context)
     return {headers[file]: _references(names, answer, context) for file, names in answer["names"].items()}

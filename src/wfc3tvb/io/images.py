@@ -165,12 +165,13 @@ def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mappi
         _replace(hdus, path)
 
 
-def stamp(path: Path, cards: Mapping[str, tuple[Any, str]], history: str) -> None:
-    """Write keywords with comments, and a line of history, into a primary header."""
+def stamp(path: Path, cards: Mapping[str, tuple[Any, str]], *history: str) -> None:
+    """Write keywords with comments, and lines of history, into a primary header."""
     with fits.open(path, memmap=False) as hdus:
         for keyword, (value, comment) in cards.items():
             hdus[0].header[keyword] = (value, comment)
-        hdus[0].header.add_history(history)
+        for line in history:
+            hdus[0].header.add_history(line)
         _replace(hdus, path)
 
 

@@ -13,9 +13,9 @@ from wfc3tvb.errors import DrizzleError
 from wfc3tvb.io.drizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzle
 from wfc3tvb.io.drizzle_child import LOG
 from wfc3tvb.io.drizzle_pars import read_parameters
-from wfc3tvb.io.images import stamp
+from wfc3tvb.io.images import header_of, stamp
 from wfc3tvb.pipeline.repair_bench import Bench, move
-from wfc3tvb.pipeline.repair_member import Calibrated
+from wfc3tvb.pipeline.repair_member import Calibrated, cards_of, reads_used
 
 
 def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProcess) -> Drizzled:
@@ -28,10 +28,15 @@ def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProces
     """
     flts = [Path(made[member.rootname].flt) for member in bench.members]
     done = _drizzle(bench, flts, process, bench.weights())
-    for path in flts:
-        move(done.log.parent / path.name, bench.after(path.stem))
+    for member, path in zip(bench.members, flts, strict=True):
+        product = bench.after(path.stem)
+        move(done.log.parent / path.name, product)
+        if path == bench.before(path.stem):
+            version = str(header_of(path).get("CAL_VER", "")).strip()
+            cards = cards_of(member, "archive", version, bench.ready.references[member.rootname])
+            stamp(product, cards, f"wfc3tvb {__version__}: the archive's image, aligned again")
     if done.path is not None:
-        _stamp(bench, done.path)
+        _stamp(bench, made, done)
         move(done.path, bench.after(done.path.stem))
         _before(bench, done.path.stem, process)
     return done
@@ -75,16 +80,24 @@ def _attempt(
             shutil.copyfile(folder / LOG, bench.folder / f"{name}.log")
 
 
-def _stamp(bench: Bench, path: Path) -> None:
-    """Write into the drizzled image's header what was done."""
+def _stamp(bench: Bench, made: Mapping[str, Calibrated], done: Drizzled) -> None:
+    """Write into the drizzled image's header what was done, and what made each of its exposures."""
     methods = ",".join(f"{m.rootname[-3:]}:{m.method}" for m in bench.members if m.repaired)
+    first = next(made[member.rootname] for member in bench.members if member.repaired)
     cards = {
         "TVBMETH": (bench.method, "repair of the variable background"),
         "TVBEXP": (methods[:68], ""),
+        "TVBENG": (f"{first.engine} {first.engine_version}"[:40], "engine"),
         "TVBVER": (__version__, "version of wfc3tvb"),
+        "TVBDRZ": (", ".join(f"{name} {version}" for name, version in sorted(done.versions.items())), ""),
+        "TVBWGT": ("exptime" if bench.weights() is None else "ivm", "weight of the exposures"),
         "TVBCTX": (bench.references.context, "CRDS context of the references"),
     }
-    stamp(path, cards, f"wfc3tvb {__version__}: drizzled from repaired exposures")
+    lines = [f"wfc3tvb {__version__}: drizzled from repaired exposures"]
+    lines += [
+        f"{m.rootname}: {m.method}, reads {reads_used(m)}, {made[m.rootname].exptime:.1f} s" for m in bench.members
+    ]
+    stamp(Path(str(done.path)), cards, *lines)
 
 
 def _before(bench: Bench, name: str, process: DrizzleProcess) -> None:

@@ -92,7 +92,11 @@ class CalibrateMember:
             folder.mkdir(parents=True)
             made = self._calibrate(member, raw, references, folder)
             _check(Path(made.flt), member)
-            stamp(Path(made.flt), _cards(member, made, references), f"wfc3tvb {__version__}: {member.method}")
+            stamp(
+                Path(made.flt),
+                cards_of(member, made.engine, made.engine_version, references),
+                f"wfc3tvb {__version__}: {member.method}",
+            )
         done.write_text(json.dumps({"signature": signature, "made": asdict(made)}))
         return made
 
@@ -149,16 +153,21 @@ def _check(flt: Path, member: Member) -> None:
         raise CalibrationError(member.rootname, f"CRCORR is {found} in the FLT, not {wanted}")
 
 
-def _cards(member: Member, made: Calibrated, references: References) -> dict[str, tuple[Any, str]]:
-    left_out = set(member.affected) if member.method == "mask_reads" else set()
-    reads = [k for k in range(1, member.nsamp) if k not in left_out]
+def cards_of(member: Member, engine: str, version: str, references: References) -> dict[str, tuple[Any, str]]:
+    """Return what an exposure's header tells of its repair."""
     return {
         "TVBMETH": (member.method, "repair of the variable background"),
-        "TVBENG": (f"{made.engine} {made.engine_version}"[:40], "engine"),
+        "TVBENG": (f"{engine} {version}"[:40], "engine"),
         "TVBVER": (__version__, "version of wfc3tvb"),
-        "TVBREADS": (_ranges(reads), "reads used, in time order"),
+        "TVBREADS": (reads_used(member), "reads used, in time order"),
         "TVBCTX": (references.context, "CRDS context of the references"),
     }
+
+
+def reads_used(member: Member) -> str:
+    """Return the reads that made an image, as ranges: 1-5,8-15."""
+    left_out = set(member.affected) if member.method == "mask_reads" else set()
+    return _ranges([k for k in range(1, member.nsamp) if k not in left_out])
 
 
 def _ranges(reads: list[int]) -> str:

@@ -20,7 +20,7 @@ _LIBRARIES_MB, _READ_BYTES, _DRIZZLED_BYTES = 660.0, 32, 28
 #: Part of the free memory that is taken unless another limit is given.
 _SHARE = 0.8
 #: Seconds of one process for a million pixels and 16 reads of an exposure, and for a dataset beside that.
-_EXPOSURE_SECONDS, _DATASET_SECONDS = 2.2, 2.0
+_EXPOSURE_SECONDS, _DATASET_SECONDS = 1.2, 7.0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.images import Picture, read_drz, read_flt
+from wfc3tvb.io.images import Picture, drop_and_scale, read_drz, read_flt
 from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.pipeline.repair_sky import Skies, correlation, drizzled_skies, true_level
 from wfc3tvb.schema import TABLES
@@ -145,7 +145,9 @@ def prove_drizzled(
     away = offset(old_found, places)
     whole = ~_saturating(stars, flts)
     at = places[whole] + away, found[whole]
-    flux = flux_ratio(old.image, new.image, (old.good, new.good), at, skies.after.noise, level_fault=fault)
+    scales = drop_and_scale(old.header)[1], drop_and_scale(new.header)[1]
+    usable = old.good, new.good
+    flux = flux_ratio(old.image, new.image, usable, at, skies.after.noise, level_fault=fault, scales=scales)
     # The sky was subtracted from each exposure: its level says nothing here.
     judged = verdict(skies.before, skies.after, true_levels=(None, None), level_err=LEVEL_ERR, flux=flux)
     reason = judged.reason

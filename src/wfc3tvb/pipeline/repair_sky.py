@@ -110,8 +110,12 @@ def drizzled_skies(
 
 
 def correlation(picture: Picture) -> float:
-    """Return the factor of a drizzled image's correlated noise."""
-    return compare.correlated_noise(*drop_and_scale(picture.header))
+    """Return the noise of a drizzled image's pixel over that of an area as large as a pixel of the detector.
+
+    The factor of correlated noise, and the size of the pixel: an image drizzled to other pixels is compared fairly.
+    """
+    pixfrac, scale = drop_and_scale(picture.header)
+    return compare.correlated_noise(pixfrac, scale) * scale
 
 
 def statistics(path: Path, picture: Picture, sky: NDArray[np.bool_], noise: float) -> SkyStatistics:

@@ -115,6 +115,7 @@ def flux_ratio(
     *,
     level_fault: float = 0.0,
     same_pixels: bool = False,
+    scales: tuple[float, float] = (1.0, 1.0),
 ) -> FluxRatio | None:
     """Return the flux of stars, after over before.
 
@@ -135,6 +136,8 @@ def flux_ratio(
     same_pixels : bool, optional
         Whether both are images of one exposure: a pixel that is not usable in one is then left out of both, and a star
         counts if its middle is whole. Otherwise the whole aperture must be usable in each.
+    scales : pair of float, optional
+        Size of a pixel of each image in pixels of the detector; apertures and noise are in those of the detector.
 
     Returns
     -------
@@ -146,7 +149,7 @@ def flux_ratio(
     if same_pixels:
         usable = (usable[0] & usable[1],) * 2
     core = CORE if same_pixels else None
-    old, new = (_measure(*each, core) for each in zip((before, after), usable, positions, strict=True))
+    old, new = (_measure(*each, core) for each in zip((before, after), usable, positions, scales, strict=True))
     snr = new.flux / (noise * np.sqrt(np.maximum(new.pixels, 1.0)))
     candidates = old.usable & new.usable & (old.flux > 0) & (snr > FAINT)
     bright = candidates & (snr > BRIGHT)
@@ -159,7 +162,10 @@ def flux_ratio(
     columns = (*positions[1].T, old.flux, new.flux, snr, left_out)
     rows = zip(*(column[keep].round(3).tolist() for column in columns), inside.tolist(), strict=True)
     stars = tuple(StarFlux(*row) for row in rows)
-    shift = _shift(before, after, positions[0][keep], positions[1][keep])
+    moved = [
+        _centroids(image, at[keep], scale) for image, at, scale in zip((before, after), positions, scales, strict=True)
+    ]
+    shift = float(np.nanmedian(np.hypot(*(moved[1] - moved[0]).T)))
     return FluxRatio(ratio, error, int(np.count_nonzero(inside)), shift, min_snr, RADIUS, stars)
 
 
@@ -184,33 +190,28 @@ def _combined(
     return median, float(np.sqrt(own**2 + alike**2 + _FLOOR**2)), inside
 
 
-def _measure(image: Image, usable: Bools, positions: Floats, core: float | None) -> _Aperture:
+def _measure(image: Image, usable: Bools, positions: Floats, scale: float, core: float | None) -> _Aperture:
     """Measure stars; with `core` [pixel] only their middle must be whole, else all of the aperture."""
     inside = np.all((positions >= 0) & (positions < np.array(image.shape[::-1])), axis=1)
     safe = np.where(inside[:, None], positions, 0.0)
     filled = np.where(usable, image, 0.0)
-    aperture, ring = CircularAperture(safe, RADIUS), CircularAnnulus(safe, *RING)
+    aperture = CircularAperture(safe, RADIUS / scale)
+    ring = CircularAnnulus(safe, RING[0] / scale, RING[1] / scale)
     sky = np.atleast_1d(ApertureStats(filled, ring, mask=~usable, sum_method="center").median)
     total, pixels = (aperture_photometry(each, aperture)["aperture_sum"].value for each in (filled, usable * 1.0))
-    whole = np.pi * RADIUS**2
     if core is None:
-        bad = whole - pixels
+        bad = aperture.area - pixels
     else:
         middle = CircularAperture(safe, core)
         bad = aperture_photometry(1.0 - usable, middle, method="center")["aperture_sum"].value
     flux = total - sky * pixels
-    return _Aperture(flux, pixels, inside & np.isfinite(flux) & (bad < 1e-6))
+    return _Aperture(flux, pixels * scale**2, inside & np.isfinite(flux) & (bad < 1e-6))
 
 
-def _shift(before: Image, after: Image, at_before: Floats, at_after: Floats) -> float:
-    """Return the median distance between where the stars are and where they were expected to move [pixel]."""
-    moved = _centroids(after, at_after) - at_after - (_centroids(before, at_before) - at_before)
-    return float(np.nanmedian(np.hypot(*moved.T)))
-
-
-def _centroids(image: Image, positions: Floats) -> Floats:
-    """Return the centres of light above the ring's median."""
+def _centroids(image: Image, positions: Floats, scale: float) -> Floats:
+    """Return the centres of light above the ring's median, from where they were expected [pixel of the detector]."""
     filled = np.nan_to_num(image)
-    sky = np.atleast_1d(ApertureStats(filled, CircularAnnulus(positions, *RING)).median)
-    found = ApertureStats(filled, CircularAperture(positions, RADIUS), local_bkg=sky).centroid
-    return np.atleast_2d(np.asarray(found, np.float64))
+    ring = CircularAnnulus(positions, RING[0] / scale, RING[1] / scale)
+    sky = np.atleast_1d(ApertureStats(filled, ring).median)
+    found = ApertureStats(filled, CircularAperture(positions, RADIUS / scale), local_bkg=sky).centroid
+    return (np.atleast_2d(np.asarray(found, np.float64)) - positions) * scale
