@@ -69,17 +69,20 @@ def query(
 
 
 @main.command()
+@click.argument("name", required=False)
 @json_option
-@example("wfc3tvb queries")
-def queries(as_json: bool) -> None:
-    """List the documented queries."""
-    from wfc3tvb.io.queries import load_all
+@example("wfc3tvb queries\nwfc3tvb queries worst_visits")
+def queries(name: str | None, as_json: bool) -> None:
+    """List the documented queries; with a NAME, print that one, its documentation and parameters on top."""
+    from wfc3tvb.io.queries import load, load_all
     from wfc3tvb.report import terminal
 
     if as_json:
         from dataclasses import asdict
 
-        print_json([asdict(q) for q in load_all().values()])
+        print_json(asdict(load(name)) if name else [asdict(q) for q in load_all().values()])
+    elif name:
+        click.echo(load(name).sql, nl=False)
     else:
         show(terminal.queries_table(load_all().values()))
 
