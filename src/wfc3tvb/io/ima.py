@@ -240,6 +240,8 @@ def _planes(
         raise BadFileError(path, f"NSAMP is {nsamp!r}, not the number of reads", "fetch it again")
     found = {(e.keywords.get("EXTNAME"), int(e.keywords.get("EXTVER", 1))): e for e in extensions}
     n_found = sum(name == "SCI" for name, _ in found)
+    if len([e for e in extensions if e.keywords.get("EXTNAME") == "SCI"]) > n_found:
+        raise BadFileError(path, "holds a read twice", "fetch it again")
     if n_found <= 1 < nsamp and int(primary.get("NEXTEND", 5)) < 5 * nsamp:
         raise BadFileError(path, f"holds one image, not {nsamp} reads", "give the _ima.fits file")
     order = range(nsamp - 1, 0, -1)

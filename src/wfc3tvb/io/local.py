@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from astropy.io import fits
 from astropy.time import Time
+from astropy.utils.exceptions import AstropyWarning
 
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import BadArgumentError, MissingProductError, UnknownDatasetError
@@ -125,7 +127,8 @@ def _index(folder: Path, suffix: str) -> dict[str, Path]:
 def _header(path: Path) -> dict[str, Any]:
     """Return the primary header; empty where the file cannot be read."""
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
             return {card.keyword: card.value for card in fits.Header.fromfile(file).cards if card.keyword}
     except (OSError, EOFError, ValueError, fits.VerifyError) as error:
         log.info("%s: header not readable: %s", path, error)

@@ -16,7 +16,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.errors import ServiceError
+from wfc3tvb.errors import BadFileError, ServiceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import parallel
@@ -103,7 +103,12 @@ class MeasureExposure:
             With its `stage`, where the exposure cannot be had or read.
         """
         with _reading():
-            return self.source.read(item.rootname, self.settings)
+            cube, orbit = self.source.read(item.rootname, self.settings)
+            if cube.rootname != item.rootname:
+                # Its rows would take the place of another exposure's.
+                problem = f"its header says that it is {cube.rootname!r}"
+                raise BadFileError(f"{item.rootname}_ima.fits", problem, "fetch it again")
+        return cube, orbit
 
     def finish(self, item: Wanted, fetched: tuple[ReadCube, OrbitElements | None]) -> Measurement:
         """Return the rows of an exposure, its provenance filled in.
