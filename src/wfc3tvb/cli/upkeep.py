@@ -120,12 +120,12 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--live", is_flag=True, help="Also ask MAST, S3 and CRDS.")
+@click.option("--live", is_flag=True, help="Make a small query to MAST, S3 and CRDS, and check the answers.")
 @json_option
 @example("wfc3tvb doctor --live")
 @click.pass_context
 def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
-    """Say what is installed, and with --live what is reachable."""
+    """Say what is installed and what is reachable, in ten lines."""
     from dataclasses import asdict
 
     from wfc3tvb.pipeline.doctor import examine

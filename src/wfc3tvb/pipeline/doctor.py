@@ -1,25 +1,36 @@
-"""What is installed, and what is reachable."""
+"""What is installed, and what is reachable, in ten lines."""
 
 from __future__ import annotations
 
 import os
 import platform
 import shutil
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
 
 from wfc3tvb import __version__
-from wfc3tvb.config import Services
+from wfc3tvb.config import Selection, Services
+from wfc3tvb.errors import ServiceError, TvbError
+from wfc3tvb.io.http import answers, harden
+from wfc3tvb.io.mast import Mast
+from wfc3tvb.io.places import BUCKET_URL, BucketFiles
 
 _PACKAGES = (
-    "astropy", "astroquery", "numpy", "numba", "duckdb", "deltalake", "crds", "drizzlepac", "stwcs", "wfc3tools",
+    "astropy", "astroquery", "numpy", "scipy", "numba", "duckdb", "deltalake", "crds", "drizzlepac", "stwcs",
+    "wfc3tools",
 )  # fmt: skip
-#: Public bucket, and a small page of each service that answers without a login.
-_S3_URL = "https://stpubdata.s3.amazonaws.com"
+#: What is asked of the live services: an association and one of its exposures that are public since 2013.
+ASSOCIATION, EXPOSURE = "ibohbf040", "ibohbfb9q"
+#: Seconds to wait for a connection, and bytes that a survey and its repair want on the disk.
+_PATIENCE, _ROOM = 5.0, 5e9
 
 
 @dataclass(frozen=True)
@@ -32,61 +43,122 @@ class Finding:
     optional: bool = False
 
 
-def examine(*, live: bool = False) -> list[Finding]:
-    """Look at the installation, and with `live` at the services.
+def examine(*, live: bool = False, services: Services | None = None) -> list[Finding]:
+    """Look at the installation, and whether the services are there.
+
+    Parameters
+    ----------
+    live : bool, optional
+        Make one small query to each service, and check that the answer has the shape that the package relies on.
+    services : Services, optional
+        Where they are.
 
     Returns
     -------
     list of Finding
-        In the order in which a person would ask.
+        Ten, in the order in which a person would ask.
     """
-    findings = [Finding("wfc3tvb", True, f"{__version__}, Python {platform.python_version()}")]
-    findings += [_package(name) for name in _PACKAGES]
-    findings += [_calwf3(), _extra("s3", "s3fs"), _extra("cluster", "distributed"), *_references()]
-    return findings + (list(_services()) if live else [])
+    services = services or Services()
+    own = [_python(), _packages(), _calwf3(), _dask(), _disk(), _references(), _cache(services)]
+    return own + list(_asked(services) if live else _reached(services))
 
 
-def _package(name: str) -> Finding:
-    try:
-        return Finding(name, True, version(name))
-    except PackageNotFoundError:
-        return Finding(name, False, f"not installed: pip install {name}")
+def _python() -> Finding:
+    return Finding("wfc3tvb", True, f"{__version__}, Python {platform.python_version()}, {platform.system()}")
+
+
+def _packages() -> Finding:
+    found, missing = [], []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Finding("packages", False, f"not installed: pip install {' '.join(missing)}")
+    return Finding("packages", True, ", ".join(found))
 
 
 def _calwf3() -> Finding:
     path = shutil.which("calwf3.e")
     absent = "not on the PATH: the native engine is used (conda install -c conda-forge hstcal brings it)"
-    return Finding("calwf3", path is not None, path or absent, optional=True)
+    return Finding("calwf3.e", path is not None, path or absent, optional=True)
 
 
-def _extra(extra: str, module: str) -> Finding:
-    found = find_spec(module) is not None
-    detail = f"{module} {version(module)}" if found else f"pip install 'wfc3tvb[{extra}]'"
-    return Finding(f"extra [{extra}]", found, detail, optional=True)
+def _dask() -> Finding:
+    try:
+        return Finding("Dask", True, f"distributed {version('distributed')}, for --cluster", optional=True)
+    except PackageNotFoundError:
+        return Finding("Dask", False, "for --cluster: pip install 'wfc3tvb[cluster]'", optional=True)
 
 
-def _references() -> Iterator[Finding]:
-    """Say where reference files come from."""
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    wanted = "" if free > _ROOM else f"; a visit and its repair take up to {_ROOM / 1e9:.0f} GB"
+    writable = os.access(Path.cwd(), os.W_OK)
+    return Finding("disk", free > _ROOM and writable, f"{free / 1e9:.0f} GB free here{wanted}", optional=writable)
+
+
+def _references() -> Finding:
     iref = os.environ.get("iref")  # noqa: SIM112 (calwf3 knows it in lower case)
     detail = iref or "not set: calibrate needs it; reprocess sets it itself"
-    yield Finding("iref", iref is not None, detail, optional=True)
-    cache = Services().crds_path
-    detail = str(cache) if cache.is_dir() else f"{cache}: made when needed"
-    yield Finding("CRDS cache", cache.is_dir(), detail, optional=True)
+    return Finding("iref", iref is not None, detail, optional=True)
 
 
-def _services() -> Iterator[Finding]:
-    services = Services()
-    for name, url in (("MAST", services.mast), ("S3", services.s3 or _S3_URL), ("CRDS", services.crds)):
-        yield _reach(name, url)
+def _cache(services: Services) -> Finding:
+    path = services.crds_path
+    detail = str(path) if path.is_dir() else f"{path}: made when needed"
+    return Finding("CRDS cache", path.is_dir(), detail, optional=True)
 
 
-def _reach(name: str, url: str) -> Finding:
-    """Ask a service's address; any answer means that it is there."""
-    try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
-            return Finding(name, True, f"{url} is there (answers {answer.status})")
-    except urllib.error.HTTPError as error:
-        return Finding(name, error.code < 500, f"{url} is there (answers {error.code})")
-    except (urllib.error.URLError, TimeoutError) as error:
-        return Finding(name, False, f"{url}: {error}; check the network, or try again later")
+def _places(services: Services) -> dict[str, str]:
+    return {"MAST": services.mast, "S3": services.s3 or BUCKET_URL, "CRDS": services.crds}
+
+
+def _reached(services: Services) -> Iterator[Finding]:
+    """Say which services take a connection; without them, what is here can still be measured."""
+    for name, url in _places(services).items():
+        parts = urlsplit(url)
+        try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            with closing(socket.create_connection((parts.hostname or "", port), _PATIENCE)):
+                yield Finding(name, True, f"{url} is reachable", optional=True)
+        except OSError as error:
+            yield Finding(name, False, f"{url} is not reachable ({error.strerror or error})", optional=True)
+
+
+def _asked(services: Services) -> Iterator[Finding]:
+    """Ask each service something small."""
+    questions: dict[str, Callable[[Services], str]] = {"MAST": _ask_mast, "S3": _ask_s3, "CRDS": _ask_crds}
+    for name, url in _places(services).items():
+        try:
+            yield Finding(name, True, f"{url} {questions[name](services)}")
+        except TvbError as error:
+            yield Finding(name, False, f"{url}: {error}")
+
+
+def _ask_mast(services: Services) -> str:
+    row = next(iter(Mast(services).datasets(Selection(ids=(ASSOCIATION,)))))
+    if not row["members"] or row["generation_date"] is None or row["start_time"] is None:
+        raise ServiceError("MAST", f"lists {ASSOCIATION} without members or dates", "report this")
+    return f"lists {len(row['members'])} exposures of {ASSOCIATION}"
+
+
+def _ask_s3(services: Services) -> str:
+    (start,) = BucketFiles(services).fetch(EXPOSURE, "ima", [(0, 2880)])
+    if len(start) != 2880 or not start.startswith(b"SIMPLE"):
+        raise ServiceError("S3", f"gives no FITS header for {EXPOSURE}_ima.fits", "report this")
+    return f"gives ranges of {EXPOSURE}_ima.fits"
+
+
+def _ask_crds(services: Services) -> str:
+    question: dict[str, Any] = {"jsonrpc": "1.0", "method": "get_server_info", "params": [], "id": 1}
+    url = f"{services.crds.rstrip('/')}/json/get_server_info/1/"
+    with answers("CRDS"), harden(requests.Session(), services) as session:
+        response = session.post(url, json=question)
+        response.raise_for_status()
+        answer = response.json()
+    result = answer.get("result") if isinstance(answer, dict) else None
+    if not isinstance(result, dict) or not ({"operational_context", "crds_payload"} & set(result)):
+        raise ServiceError("CRDS", "its server info has another shape than expected", "report this")
+    return f"answers; its context is {result.get('operational_context', 'encoded')}"
