@@ -86,7 +86,7 @@ def tap_service() -> Iterator[str]:
 
     async def sync(request: Request) -> Response:
         query = parse_qs((await request.body()).decode())["QUERY"][0]
-        assert re.search(r"FROM ivoa.obscore WHERE obs_collection = 'HST' AND obs_id IN \('ibohbf040'\)", query)
+        assert re.search(r"FROM ivoa.obscore\s+WHERE obs_collection = 'HST' AND obs_id IN \('ibohbf040'\)", query)
         rows = Table({"obs_id": ["ibohbf040"], "t_exptime": [9595.386], "access_url": ["https://none.example"]})
         buffer = io.BytesIO()
         rows.write(buffer, format="votable")

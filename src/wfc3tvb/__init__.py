@@ -1,6 +1,7 @@
 """wfc3tvb: find, score and repair the time-variable background of Hubble WFC3/IR exposures.
 
-The library's front door: `measure`, `open_catalog`, `read_table`, `calibrate`; everything heavier is imported when it is used.
+The library's front door: `measure`, `open_catalog`, `read_table`, `calibrate`; everything heavier is imported when
+it is used.
 """
 
 from __future__ import annotations
