@@ -123,6 +123,14 @@ def read_drz(path: Path) -> Picture:
         )
 
 
+def image_statistics(path: Path, window: tuple[float, float]) -> tuple[float, float, float]:
+    """Return mean, median and standard deviation of an image's pixels with values in a window."""
+    with _open(path) as hdus:
+        values = np.asarray(hdus["SCI", 1].data, float)
+    values = values[(values >= window[0]) & (values <= window[1])]
+    return float(values.mean()), float(np.median(values)), float(values.std())
+
+
 def drop_and_scale(header: Mapping[str, Any]) -> tuple[float, float]:
     """Return pixfrac, and the size of an output pixel in input pixels, from a drizzled image's primary header."""
     pixfrac, scale = float(header.get("D001PIXF", 1.0)), float(header.get("D001SCAL", 0.0))
