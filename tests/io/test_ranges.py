@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +18,16 @@ from wfc3tvb.errors import (
     BadFileError,
     MissingProductError,
     NotFitsError,
+    ServiceError,
     ServiceUnreachableError,
+    ShortDownloadError,
     TruncatedFileError,
     WrongInstrumentError,
 )
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.io import costs
 from wfc3tvb.io.ima import read_ima
-from wfc3tvb.io.places import BucketFiles, MastFiles
+from wfc3tvb.io.places import BucketFiles, MastFiles, PublicFiles
 from wfc3tvb.io.ranges import read_cube, read_exposure, read_support
 from wfc3tvb.io.sparse import Files
 from wfc3tvb.io.spt import read_orbit
@@ -292,3 +295,41 @@ def test_three_hundred_mutated_files_are_cubes_or_one_line(folder: Path) -> None
         else:
             assert cube.rate.shape[1:] == (12, 86)
     assert 50 < n_bad < 300
+
+
+def test_retry_after_is_honoured_by_both(files: Files, archive: Archive) -> None:
+    archive.faults.s3_503 = archive.faults.mast_503 = 1
+    archive.faults.retry_after = 1.0
+    began = time.monotonic()
+    read_support(files, ROOT)
+    assert time.monotonic() - began >= 1.0
+
+
+def test_a_download_is_checked_against_the_stated_checksum(files: Files, archive: Archive, tmp_path: Path) -> None:
+    assert files.download(ROOT, "ima", tmp_path).exists()
+    archive.faults.wrong_checksum = {"ibohbfb9q_spt.fits"}
+    with pytest.raises(ShortDownloadError, match="came damaged: another checksum than announced"):
+        files.download(ROOT, "spt", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["ibohbfb9q_ima.fits"]
+
+
+def test_a_file_replaced_while_it_is_read_is_noticed(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    path = copy / bucket_key(ROOT, "ima")
+    with serve(copy) as archive:
+        files = make(BucketFiles, archive)
+        files.fetch(ROOT, "ima", [(0, 100)])
+        path.write_bytes(path.read_bytes() + bytes(2880))
+        with pytest.raises(ServiceError, match="ibohbfb9q_ima.fits changed while it was read"):
+            files.fetch(ROOT, "ima", [(100, 200)])
+
+
+def test_what_s3_lacks_comes_from_mast_file_by_file(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / bucket_key(ROOT, "spt")).unlink()
+    with serve(folder) as mast, serve(copy) as bucket:
+        files = PublicFiles(Services(mast=mast.mast, s3=bucket.s3, retries=0))
+        cube, orbit = read_exposure(files, ROOT, SETTINGS)
+    assert orbit == read_orbit(folder / bucket_key(ROOT, "spt"))
+    assert list(mast.log.by_file()) == ["ibohbfb9q_spt.fits"]
+    assert cube.n_bytes == bucket.log.by_file()["ibohbfb9q_ima.fits"][1] + mast.log.n_bytes

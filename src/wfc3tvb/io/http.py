@@ -6,6 +6,8 @@ their manners here.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
 import os
 import random
@@ -32,6 +34,7 @@ RETRIED = (429, 502, 503, 504)
 #: Longest pause of ours, and longest that a server may ask for [s].
 LONGEST_BACKOFF, LONGEST_RETRY_AFTER = 60.0, 900
 _CHUNK = 1 << 16
+_MD5 = re.compile(r"[0-9a-f]{32}")
 #: Lengths and ranges are those of the file, so it must not be compressed on the way.
 AS_IT_IS = {"Accept-Encoding": "identity"}
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -170,7 +173,7 @@ def download(session: requests.Session, url: str, path: Path, *, service: str, s
     Raises
     ------
     ShortDownloadError
-        If the file came short at every try.
+        If the file came short, or damaged, at every try.
     ServiceError
         See `answers`.
     """
@@ -183,6 +186,8 @@ def download(session: requests.Session, url: str, path: Path, *, service: str, s
                 persistently(transfer, services)
             except BrokenBodyError as error:
                 problem = f"{path.name} came short, {transfer.received} of {transfer.length or 'unknown'} bytes"
+                if "checksum" in str(error):
+                    problem = f"{path.name} came damaged: another checksum than announced"
                 raise ShortDownloadError(service, problem) from error
         part.replace(path)
     finally:
@@ -196,7 +201,7 @@ class _Transfer:
     def __init__(self, session: requests.Session, url: str, part: Path) -> None:
         self.session, self.url, self.part = session, url, part
         self.length = self.received = 0
-        self._tag = ""
+        self._tag = self._md5 = ""
 
     def __call__(self) -> None:
         rest = {"Range": f"bytes={self.received}-", "If-Range": self._tag} if self.received and self._tag else {}
@@ -209,7 +214,7 @@ class _Transfer:
             if response.status_code != 206:
                 self.received = 0
                 self.length = int(response.headers.get("Content-Length", 0))
-                self._tag = response.headers.get("ETag", "")
+                self._tag, self._md5 = response.headers.get("ETag", ""), _stated_md5(response)
             with self.part.open("r+b" if self.received else "wb") as file, _reading_body():
                 file.seek(self.received)
                 for chunk in response.iter_content(_CHUNK):
@@ -217,3 +222,25 @@ class _Transfer:
                     self.received += len(chunk)
         if self.length and self.received != self.length:
             raise BrokenBodyError("another length than announced")
+        if self._md5 and _md5_of(self.part) != self._md5:
+            self.received = 0
+            raise BrokenBodyError("another checksum than announced")
+
+
+def _stated_md5(response: requests.Response) -> str:
+    """Return the checksum that a server states of a whole file (Content-MD5; the ETag of S3), in hexadecimal."""
+    if stated := response.headers.get("Content-MD5"):
+        try:
+            return base64.b64decode(stated, validate=True).hex()
+        except ValueError:
+            return ""
+    tag = response.headers.get("ETag", "").strip('"')
+    plain = "x-amz-server-side-encryption-aws-kms-key-id" not in response.headers
+    # That of a file put there in parts has a dash.
+    return tag if response.headers.get("Server") == "AmazonS3" and plain and _MD5.fullmatch(tag) else ""
+
+
+def _md5_of(path: Path) -> str:
+    """Return the MD5 checksum of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()

@@ -40,7 +40,7 @@ class Faults:
     crds_delay : float
         Seconds before each answer of CRDS, besides `latency`.
     wrong_checksum, wrong_length : set of str
-        Mappings and references whose checksum or length CRDS states wrongly.
+        Mappings and references whose checksum or length CRDS states wrongly, and files whose checksum the others do.
     """
 
     long_polls: int = 0

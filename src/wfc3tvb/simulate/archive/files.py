@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +17,8 @@ from wfc3tvb.simulate.archive.faults import Faults
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 #: Bytes sent at a time, over a link of limited rate and otherwise.
 _CHUNK, _WHOLE_CHUNK = 1 << 16, 1 << 20
+#: Checksums are stated of files below this size [byte].
+_CHECKED = 16_000_000
 
 
 def file_response(request: Request, path: Path, faults: Faults) -> Response:
@@ -37,6 +41,9 @@ def file_response(request: Request, path: Path, faults: Faults) -> Response:
     }
     if not faults.no_ranges:
         headers["Accept-Ranges"] = "bytes"
+    if status == 200 and size < _CHECKED:
+        data = path.read_bytes() + (b"?" if path.name in faults.wrong_checksum else b"")
+        headers["Content-MD5"] = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     if request.method == "HEAD":

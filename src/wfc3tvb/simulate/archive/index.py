@@ -29,7 +29,8 @@ class Index:
     Attributes
     ----------
     datasets : list of rows
-        Rows of table `datasets` (see `wfc3tvb.schema`), members included, with the aperture and the position ``ra``, ``dec`` [deg].
+        Rows of table `datasets` (see `wfc3tvb.schema`), members included, with the aperture and the position ``ra``,
+        ``dec`` [deg].
     files : mapping
         Path of each file by its name; empty where only rows are served.
     folder : Path, optional
