@@ -10,8 +10,10 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -83,8 +85,8 @@ def datasets(n: int) -> Iterator[Row]:
 def one(n: int) -> None:
     """Crawl, store and query `n` exposures, and print a line."""
     module.BATCH_SECONDS = 1e9
-    with tempfile.TemporaryDirectory() as scratch, serve(Index.from_rows(datasets(n))) as archive:
-        source, folder = Drawn(Services(mast=archive.mast)), Path(scratch) / "catalog"
+    with tempfile.TemporaryDirectory() as scratch, archive(n) as address:
+        source, folder = Drawn(Services(mast=address)), Path(scratch) / "catalog"
         before = peak()
         with Catalog.create(folder) as catalog:
             began = time.monotonic()
@@ -105,6 +107,24 @@ def one(n: int) -> None:
     )
 
 
+@contextmanager
+def archive(n: int) -> Iterator[str]:
+    """Serve `n` exposures from a process of its own, and yield the address."""
+    with subprocess.Popen([sys.executable, __file__, "--serve", str(n)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+def serve_drawn(n: int) -> None:
+    """Serve `n` exposures until terminated, and print the address."""
+    with serve(Index.from_rows(datasets(n))) as archive:
+        print(archive.mast, flush=True)
+        threading.Event().wait()
+
+
 def peak() -> float:
     """Return the largest resident memory of this process so far [MB]."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -113,7 +133,7 @@ def peak() -> float:
 def main() -> None:
     """Print the table."""
     sizes = sys.argv[1:] or ["1000", "10000", "100000"]
-    print("drawn curves of 15 reads; the archive's list is in the same process, and counted in 'before'")
+    print("drawn curves of 15 reads; memory of the driver alone, before the survey and at most")
     names = ("list s", "store s", "ms each", "query s", "before", "peak MB", "files", "compact", "MB")
     print(f"{'exposures':>9}" + "".join(f"{name:>9}" for name in names[:5]) + "".join(f"{n:>8}" for n in names[5:]))
     for n in sizes:
@@ -123,5 +143,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         one(int(sys.argv[2]))
+    elif sys.argv[1:2] == ["--serve"]:
+        serve_drawn(int(sys.argv[2]))
     else:
         main()

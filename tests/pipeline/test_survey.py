@@ -14,9 +14,13 @@ from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import plan as plan_module
+from wfc3tvb.pipeline import record
+from wfc3tvb.pipeline import survey as survey_module
 from wfc3tvb.pipeline.plan import MAX_ATTEMPTS
+from wfc3tvb.pipeline.record import mjd_now
 from wfc3tvb.pipeline.survey import plan_survey
 from wfc3tvb.pipeline.survey import survey as real_survey
+from wfc3tvb.pipeline.verify import verify
 
 survey = partial(real_survey, measure=measure_fake)
 STABLE = "EXCLUDE (measured_at, bytes_read, run_id)"
@@ -167,6 +171,22 @@ def test_a_dry_run_learns_from_earlier_surveys(catalog: Catalog) -> None:
     plan = plan_survey(catalog, Selection(), source=FakeSource(40))
     assert plan.seconds == pytest.approx(32 / 8 * (ended - began) * 86400)
     assert plan.basis.endswith("the speed of the last survey")
+
+
+@pytest.mark.parametrize("skew", [-3000.0, 3000.0])
+def test_a_clock_that_jumps_loses_and_doubles_nothing(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, skew: float
+) -> None:
+    down = FakeSource(8, down=(rootname(1),))
+    survey(catalog, Selection(), source=down)
+    for module in (record, survey_module):
+        monkeypatch.setattr(module, "mjd_now", lambda: mjd_now() + skew)
+    assert survey(catalog, Selection(), source=down).n_failed == 1
+    report = survey(catalog, Selection(), source=FakeSource(12))
+    assert (report.n_measured, report.n_known, report.n_failed) == (5, 7, 0)
+    assert survey(catalog, Selection(), source=FakeSource(12)).n_measured == 0
+    assert rows(catalog, "SELECT count(*), count(DISTINCT rootname) FROM exposures") == [(12, 12)]
+    assert all(result.passed for result in verify(catalog))
 
 
 def test_items_are_fetched_ahead_and_the_rows_stay_the_same(tmp_path: Path) -> None:
