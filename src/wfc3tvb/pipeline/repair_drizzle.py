@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,14 @@ from wfc3tvb.io.images import header_of, stamp
 from wfc3tvb.pipeline.repair_bench import Bench, move
 from wfc3tvb.pipeline.repair_member import Calibrated, cards_of, reads_used
 
+#: Record of what was combined, in ``work/``.
+_DONE = "combined.json"
+
 
 def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProcess) -> Drizzled:
     """Align and combine the new FLTs; a lone exposure is aligned only: it ends at its FLT.
+
+    What an earlier run combined of the same FLTs by the same settings is taken as it is.
 
     Raises
     ------
@@ -27,6 +33,9 @@ def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProces
         With the end of the log.
     """
     flts = [Path(made[member.rootname].flt) for member in bench.members]
+    signature = _signature(bench, flts)
+    if (before := _resumed(bench, flts, signature)) is not None:
+        return before
     done = _drizzle(bench, flts, process, bench.weights())
     for member, path in zip(bench.members, flts, strict=True):
         product = bench.after(path.stem)
@@ -38,8 +47,40 @@ def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProces
     if done.path is not None:
         _stamp(bench, made, done)
         move(done.path, bench.after(done.path.stem))
-        _before(bench, done.path.stem, process)
+        done = replace(done, path=bench.after(done.path.stem))
+        _before(bench, f"{bench.association}_drz", process)
+    _note(bench, done, signature)
     return done
+
+
+def _signature(bench: Bench, flts: Sequence[Path]) -> dict[str, Any]:
+    """Return what decides the result: the FLTs as they are, the references, and how they are combined."""
+    own = bench.settings
+    return {
+        "flts": [[str(path), path.stat().st_mtime_ns] for path in flts], "version": __version__,
+        "references": dict(bench.references.sha1), "weights": bench.weights(), "use_db": own.use_db,
+        "parameters": None if own.drizzle_pars is None else read_parameters(own.drizzle_pars),
+    }  # fmt: skip
+
+
+def _note(bench: Bench, done: Drizzled, signature: Mapping[str, Any]) -> None:
+    """Write down that the products are in their places."""
+    record = asdict(done) | {"path": done.path and str(done.path), "log": str(done.log), "warnings": done.warnings}
+    (bench.folder / "work" / _DONE).write_text(json.dumps({"signature": signature, "done": record}))
+
+
+def _resumed(bench: Bench, flts: Sequence[Path], signature: Mapping[str, Any]) -> Drizzled | None:
+    """Return what an earlier run combined, if it is the same and there."""
+    path = bench.folder / "work" / _DONE
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text())
+    done = record["done"]
+    product = Path(done["path"]) if done["path"] else None
+    there = all(bench.after(flt.stem).exists() for flt in flts) and (product is None or product.exists())
+    if record["signature"] != json.loads(json.dumps(signature)) or not there:
+        return None
+    return Drizzled(**done | {"path": product, "log": Path(done["log"]), "warnings": tuple(done["warnings"])})
 
 
 def _drizzle(
