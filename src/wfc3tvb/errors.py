@@ -62,14 +62,17 @@ class MissingKeywordError(BadFileError):
 
 
 class ReferenceFileError(InputError):
-    """A reference file is missing or does not fit the exposure."""
+    """A reference file is missing or does not fit the exposure, which `exposure` names where it is known."""
+
+    exposure = ""
 
     def __init__(self, keyword: str, name: str, problem: str, remedy: str = "") -> None:
         super().__init__(keyword, name, problem, remedy)
         self.keyword, self.name, self.problem, self.remedy = keyword, name, problem, remedy
 
     def __str__(self) -> str:
-        return f"{self.keyword} {self.name}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+        told = f"{self.keyword} {self.name}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+        return f"{self.exposure}: {told}" if self.exposure else told
 
 
 class MissingReferenceError(ReferenceFileError):

@@ -239,6 +239,8 @@ class Calibrated:
         The reads: what the IMA holds.
     image : Image
         What the FLT holds.
+    light : Window
+        Light-sensitive part of the frame: what of it the image is.
     bias_levels : tuple of float
         MEANBLEV of every read [DN]; empty where BLEVCORR was not done.
     mean_dark : tuple of float
@@ -253,6 +255,7 @@ class Calibrated:
 
     ramp: Ramp
     image: Image
+    light: Window
     bias_levels: tuple[float, ...] = ()
     mean_dark: tuple[float, ...] = ()
     statistics: tuple[Mapping[str, Mapping[str, float]], ...] = ()

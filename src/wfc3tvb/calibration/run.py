@@ -91,7 +91,7 @@ def describe(work: Work, bad: int, threads: int) -> Calibrated:
         found = list(pool.map(lambda job: good_pixels(*job), jobs))
     levels = tuple(float(level) for level in work.levels)
     darks = dark.means(work.references.dark) if work.references.dark and work.switches.darkcorr else ()
-    return Calibrated(ramp, image, levels, darks, tuple(found[:-1]), found[-1], _counts(work))
+    return Calibrated(ramp, image, work.light, levels, darks, tuple(found[:-1]), found[-1], _counts(work))
 
 
 def _counts(work: Work) -> Mapping[str, object]:

@@ -49,20 +49,30 @@ from wfc3tvb.errors import TvbError
 @click.pass_context
 def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_ima: bool, **options: Any) -> None:
     """Calibrate local RAW files or associations, as calwf3; exits with 2 where one failed."""
+    from wfc3tvb.io.association import exposures_of
     from wfc3tvb.pipeline.calibrate import calibrate as run_calibrate
     from wfc3tvb.pipeline.kernels import start_lean
 
     start_lean()
-    results, failed = [], 0
+    results, exposures, failed = [], [], 0
+    for path in files:
+        try:
+            present, absent = exposures_of(path)
+            exposures += present
+            for member in absent:
+                click.secho(f"{path.name}: {member.name} is not beside it and is left out", fg="yellow", err=True)
+        except TvbError as error:
+            failed += 1
+            complain(error)
     with bars() as progress:
-        for path in files:
+        for n, path in enumerate(exposures, 1):
             try:
                 results += run_calibrate([path], write_ima=not no_ima, progress=progress, **options)
             except TvbError as error:
                 failed += 1
                 complain(error)
-            if len(files) > 1:
-                progress("calibrate", len(results) + failed, len(files), failed=failed)
+            if len(exposures) > 1:
+                progress("calibrate", n, len(exposures), failed=failed)
     for result in results:
         for warning in result.warnings:
             click.secho(f"{result.rootname}: {warning}", fg="yellow", err=True)

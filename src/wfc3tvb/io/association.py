@@ -29,3 +29,27 @@ def read_association(path: Path) -> list[str]:
     if not members:
         raise BadFileError(path, "lists no exposure", "give an association of exposures")
     return members
+
+
+def exposures_of(path: Path) -> tuple[list[Path], list[Path]]:
+    """Return the RAW files that an association means: those beside it, and those that are not there.
+
+    Parameters
+    ----------
+    path : Path
+        An ``_asn.fits`` file; any other stands for itself.
+
+    Raises
+    ------
+    BadFileError
+        If the association cannot be read, none of its exposures is there, or the file is compressed.
+    """
+    if path.name.endswith((".gz", ".zip")):
+        raise BadFileError(path, "is compressed", "unpack it first")
+    if not path.name.endswith("_asn.fits"):
+        return [path], []
+    members = [path.with_name(f"{name}_raw.fits") for name in read_association(path)]
+    present = [member for member in members if member.is_file()]
+    if not present:
+        raise BadFileError(path, "none of its members' RAW files is beside it", "fetch them")
+    return present, [member for member in members if member not in present]

@@ -88,17 +88,19 @@ def write_flt(
     fitted : bool
         Whether the image is a fit of the ramp; else it is the last read.
     """
-    image, last = calibrated.image, calibrated.ramp.n - 1
-    trim = (calibrated.ramp.shape[1] - image.sci.shape[1]) // 2, (calibrated.ramp.shape[0] - image.sci.shape[0]) // 2
+    image, ramp, last, light = calibrated.image, calibrated.ramp, calibrated.ramp.n - 1, calibrated.light
     samp = image.samp if fitted else source.samp[last]
-    time = image.time if fitted else calibrated.ramp.time[last]
+    if np.ndim(samp) and not fitted:
+        samp = samp[light.y0 : light.y1, light.x0 : light.x1]
+    time = image.time if fitted else ramp.time[last]
     # calwf3 compares a plane with the pixel in its corner, before the trim, to see whether all are the same.
-    corners = (0, 0, calibrated.ramp.dq[last][0, 0], np.ravel(source.samp[last])[0], calibrated.ramp.time[last])
+    err = 0 if fitted else ramp.err[last][0, 0]
+    corners = (0, err, ramp.dq[last][0, 0], np.ravel(source.samp[last])[0], ramp.time[last])
     own = _keywords(calibrated, last, calibrated.image_statistics)
     pieces: list[Piece] = [_primary(primary, path.name, 5, history)]
     planes = image.sci, image.err, image.dq, samp, time
     for name, plane, corner in zip(PLANES, planes, corners, strict=True):
-        changes = _trimmed(source.headers[last][name], trim) | own.get(name, {})
+        changes = _trimmed(source.headers[last][name], (light.x0, light.y0)) | own.get(name, {})
         pieces += _extension(source.headers[last][name], plane, corner, image.sci.shape, changes)
     write_pieces(path, pieces)
 

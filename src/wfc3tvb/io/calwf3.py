@@ -79,11 +79,13 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
     if program is None:
         raise EngineMissingError
     environment = dict(os.environ)
-    if iref is not None:
-        environment["iref"] = f"{iref.resolve()}/"
+    if folder := iref or environment.get("iref"):
+        environment["iref"] = f"{Path(folder).resolve()}/"  # it runs in another folder
     with tempfile.TemporaryDirectory(prefix=".calwf3-", dir=products[1].parent) as scratch:
         copy = Path(scratch) / path.name
         shutil.copyfile(path, copy)
+        for table in path.parent.glob("*_asn.fits"):
+            (Path(scratch) / table.name).symlink_to(table.resolve())
         if crcorr != "header":
             from astropy.io import fits
 
@@ -95,7 +97,8 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
         made = not done.returncode and _product(copy, "_flt.fits").exists()
         _move(copy, products if made else (None, None, products[2]))
     if not made:
-        lines = [line for line in done.stdout.splitlines() if line.strip()][-_EXCERPT:]
+        said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        lines = [line for line in said if line.startswith("ERROR")] or said[-_EXCERPT:]
         problem = "calwf3.e failed: " + " / ".join(lines or ["it said nothing"])
         raise CalibrationError(path.name[:9], problem, done.returncode, str(products[2]))
     return str(read_header(products[1])["CRCORR"]).strip()

@@ -145,7 +145,7 @@ def card(keyword: str, value: Any, comment: str = "") -> str:
     comment : str, optional
         Cut off where there is no room.
     """
-    written = _written(value)
+    written = _written(value).encode("ascii", errors="replace").decode()  # FITS knows no other letters
     if len(written) > _LONGEST + 2:
         return _continued(keyword, str(value))
     text = f"{keyword:8}= {written}"
@@ -182,4 +182,4 @@ def history(line: str) -> str:
 def header_bytes(cards: list[str]) -> bytes:
     """Return the bytes of a header, END and padding included."""
     text = "".join(cards) + f"{'END':{_CARD}}"
-    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("latin-1")
+    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("latin-1", errors="replace")

@@ -94,13 +94,14 @@ def read_primary(path: Path) -> Cards:
 def _read(path: Path, primary: Cards, found: Mapping[tuple[str, int], Extension]) -> Imsets:
     _check_primary(path, primary)
     n = int(primary["NSAMP"])
-    missing = [(name, k) for k in range(1, n + 1) for name in PLANES if (name, k) not in found]
+    missing = next(((name, k) for k in range(1, n + 1) for name in PLANES if (name, k) not in found), None)
     if missing:
-        raise BadFileError(path, f"has no {missing[0][0]},{missing[0][1]} though NSAMP is {n}", "fetch it again")
+        raise BadFileError(path, f"has no {missing[0]},{missing[1]} though NSAMP is {n}", "fetch it again")
     reads = [{name: found[name, n - k] for name in PLANES} for k in range(n)]
     headers = tuple({name: extension.header for name, extension in read.items()} for read in reads)
     samp = tuple(_constant(read["SAMP"]) for read in reads)
-    complete = (key.lower() for key in primary if key.endswith("CORR") and str(primary[key]).strip() == "COMPLETE")
+    switches = (key for key in primary if key.endswith("CORR"))
+    complete = {key.lower() for key in switches if str(primary[key]).strip().upper() == "COMPLETE"}
     ramp = replace(_ramp(path, reads), complete=frozenset(complete))
     return Imsets(path, primary.copy(), headers, ramp, samp)
 
@@ -122,7 +123,10 @@ def _check_primary(path: Path, primary: Cards) -> None:
 def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
     last = reads[-1]["SCI"]
     written = str(last.header.get("BUNIT", ""))
-    unit = next((u for u in _UNITS if written.strip().upper().startswith(u)), None)
+    unit = next((u for u in _UNITS if written.strip().startswith(u)), None)
+    others = {str(read["SCI"].header.get("BUNIT", "")).strip() for read in reads} - {written.strip()}
+    if others:
+        raise BadFileError(path, f"has reads with BUNIT {others.pop()!r} and {written!r}", "give reads of one unit")
     if any("SAMPTIME" not in read["SCI"].header for read in reads):
         raise MissingKeywordError(path, "SAMPTIME", "SCI header")
     if unit is None:
@@ -130,12 +134,15 @@ def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
     if last.image is None or last.image.ndim != 2:
         raise BadFileError(path, "has no image in SCI,1", "fetch it again")
     sci, err, dq = _cubes(path, reads, last.image.shape)
+    for name in ("SAMP", "TIME"):
+        if any(plane.shape != last.image.shape for read in reads if (plane := read[name].image) is not None):
+            raise BadFileError(path, f"has a {name} plane of another shape than SCI,1", "fetch it again")
     times = [_constant(read["TIME"]) for read in reads]
     if any(np.ndim(t) and np.ptp(t) != 0 for t in times):
         raise BadFileError(path, "has a TIME plane that changes over the frame", "give a file as the archive has it")
     time = np.array([np.ravel(t)[0] for t in times], np.float32)
     samptime = np.array([float(read["SCI"].header.number("SAMPTIME")) for read in reads])
-    x, y = corner_of((float(last.header.number("LTV1", 0)), float(last.header.number("LTV2", 0))))
+    x, y = corner_of((float(last.header.number("LTV1")), float(last.header.number("LTV2"))))
     return Ramp(sci, err, dq, time, samptime, unit, (-x, -y))
 
 

@@ -30,7 +30,7 @@ class Copy:
         if np.ndim(self.stored) == 0 or (self.scale, self.zero) == (1, 0):
             self.target[...] = self.stored
         elif self.scale == 1:
-            np.add(self.stored, np.float32(self.zero), out=self.target)
+            np.add(self.stored, np.float32(self.zero), out=self.target, casting="unsafe")
         else:
             self.target[...] = self.stored.astype(np.float32) * np.float32(self.scale) + np.float32(self.zero)
 

@@ -103,7 +103,34 @@ def resolve(keyword: str, name: str, iref: Path | None) -> Path:
     return path
 
 
-def load(header: Header, ramp: Ramp, switches: Switches, *, iref: Path | None = None) -> Loaded:
+def find(header: Header, switches: Switches, *, iref: Path | None = None) -> dict[str, ReferenceFile]:
+    """Find the files that an exposure's switches ask for, and check what their headers say they are.
+
+    Parameters
+    ----------
+    header : mapping
+        Primary header of the RAW file.
+    switches : Switches
+        What is to be done.
+    iref : Path, optional
+        See `resolve`.
+
+    Returns
+    -------
+    dict
+        Keyword to file.
+
+    Raises
+    ------
+    MissingReferenceError
+        If a file is not there.
+    UnsuitableReferenceError
+        If one is for something else.
+    """
+    return {file.keyword: file for file in _files(header, switches, iref)}
+
+
+def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, ReferenceFile]) -> Loaded:
     """Load what an exposure's switches ask for.
 
     Parameters
@@ -114,17 +141,17 @@ def load(header: Header, ramp: Ramp, switches: Switches, *, iref: Path | None = 
         Its reads, not yet calibrated.
     switches : Switches
         What is to be done.
-    iref : Path, optional
-        See `resolve`.
+    found : mapping
+        Keyword to file; see `find`.
 
     Raises
     ------
     MissingReferenceError
-        If a file is not there.
+        If a file cannot be read.
     UnsuitableReferenceError
         If one is for something else.
     """
-    files = {file.keyword: file for file in _files(header, switches, iref)}
+    files = dict(found)
     skipped = frozenset(_SKIPPED_BY_DUMMY[f.keyword] for f in files.values() if f.dummy)
     able = replace(switches, **{name: False for name in skipped if name != "zsigcorr"})
     warnings: list[str] = []
@@ -137,7 +164,11 @@ def load(header: Header, ramp: Ramp, switches: Switches, *, iref: Path | None = 
     data = ReferenceData(
         amplifiers=gains,
         overscan=over,
-        bad_pixels=reftables.bad_pixels(files["BPIXTAB"].path, ramp.shape, ramp.ltv) if able.dqicorr else None,
+        bad_pixels=(
+            reftables.bad_pixels(files["BPIXTAB"].path, ramp.shape, ramp.ltv, float(header["CCDGAIN"]))
+            if able.dqicorr
+            else None
+        ),
         linearity=(
             refimages.read_linearity(files["NLINFILE"].path, ramp.shape, corner)
             if able.nlincorr or able.zsigcorr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
     """Return the reference pixels of a frame (OSCNTAB); of several rows the last."""
     rows = rows_of(read_table("OSCNTAB", path))
     ny, nx = shape
-    found = [row for row in rows if _fits(row["CCDAMP"], "ABCD") and (row["NX"], row["NY"]) == (nx, ny)]
+    found = [row for row in rows if _for_chip(row, "ABCD") and (row["NX"], row["NY"]) == (nx, ny)]
     if not found:
         raise UnsuitableReferenceError("OSCNTAB", path.name, f"no row for a frame of {nx} x {ny}", "check the RAW file")
     row = found[-1]
@@ -61,14 +62,16 @@ def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
     )
 
 
-def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float]) -> Flags:
+def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float], gain: float) -> Flags:
     """Return the flags of the bad-pixel table (BPIXTAB) on a frame: runs of LENGTH along AXIS from PIX1, PIX2."""
-    return _bad_pixels(path, path.stat().st_mtime_ns, shape, ltv)
+    return _bad_pixels(path, path.stat().st_mtime_ns, shape, ltv, gain)
 
 
 @lru_cache(maxsize=2)
-def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float, float]) -> Flags:
-    rows = read_table("BPIXTAB", path)
+def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float, float], gain: float) -> Flags:
+    rows = _own_rows(read_table("BPIXTAB", path), {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1})
+    if np.any(rows["LENGTH"] < 1) or not np.all(np.isin(rows["AXIS"], (1, 2))):
+        raise UnsuitableReferenceError("BPIXTAB", path.name, "has runs without length or axis", "use the file of CRDS")
     mask = np.zeros(shape, np.int16)
     x = (rows["PIX1"] - 1 + ltv[0]).astype(int)
     y = (rows["PIX2"] - 1 + ltv[1]).astype(int)
@@ -94,7 +97,18 @@ def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
             best, chosen = distance, row
     if chosen is None:
         raise UnsuitableReferenceError("CRREJTAB", path.name, f"no IRRAMP row for {nsamp} reads of {exptime:g} s")
-    return Rejection(float(np.float32(str(chosen["CRSIGMAS"]).split(",")[0])), int(chosen["BADINPDQ"]))
+    return Rejection(_first_number(path, str(chosen["CRSIGMAS"])), int(chosen["BADINPDQ"]))
+
+
+def _first_number(path: Path, text: str) -> float:
+    """Return the first number of a list, separated by commas or blanks, in single precision."""
+    try:
+        value = float(np.float32(text.replace(",", " ").split()[0]))
+    except (ValueError, IndexError):
+        value = 0.0
+    if not value > 0:
+        raise UnsuitableReferenceError("CRREJTAB", path.name, f"CRSIGMAS is {text!r}", "use the file of CRDS")
+    return value
 
 
 def photometry(path: Path, filter_name: str, expstart: float) -> Photometry | None:
@@ -123,15 +137,31 @@ def _photometry_row(columns: Columns, filter_name: str) -> Any:
 
 def _at(row: Any, name: str, mjd: float, extrapolate: bool) -> float:
     """Return a parameterised value at a time: linear between the table's times, -9999 outside them."""
-    if not str(row["DATACOL"]).strip()[-1].isdigit():
+    if not str(row["DATACOL"]).strip()[-1:].isdigit():
         return float(row[name])
     n = int(row["NELEM1"])
+    if n == 1:
+        return float(row[name])
     times, values = np.asarray(row["PAR1VALUES"][:n], float), np.asarray(row[f"{name}1"][:n], float)
     if not times[0] <= mjd <= times[-1] and not extrapolate:
         return -9999.0
     i = int(np.clip(np.searchsorted(times, mjd) - 1, 0, n - 2))
     slope = (values[i + 1] - values[i]) / (times[i + 1] - times[i])
     return float(values[i] + slope * (mjd - times[i]))
+
+
+def _for_chip(row: Columns, amplifiers: str) -> bool:
+    """Say whether a row is for the detector's one chip and these amplifiers."""
+    return _fits(row["CCDAMP"], amplifiers) and ("CCDCHIP" not in row or _fits(row["CCDCHIP"], 1))
+
+
+def _own_rows(columns: Columns, wanted: Mapping[str, Any]) -> Columns:
+    """Return the rows of a table that are for an exposure; columns that are not there do not tell."""
+    names = [name for name in wanted if name in columns]
+    kept = [all(_fits(cell, wanted[name]) for name, cell in zip(names, row, strict=True))
+            for row in zip(*(columns[name].tolist() for name in names), strict=True)]  # fmt: skip
+    own = np.array(kept, bool) if names else slice(None)
+    return Columns(columns.path, {name: values[own] for name, values in columns.items()})
 
 
 def _fits(cell: Any, wanted: Any) -> bool:

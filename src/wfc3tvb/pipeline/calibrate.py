@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from wfc3tvb.calibration.model import Switches
-from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError
+from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
 from wfc3tvb.io import calwf3
-from wfc3tvb.io.association import read_association
+from wfc3tvb.io.association import exposures_of
 from wfc3tvb.io.calibrated import CAL_VER, history_lines, primary_header, write_flt, write_ima
 from wfc3tvb.io.imsets import Imsets, read_imsets, read_primary
-from wfc3tvb.io.references import Loaded, load
+from wfc3tvb.io.references import Loaded, find, load
 from wfc3tvb.io.trailer import write_trailer
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.kernels import made_ready
@@ -27,8 +27,8 @@ from wfc3tvb.progress import Progress, silent
 ENGINES = ("auto", "native", "calwf3")
 _SWITCHED_ON = "PERFORM"
 _KNOWN = {"PERFORM", "OMIT", "COMPLETE", "SKIPPED"}
-#: Hits of a pixel in the input from which on calwf3 and the native engine differ.
-_MANY_HITS = 3
+#: Hits of a pixel in the input from which on calwf3 may write past its buffers.
+_MANY_HITS = 2
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def calibrate(
     Returns
     -------
     list of CalResult
-        One per exposure.
+        One per exposure; members of associations whose RAW file is absent are left out (`exposures_of` names them).
 
     Raises
     ------
@@ -130,6 +130,8 @@ def calibrate(
     """
     if engine not in ENGINES:
         raise BadArgumentError(f"{engine!r} is no engine; take one of {', '.join(ENGINES)}")
+    if threads < 1:
+        raise BadArgumentError(f"{threads} threads are none; take 1 or more")
     if crcorr not in ("header", "omit", "perform"):
         raise BadArgumentError(f"crcorr {crcorr!r} is none of header, omit, perform")
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
@@ -141,28 +143,14 @@ def calibrate(
             raise BadFileError(folder, "cannot be made a folder", "name another one for the products") from error
     options = Options(crcorr, write_ima, overwrite, folder, Path(iref) if iref is not None else None, threads)
     run = _run_calwf3 if calwf3.chosen(engine) else partial(_run_native, progress=progress)
-    results = []
-    exposures = list(_exposures(given))
+    results: list[CalResult] = []
+    expanded = [exposures_of(Path(path)) for path in given]
+    exposures = [path for present, _ in expanded for path in present]
     for path in exposures:
         results.append(run(path, options))
         if len(exposures) > 1:
             progress("calibrate", len(results), len(exposures))
     return results
-
-
-def _exposures(paths: Sequence[Path | str]) -> Iterator[Path]:
-    """Yield the RAW (or IMA) files that are meant, those of associations member by member."""
-    for path in map(Path, paths):
-        if path.name.endswith("_asn.fits"):
-            members = [path.with_name(f"{name}_raw.fits") for name in read_association(path)]
-            present = [member for member in members if member.is_file()]
-            if not present:
-                raise BadFileError(path, "none of its members' RAW files is beside it", "fetch them")
-            yield from present
-        elif path.name.endswith((".gz", ".zip")):
-            raise BadFileError(path, "is compressed", "unpack it first")
-        else:
-            yield path
 
 
 def product_paths(path: Path, options: Options) -> tuple[Path, Path, Path]:
@@ -202,18 +190,31 @@ def switches_of(header: object, crcorr: str = "header", path: Path | None = None
 
 
 def _run_native(path: Path, options: Options, progress: Progress) -> CalResult:
-    began = time.monotonic()
     switches = switches_of(read_primary(path), options.crcorr, path)
     ima, flt, trailer = product_paths(path, options)
     if not any(value for name, value in vars(switches).items() if name != "unitcorr"):
         raise BadFileError(path, "no step is set to PERFORM", "set the switches in its header")
+    try:
+        return _calibrated(path, switches, options, (ima, flt, trailer), progress)
+    except ReferenceFileError as error:
+        error.exposure = path.name
+        raise
+
+
+def _calibrated(
+    path: Path, switches: Switches, options: Options, products: tuple[Path, Path, Path], progress: Progress
+) -> CalResult:
+    began = time.monotonic()
+    ima, flt, trailer = products
+    files = find(read_primary(path), switches, iref=options.iref)
     with made_ready(progress):  # the kernels, while the files are read
         source = read_imsets(path)
         if options.crcorr != "header":
             source.primary["CRCORR"] = options.crcorr.upper()
-        if switches.zsigcorr and source.ramp.err[0].any():
+        loaded = load(source.primary, source.ramp, switches, files)
+        light = loaded.data.overscan.window(source.ramp.shape)
+        if switches.zsigcorr and source.ramp.err[0, light.y0 : light.y1, light.x0 : light.x1].any():
             raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
-        loaded = load(source.primary, source.ramp, switches, iref=options.iref)
         loaded = replace(loaded, warnings=(*loaded.warnings, *_hits_from_before(source, loaded.switches)))
     _write(source, loaded, options, (ima if options.write_ima else None, flt, trailer))
     done = "COMPLETE" if loaded.switches.crcorr else str(source.primary.get("CRCORR", "OMIT"))
@@ -231,8 +232,8 @@ def _hits_from_before(source: Imsets, switches: Switches) -> Iterator[str]:
     hits = np.count_nonzero(source.ramp.dq[1:] & int(DQ.DATAREJECT), axis=0)
     if n := np.count_nonzero(hits >= _MANY_HITS):
         yield (
-            f"{n} pixels have {_MANY_HITS} or more reads flagged {int(DQ.DATAREJECT)} in the input: they are fitted, "
-            "where calwf3 writes past its buffers; clear the flags to be comparable"
+            f"{n} pixels have {_MANY_HITS} or more reads flagged {int(DQ.DATAREJECT)} in the input: they are fitted; "
+            "calwf3 may write past its buffers there, and abort or differ"
         )
 
 
@@ -241,15 +242,15 @@ def _write(source: Imsets, loaded: Loaded, options: Options, products: tuple[Pat
 
     ima, flt, trailer = products
     done = loaded.switches
-    bad = int(source.headers[-1]["SCI"].get("SDQFLAGS", 65535))
-    if source.ramp.unit.endswith("/S") and done.unitcorr:
-        done = replace(done, unitcorr=False)  # rates already; the header keeps PERFORM, as calwf3's does
-    calibrated = calibrate_ramp(source.ramp, loaded.data, done, bad=bad, threads=options.threads)
+    bad = int(source.headers[-1]["SCI"].number("SDQFLAGS", 65535))
+    rates = source.ramp.unit.endswith("/S")  # which UNITCORR leaves as they are, and says COMPLETE
+    applied = replace(done, unitcorr=done.unitcorr and not rates)
+    calibrated = calibrate_ramp(source.ramp, loaded.data, applied, bad=bad, threads=options.threads)
     primary = primary_header(source, loaded, done, calibrated)
     with _beside(flt) as scratch:
         if ima is not None:
             write_ima(scratch / ima.name, source, calibrated, primary, history_lines(loaded, done, image=False))
-        history = history_lines(loaded, done, image=done.crcorr)
+        history = history_lines(loaded, done, image=done.crcorr and not rates)
         write_flt(scratch / flt.name, source, calibrated, primary, history, fitted=done.crcorr)
         for product in scratch.iterdir():
             product.replace(flt.with_name(product.name))
