@@ -32,6 +32,7 @@ import numpy as np
 from curves import hit_exposures, measured_rows, reliability, reliability_figure
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from whole import whole_exposures
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Row
@@ -45,6 +46,8 @@ ROOT = Path(__file__).parents[1]
 SETTINGS = MeasureSettings()
 #: Exposures drawn of every cause to fit with; drawn from the prior, and of every cause, to test with. Seeds.
 N_FIT, N_TEST, N_EACH = 1500, 4000, 300
+#: Whole exposures simulated of every cause.
+N_WHOLE = 25
 FIT, TEST, EACH = 1, 2, 3
 #: Weight of the penalty on the squared weights.
 PENALTY = 0.0003
@@ -162,11 +165,11 @@ def write_weights(weights: Floats, n: int) -> None:
     (ROOT / "src/wfc3tvb/science/causefit.py").write_text("\n".join([*lines, ")", ""]))
 
 
-def kinds(cases: list[tuple[str, cause.Features]]) -> list[str]:
-    """Return the table of what each cause is named."""
+def kinds(named_as: list[tuple[str, str]]) -> list[str]:
+    """Return the table of what each cause is named, from pairs of both."""
     lines = ["| true | asked | " + " | ".join(TVB_KINDS) + " |", "|---" * (len(TVB_KINDS) + 2) + "|"]
     for name in cause.ALONE_AND_BOTH:
-        named = [cause.kind_of(cause.posterior(f)) for true, f in cases if true == name]
+        named = [kind for true, kind in named_as if true == name]
         shares = " | ".join(f"{named.count(kind) / max(len(named), 1):.2f}" for kind in TVB_KINDS)
         lines.append(f"| {'helium and scattered' if name == 'both' else name} | {len(named)} | {shares} |")
     return lines
@@ -199,7 +202,12 @@ def main() -> None:
              f"Wrong cause, or none where there is one: {100 * wrong:.1f} %. Brier score over the six causes: "
              f"{brier:.3f}.", "", *reliability(stated, true), "",
              "![Stated probabilities and how often they came true](study-causes.png)", ""]  # fmt: skip
-    text += ["## Every cause as often as every other", "", *kinds(each), ""]
+    text += ["## Every cause as often as every other", "", *kinds([(name, _named(f)) for name, f in each]), ""]
+    whole = whole_exposures([name for name in cause.ALONE_AND_BOTH for _ in range(N_WHOLE)])
+    text += ["## Whole exposures", "", f"{N_WHOLE} exposures of every cause, with stars, galaxies, cosmic rays, flat",
+             "field and the real orbit, calibrated by the native engine (study/whole.py); those without a kind are not",
+             "asked.",
+             "", *kinds([(name, row["tvb_kind"]) for name, row in whole if row["tvb_kind"]]), ""]  # fmt: skip
     (ROOT / "docs/study-causes.md").write_text("\n".join(text))
     reliability_figure(stated, true, ROOT / "docs/study-causes.png", "probability of a cause")
     sys.stdout.write("\n".join(text) + "\n")

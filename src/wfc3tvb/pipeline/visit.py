@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
@@ -14,8 +15,9 @@ from wfc3tvb.science.visit import VisitFit, fit_visit
 DARK_ALTITUDE = -2.0
 
 _READS = """
-SELECT rootname, read, rate, rate_err, lr_diff, sun_alt FROM reads JOIN exposures USING (rootname)
-WHERE visit = $visit AND filter = $filter AND used AND sky_mean IS NOT NULL ORDER BY expstart, rootname, read
+SELECT visit, filter, rootname, read, rate, rate_err, lr_diff, sun_alt FROM reads JOIN exposures USING (rootname)
+WHERE visit IN (SELECT unnest($visits)) AND used AND sky_mean IS NOT NULL
+ORDER BY visit, filter, expstart, rootname, read
 """
 
 
@@ -50,8 +52,9 @@ def fit_visits(catalog: Catalog, *, everything: bool = False, progress: Progress
     due = catalog.sql(_DUE, {"everything": everything}).fetchall()
     for start in range(0, len(due), _BATCH):
         batch = due[start : start + _BATCH]
+        stored = _stored(catalog, [visit for visit, _, _ in batch])
         rows = [
-            row | {"measured_at": at} for visit, name, at in batch for row in fit_stored_visit(catalog, visit, name)
+            row | {"measured_at": at} for visit, name, at in batch for row in _fitted(stored.get((visit, name), []))
         ]
         catalog.replace("visit_fits", rows)
         progress("visits", start + len(batch), len(due))
@@ -75,7 +78,19 @@ def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> list[Row]:
     list of rows
         Of ``visit_fits``, but for ``measured_at``; none where the catalog holds no used read of it.
     """
-    rows = catalog.fetch(_READS, {"visit": visit.lower(), "filter": name}).to_pylist()
+    return _fitted(_stored(catalog, [visit.lower()]).get((visit.lower(), name), []))
+
+
+def _stored(catalog: Catalog, visits: list[str]) -> dict[tuple[str, str], list[Row]]:
+    """Return the used reads of visits, in time order, by visit and filter: one look at the catalog for many."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in catalog.fetch(_READS, {"visits": sorted(set(visits))}).to_pylist():
+        found.setdefault((row["visit"], row["filter"]), []).append(row)
+    return found
+
+
+def _fitted(rows: list[Row]) -> list[Row]:
+    """Return the fit of the used reads of a visit and filter."""
     if not rows:
         return []
     rate, error, side, altitude = (
@@ -83,9 +98,10 @@ def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> list[Row]:
         for key in ("rate", "rate_err", "lr_diff", "sun_alt")
     )
     number = np.unique([row["rootname"] for row in rows], return_inverse=True)[1]
-    with np.errstate(invalid="ignore"):
+    # Matrices of a visit are small: threads that share one cost ten times more than they save.
+    with np.errstate(invalid="ignore"), threadpool_limits(1, "blas"):
         fit = fit_visit(rate, error, side, dark=altitude < DARK_ALTITUDE, exposure=number)
-    whole = {"visit": visit.lower(), "filter": name, "anchored": fit.anchored}
+    whole = {"visit": rows[0]["visit"], "filter": rows[0]["filter"], "anchored": fit.anchored}
     whole |= {"zodi": fit.zodi, "zodi_err": fit.zodi_err, "chi2": fit.chi2}
     return [
         {"rootname": row["rootname"], "read": row["read"]} | whole | _amplitudes(fit, i) for i, row in enumerate(rows)

@@ -44,6 +44,8 @@ _BRIGHTNESS = np.array(
         [230, 212, 195, 178, 163, 148, 134, 105, 83, 72],
     ]
 )
+#: The same with the pole, as logarithms, a row per latitude.
+_LOG_BRIGHTNESS = np.log(np.column_stack([_BRIGHTNESS, np.full(_LONGITUDE.size, _POLE)])).T
 #: Run with wavelength [um] at 90 deg from the Sun in the ecliptic [W m-2 sr-1 um-1] (table 19).
 _WAVELENGTH = np.array([0.5, 0.7, 0.9, 1.0, 1.2, 2.2])
 _SPECTRUM = np.array([2.6e-6, 2.0e-6, 1.3e-6, 1.2e-6, 8.1e-7, 1.7e-7])
@@ -108,8 +110,7 @@ def helioecliptic(ra: float, dec: float, mjd: float) -> tuple[float, float]:
 
 def brightness_500nm(longitude: float, latitude: float) -> float:
     """Return the brightness at 500 nm [W m-2 sr-1 um-1]; table 17 interpolated in its logarithm; NaN near the Sun."""
-    table = np.log(np.column_stack([_BRIGHTNESS, np.full(_LONGITUDE.size, _POLE)]))
-    along = np.array([np.interp(abs(longitude), _LONGITUDE, column) for column in table.T])
+    along = np.array([np.interp(abs(longitude), _LONGITUDE, row) for row in _LOG_BRIGHTNESS])
     return float(1e-8 * np.exp(np.interp(abs(latitude), _LATITUDE, along)))
 
 
