@@ -165,7 +165,8 @@ def serve() -> None:
         before = stand_in(path.parent, job["iref"])
         main(path)  # what it raises goes into the log, and ends the process
         step_back(before)
-        print("done", file=answers, flush=True)
+        answers.write("done\n")
+        answers.flush()
 
 
 if __name__ == "__main__":
