@@ -211,7 +211,7 @@ def test_progress_counts_up_to_the_total(catalog: Catalog) -> None:
         seen.append((stage, done, total, failed))
 
     survey(catalog, Selection(), source=FakeSource(4, broken=(rootname(0),)), progress=progress)
-    assert seen[0] == ("list", 1, None, 0)
+    assert seen[0] == ("list", 1, 1, 0)
     assert seen[1:-1] == [("measure", n, 4, min(n, 1)) for n in range(5)]
     assert seen[-1] == ("visits", 1, 1, 0)
 

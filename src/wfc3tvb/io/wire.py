@@ -102,13 +102,14 @@ class Wire:
         """Yield the answer to a GET; what of it is not read is dropped with its connection."""
         headers = AS_IT_IS | token_of(url, self._services) | (headers or {})
         response = self._manager(url).request("GET", url, headers=headers, preload_content=False)
+        done = False
         try:
             _check_served(service, url, response.status)
             yield response
-        except BaseException:
-            response.close()
-            raise
+            done = True
         finally:
+            if not done:
+                response.close()
             response.release_conn()
 
     def _same(self, service: str, url: str, start: int, version: str) -> None:
