@@ -132,7 +132,7 @@ def fit(cases: list[tuple[str, cause.Features]]) -> Floats:
     """Return the weights of the regression, all causes equally likely, shape (causes, features)."""
     x = np.array([cause.vector(f) for _, f in cases])
     y = np.array([cause.ALONE_AND_BOTH.index(name) for name, _ in cases])
-    offset = np.array([cause.filter_offset(f) for _, f in cases])
+    offset = np.array([cause.fixed_offset(f) for _, f in cases])
     share = 1 / np.bincount(y, minlength=len(cause.ALONE_AND_BOTH))[y] / len(cause.ALONE_AND_BOTH)
 
     def loss(flat: Floats) -> tuple[float, Floats]:

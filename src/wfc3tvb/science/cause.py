@@ -37,6 +37,8 @@ ALONE_AND_BOTH = ("helium", "scattered", "both", "trail", "persistence", "unknow
 PRIOR = {"helium": 0.7, "scattered": 0.12, "both": 0.1, "trail": 0.02, "persistence": 0.03, "unknown": 0.03}
 #: How much rarer helium is in other filters: they pass less than 1 % of the line, hundredths of an electron/s at most.
 _OTHER_FILTERS = 0.001
+#: How much rarer it is in a lone read or two, the others quiet.
+_SUDDEN = 0.05
 #: The left 200 columns are up to twice as bright as the rest under scattered light, so that the median of the frame
 #: rises by 0.2 to `_MOST` of left minus right.
 _MOST = 1.3
@@ -190,12 +192,16 @@ def _early(rate: Floats) -> float:
     return float(np.clip((rate[0] - rate[third]) / change, 0, 1)) if abs(change) > 1e-9 else 0.0
 
 
+def _is_spike(f: Features) -> bool:
+    return 0 < f.n_affected <= _SPIKE and f.n_used >= 3 * _SPIKE and not f.at_edge
+
+
 def vector(f: Features) -> Floats:
     """Return the numbers that the regression weighs, in the order of `causefit.FEATURES`; about -1 to 1 each."""
     side = float(np.clip(f.sidedness, -0.5, 1.5)) / (1 + (f.sidedness_err / _VAGUE) ** 2)
     lit = 0.0 if f.sunlit is None else 2 * f.sunlit - 1
     near = 0.0 if f.bright_limb is None else 2 * f.bright_limb - 1
-    spike = 0 < f.n_affected <= _SPIKE and f.n_used >= 3 * _SPIKE and not f.at_edge
+    spike = _is_spike(f)
     return np.array(
         [
             1.0,
@@ -225,16 +231,20 @@ def vector(f: Features) -> Floats:
     )
 
 
-def filter_offset(f: Features) -> Floats:
-    """Return by how much the filter changes the logarithm of the prior of each of `ALONE_AND_BOTH`."""
+def fixed_offset(f: Features) -> Floats:
+    """Return what physics adds to the logarithm of the prior of each of `ALONE_AND_BOTH`, without any fit.
+
+    Helium passes some filters only, and is smooth: it does not come and go within a read.
+    """
     hidden = 0.0 if f.helium_filter else float(np.log(_OTHER_FILTERS))
+    hidden += float(np.log(_SUDDEN)) if _is_spike(f) else 0.0
     return np.array([hidden if name in ("helium", "both") else 0.0 for name in ALONE_AND_BOTH])
 
 
 def posterior(f: Features) -> dict[str, float]:
     """Return the probability of every cause alone, and of helium and scattered light together (``both``)."""
     prior = np.log([PRIOR[name] for name in ALONE_AND_BOTH])
-    score = np.array(WEIGHTS) @ vector(f) + prior + filter_offset(f)
+    score = np.array(WEIGHTS) @ vector(f) + prior + fixed_offset(f)
     weight = np.exp(score - score.max())
     return dict(zip(ALONE_AND_BOTH, (weight / weight.sum()).tolist(), strict=True))
 
