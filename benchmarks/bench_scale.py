@@ -93,7 +93,7 @@ def one(n: int) -> None:
             n_listed = len(list(source.datasets(Selection())))
             listed = time.monotonic()
             report = survey(catalog, Selection(), source=source, measure=drawn)
-            stored = time.monotonic()
+            stored, most = time.monotonic(), peak()
             catalog.sql(ASK).fetchall()
             queried = time.monotonic()
             n_files = sum(1 for path in folder.rglob("*.parquet"))
@@ -102,7 +102,7 @@ def one(n: int) -> None:
         assert (report.n_measured, n_listed) == (n, -(-n // MEMBERS))
     print(
         f"{n:9}{listed - began:9.1f}{stored - listed:9.1f}{1e3 * (stored - listed) / n:9.2f}{queried - stored:9.2f}"
-        f"{before:9.0f}{peak():8.0f}{n_files:8}{len(left):9}{sum(left) / 1e6:8.1f}",
+        f"{before:9.0f}{most:8.0f}{n_files:8}{len(left):9}{sum(left) / 1e6:8.1f}",
         flush=True,
     )
 
