@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from wfc3tvb.calibration.model import Dark, Flat, Linearity, Planes, Window
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.io.fitsfile import Extension, read_fits
+from wfc3tvb.io.planes import Copy, copy_all
 
 #: How closely an exposure time of the dark must fit a read's [s].
 _SAME_TIME = 0.01
@@ -97,9 +98,11 @@ def _read_linearity(path: Path, mtime: int, shape: tuple[int, int], corner: tupl
     extensions = _opened("NLINFILE", path)
     cut = _cut("NLINFILE", path, extensions["COEF", 1], shape, corner)
     n = int(extensions["PRIMARY", 1].header.number("NCOEF"))
-    coef = np.stack([cut(extensions["COEF", i + 1], np.float32) for i in range(n)])
-    node, zsci, zerr = (cut(extensions[name, 1], np.float32) for name in ("NODE", "ZSCI", "ZERR"))
-    return Linearity(coef, node, cut(extensions["DQ", 1], np.int16), zsci, zerr)
+    names = [*(("COEF", i + 1) for i in range(n)), ("NODE", 1), ("ZSCI", 1), ("ZERR", 1)]
+    planes, flags = np.empty((n + 3, *shape), np.float32), np.empty(shape, np.int16)
+    copies = [Copy(plane, cut(extensions[name])) for name, plane in zip(names, planes, strict=True)]
+    copy_all([*copies, Copy(flags, cut(extensions["DQ", 1]))])
+    return Linearity(planes[:n], planes[n], flags, planes[n + 1], planes[n + 2])
 
 
 def read_flat(paths: Sequence[tuple[str, Path]], shape: tuple[int, int], corner: tuple[int, int]) -> Flat:
@@ -122,8 +125,10 @@ def _read_flat(
     for keyword, path in paths:
         extensions = _opened(keyword, path)
         cut = _cut(keyword, path, extensions["SCI", 1], shape, corner)
-        sci, err = (cut(extensions[name, 1], np.float32) for name in ("SCI", "ERR"))
-        own = Flat(sci, err, cut(extensions["DQ", 1], np.int16))
+        planes, flags = np.empty((2, *shape), np.float32), np.empty(shape, np.int16)
+        stored = (cut(extensions[name, 1]) for name in ("SCI", "ERR", "DQ"))
+        copy_all(Copy(plane, image) for plane, image in zip((*planes, flags), stored, strict=True))
+        own = Flat(planes[0], planes[1], flags)
         product = own if product is None else _times(product, own)
     if product is None:
         raise MissingReferenceError("PFLTFILE", "N/A", "all flats are N/A", "set FLATCORR to OMIT, or name a flat")
@@ -160,19 +165,19 @@ class _Found(UserDict[tuple[str, int], Extension]):
 
 def _cut(
     keyword: str, path: Path, first: Extension, shape: tuple[int, int], corner: tuple[int, int]
-) -> Callable[[Extension, type], NDArray[Any]]:
+) -> Callable[[Extension], NDArray[Any]]:
     """Return a function that cuts a frame out of the file's images; `first` tells where the file's frame begins."""
     x0, y0 = (int(corner[i] - _rounded(-float(first.header.number(f"LTV{i + 1}", 0.0)))) for i in (0, 1))
 
-    def cut(extension: Extension, kind: type) -> NDArray[Any]:
+    def cut(extension: Extension) -> NDArray[Any]:
         image = extension.pixels
         if image is None:
-            return np.full(shape, extension.constant, kind)
+            return np.broadcast_to(np.float64(extension.constant), shape)
         ny, nx = image.shape
         if x0 < 0 or y0 < 0 or y0 + shape[0] > ny or x0 + shape[1] > nx:
             problem = f"its {nx} x {ny} pixels do not cover the exposure's {shape[1]} x {shape[0]}"
             raise UnsuitableReferenceError(keyword, path.name, problem, "take the file that CRDS names")
-        return np.ascontiguousarray(image[y0 : y0 + shape[0], x0 : x0 + shape[1]], dtype=kind)
+        return image[y0 : y0 + shape[0], x0 : x0 + shape[1]]
 
     return cut
 
