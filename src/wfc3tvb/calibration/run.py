@@ -39,7 +39,12 @@ def calibrate_ramp(
     Calibrated
         The same ramp, and the image: the fit of the ramp, or without CRCORR the last read.
     """
-    work = Work(ramp, references, switches)
+    return calibrate_work(Work(ramp, references, switches), bad=bad, threads=threads)
+
+
+def calibrate_work(work: Work, *, bad: int = 31743, threads: int = 2) -> Calibrated:
+    """Calibrate an exposure that is laid out for it; see `calibrate_ramp`."""
+    ramp, switches = work.ramp, work.switches
     steps = [step for name, step in STEPS if name is None or getattr(switches, name)]
     if ramp.unit.endswith("/S"):
         steps = [step for step in steps if step is not unitcorr]

@@ -151,7 +151,7 @@ def _cubes(
 ) -> tuple[Floats, Floats, Flags]:
     """Return signal, error and flags of all reads."""
     n = len(reads)
-    sci, err, dq = np.zeros((n, *shape), np.float32), np.zeros((n, *shape), np.float32), np.zeros((n, *shape), np.int16)
+    sci, err, dq = np.empty((n, *shape), np.float32), np.empty((n, *shape), np.float32), np.empty((n, *shape), np.int16)
     copies = []
     for k, read in enumerate(reads):
         for name, cube in (("SCI", sci), ("ERR", err), ("DQ", dq)):
@@ -159,8 +159,7 @@ def _cubes(
             if image is not None and image.shape != shape:
                 raise BadFileError(path, f"{name},{n - k} has another shape than SCI,1", "fetch it again")
             value = extension.constant if image is None else image
-            if image is not None or value != 0:
-                copies.append(Copy(cube[k], value, *extension.scaling))
+            copies.append(Copy(cube[k], value, *extension.scaling))
     copy_all(copies)
     return sci, err, dq
 

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from wfc3tvb.calibration.model import Switches
+from wfc3tvb.calibration.work import Work
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
 from wfc3tvb.io import calwf3
 from wfc3tvb.io.association import exposures_of
@@ -207,7 +208,7 @@ def _calibrated(
     began = time.monotonic()
     ima, flt, trailer = products
     files = find(read_primary(path), switches, iref=options.iref)
-    with made_ready(progress):  # the kernels, while the files are read
+    with made_ready(progress, fit=switches.crcorr):  # the kernels, while the files are read
         source = read_imsets(path)
         if options.crcorr != "header":
             source.primary["CRCORR"] = options.crcorr.upper()
@@ -216,7 +217,10 @@ def _calibrated(
         if switches.zsigcorr and source.ramp.err[0, light.y0 : light.y1, light.x0 : light.x1].any():
             raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
         loaded = replace(loaded, warnings=(*loaded.warnings, *_hits_from_before(source, loaded.switches)))
-    _write(source, loaded, options, (ima if options.write_ima else None, flt, trailer))
+        rates = source.ramp.unit.endswith("/S")  # which UNITCORR leaves as they are, and says COMPLETE
+        applied = replace(loaded.switches, unitcorr=loaded.switches.unitcorr and not rates)
+        work = Work(source.ramp, loaded.data, applied)
+    _write(source, loaded, work, options, (ima if options.write_ima else None, flt, trailer))
     done = "COMPLETE" if loaded.switches.crcorr else str(source.primary.get("CRCORR", "OMIT"))
     made = ima if options.write_ima else None
     if made is None:
@@ -237,20 +241,20 @@ def _hits_from_before(source: Imsets, switches: Switches) -> Iterator[str]:
         )
 
 
-def _write(source: Imsets, loaded: Loaded, options: Options, products: tuple[Path | None, Path, Path]) -> None:
-    from wfc3tvb.calibration.run import calibrate_ramp  # compiled code, which takes its time
+def _write(
+    source: Imsets, loaded: Loaded, work: Work, options: Options, products: tuple[Path | None, Path, Path]
+) -> None:
+    from wfc3tvb.calibration.run import calibrate_work  # compiled code, which takes its time
 
     ima, flt, trailer = products
     done = loaded.switches
     bad = int(source.headers[-1]["SCI"].number("SDQFLAGS", 65535))
-    rates = source.ramp.unit.endswith("/S")  # which UNITCORR leaves as they are, and says COMPLETE
-    applied = replace(done, unitcorr=done.unitcorr and not rates)
-    calibrated = calibrate_ramp(source.ramp, loaded.data, applied, bad=bad, threads=options.threads)
+    calibrated = calibrate_work(work, bad=bad, threads=options.threads)
     primary = primary_header(source, loaded, done, calibrated)
     with _beside(flt) as scratch:
         if ima is not None:
             write_ima(scratch / ima.name, source, calibrated, primary, history_lines(loaded, done, image=False))
-        history = history_lines(loaded, done, image=done.crcorr and not rates)
+        history = history_lines(loaded, done, image=work.switches.unitcorr)
         write_flt(scratch / flt.name, source, calibrated, primary, history, fitted=done.crcorr)
         for product in scratch.iterdir():
             product.replace(flt.with_name(product.name))

@@ -17,7 +17,9 @@ _LOADED = 2.0
 #: Packages that numba would import and no kernel needs.
 _NOT_NEEDED = ("scipy", "cffi")
 
-_ready, _lean = Event(), Event()
+_lean = Event()
+#: What is ready: without the fit of the ramp (False), with it (True).
+_ready: set[bool] = set()
 
 
 def start_lean() -> None:
@@ -30,25 +32,27 @@ def start_lean() -> None:
 
 
 @contextmanager
-def made_ready(progress: Progress) -> Iterator[None]:
+def made_ready(progress: Progress, *, fit: bool) -> Iterator[None]:
     """Make the engine ready, once in a process, while the body runs.
 
     Parameters
     ----------
     progress : Progress
         Told of the stage "compile" where the machine code is not on disk yet.
+    fit : bool
+        Whether the fit of the ramp will be needed.
     """
-    if _ready.is_set():
+    if fit in _ready or True in _ready:
         yield
         return
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(_make_ready, progress)
+        loading = pool.submit(_make_ready, progress, fit)
         yield
         loading.result()
-    _ready.set()
+    _ready.add(fit)
 
 
-def _make_ready(progress: Progress) -> None:
+def _make_ready(progress: Progress, fit: bool) -> None:
     began = time.monotonic()
     if _lean.is_set():
         _import_numba_alone()
@@ -58,7 +62,7 @@ def _make_ready(progress: Progress) -> None:
         if time.monotonic() - began > _LOADED:
             progress("compile", done, total)
 
-    make_ready(tell)
+    make_ready(tell, fit=fit)
 
 
 def _import_numba_alone() -> None:
