@@ -295,6 +295,11 @@ def test_long_cells_are_cut(client: TestClient) -> None:
     assert len(page.text) < 200_000
 
 
+def text_of(url: str) -> str:
+    with urlopen(url) as answer:
+        return str(answer.read().decode())
+
+
 def test_many_at_once_wait_for_each_other(folder: Path) -> None:
     running, most, lock = 0, 0, threading.Lock()
 
@@ -311,7 +316,7 @@ def test_many_at_once_wait_for_each_other(folder: Path) -> None:
 
     app = Starlette(routes=Counted(folder).routes())
     with listening(app) as address, ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda n: urlopen(f"{address}/sql?q={n}").read().decode(), range(24)))
+        answers = list(pool.map(lambda n: text_of(f"{address}/sql?q={n}"), range(24)))
     assert answers == [str(n) for n in range(24)]
     assert most == AT_A_TIME
 
@@ -371,9 +376,10 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
             await browser.run("document.querySelector('form button').click()")
             await browser.until("document.querySelector('td')?.innerText === '42'")
             # By keyboard alone: a name of the schema put where the cursor is, and Ctrl+Enter.
+            await browser.until("typeof editor !== 'undefined' && editor.value !== undefined")
             await browser.run("editor.setRangeText('SELECT count() AS n FROM ', 0, editor.value.length, 'end')")
             await browser.run("document.querySelector('button[data-insert=rootname]').click()")
-            assert await browser.run("editor.value") == "SELECT count() AS n FROM rootname"
+            await browser.until("editor.value === 'SELECT count() AS n FROM rootname'")
             await browser.run("editor.value = 'SELECT count() AS n FROM reads'; editor.focus()")
             await browser.key("Enter", modifiers=CTRL)
             await browser.until("document.querySelector('td')?.innerText === '6'")

@@ -20,7 +20,7 @@ def test_every_product_is_beside_its_raw_file_and_nothing_else(made: SimulatedVi
     bucket = made.folder / "hst" / "public"
     found = {path.name for path in bucket.rglob("*") if path.is_file()}
     wanted = {f"{root}_{suffix}.fits" for root in made.rootnames for suffix in ("raw", "spt", "ima", "flt")}
-    assert found == wanted | {"ibst01010_asn.fits", "ibst01010_drz.fits"}
+    assert found == wanted | {f"ibst01010_{suffix}.fits" for suffix in ("asn", "drz", "jit")}
     assert {path.name for path in made.folder.iterdir()} == {"hst", "references", "truth"}
 
 

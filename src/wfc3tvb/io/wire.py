@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,7 @@ class Wire:
         self._managers: dict[str | None, urllib3.PoolManager] = {}
         self._versions: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
+        weakref.finalize(self, _close, self._managers)
 
     def fetch(self, service: str, url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return ranges ``[start, stop)`` of a file; of one beyond its end, what there is.
@@ -130,6 +132,11 @@ class Wire:
             if proxy not in self._managers:
                 self._managers[proxy] = _connections(self._services, proxy)
             return self._managers[proxy]
+
+
+def _close(managers: dict[str | None, urllib3.PoolManager]) -> None:
+    for manager in managers.values():
+        manager.clear()
 
 
 def _connections(services: Services, proxy: str | None) -> urllib3.PoolManager:
