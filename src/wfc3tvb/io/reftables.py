@@ -81,7 +81,9 @@ def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float
     xs, ys = np.repeat(x, length) + run * along, np.repeat(y, length) + run * ~along
     inside = (xs >= 0) & (ys >= 0) & (xs < shape[1]) & (ys < shape[0])
     values = np.repeat(rows["VALUE"], length).astype(np.int16)
-    np.bitwise_or.at(mask, (ys[inside], xs[inside]), values[inside])
+    pixels = np.where(inside, ys * shape[1] + xs, 0)
+    for value in np.unique(values):
+        mask.ravel()[pixels[inside & (values == value)]] |= value
     return mask
 
 
@@ -157,10 +159,10 @@ def _for_chip(row: Columns, amplifiers: str) -> bool:
 
 def _own_rows(columns: Columns, wanted: Mapping[str, Any]) -> Columns:
     """Return the rows of a table that are for an exposure; columns that are not there do not tell."""
-    names = [name for name in wanted if name in columns]
-    kept = [all(_fits(cell, wanted[name]) for name, cell in zip(names, row, strict=True))
-            for row in zip(*(columns[name].tolist() for name in names), strict=True)]  # fmt: skip
-    own = np.array(kept, bool) if names else slice(None)
+    own = np.ones(len(next(iter(columns.values()))), bool)
+    for name in wanted.keys() & columns.keys():
+        fitting = [cell for cell in np.unique(columns[name]) if _fits(cell.item(), wanted[name])]
+        own &= np.isin(columns[name], fitting)
     return Columns(columns.path, {name: values[own] for name, values in columns.items()})
 
 
