@@ -222,10 +222,8 @@ def survey(
     settings = settings or MeasureSettings()
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
-    folder = getattr(source, "folder", None)
-    arguments: dict[str, object] = {"selection": asdict(selection), "settings": asdict(settings), "source": source.name}
     workers = parallel.n_workers(jobs, cluster)
-    arguments |= {"folder": str(folder.resolve()) if isinstance(folder, Path) else None}
+    arguments = {"selection": asdict(selection), "settings": asdict(settings)} | _told_of(source)
     with recorded_run(catalog, "survey", arguments | {"jobs": workers}) as run:
         items = ((item.rootname, item) for item in plan.due())
         worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
@@ -249,6 +247,12 @@ def survey(
         next_command=_next_command(catalog, example, n_flagged),
         hint=catalog.hint(),
     )
+
+
+def _told_of(source: Source) -> dict[str, object]:
+    """Return what a run's record says of its source: the name, and the folder of local files."""
+    folder = getattr(source, "folder", None)
+    return {"source": source.name, "folder": str(folder.resolve()) if isinstance(folder, Path) else None}
 
 
 def plan_survey(
