@@ -53,7 +53,7 @@ def compare(raw: Path, mode: str, scratch: Path, rounds: int) -> None:
     program = [sys.executable, "-m", "wfc3tvb", "calibrate", str(own), "--engine", "native"]
     there = shutil.which("calwf3.e") is not None
     clear(scratch)
-    run(program)  # fills numba's cache
+    run(program, compiled=True)  # fills the caches of Python and numba
     ours, theirs = [], []
     for _ in range(rounds):
         ours.append(timed(lambda: run(program), before=lambda: clear(scratch)))
@@ -76,9 +76,10 @@ def timed(action: Callable[[], object], before: Callable[[], object] = lambda: N
     return time.perf_counter() - began
 
 
-def run(command: list[str], folder: Path | None = None) -> None:
-    """Run a program, which must succeed."""
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+def run(command: list[str], folder: Path | None = None, *, compiled: bool = False) -> None:
+    """Run a program, which must succeed; if `compiled`, it may keep its byte code whatever the environment says."""
+    kept = {name: value for name, value in os.environ.items() if not (compiled and name == "PYTHONDONTWRITEBYTECODE")}
+    subprocess.run(command, cwd=folder, env=kept, check=True, capture_output=True)
 
 
 def clear(folder: Path) -> None:

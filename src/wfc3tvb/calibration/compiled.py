@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache
 from numba.core.compiler import Compiler
+from numba.core.runtime.nrt import rtsys
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,13 +21,32 @@ class _Apart(Compiler):
         return super().define_pipelines()
 
 
+class _CodeFirst(FunctionCache):
+    """Numba's cache on disk, asked for machine code before numba registers all that it could compile.
+
+    That takes a quarter of a second (SciPy is imported for it), and code that is there needs none of it.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        rtsys.initialize(target_context)  # counts references to arrays
+        with self._guard_against_spurious_io_errors():
+            found = self._load_overload(sig, target_context)
+            if found is not None:
+                return found
+        return super().load_overload(sig, target_context)
+
+
 def compiled(function: F) -> F:
     """Compile a kernel on its first call; operations keep their order and their rounding."""
-    made = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False)(function)
-    return cast(F, made)
+    return _cached(function)
 
 
 def lanewise(function: F) -> F:
     """Compile a loop over the elements of rows that do not overlap: many pixels with one instruction."""
-    made = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=False, pipeline_class=_Apart)(function)
+    return _cached(function, pipeline_class=_Apart)
+
+
+def _cached(function: F, **options: Any) -> F:
+    made = numba.njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
+    made._cache = _CodeFirst(function)
     return cast(F, made)

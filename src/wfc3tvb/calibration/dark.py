@@ -17,23 +17,22 @@ _THREADS = 2
 
 @compiled
 def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window, first_row):
-    """Subtract the dark of every read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
+    """Subtract the dark of a read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
 
     Parameters
     ----------
-    sci, err, dq : ndarray, shape (reads, ny, nx), float32, float32, int16
-        The reads and their errors [DN], their flags; changed.
-    dark_sci, dark_err, dark_dq : ndarray, shape (reads, my, nx), float32, float32, int16
+    sci, err, dq : ndarray, shape (ny, nx), float32, float32, int16
+        The read and its error [DN], its flags; changed.
+    dark_sci, dark_err, dark_dq : ndarray, shape (my, nx), float32, float32, int16
         Dark that was exposed as long [DN].
     window : Window
         Where to work.
     first_row : int
-        Row of the reads with which the dark begins.
+        Row of the read with which the dark begins.
     """
-    for k in range(sci.shape[0]):
-        for y in range(window.y0, window.y1):
-            own, its = (k, y, slice(window.x0, window.x1)), (k, y - first_row, slice(window.x0, window.x1))
-            _subtract(sci[own], err[own], dq[own], dark_sci[its], dark_err[its], dark_dq[its])
+    for y in range(window.y0, window.y1):
+        own, its = (y, slice(window.x0, window.x1)), (y - first_row, slice(window.x0, window.x1))
+        _subtract(sci[own], err[own], dq[own], dark_sci[its], dark_err[its], dark_dq[its])
 
 
 @lanewise

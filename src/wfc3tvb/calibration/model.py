@@ -149,12 +149,9 @@ class Planes:
         """Return an image."""
         return self.stored[k].astype(self.kind)
 
-    def rows(self, y0: int, y1: int) -> NDArray[Any]:
-        """Return rows y0 to y1 (exclusive) of all images, shape (n, y1 - y0, nx)."""
-        made: NDArray[Any] = np.empty((len(self.stored), y1 - y0, self.stored[0].shape[1]), self.kind)
-        for own, image in zip(made, self.stored, strict=True):
-            own[:] = image[y0:y1]
-        return made
+    def rows(self, k: int, y0: int, y1: int) -> NDArray[Any]:
+        """Return rows y0 to y1 (exclusive) of an image."""
+        return self.stored[k][y0:y1].astype(self.kind)
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,8 +68,9 @@ def darkcorr(work: Work, band: Band) -> None:
     ramp, reference = work.ramp, work.references.dark
     if reference is not None:
         y0, y1 = band.light.y0, band.light.y1
-        sci, err, dq = (planes.rows(y0, y1) for planes in (reference.sci, reference.err, reference.dq))
-        dark.subtract_dark(ramp.sci, ramp.err, ramp.dq, sci, err, dq, band.light, y0)
+        for k in range(ramp.n):
+            sci, err, dq = (planes.rows(k, y0, y1) for planes in (reference.sci, reference.err, reference.dq))
+            dark.subtract_dark(ramp.sci[k], ramp.err[k], ramp.dq[k], sci, err, dq, band.light, y0)
 
 
 def unitcorr(work: Work, band: Band) -> None:

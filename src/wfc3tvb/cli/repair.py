@@ -51,9 +51,7 @@ def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_im
     """Calibrate local RAW files or associations, as calwf3; exits with 2 where one failed."""
     from wfc3tvb.io.association import exposures_of
     from wfc3tvb.pipeline.calibrate import calibrate as run_calibrate
-    from wfc3tvb.pipeline.kernels import start_lean
 
-    start_lean()
     results, exposures, failed = [], [], 0
     for path in files:
         try:
