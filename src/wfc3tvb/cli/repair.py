@@ -153,7 +153,7 @@ def reprocess(
     settings = ReprocessSettings(**options)
     names = tuple(dataset_name(name) for name in ids)
     with Catalog.create(catalog) as store, bars() as progress:
-        plan = plan_reprocess(store, ids=names, where=where, settings=settings, jobs=jobs)
+        plan = plan_reprocess(store, ids=names, where=where, settings=settings, jobs=jobs, cluster=cluster)
         if dry_run:
             _say_plan(plan, as_json)
             return
@@ -189,11 +189,15 @@ def _say_plan(plan: Any, as_json: bool) -> None:
         f"datasets to repair: {len(plan.datasets)}; {plan.n_repaired} exposures repaired ({methods}), "
         f"{plan.n_recalibrated} recalibrated beside them, {plan.n_known} done before",
         f"{sizes}; references: {references}",
-        f"about {terminal.duration(plan.wall_s)} with --jobs {plan.jobs}, up to {plan.peak_mb / 1000:.1f} GB a worker "
+        f"about {terminal.duration(plan.wall_s)} {_at_a_time(plan)}, up to {plan.peak_mb / 1000:.1f} GB a worker "
         + (f"(from {plan.measured_on} repaired before)" if plan.measured_on else "(typical values)"),
     )
     if plan.alone:
         show(f"too large to share the memory, so repaired one at a time: {', '.join(plan.alone)}")
+
+
+def _at_a_time(plan: Any) -> str:
+    return "one at a time" if plan.jobs == 1 else f"{plan.jobs} at a time"
 
 
 def _say_repair(report: Any, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -18,7 +18,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, WorkerDiedError
 from wfc3tvb.pipeline.ahead import Failure, Fetching, Outcome, attempts, stage
 
-__all__ = ["Failure", "Outcome", "n_workers", "run", "stage"]
+__all__ = ["Failure", "Outcome", "n_workers", "on_this_machine", "opened", "run", "stage"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -51,7 +51,8 @@ def run(
     jobs : int, optional
         Worker processes; 1 works in this process.
     cluster : str, optional
-        ``local:N`` for a Dask cluster of N workers on this machine, or the address of a Dask scheduler.
+        ``local:N`` for a Dask cluster of N workers on this machine, or the address of a Dask scheduler; `opened` keeps
+        one for several calls.
     total : int, optional
         Number of items, where it is known.
 
@@ -77,8 +78,17 @@ def run(
             driver = None if cluster else os.getpid()
             for outcomes in parallel(delayed(_attempts)(worker, batch, driver) for batch in batches):
                 yield from outcomes
-        except TerminatedWorkerError as error:
+        except _killed(cluster) as error:
             raise WorkerDiedError from error
+
+
+def _killed(cluster: str | None) -> type[Exception]:
+    """Return what joblib raises for a worker that was killed."""
+    if cluster is None:
+        return TerminatedWorkerError
+    from distributed import KilledWorker
+
+    return cast("type[Exception]", KilledWorker)
 
 
 def n_workers(jobs: int, cluster: str | None) -> int:
@@ -87,6 +97,11 @@ def n_workers(jobs: int, cluster: str | None) -> int:
         return jobs
     count = cluster.removeprefix("local:")
     return int(count) if count.isdigit() else _FOREIGN_WORKERS
+
+
+def on_this_machine(cluster: str | None) -> bool:
+    """Say whether the workers share this machine and its memory."""
+    return cluster is None or cluster.startswith("local:")
 
 
 def _attempts(
@@ -152,22 +167,36 @@ def _quiet_watcher() -> Iterator[None]:
 
 @contextmanager
 def _dask_client(cluster: str) -> Iterator[None]:
-    if find_spec("distributed") is None:
-        raise BadArgumentError("--cluster needs Dask: pip install 'wfc3tvb[cluster]'")
-    from distributed import Client, LocalCluster
+    with opened(cluster) as address:
+        from distributed import Client
 
-    if not cluster.startswith("local:"):
         try:
-            client = Client(cluster, timeout=_CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]
+            client = Client(address, timeout=_CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
             raise ServiceUnreachableError("Dask scheduler", f"no answer from {cluster}") from error
         with client:
             yield
+
+
+@contextmanager
+def opened(cluster: str | None) -> Iterator[str | None]:
+    """Yield the address of a Dask scheduler for the calls of `run` in the block; ``local:N`` is started for it.
+
+    Raises
+    ------
+    BadArgumentError
+        If there is no Dask, or ``local:N`` is written otherwise.
+    """
+    if cluster is not None and find_spec("distributed") is None:
+        raise BadArgumentError("--cluster needs Dask: pip install 'wfc3tvb[cluster]'")
+    if cluster is None or not cluster.startswith("local:"):
+        yield cluster
         return
+    from distributed import LocalCluster
+
     count = cluster.removeprefix("local:")
     if not count.isdigit() or int(count) < 1:
         raise BadArgumentError(f"--cluster {cluster}: write local:N with N workers, e.g. local:4")
     options = {"threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
-    local = LocalCluster(n_workers=int(count), **options)  # type: ignore[no-untyped-call]
-    with local, Client(local):  # type: ignore[no-untyped-call]
-        yield
+    with LocalCluster(n_workers=int(count), **options) as local:  # type: ignore[no-untyped-call]
+        yield str(local.scheduler_address)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wfc3tvb.config import Services
-from wfc3tvb.errors import BadArgumentError
+from wfc3tvb.errors import BadArgumentError, WorkerDiedError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.crds import References, best_references, header_references, operational_context
@@ -49,16 +49,22 @@ class Driver:
     failures: list[Row] = field(default_factory=list)
     total: int = 0
     fetched: int = 0
+    address: str | None = None
+    taken: set[str] = field(default_factory=set)
+
+    @property
+    def workers(self) -> int:
+        """How many datasets are repaired at a time."""
+        return max(parallel.n_workers(self.jobs, self.cluster), 1)
 
     def all(self, due: Sequence[Repair], products: Products) -> None:
         """Repair in portions, the next one fetched meanwhile: the disk holds the raw files of two portions only."""
         self.total = len(due)
         self.progress("repair", 0, self.total)
-        size = AHEAD * max(self.jobs, 1)
-        # The first portion is one dataset a worker: work begins soon.
-        first = max(self.jobs, 1)
+        first = self.workers  # one dataset a worker: work begins soon
+        size = AHEAD * first
         portions = [due[:first], *(due[i : i + size] for i in range(first, len(due), size))]
-        with _ahead() as fetcher, self._drizzling():
+        with _ahead() as fetcher, self._drizzling(), parallel.opened(self.cluster if due else None) as self.address:
             pending: Future[_Portion] | None = None
             for i, _ in enumerate(portions):
                 pending = pending or fetcher.submit(self._prepare, portions[i], products)
@@ -82,19 +88,34 @@ class Driver:
 
     def _repair(self, ready: Sequence[Ready]) -> None:
         """Repair datasets side by side, those that the memory does not hold beside others one at a time."""
-        limit, jobs = memory_limit_mb(self.settings), max(self.jobs, 1)
-        large: list[Ready] = []
-        if self.cluster is None:
-            large = [each for each in ready if each.fetched.repair.memory_mb(1) * jobs > limit]
-        others = [each for each in ready if each not in large]
+        limit, large = memory_limit_mb(self.settings), []
+        if parallel.on_this_machine(self.cluster):
+            large = [each for each in ready if each.fetched.repair.memory_mb(1) * self.workers > limit]
         lean = [each for each in large if each.fetched.repair.memory_mb(1) > limit]
-        alone = [each for each in large if each not in lean]
-        for some, at_a_time, out_of_core in ((others, jobs, False), (alone, 1, False), (lean, 1, True)):
-            threads = 2 if at_a_time == 1 and self.cluster is None and not out_of_core else 1
-            worker = RepairDataset(self.settings, self.run.run_id, threads, out_of_core)
-            items = ((each.fetched.repair.dataset, each) for each in some)
-            for outcome in parallel.run(items, worker, jobs=at_a_time, cluster=self.cluster) if some else ():
-                self._take(outcome)
+        self._side_by_side([each for each in ready if each not in large])
+        self._run([each for each in large if each not in lean], RepairDataset(self.settings, self.run.run_id, 2))
+        self._run(lean, RepairDataset(self.settings, self.run.run_id, 1, out_of_core=True))
+
+    def _side_by_side(self, ready: Sequence[Ready]) -> None:
+        """Repair datasets, each worker one; where a worker was killed, those not done again, each in a worker alone."""
+        threads = 2 if self.workers == 1 and self.cluster is None else 1
+        worker = RepairDataset(self.settings, self.run.run_id, threads)
+        try:
+            self._run(ready, worker, jobs=self.workers, cluster=self.address)
+        except WorkerDiedError:
+            for each in ready:
+                if (key := each.fetched.repair.dataset) in self.taken:
+                    continue
+                try:
+                    self._run([each], worker, jobs=self.workers, cluster=self.address)
+                except WorkerDiedError as error:
+                    self._fail(key, Failure("repair", type(error).__name__, str(error), error.retryable))
+
+    def _run(self, ready: Sequence[Ready], worker: RepairDataset, *, jobs: int = 1, cluster: str | None = None) -> None:
+        """Repair datasets and record what became of them."""
+        items = [(each.fetched.repair.dataset, each) for each in ready]
+        for outcome in parallel.run(items, worker, jobs=jobs, cluster=cluster) if items else ():
+            self._take(outcome)
 
     def _prepare(self, portion: Sequence[Repair], products: Products) -> _Portion:
         """Fetch datasets one after another, then ask for the references of all together."""
@@ -132,6 +153,7 @@ class Driver:
 
     def _take(self, outcome: Outcome[list[Row]]) -> None:
         """Record the rows of a dataset, or its failure."""
+        self.taken.add(outcome.key)
         if outcome.value is not None:
             self._store(outcome.value)
             self.rows += outcome.value

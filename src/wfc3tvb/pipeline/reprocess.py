@@ -18,6 +18,7 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.io import calwf3
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.drizzle_pars import read_parameters
+from wfc3tvb.pipeline.parallel import n_workers
 from wfc3tvb.pipeline.record import recorded_run
 from wfc3tvb.pipeline.repair_choose import Chosen, choose
 from wfc3tvb.pipeline.repair_fetch import Products, open_products
@@ -73,6 +74,7 @@ def plan_reprocess(
     settings: ReprocessSettings | None = None,
     services: Services | None = None,
     jobs: int = 1,
+    cluster: str | None = None,
 ) -> RepairPlan:
     """Return what `reprocess` would do: datasets, bytes, references, time, memory.
 
@@ -85,7 +87,7 @@ def plan_reprocess(
     """
     settings = settings or ReprocessSettings()
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
-    return summarize(catalog, chosen, services or Services(), settings, jobs=jobs)
+    return summarize(catalog, chosen, services or Services(), settings, jobs=n_workers(jobs, cluster))
 
 
 def reprocess(
@@ -135,7 +137,7 @@ def reprocess(
     calwf3.chosen(settings.engine)  # asked for and not there is an error before anything is fetched
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
     products = products or open_products(settings.source, services)
-    _check_disk(chosen, settings.outdir, jobs)
+    _check_disk(chosen, settings.outdir, n_workers(jobs, cluster))
     arguments = {"ids": list(ids), "where": where, "settings": settings.as_json()}
     with recorded_run(catalog, "reprocess", arguments) as run:
         driver = Driver(catalog, run, settings, services, jobs, cluster, progress)
