@@ -146,3 +146,22 @@ def test_a_plan_leaves_nothing_behind(shared_data: Path, tmp_path: Path) -> None
     answer = run("survey", "--source", shared_data / "ima", *options)
     assert json.loads(answer.stdout)["n_exposures"] == 2
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["survey", "--filters", "F999W"], "'F999W' is no WFC3/IR filter; take all, or of F098M, F105W"),
+        (["survey", "--precision", "0"], "--precision 0: give a rate above zero"),
+        (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
+        (["archive", "."], "make such a folder with: wfc3tvb simulate"),
+    ],
+)
+def test_options_without_sense_are_refused_before_anything_is_made(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = run(*arguments)
+    assert answer.exit_code == 2
+    assert words in answer.output
+    assert not list(tmp_path.iterdir())

@@ -97,13 +97,13 @@ class OutputExistsError(InputError):
 class UnknownDatasetError(InputError):
     """The archive (or the catalog) knows no such association, dataset or rootname."""
 
-    def __init__(self, dataset: str, where: str) -> None:
-        super().__init__(dataset, where)
-        self.dataset, self.where = dataset, where
+    def __init__(self, dataset: str, where: str, remedy: str = "check the name") -> None:
+        super().__init__(dataset, where, remedy)
+        self.dataset, self.where, self.remedy = dataset, where, remedy
 
     def __str__(self) -> str:
-        hint = "check the name (nine characters, e.g. IBOHBF040; a visit: six)"
-        return f"{self.dataset} is not known to {self.where}; {hint}"
+        hint = f"{self.remedy} (nine characters, e.g. IBOHBF040; a visit: six)"
+        return f"{self.dataset or 'an empty name'} is not known to {self.where}; {hint}"
 
 
 class RefusedError(InputError):

@@ -17,6 +17,11 @@ _FILE = re.compile(r"(?P<root>i[a-z0-9]{8})_(?P<suffix>[a-z0-9]{2,8})\.fits")
 #: The filters that pass He I 10830 A (WFC3 Data Handbook 7.10); the grisms are catalogued on request.
 TVB_FILTERS = ("F105W", "F110W")
 GRISMS = ("G102", "G141")
+#: Filters of the IR channel (WFC3 Instrument Handbook 7.2).
+IR_FILTERS = (
+    "F098M", "F105W", "F110W", "F125W", "F126N", "F127M", "F128N", "F130N", "F132N", "F139M", "F140W", "F153M", "F160W",
+    "F164N", "F167N", *GRISMS,
+)  # fmt: skip
 #: Reference pixels on each side of an IR raw frame (WFC3 Instrument Handbook 5.7).
 BORDER = 5
 

@@ -30,7 +30,10 @@ timeout_option = click.option(
 @json_option
 @example('wfc3tvb sql "SELECT visit, worst_class FROM visits WHERE n_flagged > 0"')
 def sql(text: str, form: str | None, output: Path | None, timeout: float, catalog: Path, as_json: bool) -> None:
-    """Ask the catalog in SQL (DuckDB; tables: wfc3tvb sql "SHOW TABLES")."""
+    """Ask the catalog in SQL (DuckDB).
+
+    Its tables: wfc3tvb sql "SHOW TABLES"; the columns of one: wfc3tvb sql "DESCRIBE exposures".
+    """
     from wfc3tvb.io.catalog import open_catalog
 
     with open_catalog(catalog) as store:
@@ -73,7 +76,10 @@ def query(
 @json_option
 @example("wfc3tvb queries\nwfc3tvb queries worst_visits")
 def queries(name: str | None, as_json: bool) -> None:
-    """List the documented queries; with a NAME, print that one, its documentation and parameters on top."""
+    """List the documented queries, or print one.
+
+    With a NAME its SQL is printed, documentation and parameters on top.
+    """
     from wfc3tvb.io.queries import load, load_all
     from wfc3tvb.report import terminal
 

@@ -22,14 +22,17 @@ if TYPE_CHECKING:
 @json_option
 @example("wfc3tvb show IBOHBF040\nwfc3tvb show ibohbfb9q")
 def show_command(name: str, catalog: Path, as_json: bool) -> None:
-    """Show one exposure, association or visit: the exposures, the curve, the verdict and why."""
+    """Show one exposure, association or visit.
+
+    Of one exposure the curve, the verdict and why; of several a table.
+    """
     from wfc3tvb.io.catalog import open_catalog
     from wfc3tvb.report import terminal
 
     with open_catalog(catalog) as store:
         exposures = _rows(store, "exposures", name)
         if not exposures:
-            raise UnknownDatasetError(name, f"the catalog in {catalog}")
+            raise UnknownDatasetError(name, f"the catalog in {catalog}", "survey it first, or check the name")
         reads = {row["rootname"]: _rows(store, "reads", row["rootname"]) for row in exposures}
     if as_json:
         print_json([{"exposure": row, "reads": reads[row["rootname"]]} for row in exposures])
@@ -62,7 +65,10 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
 @example("wfc3tvb measure ibohbfb9q_ima.fits --plot curve.png")
 @click.pass_context
 def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat: bool, as_json: bool) -> None:
-    """Measure local IMA files: curves and scores, no catalog; with the SPT where it lies beside."""
+    """Measure local IMA files: curves and scores, no catalog.
+
+    The geometry comes from the SPT or JIT file in the same folder, where there is one.
+    """
     from wfc3tvb.config import MeasureSettings
     from wfc3tvb.pipeline.measure import measure as measure_file
     from wfc3tvb.report import terminal

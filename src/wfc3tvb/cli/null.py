@@ -12,9 +12,10 @@ from wfc3tvb.cli.door import catalog_option, example, json_option, main, print_j
 @json_option
 @example("wfc3tvb null --catalog tvb-catalog")
 def null(catalog: Path, as_json: bool) -> None:
-    """Measure how much exposures vary that cannot be hit: in Earth's shadow, and in filters without helium.
+    """Measure how much exposures vary that cannot be hit.
 
-    Gives the systematic error of a rate, and what jump statistic and excess quiet exposures stay below.
+    From those in Earth's shadow, and in filters that do not pass the helium line: the systematic error of a rate, and
+    the jump statistic and excess that 99 % of quiet exposures stay below.
     """
     from dataclasses import asdict
 

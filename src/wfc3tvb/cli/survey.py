@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
 @example("wfc3tvb demo")
 def demo(out: Path, jobs: int) -> None:
-    """Show the whole chain on a simulated visit: survey, SQL, repair, pictures. No network, under two minutes."""
+    """Show the whole chain on a simulated visit.
+
+    Survey, SQL, repair, report; no network, under two minutes.
+    """
     from wfc3tvb.demo import run
 
     with bars() as progress:
@@ -48,10 +51,11 @@ def demo(out: Path, jobs: int) -> None:
 @click.option("--filters", help="F105W,F110W (default), other names with commas, or all.")
 @click.option("--start", help="Observed after this date (2013-01-06, or an MJD).")
 @click.option("--end", help="Observed before this date.")
-@click.option("--all", "everything", is_flag=True, help="The whole archive; without it and any selection: the plan.")
+@click.option("--all", "everything", is_flag=True,
+              help="The whole archive; without this and without a selection only the plan is printed.")
 @click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
 @click.option("--rows", type=click.IntRange(8, 1014), help="Detector rows to read of each exposure.")
-@click.option("--precision", type=float, help="Error of a rate to aim at [e-/s]; decides --rows.")
+@click.option("--precision", type=float, help="Choose --rows so that a rate has this error [e-/s].")
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median from all pixels (reads whole files).")
 @click.option("--recheck", is_flag=True, help="Measure again what is known.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many exposures.")
@@ -62,7 +66,7 @@ def demo(out: Path, jobs: int) -> None:
 @example("wfc3tvb survey --asn IBOHBF040\nwfc3tvb survey --source ./my-files --filters all --jobs 4")
 @click.pass_context
 def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, cluster: str | None, **given: Any) -> None:
-    """Crawl, measure, score and store what is new or changed."""
+    """Measure, score and store what is new or changed."""
     from dataclasses import asdict
 
     from wfc3tvb.config import MeasureSettings
@@ -72,7 +76,7 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
     from wfc3tvb.pipeline.survey import survey as run_survey
 
     selection, restricted = _selection(given)
-    rows = given["rows"] or (rows_for_precision(given["precision"]) if given["precision"] else None)
+    rows = given["rows"] or (None if given["precision"] is None else rows_for_precision(given["precision"]))
     settings = MeasureSettings(rows=rows, pstat=given["pstat"])
     source = open_source(given["source"])
     local = Path(given["source"]).is_dir()
@@ -129,12 +133,26 @@ def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
     from wfc3tvb.config import Selection
     from wfc3tvb.names import dataset_name
 
-    filters = given["filters"]
-    names = None if not filters else tuple(f.strip() if f == "all" else f.strip().upper() for f in filters.split(","))
-    start, end = _mjd(given["start"]), _mjd(given["end"])
+    names, start, end = _filters(given["filters"]), _mjd(given["start"]), _mjd(given["end"])
+    if start is not None and end is not None and end < start:
+        raise BadArgumentError(f"--end {given['end']} is before --start {given['start']}; exchange them")
     ids = tuple(dataset_name(text) for text in given["ids"])
     restricted = bool(ids or given["proposals"] or start or end or given["limit"])
     return Selection(ids, tuple(given["proposals"]), names, start, end, given["limit"]), restricted
+
+
+def _filters(text: str | None) -> tuple[str, ...] | None:
+    """Return the filters that a list with commas names; ("all",) for any."""
+    from wfc3tvb.names import IR_FILTERS
+
+    if text is None:
+        return None
+    if text.strip().lower() == "all":
+        return ("all",)
+    names = tuple(name.strip().upper() for name in text.split(","))
+    if wrong := [name for name in names if name not in IR_FILTERS]:
+        raise BadArgumentError(f"--filters: {wrong[0]!r} is no WFC3/IR filter; take all, or of {', '.join(IR_FILTERS)}")
+    return names
 
 
 def _mjd(text: str | None) -> float | None:

@@ -21,7 +21,10 @@ images_option = click.option(
 @catalog_option
 @example("wfc3tvb report my-report")
 def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
-    """Write the report: one folder of HTML, pictures and tables that opens offline."""
+    """Write the report: one folder that opens offline.
+
+    Pages of HTML, pictures, and the tables that they were drawn from.
+    """
     from wfc3tvb.io.catalog import open_catalog
     from wfc3tvb.report.pages import write_report
 
@@ -31,9 +34,10 @@ def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine: a token.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8610, show_default=True)
-@click.option("--token", help="What a browser must show; made when needed and not given.")
+@click.option("--host", default="127.0.0.1", show_default=True,
+              help="Address to listen on; beyond this machine only with a token.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8610, show_default=True, help="0 takes a free one.")
+@click.option("--token", help="Token that a browser must show; made up where one is needed and none is given.")
 @images_option
 @catalog_option
 @example("wfc3tvb serve")
@@ -51,7 +55,8 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
     hosts = ("127.0.0.1", "localhost", "[::1]") if own else ("*",)
     app = application(catalog, token=token, hosts=hosts, images=images)
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
-        click.echo(f"open http://{host}:{port}/" + (f"?token={token}" if token else "") + "   (Ctrl-C ends)")
+        address = f"http://{host}:{sock.getsockname()[1]}/" + (f"?token={token}" if token else "")
+        click.echo(f"open {address}   (Ctrl-C ends)")
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])
 
 
@@ -62,7 +67,10 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
 @catalog_option
 @example("wfc3tvb export --format fits my-release")
 def export(out: Path, form: str, catalog: Path) -> None:
-    """Write one file per table, units and descriptions included, with a README and checksums."""
+    """Write one file per table, with README and checksums.
+
+    Units and descriptions of all columns are in the files.
+    """
     from wfc3tvb.io.catalog import open_catalog
     from wfc3tvb.io.release import write_release
 
@@ -77,7 +85,7 @@ def export(out: Path, form: str, catalog: Path) -> None:
 @example("wfc3tvb verify")
 @click.pass_context
 def verify(ctx: click.Context, catalog: Path, as_json: bool) -> None:
-    """Let the catalog check itself: files, keys, units, versions, counts."""
+    """Check the catalog: files, keys, units, versions, counts."""
     from dataclasses import asdict
 
     from wfc3tvb.io.catalog import open_catalog
@@ -141,15 +149,19 @@ def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--live", is_flag=True, required=True, help="Say that the live services are meant.")
-@click.option("--source", type=click.Choice(["auto", "s3", "mast"]), default="mast", show_default=True)
+@click.option("--live", is_flag=True, required=True, help="Confirm that the live services may be asked.")
+@click.option("--source", type=click.Choice(["auto", "s3", "mast"]), default="mast", show_default=True,
+              help="Where the files are fetched from.")
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default="tvb-validation", show_default=True,
               help="Gets a catalog and the products, about 1.5 GB.")
 @json_option
 @example("wfc3tvb validate --live")
 @click.pass_context
 def validate(ctx: click.Context, live: bool, source: str, folder: Path, as_json: bool) -> None:
-    """Fetch, measure and repair IBOHBF040, and compare with STScI's printed numbers."""
+    """Repair IBOHBF040 and compare with STScI's printed numbers.
+
+    Fetches, measures and repairs the visit from the live archive.
+    """
     from dataclasses import asdict
 
     from wfc3tvb.pipeline.validate import validate as run_validate
