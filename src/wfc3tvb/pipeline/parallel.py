@@ -84,11 +84,12 @@ def run(
 
 def _killed(cluster: str | None) -> type[Exception]:
     """Return what joblib raises for a worker that was killed."""
-    if cluster is None:
-        return TerminatedWorkerError
-    from distributed import KilledWorker
+    killed = TerminatedWorkerError
+    if cluster is not None:
+        from distributed import KilledWorker
 
-    return cast("type[Exception]", KilledWorker)
+        killed = KilledWorker
+    return cast("type[Exception]", killed)
 
 
 def n_workers(jobs: int, cluster: str | None) -> int:
