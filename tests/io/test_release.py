@@ -13,7 +13,7 @@ from astropy import units as u
 
 from tests import known
 from wfc3tvb.io.export import read_table
-from wfc3tvb.io.release import write_release
+from wfc3tvb.io.release import is_synthetic, write_release
 from wfc3tvb.schema import TABLES
 
 ENDINGS = {"parquet": "parquet", "votable": "vot", "fits": "fits", "csv": "csv", "ecsv": "ecsv"}
@@ -67,3 +67,17 @@ def test_the_catalogs_of_the_repository_are_whole() -> None:
             assert tuple(schema.names) == table.names
             assert all(schema.field(c.name).metadata[b"unit"].decode() == c.unit for c in table.columns)
             assert not re.search(rb"/(tmp|home|root|work)/", (folder / f"{name}.parquet").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("cal_ver", "source", "said"),
+    [("wfc3tvb 0.1", "mast", True), ("wfc3tvb 0.1", "simulated", True), ("wfc3tvb 0.1", "local", False),
+     ("3.7.2(Apr-15-2024)", "mast", False)],
+)  # fmt: skip
+def test_only_what_was_simulated_is_called_synthetic(
+    cal_ver: str, source: str, said: bool, tmp_path: Path
+) -> None:
+    with known.make(tmp_path / "catalog") as catalog:
+        rows = catalog.fetch("FROM exposures").to_pylist()
+        catalog.replace("exposures", [row | {"cal_ver": cal_ver, "source": source} for row in rows])
+        assert is_synthetic(catalog) is said

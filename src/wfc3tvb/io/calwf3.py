@@ -38,7 +38,13 @@ def chosen(engine: str) -> bool:
 
 @cache
 def version() -> str:
-    """Return calwf3's version, e.g. 3.7.3."""
+    """Return calwf3's version, e.g. 3.7.3.
+
+    Raises
+    ------
+    EngineMissingError
+        If it is not on the PATH.
+    """
     program = shutil.which(_PROGRAM)
     if program is None:
         raise EngineMissingError
@@ -46,8 +52,14 @@ def version() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def header_of(path: Path) -> str:
-    """Return the rootname of a RAW file, after checking that it is one of WFC3/IR."""
+def rootname_of(path: Path) -> str:
+    """Return the rootname of a RAW file, lower case, after checking that it is one of WFC3/IR.
+
+    Raises
+    ------
+    BadFileError
+        As `wfc3tvb.io.imsets.read_imsets`.
+    """
     return str(read_primary(path)["ROOTNAME"]).lower()
 
 
@@ -72,6 +84,8 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
 
     Raises
     ------
+    EngineMissingError
+        If calwf3 is not on the PATH.
     CalibrationError
         If calwf3 fails, is killed, or leaves no FLT.
     """

@@ -22,7 +22,8 @@ from astropy.io import fits
 
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
-from wfc3tvb.io.crds_child import local_references, sha1
+from wfc3tvb.io.checksums import checksum
+from wfc3tvb.io.crds_child import local_references
 
 _LOG = logging.getLogger(__name__)
 _MISSING = "no reference file of that name in the cache, and CRDS did not give it"
@@ -140,7 +141,7 @@ def header_references(raw: Path, folder: Path) -> References:
 @lru_cache(maxsize=256)
 def _known_sha1(path: Path, changed_at: int) -> str:
     """Return the checksum of a file, computed again only where it changed: exposures share their references."""
-    return sha1(path)
+    return checksum(path, "sha1")
 
 
 def cache_folder(services: Services | None = None) -> Path:

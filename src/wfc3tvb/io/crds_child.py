@@ -6,7 +6,6 @@ question gets a process of its own. What it says goes to the parent's log, the a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from astropy.io import fits
+
+from wfc3tvb.io.checksums import checksum
 
 
 def main(path: Path) -> None:
@@ -47,7 +48,7 @@ def find(job: Mapping[str, Any]) -> dict[str, Any]:
         "unassigned": [file for file, header in headers.items() if header.get("CRDS_CTX") != job["context"]],
         "names": names,
         "folders": {name: str(path.parent) for name, path in found.items()},
-        "sha1": {name: sha1(path) for name, path in found.items() if path.exists()},
+        "sha1": {name: checksum(path, "sha1") for name, path in found.items() if path.exists()},
         "published": {name: published.get(name, {}).get("sha1sum") for name in needed},
     }
 
@@ -61,7 +62,7 @@ def references_of(header: Mapping[str, Any]) -> dict[str, str]:
 
 
 def checksums() -> Mapping[str, Mapping[str, str]]:
-    """Return what CRDS publishes of its files; empty where only a cache without it is at hand."""
+    """Return what CRDS publishes of its files (``sha1sum``, ``size``) by name; empty where it cannot be asked."""
     from crds.client import api
     from crds.core.exceptions import CrdsError
 
@@ -69,12 +70,6 @@ def checksums() -> Mapping[str, Mapping[str, str]]:
         return dict(api.get_download_metadata())
     except (CrdsError, KeyError):
         return {}
-
-
-def sha1(path: Path) -> str:
-    """Return the SHA-1 checksum of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha1").hexdigest()
 
 
 def local_references(header: Mapping[str, Any], folder: Path) -> Iterable[tuple[str, str, Path]]:

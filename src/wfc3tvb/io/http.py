@@ -7,7 +7,6 @@ their manners here.
 from __future__ import annotations
 
 import base64
-import hashlib
 import logging
 import os
 import random
@@ -25,6 +24,7 @@ from urllib3.util import Retry
 
 from wfc3tvb.config import Services
 from wfc3tvb.errors import MissingProductError, ServiceError, ServiceUnreachableError, ShortDownloadError
+from wfc3tvb.io.checksums import checksum
 
 log = logging.getLogger(__name__)
 
@@ -222,7 +222,7 @@ class _Transfer:
                     self.received += len(chunk)
         if self.length and self.received != self.length:
             raise BrokenBodyError("another length than announced")
-        if self._md5 and _md5_of(self.part) != self._md5:
+        if self._md5 and checksum(self.part, "md5") != self._md5:
             self.received = 0
             raise BrokenBodyError("another checksum than announced")
 
@@ -238,9 +238,3 @@ def _stated_md5(response: requests.Response) -> str:
     plain = "x-amz-server-side-encryption-aws-kms-key-id" not in response.headers
     # That of a file put there in parts has a dash.
     return tag if response.headers.get("Server") == "AmazonS3" and plain and _MD5.fullmatch(tag) else ""
-
-
-def _md5_of(path: Path) -> str:
-    """Return the MD5 checksum of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from wfc3tvb import __version__
 from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.io.checksums import checksum
 from wfc3tvb.io.export import write_table
 from wfc3tvb.io.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
@@ -71,9 +71,8 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         path = write_table(rows, out / f"{name}.{_ENDINGS.get(format, format)}", format)
         written[name] = path, rows.num_rows
         yield path
-    synthetic = catalog.sql("SELECT count(*) FROM exposures WHERE cal_ver LIKE 'wfc3tvb%'").fetchall()[0][0] > 0
     texts = {
-        "README.md": _readme(written, _SYNTHETIC if synthetic else ""),
+        "README.md": _readme(written, _SYNTHETIC if is_synthetic(catalog) else ""),
         "CITATION.cff": _CITATION.format(version=__version__),
         "LICENSE": _LICENSE,
     }
@@ -82,8 +81,17 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         yield out / name
     sums = out / "SHA256SUMS"
     files = [path for path, _ in written.values()] + [out / name for name in texts]
-    sums.write_text("".join(f"{_sha256(path)}  {path.name}\n" for path in files), encoding="ascii")
+    sums.write_text("".join(f"{checksum(path)}  {path.name}\n" for path in files), encoding="ascii")
     yield sums
+
+
+def is_synthetic(catalog: Catalog) -> bool:
+    """Say whether a catalog holds simulated exposures: those that calwf3 did not calibrate, and that are not one's own.
+
+    What this package calibrated comes from no real archive; in a local folder it may be a real exposure.
+    """
+    where = "cal_ver LIKE 'wfc3tvb%' AND source IS DISTINCT FROM 'local'"
+    return bool(catalog.sql(f"SELECT 1 FROM exposures WHERE {where} LIMIT 1").fetchall())
 
 
 def _readme(written: dict[str, tuple[Path, int]], note: str) -> str:
@@ -101,8 +109,3 @@ def _section(table: Table) -> str:
     lines = "".join(f"| {c.name} | {c.type} | {c.unit} | {c.description} |\n" for c in table.columns)
     head = "| column | type | unit | description |\n|---|---|---|---|\n"
     return f"\n## {table.name}\n\nOne row per {table.row}.\n\n{head}{lines}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

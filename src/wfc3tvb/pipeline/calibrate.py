@@ -274,7 +274,7 @@ def _beside(product: Path) -> Iterator[Path]:
 
 def _run_calwf3(path: Path, options: Options) -> CalResult:
     began = time.monotonic()
-    source = calwf3.header_of(path)
+    source = calwf3.rootname_of(path)
     ima, flt, trailer = product_paths(path, options)
     crcorr = calwf3.run(path, (ima, flt, trailer), crcorr=options.crcorr, iref=options.iref)
     if not options.write_ima:

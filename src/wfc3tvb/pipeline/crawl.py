@@ -101,7 +101,8 @@ def open_source(place: str | Path = "auto", *, services: Services | None = None)
         return MastSource(services)
     if place in ("s3", "auto"):
         return S3Source(services)
-    return LocalSource(Path(place))
+    # What `wfc3tvb simulate` wrote has its truth beside the files.
+    return LocalSource(Path(place), "simulated" if (Path(place) / "truth").is_dir() else "local")
 
 
 def rows_for_precision(precision: float) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.io.costs import side_of
 from wfc3tvb.names import GRISMS
 from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings
 
@@ -78,7 +78,7 @@ def _datasets_of(catalog: Catalog, ids: Sequence[str]) -> list[str]:
     for name in ids:
         rows = catalog.sql(text, {"name": name.lower()}).fetchall()
         if not rows:
-            raise UnknownDatasetError(name, f"the catalog {catalog.folder}; survey it first")
+            raise UnknownDatasetError(name, f"the catalog in {catalog.folder}", "survey it first, or check the name")
         found[rows[0][0]] = None
     return list(found)
 
@@ -165,8 +165,7 @@ def _why(row: Row) -> str:
 
 def edge(row: Row) -> int:
     """Return the width of an exposure's raw frame [pixel], from its aperture's name."""
-    match = re.search(r"SUB(\d+)", row["aperture"] or "") if row["subarray"] else None
-    return int(match[1]) + 10 if match else 1024
+    return side_of(row["aperture"] if row["subarray"] else None)
 
 
 def _done(catalog: Catalog, repair: Repair, settings: ReprocessSettings) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from wfc3tvb.exposure import Row
+from wfc3tvb.io.checksums import checksum
 from wfc3tvb.io.images import Picture, drop_and_scale, read_drz, read_flt
 from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.pipeline.repair_sky import Skies, correlation, drizzled_skies, true_level
@@ -182,7 +182,7 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
     """Return a complete row of `reprocessed`."""
     method, engine = provenance["method"], provenance["engine"]
     own = {
-        "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": _sha256(path),
+        "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),
     }  # fmt: skip
     return TABLES["reprocessed"].empty_row() | own | proof.columns() | dict(provenance)
 
@@ -191,8 +191,3 @@ def write_numbers(path: Path, proof: Proof) -> None:
     """Write all numbers of a proof, also those that have no column, as JSON."""
     numbers = asdict(proof)
     path.write_text(json.dumps(numbers.pop("skies") | numbers, indent=1) + "\n")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,7 @@ from wfc3tvb.exposure import Measurement, Row
 from wfc3tvb.io import queries
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.export import write_table
+from wfc3tvb.io.release import is_synthetic
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.report.charts import Chart, charts
 from wfc3tvb.report.drawn import chart_figure
@@ -227,10 +228,9 @@ def _products(catalog: Catalog, visit: str) -> list[Row]:
 def _write(
     path: Path, template: str, title: str, lead: str, catalog: Catalog, context: Mapping[str, Any], up: str = ""
 ) -> Path:
-    synthetic = catalog.sql("SELECT count(*) FROM exposures WHERE cal_ver LIKE 'wfc3tvb%'").fetchall()[0][0] > 0
     common = {
         "title": title, "lead": lead, "version": __version__, "up": up,
-        "source": catalog.folder.name, "synthetic": synthetic,
+        "source": catalog.folder.name, "synthetic": is_synthetic(catalog),
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(environment().get_template(template).render(**common, **context), encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import json
 from collections.abc import Callable
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from wfc3tvb.io.checksums import checksum
 from wfc3tvb.simulate.archive.faults import Faults
 from wfc3tvb.simulate.archive.files import file_response
 from wfc3tvb.simulate.archive.mappings import CONTEXT, make_mappings
@@ -80,7 +80,7 @@ class Crds:
     def _metadata(self) -> dict[str, dict[str, str]]:
         """Size and checksum of every file."""
         return {
-            name: {"size": str(path.stat().st_size), "sha1sum": _sha1(path)}
+            name: {"size": str(path.stat().st_size), "sha1sum": checksum(path, "sha1")}
             for name, path in (self.mappings | self.references).items()
         }
 
@@ -101,8 +101,3 @@ class Crds:
             "reference_url": {"unchecked": {"hst": f"{self.url}/references/hst/"}},
             "download_metadata": {"crds_encoded": "1.0", "crds_payload": payload},
         }  # fmt: skip
-
-
-def _sha1(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha1").hexdigest()
