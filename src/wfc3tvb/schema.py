@@ -34,6 +34,7 @@ QUALITY_FLAGS = {
     "scan": "spatial scan",
     "moving_target": "moving target",
     "grism": "grism exposure: catalogued, never repaired",
+    "no_flat_field": "not flat-fielded: rates hold the response of the frame, by some per cent; no faint light taken off",
     "no_geometry": "neither JIT nor SPT orbit elements: geometry is null",
     "trail": "a straight streak (satellite) crosses the frame in one or two reads",
     "partial_rows": "measured from a band of rows",

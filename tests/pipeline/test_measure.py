@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.science.generator import SPARS100, make_cube
+from tests.science.generator import SPARS100, make_cube, sources
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import BadFileError, MissingKeywordError
 from wfc3tvb.io.spt import read_orbit
@@ -181,3 +181,15 @@ def test_threshold_is_that_of_the_exposures_own_crrejtab(tmp_path: Path, monkeyp
     usual = measure_cube(make_cube(sky, size=64)).exposure
     assert patient["crrejtab_sigma"] == 5.5
     assert patient["pred_frac_broken"] < usual["pred_frac_broken"]
+
+
+def test_without_a_flat_field_rates_hold_the_response() -> None:
+    scene = sources(256, 400, 800, np.random.default_rng(4))
+    flagged, plain = (
+        measure_cube(make_cube(1.0, scene=scene, size=256, header={"FLATCORR": switch}))
+        for switch in ("OMIT", "COMPLETE")
+    )
+    check_rows(flagged)
+    assert "no_flat_field" in flagged.exposure["quality_flags"]
+    assert "no_flat_field" not in plain.exposure["quality_flags"]
+    assert plain.exposure["sky_mean"] < flagged.exposure["sky_mean"]  # faint light is taken off of one alone

@@ -77,10 +77,14 @@ def test_scattered_light_is_not_taken_for_sources() -> None:
     assert light.level < 0.002
 
 
-def test_too_few_reads_or_pixels_say_nothing() -> None:
+def test_too_few_reads_or_pixels_or_no_flat_field_say_nothing() -> None:
     scene = field(22000, 0)
     assert measured(make_cube(0.7, SPARS100[:3], size=SIZE, scene=scene))[1] == FaintLight(0.0, 0.0)
     small = make_cube(0.7, size=64, scene=scene[:64, :64])
     assert measured(small)[1].level == 0.0
+    dense = make_cube(0.7, size=SIZE, scene=scene)
+    mask = sky_mask(dense.rate[-1], dense.dq[0])
+    assert faint_light(dense, mask).level > 0.01
+    assert faint_light(dense, mask, flat_fielded=False).level == 0.0
     nothing = replace(small, rate=np.full_like(small.rate, np.nan))
     assert faint_light(nothing, sky_mask(nothing.rate[-1], nothing.dq[0])).level == 0.0

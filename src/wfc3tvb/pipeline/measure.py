@@ -86,7 +86,11 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
 
 
 def measure_cube(
-    cube: ReadCube, orbit: OrbitElements | None = None, settings: MeasureSettings | None = None
+    cube: ReadCube,
+    orbit: OrbitElements | None = None,
+    settings: MeasureSettings | None = None,
+    *,
+    threads: int = 2,
 ) -> Measurement:
     """Measure the reads of one exposure.
 
@@ -98,6 +102,8 @@ def measure_cube(
         Its orbit; without it the geometry is null.
     settings : MeasureSettings, optional
         How to measure.
+    threads : int, optional
+        Threads that share the reads of a large frame.
 
     Returns
     -------
@@ -107,8 +113,9 @@ def measure_cube(
     """
     settings = settings or MeasureSettings()
     mask = sky_mask(_draft(cube), cube.dq[0])
-    curve, light = measure_curve(cube, mask.skip), faint_light(cube, mask)
-    crossed = bool(streaks(cube, curve).any())
+    curve = measure_curve(cube, mask.skip, threads=threads)
+    light = faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
+    crossed = bool(streaks(cube, curve, threads=threads).any())
     curve = without(curve, light)
     reads = _read_rows(cube, curve, settings)
     exposure = _exposure_row(cube, mask, light, settings)
@@ -122,6 +129,10 @@ def measure_cube(
     if any(row["rate"] is None for row in reads):
         exposure["quality_flags"].append("bad_reads")
     return Measurement(score(exposure, reads, settings), reads)
+
+
+def _flat_fielded(cube: ReadCube) -> bool:
+    return bool(cube.header.get("FLATCORR", "COMPLETE") == "COMPLETE")
 
 
 def _draft(cube: ReadCube) -> Any:
@@ -173,8 +184,7 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: Me
     association = _value(header, "ASN_ID", str)
     lone = association is None or association.upper() == "NONE"
     saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
-    flat = header.get("FLATCORR", "COMPLETE") == "COMPLETE"
-    uneven = mask.unevenness if flat else 0.0
+    uneven = mask.unevenness if _flat_fielded(cube) else 0.0
     flags = header_flags(header) + source_flags(mask.source_fraction, saturated, light, uneven)
     if unsteady(cube.t.tolist()):
         flags.append("bad_times")

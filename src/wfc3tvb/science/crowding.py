@@ -58,7 +58,7 @@ class FaintLight:
     covered: float = 0.0
 
 
-def faint_light(cube: ReadCube, mask: SkyMask) -> FaintLight:
+def faint_light(cube: ReadCube, mask: SkyMask, *, flat_fielded: bool = True) -> FaintLight:
     """Return the light of unmasked sources.
 
     Parameters
@@ -67,6 +67,8 @@ def faint_light(cube: ReadCube, mask: SkyMask) -> FaintLight:
         The reads.
     mask : SkyMask
         Pixels left out of the sky.
+    flat_fielded : bool, optional
+        Whether the pixels are; the structure of a flat field would pass for light, so that none is taken off then.
     """
     ny = cube.rate.shape[1]
     rows = np.arange(ny // _BOX * _BOX).reshape(-1, _BOX)[:: max(1, ny // _ROWS)].ravel()
@@ -79,7 +81,7 @@ def faint_light(cube: ReadCube, mask: SkyMask) -> FaintLight:
     cut = slice(None, None, step), slice(None, None, step)
     covered = _covered(first[cut], second[cut], whole[cut], bad[cut])
     weight = float(np.clip((covered - _FROM) / (_FULL - _FROM), 0, 1))
-    if weight == 0:
+    if weight == 0 or not flat_fielded:
         return FaintLight(0.0, 0.0, covered)
     good = _steady(first, second, whole) & ~bad
     flat = _even(whole, skip)

@@ -28,6 +28,7 @@ def header_flags(header: Mapping[str, Any]) -> list[str]:
         "scan": _text(header, "SCAN_TYP") not in ("N", ""),
         "moving_target": _text(header, "MTFLAG") in ("T", "1", "TRUE"),
         "grism": _text(header, "FILTER") in GRISMS,
+        "no_flat_field": _text(header, "FLATCORR") not in ("COMPLETE", ""),
     }
     return [name for name, true in tests.items() if true]
 
