@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wfc3tvb.science.cause import ALONE_AND_BOTH, CAUSES, features, kind_of, posterior, probabilities, vector
+from wfc3tvb.science.cause import ALONE_AND_BOTH, CAUSES, kind_of, posterior, probabilities, vector
 from wfc3tvb.science.causefit import FEATURES, WEIGHTS
+from wfc3tvb.science.features import features
 from wfc3tvb.science.recommend import Situation, last_minus_first_noise, recommendation
 
 RISE = np.where(np.arange(14) < 8, 0.5, 1.5)
+TIME = 50.0 + 100.0 * np.arange(14)
 QUIET = np.full(14, 0.5)
 DECAY = 0.5 + 1.0 * np.exp(-np.arange(14) / 3)
 SPIKE = np.where(np.arange(14) == 6, 1.2, 0.5)
@@ -23,7 +25,7 @@ def causes(name: str, rate, lr_diff=0.0, *, sun=20.0, limb: float | None = 60.0,
     place = [np.broadcast_to(np.nan if v is None else v, 14).astype(float) for v in known]
     lr = np.broadcast_to(np.asarray(lr_diff, float), rate.shape)
     seen = features(
-        name, rate, np.full(14, 0.02), lr, rate - rate.min() > 0.1,
+        name, TIME, rate, np.full(14, 0.02), lr, rate - rate.min() > 0.1,
         sun_alt=place[0], limb_angle=place[1], bright_limb=place[2], streak=streak,
     )  # fmt: skip
     every = posterior(seen)
@@ -56,7 +58,7 @@ def test_a_bright_side_and_a_flat_rise_are_both() -> None:
     rate = RISE + 0.5 * side
     limb = np.where(side > 0, 20.0, 60.0)
     seen = features(
-        "F105W", rate, np.full(14, 0.02), side, rate > 0.6, sun_alt=np.full(14, 20.0), limb_angle=limb,
+        "F105W", TIME, rate, np.full(14, 0.02), side, rate > 0.6, sun_alt=np.full(14, 20.0), limb_angle=limb,
         bright_limb=np.ones(14),
     )  # fmt: skip
     assert kind_of(posterior(seen)) == "mixed"
@@ -88,7 +90,7 @@ def test_a_streak_across_a_rise_does_not_hide_the_helium() -> None:
 
 def test_weights_fit_features() -> None:
     seen = features(
-        "F105W", RISE, np.full(14, 0.02), 0 * RISE, rate_above(RISE), sun_alt=np.full(14, 20.0),
+        "F105W", TIME, RISE, np.full(14, 0.02), 0 * RISE, rate_above(RISE), sun_alt=np.full(14, 20.0),
         limb_angle=np.full(14, 60.0), bright_limb=np.ones(14),
     )  # fmt: skip
     assert np.shape(WEIGHTS) == (len(ALONE_AND_BOTH), len(FEATURES))

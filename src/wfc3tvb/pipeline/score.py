@@ -14,6 +14,7 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.names import TVB_FILTERS
 from wfc3tvb.science import cause
 from wfc3tvb.science.damage import Damage, class_probabilities, damage_class, predict
+from wfc3tvb.science.features import Features, features
 from wfc3tvb.science.recommend import Situation, last_minus_first_noise, recommendation
 from wfc3tvb.science.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
 from wfc3tvb.science.zodi import zodiacal_level
@@ -189,7 +190,7 @@ def _class(damage: Damage, sky: Sky, rate_error: float, jump_error: float) -> Ro
     }
 
 
-def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) -> cause.Features:
+def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) -> Features:
     """Return what an exposure's reads show of the cause of its variation: what `cause.posterior` takes.
 
     Parameters
@@ -207,13 +208,13 @@ def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) ->
     return _features(row, curve, sky, error)
 
 
-def _features(row: Row, curve: Curve, sky: Sky, error: Floats) -> cause.Features:
+def _features(row: Row, curve: Curve, sky: Sky, error: Floats) -> Features:
     used = curve.used
     affected = np.isin(np.flatnonzero(used) + 1, sky.affected)
     place = {name: curve[name][used] for name in ("sun_alt", "limb_angle", "bright_limb")}
-    rate, side = curve["rate"][used], curve["lr_diff"][used]
+    t, rate, side = (curve["t_start"] + curve["t_end"])[used] / 2, curve["rate"][used], curve["lr_diff"][used]
     streak = "trail" in row["quality_flags"]
-    return cause.features(row["filter"], rate, error[used], side, affected, **place, streak=streak)
+    return features(row["filter"], t, rate, error[used], side, affected, **place, streak=streak)
 
 
 def _kind(row: Row, curve: Curve, sky: Sky, error: Floats) -> Row:
