@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.science.ibohbf040 import NAMES, curves, sun_altitudes
-from wfc3tvb.science.visit import SHARE, fit_visit, rate_covariance
+from wfc3tvb.science.visit import SHARE, SHARE_ERROR, fit_visit, rate_covariance
 
 
 def test_constant_helium_of_the_published_visit(shared_data: Path) -> None:
@@ -39,7 +39,7 @@ def test_scattered_light_is_told_from_helium_and_errors_are_honest() -> None:
         helium = np.where(dark, 0.0, rng.uniform(0, 2, 20))
         scattered = np.where(np.arange(20) > 14, rng.uniform(0.2, 0.6, 20), 0.0)
         noise = rng.multivariate_normal(np.zeros(20), rate_covariance(np.full(20, 0.01), exposure, 0.02))
-        rate = 0.5 + helium + SHARE * scattered + noise
+        rate = 0.5 + helium + rng.normal(SHARE, SHARE_ERROR) * scattered + noise
         sides = scattered + rng.normal(0, np.hypot(0.03, 0.02), 20)
         fit = fit_visit(rate, np.full(20, 0.01), sides, dark=dark, exposure=exposure)
         pulls.append((fit.helium - helium)[~dark] / fit.helium_err[~dark])

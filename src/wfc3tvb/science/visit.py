@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: Part of the left-minus-right difference that the median of the frame sees: the left 200 of 1014 columns are up to
-#: twice as bright as the rest. It lies between 0.2 and 1.1; where scattered light is, helium is as uncertain.
-SHARE = 0.5
+#: Part of the left-minus-right difference that the median of the frame sees, and its error: the left 200 of 1014
+#: columns are up to twice as bright as the rest, so that it lies between 0.2 and 1.3. It has one value in a visit.
+SHARE, SHARE_ERROR = 0.75, 0.3
 #: What a priori is known of each amplitude [electron/s]: free helium, helium in shadow, scattered light.
 _FREE, _SHADOW, _SCATTERED = 3.0, 0.005, 1.0
-#: Left minus right of a frame without scattered light, from flat fields and sources [electron/s].
-_SIDE_ERROR = 0.02
+#: Left minus right of a frame without scattered light, from flat fields and sources [electron/s]; it is scattered
+#: light beyond so many errors.
+_SIDE_ERROR, _SIDED = 0.02, 3.0
 #: Error of a rate, by itself, beside what its read takes from the reference pixels [electron/s].
 _SYSTEMATIC = 0.02
 
@@ -70,6 +71,7 @@ def fit_visit(
     exposure: NDArray[np.int64],
     systematic: float = _SYSTEMATIC,
     share: float = SHARE,
+    share_err: float = SHARE_ERROR,
 ) -> VisitFit:
     """Fit the reads of a visit in one filter.
 
@@ -83,8 +85,9 @@ def fit_visit(
         Number of the exposure of each read: neighbours within one share the noise of a read.
     systematic : float, optional
         Error of every rate by itself [electron/s].
-    share : float, optional
-        Part of the scattered light's left-minus-right difference that the median of the frame sees.
+    share, share_err : float, optional
+        Part of the scattered light's left-minus-right difference that the median of the frame sees, and its error,
+        which all reads have in common.
     """
     n = rate.size
     anchored = bool(dark.any())
@@ -94,7 +97,8 @@ def fit_visit(
     data = np.concatenate([rate, np.nan_to_num(lr_diff)])
     side = np.where(np.isfinite(lr_diff), np.hypot(3 * error, _SIDE_ERROR), 1e3)
     noise = np.zeros((2 * n, 2 * n))
-    noise[:n, :n] = rate_covariance(error, exposure, systematic)
+    scattered = np.where(data[n:] > _SIDED * side, data[n:], 0.0)
+    noise[:n, :n] = rate_covariance(error, exposure, systematic) + share_err**2 * np.outer(scattered, scattered)
     noise[n:, n:] = np.diag(side**2)
     prior = np.concatenate([[0.0], np.where(shadow, _SHADOW, _FREE) ** -2.0, np.full(n, _SCATTERED**-2.0)])
     weighted = np.linalg.solve(noise, design)
