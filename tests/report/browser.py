@@ -74,11 +74,12 @@ class Browser:
         answer = await self.call("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(answer["data"]))
 
-    def close(self) -> None:
-        """End Chromium."""
-        self._socket.close()
+    async def close(self) -> None:
+        """End Chromium, and wait until the connection to it is closed: a loop that ends before leaves it open."""
         self._process.kill()
         self._process.wait()
+        while await self._socket.read_message() is not None:
+            pass
 
 
 def _port(file: Path) -> int:

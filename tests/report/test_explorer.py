@@ -398,7 +398,7 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
                 assert await browser.run("document.documentElement.scrollWidth") == 390, page
             assert await browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 28)"
         finally:
-            browser.close()
+            await browser.close()
 
     with listening(application(folder)) as address:
         asyncio.run(story(address))
