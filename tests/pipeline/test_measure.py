@@ -125,6 +125,24 @@ def test_reads_without_pixels() -> None:
     assert nothing.exposure["sky_mean"] is None
 
 
+@pytest.mark.parametrize("i", [5, 14])
+def test_reads_that_hold_no_light(i: int) -> None:
+    """Lost pixels are all alike; a read may be flagged all over (saturated): neither gives a rate."""
+    cube = make_cube(0.6, size=64)
+    lost, flagged = cube.rate.copy(), cube.dq.copy()
+    lost[i] = 0
+    flagged[i] |= 256
+    for changed in (replace(cube, rate=lost), replace(cube, dq=flagged)):
+        measured = measure_cube(changed)
+        check_rows(measured)
+        assert "bad_reads" in measured.exposure["quality_flags"]
+        assert [read["read"] for read in measured.reads if read["rate"] is None] == [i + 1]
+        assert measured.exposure["sky_mean"] == pytest.approx(0.6, abs=0.02)
+    nowhere = measure_cube(replace(cube, dq=cube.dq | 512))
+    assert set(nowhere.exposure["quality_flags"]) == {"bad_reads", "few_reads", "no_geometry"}
+    assert nowhere.exposure["sky_mean"] is None
+
+
 @pytest.mark.parametrize("brightness", [1.0, 30.0, 200.0])
 def test_extended_target_has_no_sky(brightness: float) -> None:
     """A galaxy that fills the frame: the curve is kept, nothing is said of the sky."""

@@ -136,9 +136,10 @@ def _flat_fielded(cube: ReadCube) -> bool:
 
 
 def _draft(cube: ReadCube) -> Any:
-    """Return the last read that has pixels."""
+    """Return the last read whose pixels have numbers, not all alike."""
     for plane in cube.rate[::-1]:
-        if np.isfinite(plane[::5, ::3]).any():
+        seen = plane[::5, ::3][np.isfinite(plane[::5, ::3])]
+        if seen.size and np.ptp(seen) > 0:
             return plane
     return cube.rate[-1]
 

@@ -37,7 +37,7 @@ class SkyMask:
     skip : ndarray, shape (ny, nx), uint8
         1 where a pixel is left out.
     source_fraction : float
-        Fraction of the detector's good pixels that sources cover.
+        Fraction of the detector's good pixels that sources cover; 0 where there is no good pixel.
     unevenness : float
         Scatter of the level from cell to cell along columns, over the level: large where an extended source fills the
         frame and there is no sky to be seen. Scattered light varies along rows and does not count.
@@ -69,9 +69,9 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
         level, scatter = _sky_of(block[::step, ::step])
         source[:, start:stop] = ~(block <= level + _THRESHOLD * scatter)
     n_good = int(np.count_nonzero(bad == 0))
-    covered = np.count_nonzero(source & (bad == 0)) / n_good if n_good else 1.0
+    covered = np.count_nonzero(source & (bad == 0)) / max(n_good, 1)
     skip = (source | (bad != 0)).astype(np.uint8)
-    return SkyMask(skip=skip, source_fraction=float(covered), unevenness=_unevenness(smooth, skip))
+    return SkyMask(skip=skip, source_fraction=float(covered), unevenness=_unevenness(smooth, skip) if n_good else 0.0)
 
 
 def _unevenness(smooth: NDArray[np.float32], skip: NDArray[np.uint8]) -> float:

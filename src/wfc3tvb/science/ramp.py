@@ -9,7 +9,6 @@ right sides are quantiles of sums of these.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -19,7 +18,9 @@ from numpy.typing import NDArray
 
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.names import DQ
+from wfc3tvb.science.background import BAD_PIXEL
 from wfc3tvb.science.kernels import N_BINS, clipped_medians, count_new, difference_histogram
+from wfc3tvb.science.threads import for_each
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +35,10 @@ _FULL = 1014
 _REFERENCE_NOISE = 0.21
 #: Clip at this many standard deviations; half the histogram's range, likewise.
 _CLIP, _RANGE = 3.0, 6.0
+#: Pixels a side among which a read is looked at, to see whether it holds any light.
+_LOOKED_AT = 100
+#: What `_interval` returns where nothing was measured.
+_NOTHING = (np.nan, np.nan, 0.0, *[np.nan] * 8)
 
 
 @dataclass(frozen=True)
@@ -108,15 +113,18 @@ def measure_curve(cube: ReadCube, skip: NDArray[np.uint8], *, threads: int = 2) 
     skip : ndarray, shape (rows, columns), uint8
         Pixels that do not show the sky (`background.sky_mask`).
     threads : int, optional
-        Intervals measured at a time.
+        Threads that share the intervals, where frames are large.
     """
     n = cube.t.size
-    cells, base = _cells(cube), _bases(cube)
+    good = [shows_sky(cube, skip, i) for i in range(n)]
+    cells, base = _cells(cube), _bases(good)
     regions = _regions(cells, cube.shape)
-    with ThreadPoolExecutor(threads) as pool:
-        rows = list(pool.map(lambda i: _interval(cube, skip, cells, regions, i, base[i]), range(n)))
-        new = list(pool.map(lambda i: _new_hits(cube, skip, i), range(n)))
-    table = np.array(rows, float)
+
+    def measured(i: int) -> tuple[float, ...]:
+        interval = _interval(cube, skip, cells, regions, i, base[i]) if good[i] else _NOTHING
+        return (*interval, _new_hits(cube, skip, i))
+
+    table = np.array(for_each(measured, n, threads=threads, n_pixels=skip.size), float)
     t_start = np.array([cube.t[b] if b >= 0 else 0.0 for b in base])
     dt = np.where(cube.t > t_start, cube.t - t_start, np.nan)
     reference = np.sqrt(2) * _REFERENCE_NOISE * np.sqrt(_FULL / cube.shape[0]) / dt
@@ -132,18 +140,41 @@ def measure_curve(cube: ReadCube, skip: NDArray[np.uint8], *, threads: int = 2) 
         quadrants=table[:, 3:7],
         lr_diff=table[:, 7] - table[:, 8],
         lr_ratio=_ratio(table[:, 9], table[:, 10]),
-        frac_new_cr=np.array(new),
+        frac_new_cr=table[:, 11],
         base=tuple(base),
     )
 
 
-def _bases(cube: ReadCube) -> list[int]:
-    """Return for each read the read that its interval begins at: the last one with pixels; -1 is the zeroth."""
+def shows_sky(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> bool:
+    """Say whether a read holds light: sky pixels with numbers, not all alike, most of them not flagged as bad.
+
+    Parameters
+    ----------
+    cube : ReadCube
+        The reads.
+    skip : ndarray, shape (rows, columns), uint8
+        Pixels that do not show the sky.
+    i : int
+        Which read, 0 for the first.
+    """
+    for looked_at in (_LOOKED_AT, max(skip.shape)):
+        cut = tuple(slice(None, None, max(1, size // looked_at)) for size in skip.shape)
+        sky = skip[cut] == 0
+        values, flags = cube.rate[i][cut][sky], cube.dq[i][cut][sky]
+        good = np.isfinite(values) & ((flags & int(BAD_PIXEL)) == 0)
+        if 2 * np.count_nonzero(good) > np.count_nonzero(np.isfinite(values)):
+            return bool(np.ptp(values[good]) > 0)
+        if np.isfinite(values).any():
+            return False
+    return False
+
+
+def _bases(good: Sequence[bool]) -> list[int]:
+    """Return for each read the read that its interval begins at: the last good one before; -1 is the zeroth."""
     bases, last = [], -1
-    for i in range(cube.t.size):
+    for i, usable in enumerate(good):
         bases.append(last)
-        if any(np.isfinite(cube.rate[i, ::step, ::step]).any() for step in (61, 3)):
-            last = i
+        last = i if usable else last
     return bases
 
 
@@ -162,14 +193,13 @@ def _interval(
     """Return rate, scatter, pixels, four quadrants, left and right of both definitions, of one interval."""
     t, t_base = cube.t[i], cube.t[base] if base >= 0 else 0.0
     dt = t - t_base
-    nothing = (np.nan, np.nan, 0.0, *[np.nan] * 8)
     if not dt > 0 or not t > 0:
-        return nothing
+        return _NOTHING
     later, earlier = cube.rate[i], cube.rate[max(base, 0)]
     factors = np.float32(t / dt), np.float32(t_base / dt)
     middle, width = _bracket(later, earlier, skip, factors)
     if not np.isfinite(middle):
-        return nothing
+        return _NOTHING
     low, step = middle - _RANGE * width, 2 * _RANGE * width / N_BINS
     histogram = np.zeros((cells.row_starts.size - 1, cells.edges.size - 1, N_BINS + 2), np.uint32)
     swap = later.dtype.newbyteorder("=") != later.dtype

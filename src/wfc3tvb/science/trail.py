@@ -8,7 +8,6 @@ counts where its pixels follow one another over a length that no cosmic ray has.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from wfc3tvb.exposure import ReadCube
 from wfc3tvb.science.background import BAD_PIXEL
 from wfc3tvb.science.kernels import bright_pixels
 from wfc3tvb.science.ramp import Curve, flat_words, stored_bits
+from wfc3tvb.science.threads import for_each
 
 Floats = NDArray[np.float64]
 
@@ -46,11 +46,11 @@ def streaks(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Floats:
     curve : Curve
         As measured from them.
     threads : int, optional
-        Intervals looked at at a time.
+        Threads that share the intervals, where frames are large.
     """
     step = max(1, min(cube.rate.shape[1:]) // _GRID)
-    with ThreadPoolExecutor(threads) as pool:
-        maps = list(pool.map(lambda i: _bright(cube, curve, i, step), range(cube.t.size)))
+    n_pixels = cube.rate[0].size
+    maps = for_each(lambda i: _bright(cube, curve, i, step), cube.t.size, threads=threads, n_pixels=n_pixels)
     counts = np.array([0 if grid is None else np.count_nonzero(grid) for grid in maps])
     covered = np.zeros(cube.t.size)
     for i in _suspects(counts, curve.dt):
@@ -65,7 +65,7 @@ def _suspects(counts: NDArray[np.int64], dt: Floats) -> Sequence[int]:
     good = np.isfinite(dt) & (dt > 0)
     if good.sum() < 3:
         return []
-    expected = np.nan_to_num(np.median(counts[good] / dt[good]) * dt)
+    expected = np.where(good, np.median(counts[good] / dt[good]) * dt, 0.0)
     more = counts - expected
     return [int(i) for i in np.flatnonzero(good & (more > np.maximum(_MORE, _SIGMAS * np.sqrt(expected))))]
 
