@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,27 @@ def test_equal(case: str, mode: str, iref: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", _OTHERS)
 def test_equal_in_other_cases(case: str, mode: str, all_iref: Path, tmp_path: Path, shared_data: Path) -> None:
     check(shared_data / "golden" / case, mode, all_iref, tmp_path)
+
+
+#: What calwf3's trailers say: saturated in zeroth, first, last read; unstable.
+_NUMBERS = {
+    "05_spars100_64_n16_saturated": (6, 11, 193, 0), "09_spars100_64_n4_rise": (0, 0, 3, 0),
+    "12_spars100_64_n16_limb_trail": (0, 0, 12, 63), "16_step50_64_n10_stress_badinpdq": (0, 2, 25, 1),
+    "17_spars100_64_n2_edge": (3, 7, 7, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "numbers"), _NUMBERS.items())
+def test_trailer_has_the_numbers_of_calwf3(case: str, numbers: tuple[int, ...], iref: Path, tmp_path: Path) -> None:
+    golden.unpack(golden.HERE / case, tmp_path)
+    (made,) = calibrate(next(tmp_path.glob("*_raw.fits")), engine="native", iref=iref)
+    assert made.trailer is not None
+    text = made.trailer.read_text()
+    words = (
+        r"(\d+) saturated pixels in 0th read", r"(\d+) saturated pixels in 1st read",
+        r"(\d+) saturated pixels in imset 1\n", r"(\d+) pixels detected as unstable",
+    )  # fmt: skip
+    assert tuple(int(re.findall(word, text)[0]) for word in words) == numbers
 
 
 def test_comparison_sees_one_pixel(iref: Path, tmp_path: Path) -> None:

@@ -50,6 +50,15 @@ def test_flagged_read_is_left_out_of_a_good_pixel() -> None:
     assert (found.samples[0], found.dq[0]) == (7, 1024)
 
 
+def test_lone_sample_without_error_before_a_hit_has_no_weight() -> None:
+    counts = 2 * TIMES + np.where(TIMES >= 200, 5000, 0)
+    error = np.where(TIMES == 100, 0.0, 10.0)
+    hit = np.where(TIMES == 200, 8192, 0)
+    found = fit_ramps(counts[:, None], error[:, None], hit[:, None], TIMES, gain=2.35)
+    assert found.rate[0] == pytest.approx(2, rel=1e-6)
+    assert (found.samples[0], found.time[0]) == (7, 600)
+
+
 def test_pixel_flagged_in_all_reads_is_fitted_all_the_same() -> None:
     found = fit(2 * TIMES, np.full(8, 16, np.int16))
     assert (found.rate[0], found.samples[0], found.dq[0]) == (2, 8, 16)

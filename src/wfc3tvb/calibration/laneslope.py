@@ -88,8 +88,9 @@ def _add_slopes(lanes, m, t, dark, gain, made):
         if n == 1 and begins and t[a] != 0:
             rate, error = lanes.y[a, x] / t[a], lanes.e[a, x] / t[a]
             square = error * error
-            made[0, home] += np.float32(1) / square
-            made[1, home] += rate / square
+            if square != 0:
+                made[0, home] += np.float32(1) / square
+                made[1, home] += rate / square
         elif n > 1:
             rate, error = _slope(lanes, x, n, a, b, t, dark, gain)
             made[2, home] += t[b] - t[a]

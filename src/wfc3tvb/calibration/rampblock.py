@@ -141,8 +141,13 @@ def store_flags(dq, into, y, x0, m, block, zeroth, out):
         As `sort`: ramps that the zeroth read stands for keep their flags.
     out : ndarray, shape (m,), int16
         Filled: flags of any read but saturation.
+
+    Returns
+    -------
+    int
+        Number of ramps found unstable.
     """
-    n, i = dq.shape[0], block.i
+    n, i, n_unstable = dq.shape[0], block.i, 0
     found, hit, unstable, kept = i[0, :m], i[1, :m], i[2, :m], i[3, :m]
     clear(i, 0, 4, m)
     if zeroth:
@@ -155,7 +160,11 @@ def store_flags(dq, into, y, x0, m, block, zeroth, out):
         _propagate(block.q[k, :m], hit, unstable, kept, into[k, y, x0 : x0 + m])
     for x in range(m):
         flags = found[x] & ~_SATURATED
-        out[x] = np.int16((flags | _UNSTABLE) & ~HIT if block.q[n - 1, x] & UNSTABLE else flags)
+        out[x] = flags
+        if block.q[n - 1, x] & UNSTABLE:
+            out[x] = np.int16((flags | _UNSTABLE) & ~HIT)
+            n_unstable += kept[x] == 0
+    return n_unstable
 
 
 @lanewise

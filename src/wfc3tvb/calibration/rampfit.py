@@ -137,8 +137,8 @@ def fit_window(
     window: Window,
     corner: tuple[int, int],
     image: tuple[Floats, Floats, Flags, Flags, Floats],
-) -> None:
-    """Fit the ramps in a window of a cube, in place.
+) -> int:
+    """Fit the ramps in a window of a cube, in place; return how many are unstable.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def fit_window(
     (inverse_variance, gain), dark = constants(np.float32(settings.gain), t)
     limits = np.float32(settings.threshold), settings.ignore, settings.zeroth
     tables = t, dark, settings.scale, weight_table(t.size)
-    _fit(*cubes, tables, (inverse_variance, gain), limits, window, corner, image)
+    return int(_fit(*cubes, tables, (inverse_variance, gain), limits, window, corner, image))
 
 
 @compiled
@@ -168,6 +168,7 @@ def _fit(sci, err, dq, into, tables, constant, limits, window, corner, image):
     made, hits, alone = np.empty((4, LANES), np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.bool_)
     (t, dark, scale, weights), (inverse_variance, gain), (threshold, ignore, zeroth) = tables, constant, limits
     rate, error, out_dq, samples, time = image
+    n_unstable = 0
     for y in range(window.y0, window.y1):
         for x0 in range(window.x0, window.x1, LANES):
             m = min(LANES, window.x1 - x0)
@@ -180,4 +181,5 @@ def _fit(sci, err, dq, into, tables, constant, limits, window, corner, image):
             combine(lanes, block, m, t, dark, weights, inverse_variance, gain, made)
             rampblock.store_rates(block, m, made, hits, t, ignore, single, rates)
             rampblock.fit_alone(block, m, alone, tables, constant, limits, single, rates)
-            rampblock.store_flags(dq, into, y, x0, m, block, zeroth, out_dq[row, a:b])
+            n_unstable += rampblock.store_flags(dq, into, y, x0, m, block, zeroth, out_dq[row, a:b])
+    return n_unstable

@@ -53,8 +53,9 @@ def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_i
             rate, error = y[first] / t[first], e[first] / t[first]
             time += t[first] - t[first - 1]
             square = error * error
-            sum_weight += np.float32(1) / square
-            sum_rate += rate / square
+            if square != 0:
+                sum_weight += np.float32(1) / square
+                sum_rate += rate / square
             continue
         if i == 0:
             time += t[first] - t[first - 1]

@@ -91,14 +91,14 @@ def crcorr(work: Work, band: Band) -> None:
     settings = Settings(work.time, scale, gain, rejection.threshold, rejection.ignore, known)
     image = work.image
     planes = image.sci, image.err, image.dq, image.samp, image.time
-    fit_window((ramp.sci, ramp.err, ramp.dq, ramp.dq), settings, light, (work.light.y0, work.light.x0), planes)
+    cubes, corner = (ramp.sci, ramp.err, ramp.dq, ramp.dq), (work.light.y0, work.light.x0)
+    work.n_unstable[band.number] = fit_window(cubes, settings, light, corner, planes)
     own = slice(light.y0 - work.light.y0, light.y1 - work.light.y0)
     if not work.rates:
         image.sci[own] *= image.time[own]
         image.err[own] *= image.time[own]
     rows = slice(light.y0, light.y1), slice(light.x0, light.x1)
     first = (ramp.dq[1][rows] & _SATURATED) != 0 if known else np.zeros(image.dq[own].shape, bool)
-    work.n_unstable[band.number] = np.count_nonzero(image.dq[own][~first] & 32)
     if first.any():
         _take_zeroth(work, own, first, ramp.sci[0][rows], ramp.err[0][rows], ramp.dq[0][rows])
 

@@ -147,9 +147,8 @@ def _at(row: Any, name: str, mjd: float, extrapolate: bool) -> float:
     times, values = np.asarray(row["PAR1VALUES"][:n], float), np.asarray(row[f"{name}1"][:n], float)
     if not times[0] <= mjd <= times[-1] and not extrapolate:
         return -9999.0
-    i = int(np.clip(np.searchsorted(times, mjd) - 1, 0, n - 2))
-    slope = (values[i + 1] - values[i]) / (times[i + 1] - times[i])
-    return float(values[i] + slope * (mjd - times[i]))
+    i = int(np.clip(np.searchsorted(times, mjd, side="right") - 1, 0, n - 2))
+    return float(values[i] + (mjd - times[i]) * (values[i + 1] - values[i]) / (times[i + 1] - times[i]))
 
 
 def _for_chip(row: Columns, amplifiers: str) -> bool:
