@@ -6,6 +6,7 @@ and stops the run. `exit_code` is what the command line returns, `retryable` whe
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 
@@ -179,8 +180,18 @@ class CalibrationError(TvbError):
         self.rootname, self.problem, self.returncode, self.trailer = rootname, problem, returncode, trailer
 
     def __str__(self) -> str:
-        status = "" if self.returncode is None else f" (exit status {self.returncode})"
-        return f"{self.rootname}: {self.problem}{status}" + (f"; see {self.trailer}" if self.trailer else "")
+        where = f"; see {self.trailer}" if self.trailer else ""
+        return f"{self.rootname}: {self.problem}{_status(self.returncode)}{where}"
+
+
+def _status(returncode: int | None) -> str:
+    """Return how a program ended, as its exit status or the signal that killed it."""
+    if not returncode:
+        return ""
+    if returncode > 0:
+        return f" (exit status {returncode})"
+    names = {each.value: each.name for each in signal.Signals}
+    return f" (killed by signal {-returncode}, {names.get(-returncode, 'unknown')})"
 
 
 class DrizzleError(TvbError):

@@ -111,11 +111,19 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
         made = not done.returncode and _product(copy, "_flt.fits").exists()
         _move(copy, products if made else (None, None, products[2]))
     if not made:
-        said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        lines = [line for line in said if line.startswith("ERROR")] or said[-_EXCERPT:]
-        problem = "calwf3.e failed: " + " / ".join(lines or ["it said nothing"])
-        raise CalibrationError(path.name[:9], problem, done.returncode, str(products[2]))
+        raise _failure(path, done, products[2])
     return str(read_header(products[1])["CRCORR"]).strip()
+
+
+def _failure(path: Path, done: subprocess.CompletedProcess[str], trailer: Path) -> CalibrationError:
+    """Return what is to be said of a failed run; what it printed is kept where it wrote no trailer."""
+    if not trailer.exists():
+        trailer.write_text(done.stdout + done.stderr)
+    said = [line.strip() for line in trailer.read_text(errors="replace").splitlines() if line.strip()]
+    errors = list(dict.fromkeys(line for line in said if line.startswith("ERROR")))
+    problem = " / ".join(errors[-_EXCERPT:] or said[-_EXCERPT:] or ["it said nothing"])
+    how = "failed" if done.returncode else "ended without an FLT"
+    return CalibrationError(path.name[:9], f"calwf3.e {how}: {problem}", done.returncode, str(trailer))
 
 
 def _move(copy: Path, products: tuple[Path | None, Path | None, Path]) -> None:
