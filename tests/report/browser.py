@@ -80,6 +80,7 @@ class Browser:
         self._process.wait()
         while await self._socket.read_message() is not None:
             pass
+        self._socket.close()
 
 
 def _port(file: Path) -> int:
