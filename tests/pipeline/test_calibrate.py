@@ -192,6 +192,36 @@ def test_hits_in_the_input_warn(tmp_path: Path, iref: Path) -> None:
     assert [text[:31] for text in again.warnings] == ["2 pixels have 2 or more reads f"]
 
 
+def test_hits_of_the_zeroth_read_count_in_all_reads(tmp_path: Path, iref: Path) -> None:
+    golden.unpack(golden.HERE / "09_spars100_64_n4_rise", tmp_path)
+    (raw,) = tmp_path.glob("*_raw.fits")
+
+    def flag(hdus: fits.HDUList) -> None:
+        flags = np.zeros((74, 74), np.int16)
+        flags[20, 30:33] = 8192
+        hdus["DQ", 4] = fits.ImageHDU(flags, hdus["DQ", 4].header, name="DQ", ver=4)
+
+    edited(raw, flag)
+    (made,) = calibrate(raw, engine="native", iref=iref)
+    assert [text[:31] for text in made.warnings] == ["3 pixels have 2 or more reads f"]
+
+
+def test_quadrants_that_meet_outside_of_the_frame_warn(raw: Path, iref: Path) -> None:
+    edited(iref / "s20100c1i_ccd.fits", lambda hdus: hdus[1].data["AMPX"].__setitem__(slice(None), 900))
+    (made,) = calibrate(raw, engine="native", iref=iref)
+    assert "the quadrants meet at x 425, y 37, outside of the frame" in made.warnings[0]
+
+
+def test_reference_columns_in_the_light_are_refused(raw: Path, iref: Path) -> None:
+    edited(iref / "s20100o1i_osc.fits", lambda hdus: hdus[1].data["BIASSECTA2"].__setitem__(slice(None), 6))
+    refused(UnsuitableReferenceError, raw, iref, "OSCNTAB", "light-sensitive")
+
+
+def test_binned_frame_is_refused(raw: Path, iref: Path) -> None:
+    edited(raw, lambda hdus: hdus["SCI", 1].header.__setitem__("LTV1", -470.5))
+    refused(BadFileError, raw, iref, "LTV1", "-470.5")
+
+
 def test_existing_product_stays(raw: Path, iref: Path) -> None:
     flt = Path(str(raw).replace("_raw", "_flt"))
     flt.write_bytes(b"mine")

@@ -118,6 +118,11 @@ class Overscan:
         ny, nx = shape
         return Window(self.trimy[0], ny - self.trimy[1], self.trimx[0], nx - self.trimx[1])
 
+    def sees_light(self, shape: tuple[int, int]) -> bool:
+        """Say whether some columns of the reference pixels are light-sensitive ones."""
+        light = self.window(shape)
+        return self.left[1] > light.x0 or self.right[0] <= light.x1
+
 
 @dataclass(frozen=True)
 class Linearity:

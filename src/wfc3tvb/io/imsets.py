@@ -142,7 +142,10 @@ def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
         raise BadFileError(path, "has a TIME plane that changes over the frame", "give a file as the archive has it")
     time = np.array([np.ravel(t)[0] for t in times], np.float32)
     samptime = np.array([float(read["SCI"].header.number("SAMPTIME")) for read in reads])
-    x, y = corner_of((float(last.header.number("LTV1")), float(last.header.number("LTV2"))))
+    corner = float(last.header.number("LTV1")), float(last.header.number("LTV2"))
+    if corner != tuple(map(round, corner)):
+        raise BadFileError(path, f"has LTV1, LTV2 {corner[0]:g}, {corner[1]:g}", "give whole pixels, not binned ones")
+    x, y = corner_of(corner)
     return Ramp(sci, err, dq, time, samptime, unit, (-x, -y))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from wfc3tvb.calibration.model import Photometry, Ramp, ReferenceData, Switches
+from wfc3tvb.calibration.model import Amplifiers, Overscan, Photometry, Ramp, ReferenceData, Switches
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.io import refimages, reftables
 from wfc3tvb.io.fitsfile import read_header
@@ -160,6 +160,10 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
     pedigree = row.get("PEDIGREE") or table.pedigree
     files["CCDTAB"] = replace(table, pedigree=pedigree, row_described=row.get("DESCRIP", ""))
     over = reftables.overscan(files["OSCNTAB"].path, ramp.shape)
+    if able.zsigcorr and able.blevcorr and over.sees_light(ramp.shape):
+        problem = "its reference columns are light-sensitive ones"
+        raise UnsuitableReferenceError("OSCNTAB", files["OSCNTAB"].path.name, problem, "use the file of CRDS")
+    warnings += _quadrants(gains, over, ramp)
     corner = refimages.corner_of(ramp.ltv)
     data = ReferenceData(
         amplifiers=gains,
@@ -186,6 +190,14 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
         photometry=_photometry(files, header, warnings) if able.photcorr else None,
     )
     return Loaded(data, able, files, skipped, tuple(warnings))
+
+
+def _quadrants(gains: Amplifiers, over: Overscan, ramp: Ramp) -> Iterator[str]:
+    """Say where a frame is not of all four quadrants."""
+    light, (ltv1, ltv2) = over.window(ramp.shape), ramp.ltv
+    x, y = gains.ampx + ltv1 - over.trimx[0], gains.ampy + ltv2 - over.trimy[0]
+    if not (light.x0 <= x <= light.x1 and light.y0 <= y <= light.y1):
+        yield f"the quadrants meet at x {x}, y {y}, outside of the frame; calwf3 writes past the frame there"
 
 
 def _dark(path: Path, header: Header, ramp: Ramp, switches: Switches, over: Any) -> Any:

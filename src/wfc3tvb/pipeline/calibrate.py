@@ -216,7 +216,7 @@ def _calibrated(
         light = loaded.data.overscan.window(source.ramp.shape)
         if switches.zsigcorr and source.ramp.err[0, light.y0 : light.y1, light.x0 : light.x1].any():
             raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
-        loaded = replace(loaded, warnings=(*loaded.warnings, *_hits_from_before(source, loaded.switches)))
+        loaded = replace(loaded, warnings=(*loaded.warnings, *_hits_from_before(source, loaded)))
         rates = source.ramp.unit.endswith("/S")  # which UNITCORR leaves as they are, and says COMPLETE
         applied = replace(loaded.switches, unitcorr=loaded.switches.unitcorr and not rates)
         work = Work(source.ramp, loaded.data, applied)
@@ -229,14 +229,24 @@ def _calibrated(
     return CalResult(source.rootname, "native", CAL_VER, done, flt, made, trailer, loaded.warnings, took)
 
 
-def _hits_from_before(source: Imsets, switches: Switches) -> Iterator[str]:
+def _hits_from_before(source: Imsets, loaded: Loaded) -> Iterator[str]:
     """Say where the input has more cosmic-ray flags than calwf3 has room for."""
-    if not switches.crcorr or not any(int(read["DQ"]["NAXIS"]) for read in source.headers):
+    ramp, data, hit = source.ramp, loaded.data, int(DQ.DATAREJECT)
+    light = data.overscan.window(ramp.shape)
+    own = slice(light.y0, light.y1), slice(light.x0, light.x1)
+    spread = [data.bad_pixels, data.linearity.dq if data.linearity else None]  # into all reads
+    if loaded.switches.zoffcorr:
+        spread.append(ramp.dq[0])
+    in_all = [flags[own] & hit for flags in spread if flags is not None]
+    arrays = any(int(read["DQ"]["NAXIS"]) for read in source.headers)
+    if not loaded.switches.crcorr or not (arrays or np.any(ramp.dq[:, 0, 0] & hit) or any(map(np.any, in_all))):
         return
-    hits = np.count_nonzero(source.ramp.dq[1:] & int(DQ.DATAREJECT), axis=0)
+    hits = np.count_nonzero(ramp.dq[1:, *own] & hit, axis=0)
+    for flags in in_all:
+        hits[flags != 0] = _MANY_HITS
     if n := np.count_nonzero(hits >= _MANY_HITS):
         yield (
-            f"{n} pixels have {_MANY_HITS} or more reads flagged {int(DQ.DATAREJECT)} in the input: they are fitted; "
+            f"{n} pixels have {_MANY_HITS} or more reads flagged {hit} in the input: they are fitted; "
             "calwf3 may write past its buffers there, and abort or differ"
         )
 
