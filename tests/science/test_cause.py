@@ -10,7 +10,7 @@ import pytest
 from wfc3tvb.science.cause import ALONE_AND_BOTH, CAUSES, kind_of, posterior, probabilities, vector
 from wfc3tvb.science.causefit import FEATURES, WEIGHTS
 from wfc3tvb.science.features import features
-from wfc3tvb.science.recommend import Situation, last_minus_first_noise, recommendation
+from wfc3tvb.science.recommend import Situation, recommendation
 
 RISE = np.where(np.arange(14) < 8, 0.5, 1.5)
 TIME = 50.0 + 100.0 * np.arange(14)
@@ -127,7 +127,3 @@ CASE = Situation(0.030, 0.022, 0.021, 0.025, 0.0)
 )
 def test_recommendation(changes: dict[str, object], expected: str) -> None:
     assert recommendation(replace(CASE, **changes)) == expected
-
-
-def test_noise_of_last_minus_first() -> None:
-    assert last_minus_first_noise(750.0, 1599.0) == pytest.approx(np.sqrt(441 + 750 + 76.75) / 1599, rel=1e-4)

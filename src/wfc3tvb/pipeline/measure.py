@@ -20,7 +20,7 @@ from wfc3tvb.io.reftables import rejection
 from wfc3tvb.io.spt import read_orbit
 from wfc3tvb.names import DQ, visit_of
 from wfc3tvb.pipeline.geometry import geometry_rows
-from wfc3tvb.pipeline.score import score
+from wfc3tvb.pipeline.score import CRREJTAB_SIGMA, score
 from wfc3tvb.schema import TABLES
 from wfc3tvb.science.background import SkyMask, sky_mask
 from wfc3tvb.science.crowding import FaintLight, faint_light, without
@@ -31,9 +31,6 @@ from wfc3tvb.science.trail import streaks
 
 #: Changes when the measured columns of `reads` change.
 MEASURE_VERSION = "1.1"
-#: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations]; where
-#: the exposure's own table is not at hand.
-CRREJTAB_SIGMA = 4.0
 
 #: Columns of `exposures` and the header keyword that fills them.
 _KEYWORDS = {

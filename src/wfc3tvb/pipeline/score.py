@@ -14,8 +14,9 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.names import TVB_FILTERS
 from wfc3tvb.science import cause
 from wfc3tvb.science.damage import Damage, class_probabilities, damage_class, predict
+from wfc3tvb.science.expected import last_minus_first_noise
 from wfc3tvb.science.features import Features, features
-from wfc3tvb.science.recommend import Situation, last_minus_first_noise, recommendation
+from wfc3tvb.science.recommend import Situation, recommendation
 from wfc3tvb.science.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
 from wfc3tvb.science.zodi import zodiacal_level
 
@@ -23,7 +24,8 @@ Floats = NDArray[np.float64]
 
 #: Changes when what is derived from stored reads changes.
 SCORE_VERSION = "1.2"
-#: Rejection threshold where the exposure's row has none: that of the IR CRREJTAB [standard deviations].
+#: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations]: where
+#: the exposure's own table is not at hand.
 CRREJTAB_SIGMA = 4.0
 #: Helium brightness that a rate in F105W means [kR per electron/s] (1 R = 3.715e-14/lambda erg/s/cm2/arcsec2).
 KILORAYLEIGH = 1.508

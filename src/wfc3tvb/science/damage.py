@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.rampfit import RampFit, fit_ramps
 from wfc3tvb.names import DQ
-from wfc3tvb.science.recommend import DARK
+from wfc3tvb.science.expected import DARK
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]

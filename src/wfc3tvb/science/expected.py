@@ -23,8 +23,20 @@ def last_minus_first(times: Floats, sky: Floats) -> float:
     sky : ndarray, shape (n,)
         Cumulative sky rate at each read [electron/s].
     """
-    electrons = max(float(sky[-1]), 0.0) * times[-1] + DARK * times[-1]
-    return float(np.sqrt(READ_NOISE**2 + electrons) / times[-1])
+    return last_minus_first_noise(float(sky[-1] * times[-1]), float(times[-1]))
+
+
+def last_minus_first_noise(signal: float, exptime: float) -> float:
+    """Return the noise of last read minus first over the time for a blank pixel [electron/s].
+
+    Parameters
+    ----------
+    signal : float
+        Electrons of sky collected; below 0 they count as none.
+    exptime : float
+        Time [s].
+    """
+    return float(np.sqrt(READ_NOISE**2 + max(signal, 0.0) + DARK * exptime) / exptime)
 
 
 def ramp_fit(times: Floats, sky: Floats) -> float:

@@ -15,10 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-#: Read noise of a correlated double sample [electron] and dark rate [electron/s] (Instrument Handbook 5.7).
-READ_NOISE, DARK = 21.0, 0.048
 #: Repair where the sky noise of a pixel falls to this part (0.22 mag deeper). The exposures that STScI's notebook
 #: leaves alone (bdq and bpq of IBOHBF040) would reach 0.88, the least that it repairs (bgq) 0.76.
 GAIN = 0.82
@@ -72,16 +68,3 @@ def recommendation(case: Situation) -> str:
     if not case.alone:
         return "omit"
     return "inspect" if case.crowded else "flatten"
-
-
-def last_minus_first_noise(signal: float, exptime: float) -> float:
-    """Return the noise of (last read - first read) / time for a blank pixel [electron/s].
-
-    Parameters
-    ----------
-    signal : float
-        Electrons of sky collected.
-    exptime : float
-        Time [s].
-    """
-    return float(np.sqrt(READ_NOISE**2 + max(signal, 0.0) + DARK * exptime) / exptime)
