@@ -3,7 +3,7 @@
 A strided subsample brackets the median, one branch-free pass counts what lies below the bracket and extracts what
 lies in it, and a selection among the few extracted finishes. Big-endian planes are swapped a row at a time.
 """
-# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from wfc3tvb.calibration.compiled import compiled
 
 #: Pixels in the subsample, and half the width of the bracket in quantiles of it.
 _SAMPLE = 8192
@@ -56,8 +57,8 @@ def _bracket(plane: NDArray[Any]) -> tuple[np.float32, np.float32]:
     return sample[max(0, int(middle - half))], sample[min(sample.size - 1, int(middle + half))]
 
 
-@njit(nogil=True, cache=True)
-def _extract(bits, swap, low, high, kept):
+@compiled
+def _extract(bits, swap, low, high, kept) -> Any:
     """Copy what lies in [low, high] into `kept` (a place longer than the plane, for the last one to be tried in).
 
     Return how many do, how many lie below, how many are NaN.

@@ -3,29 +3,32 @@
 Pixels come as words in either byte order, a plane as one array from its first pixel to its last and the distance of
 its rows, so that a memory-mapped FITS plane is read once and copied never.
 """
-# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
+
+from wfc3tvb.calibration.compiled import compiled
 
 #: Bins of a cell's histogram.
 N_BINS = 2048
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _native(word, swap):
+@compiled
+def _native(word, swap) -> Any:
     """Return a word in the machine's byte order."""
     if swap:
         return (word >> 24) | ((word >> 8) & 0xFF00) | ((word << 8) & 0xFF0000) | (word << 24)
     return word
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def difference_histogram(
     later, earlier, stride, swap, c_later, c_earlier, skip, row_cell, edges, low, scale, histogram
-):
+) -> Any:
     """Histogram ``c_later * later - c_earlier * earlier`` in every cell of a frame.
 
     Loops over columns are kept free of branches, so that the compiler makes vector instructions of them.
@@ -71,9 +74,12 @@ def difference_histogram(
                 counts[bins[x]] += np.uint32(1)
 
 
-@njit(nogil=True, cache=True)
-def clipped_medians(histogram, regions, clip):
+@compiled
+def clipped_medians(histogram, regions, clip, half) -> Any:
     """Return median and scatter [bin] and number of what regions of cells hold within `clip` standard deviations.
+
+    Counts are whole numbers, so that differences of reads lie at the teeth of a comb and a median would be one of
+    them. Every value is spread over a tooth's width, as for the median of grouped data.
 
     Parameters
     ----------
@@ -83,6 +89,8 @@ def clipped_medians(histogram, regions, clip):
         First and last-but-one row and column of cells.
     clip : float
         Where to clip, iterated.
+    half : int
+        Half the width of a tooth [bin].
 
     Returns
     -------
@@ -99,12 +107,26 @@ def clipped_medians(histogram, regions, clip):
                     total[i + 1] += histogram[row, column, i + 1]
         for i in range(N_BINS):
             total[i + 1] += total[i]
-        out[k] = _clipped_median(total, clip)
+        out[k] = _clipped_median(_spread(total, half), clip)
     return out
 
 
-@njit(nogil=True, cache=True)
-def _clipped_median(total, clip):
+@compiled
+def _spread(total, half) -> Any:
+    """Return how many values lie below each edge of the bins when each is spread evenly over ``2 half`` bins."""
+    n = total.size
+    sums, out = np.zeros(n + 1), np.empty(n)
+    for i in range(n):
+        sums[i + 1] = sums[i] + total[i]
+    for i in range(n):
+        first, last = max(i - half, 0), min(i + half, n - 1)
+        inside = sums[last + 1] - sums[first] + (i + half - last) * total[n - 1]
+        out[i] = inside / (2 * half + 1)
+    return out
+
+
+@compiled
+def _clipped_median(total, clip) -> Any:
     """Return median, scatter and number, given how many values lie below each edge of the bins."""
     first, last = 0, N_BINS
     middle, half, n = np.nan, np.nan, 0.0
@@ -122,16 +144,16 @@ def _clipped_median(total, clip):
     return np.array([middle, half, n])
 
 
-@njit(nogil=True, cache=True)
-def _quantile(total, rank):
+@compiled
+def _quantile(total, rank) -> Any:
     """Return the position, in bins, below which `rank` counts lie."""
     k = np.searchsorted(total, rank)
     below, above = total[k - 1], total[k]
     return k - 1 + (rank - below) / (above - below)
 
 
-@njit(nogil=True, cache=True)
-def count_new(flags, earlier, stride, bit, skip):
+@compiled
+def count_new(flags, earlier, stride, bit, skip) -> Any:
     """Count pixels in which any of `bit` is set in `flags` and not in `earlier`, `skip` left out.
 
     Parameters
@@ -158,8 +180,10 @@ def count_new(flags, earlier, stride, bit, skip):
     return n
 
 
-@njit(nogil=True, cache=True)
-def bright_pixels(later, earlier, draft, stride, swap, factors, level, draft_level, limit, flags, bit, step, out):
+@compiled
+def bright_pixels(
+    later, earlier, draft, stride, swap, factors, level, draft_level, limit, flags, bit, step, out
+) -> Any:
     """Mark the pixels that shine in one interval and not in the whole exposure, on a grid of every `step`-th pixel.
 
     Parameters
@@ -206,8 +230,8 @@ def bright_pixels(later, earlier, draft, stride, swap, factors, level, draft_lev
     return n
 
 
-@njit(nogil=True, cache=True)
-def box_mean(image, skip, half):
+@compiled
+def box_mean(image, skip, half) -> Any:
     """Return the mean of `image` in a box of ``2 half + 1`` pixels around every pixel, `skip` and NaN left out.
 
     Pixels with nothing in their box become NaN.

@@ -35,6 +35,8 @@ _FULL = 1014
 _REFERENCE_NOISE = 0.21
 #: Clip at this many standard deviations; half the histogram's range, likewise.
 _CLIP, _RANGE = 3.0, 6.0
+#: Electrons that make a count: measured gains of the four amplifiers are 2.31 to 2.38 (CCDTAB).
+_COUNT = 2.35
 #: Pixels a side among which a read is looked at, to see whether it holds any light.
 _LOOKED_AT = 100
 #: What `_interval` returns where nothing was measured.
@@ -208,7 +210,7 @@ def _interval(
         words, words_earlier, np.array([stride, stride_earlier]), swap, *factors, skip, cells.row_cell, cells.edges,
         np.float32(low), np.float32(1 / step), histogram,
     )  # fmt: skip
-    found = clipped_medians(histogram, regions, _CLIP)
+    found = clipped_medians(histogram, regions, _CLIP, round(_COUNT / dt / step / 2))
     levels = (low + step * found[:, 0]).tolist()
     return levels[0], step * float(found[0, 1]), float(found[0, 2]), *levels[1:]
 
