@@ -23,7 +23,7 @@ from wfc3tvb.science.zodi import zodiacal_level
 Floats = NDArray[np.float64]
 
 #: Changes when what is derived from stored reads changes.
-SCORE_VERSION = "1.2"
+SCORE_VERSION = "1.3"
 #: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations]: where
 #: the exposure's own table is not at hand.
 CRREJTAB_SIGMA = 4.0

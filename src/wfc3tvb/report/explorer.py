@@ -37,7 +37,7 @@ from wfc3tvb.report.charts import charts
 from wfc3tvb.report.figures import histograms_figure
 from wfc3tvb.report.guard import Guard
 from wfc3tvb.report.html import environment
-from wfc3tvb.report.repairs import read_pairs
+from wfc3tvb.report.repairs import products_of, read_pairs
 from wfc3tvb.report.search import Search
 from wfc3tvb.report.terminal import reasons
 from wfc3tvb.report.thumbnails import find_image, surveyed_folders, thumbnails, why_not
@@ -149,7 +149,7 @@ class Explorer:
         with self._open() as catalog:
             exposures = catalog.query("visit_exposures", visit=visit).to_arrow_table().to_pylist()
             reads = catalog.query("visit_reads", visit=visit).to_arrow_table().to_pylist()
-            products = _products(catalog, visit)
+            products = products_of(catalog, visit)
         if not exposures:
             raise UnknownDatasetError(visit, f"the catalog in {self.folder}")
         context = {
@@ -172,7 +172,7 @@ class Explorer:
         with self._open() as catalog:
             text = "FROM exposures WHERE rootname = $rootname"
             rows = catalog.fetch(text, {"rootname": rootname.lower()}).to_pylist()
-            products = _products(catalog, rootname.lower()[:6])
+            products = products_of(catalog, rootname.lower()[:6])
         picture = next((one.png for one in thumbnails(rows, products, self._images)), None)
         if picture is None:
             raise UnknownDatasetError(rootname, "the images at hand")
@@ -180,8 +180,9 @@ class Explorer:
 
     def _histograms(self, visit: str) -> Response:
         with self._open() as catalog:
-            products = [row for row in _products(catalog, visit) if row["kind"] == "flt" and row["method"] != "perform"]
-        pairs = [pair for _, pair in read_pairs(products)]
+            products = products_of(catalog, visit)
+        repaired = [row for row in products if row["kind"] == "flt" and row["method"] != "perform"]
+        pairs = [pair for _, pair in read_pairs(repaired)]
         if not pairs:
             raise UnknownDatasetError(visit, "the repairs at hand")
         buffer = BytesIO()
@@ -289,12 +290,6 @@ def _cut(row: Row) -> Row:
 def examples() -> list[tuple[Query, str]]:
     """Return the documented queries that read nothing but the catalog, each with the statement to start from."""
     return [(query, query.example()) for query in load_all().values() if "read_csv" not in query.sql]
-
-
-def _products(catalog: Catalog, visit: str) -> list[Row]:
-    text = "FROM reprocessed WHERE left(dataset, 6) = $visit ORDER BY kind DESC, rootname, product_id"
-    rows: list[Row] = catalog.fetch(text, {"visit": visit.lower()}).to_pylist()
-    return rows
 
 
 _SCRIPT = (files("wfc3tvb.report") / "templates" / "explorer" / "explorer.js").read_text(encoding="utf-8")

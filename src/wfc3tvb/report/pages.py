@@ -21,7 +21,7 @@ from wfc3tvb.report.charts import Chart, charts
 from wfc3tvb.report.drawn import chart_figure
 from wfc3tvb.report.figures import curves_figure, save
 from wfc3tvb.report.html import environment
-from wfc3tvb.report.repairs import repair_figures
+from wfc3tvb.report.repairs import PRODUCTS, products_of, repair_figures
 from wfc3tvb.report.terminal import date, reasons
 from wfc3tvb.report.thumbnails import Thumbnail, surveyed_folders, thumbnails
 from wfc3tvb.schema import to_arrow
@@ -91,7 +91,7 @@ def write_visit(
     """Write the page of one visit into a report's folder, and return it with the pictures of its repairs."""
     exposures = catalog.query("visit_exposures", visit=visit).to_arrow_table().to_pylist()
     measured = [Measurement(row, _reads(catalog, row["rootname"])) for row in exposures]
-    products = _products(catalog, visit)
+    products = products_of(catalog, visit)
     rows = [{name: (row | {"date": date(row["expstart"])})[name] for name in _EXPOSURE_COLUMNS} for row in exposures]
     images = _before_and_after(exposures, products, visit, out)
     context: dict[str, Any] = {
@@ -110,7 +110,6 @@ def write_visit(
     return page, images
 
 
-_PRODUCTS = "SELECT * FROM reprocessed WHERE left(dataset, 6) = $visit ORDER BY kind DESC, rootname, product_id"
 _VISIT_ORDER = """SELECT visit FROM visits
 GROUP BY visit ORDER BY max(tvb_score) DESC NULLS LAST, visit LIMIT $limit"""
 _ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, worst_class,
@@ -190,7 +189,7 @@ def _before_and_after(
     if found:
         (out / "tables").mkdir(exist_ok=True)
         write_table(to_arrow("reprocessed", products), out / table, "csv")
-    sql = _PRODUCTS.replace("$visit", f"'{visit}'")
+    sql = PRODUCTS.replace("$visit", f"'{visit}'")
     return [
         Illustration(title, caption, _picture(figure, out, f"{visit}_{name}"), table, f'wfc3tvb sql "{sql}"', sql)
         for name, title, caption, figure in found
@@ -216,12 +215,6 @@ def _reads(catalog: Catalog, rootname: str) -> list[Row]:
     rows: list[Row] = catalog.fetch(
         "FROM reads WHERE rootname = $rootname ORDER BY read", {"rootname": rootname}
     ).to_pylist()
-    return rows
-
-
-def _products(catalog: Catalog, visit: str) -> list[Row]:
-    """Return the rows of `reprocessed` of a visit, the exposures first."""
-    rows: list[Row] = catalog.fetch(_PRODUCTS, {"visit": visit}).to_pylist()
     return rows
 
 

@@ -10,11 +10,14 @@ from matplotlib.figure import Figure
 
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.exposure import Row
+from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.images import read_drz, read_flt
 from wfc3tvb.report.figures import Pane, common_stretch, histograms_figure, images_figure, zoom_figure
 
 log = logging.getLogger(__name__)
 
+#: The products of a visit, the exposures first.
+PRODUCTS = "SELECT * FROM reprocessed WHERE left(dataset, 6) = $visit ORDER BY kind DESC, rootname, product_id"
 #: Name, title, caption, figure.
 Picture = tuple[str, str, str, Figure]
 #: An image before and after.
@@ -45,6 +48,12 @@ def repair_figures(exposures: Sequence[Row], products: Sequence[Row]) -> Iterato
     for row in products:
         if row["kind"] == "drz" and row["product_id"] in pairs:
             yield _drizzled(row, pairs[row["product_id"]])
+
+
+def products_of(catalog: Catalog, visit: str) -> list[Row]:
+    """Return the rows of `reprocessed` of a visit, the exposures first."""
+    rows: list[Row] = catalog.fetch(PRODUCTS, {"visit": visit.lower()}).to_pylist()
+    return rows
 
 
 def read_pairs(products: Sequence[Row]) -> Iterator[tuple[str, Pair]]:

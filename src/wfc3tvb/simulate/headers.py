@@ -61,9 +61,11 @@ def primary_header(
     """
     times = plan.times(frame.size)
     values = (
-        _identity(plan)
+        identity(plan)
         | _schedule(plan, times)
         | {
+            "LINENUM": f"{plan.rootname[4:6].upper()}.001",
+            "PA_V3": plan.target.pa_v3,
             "NEXTEND": 5 * plan.nsamp,
             "FILENAME": f"{plan.rootname}_raw.fits",
             "SUBARRAY": not frame.is_full,
@@ -83,17 +85,23 @@ def primary_header(
     return filled("raw_primary", values)
 
 
-def _identity(plan: ExposurePlan) -> dict[str, Any]:
-    """Return keywords that say which exposure of which target this is; the date is the day after it was taken."""
+def identity(plan: ExposurePlan, rootname: str | None = None) -> dict[str, Any]:
+    """Return keywords that say which exposure of which target this is; the date is the day after it was taken.
+
+    Parameters
+    ----------
+    plan : ExposurePlan
+        The exposure.
+    rootname : str, optional
+        Name of the association, in whose own header its first exposure stands for all.
+    """
     return {
         "DATE": Time(plan.start + 1, format="mjd").strftime("%Y-%m-%d"),
-        "ROOTNAME": plan.rootname,
+        "ROOTNAME": rootname or plan.rootname,
         "TARGNAME": plan.target.name,
         "RA_TARG": plan.target.ra,
         "DEC_TARG": plan.target.dec,
         "PROPOSID": plan.target.proposal,
-        "LINENUM": f"{plan.rootname[4:6].upper()}.001",
-        "PA_V3": plan.target.pa_v3,
     }
 
 

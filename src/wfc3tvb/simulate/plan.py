@@ -22,7 +22,7 @@ _DAY = 86400.0
 
 @dataclass(frozen=True)
 class Target:
-    """Where a programme looked.
+    """Where a program looked.
 
     Attributes
     ----------

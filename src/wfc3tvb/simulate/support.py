@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -11,7 +10,7 @@ from astropy.time import Time
 
 from wfc3tvb.science.geometry import orbit_position, sun_direction
 from wfc3tvb.simulate.frame import Frame
-from wfc3tvb.simulate.headers import filled
+from wfc3tvb.simulate.headers import filled, identity
 from wfc3tvb.simulate.orbit import moon_direction, velocity
 from wfc3tvb.simulate.plan import ExposurePlan, Floats, VisitPlan
 
@@ -21,14 +20,8 @@ _MJD_1985, _DAY = 46066.0, 86400.0
 def support_file(plan: ExposurePlan, frame: Frame) -> fits.HDUList:
     """Return an exposure's support file: pointing, schedule and orbit in the primary header, an empty log behind it."""
     end = plan.start + plan.times(frame.size)[-1] / _DAY
-    values = {
+    values = identity(plan) | {
         "FILENAME": f"{plan.rootname}_spt.fits",
-        "DATE": Time(plan.start + 1, format="mjd").strftime("%Y-%m-%d"),
-        "ROOTNAME": plan.rootname,
-        "TARGNAME": plan.target.name,
-        "RA_TARG": plan.target.ra,
-        "DEC_TARG": plan.target.dec,
-        "PROPOSID": plan.target.proposal,
         "PROGRMID": plan.rootname[1:4].upper(),
         "OBSET_ID": plan.rootname[4:6].upper(),
         "OBSERVTN": plan.rootname[6:8].upper(),
@@ -104,17 +97,7 @@ def _elements(plan: ExposurePlan) -> dict[str, float]:
 def association_table(visit: VisitPlan) -> fits.HDUList:
     """Return the table of an association: its exposures (EXP-DTH) and its product (PROD-DTH)."""
     name, first = str(visit.association), visit.exposures[0]
-    values: dict[str, Any] = {
-        "FILENAME": f"{name}_asn.fits",
-        "DATE": Time(first.start + 1, format="mjd").strftime("%Y-%m-%d"),
-        "ROOTNAME": name,
-        "TARGNAME": first.target.name,
-        "RA_TARG": first.target.ra,
-        "DEC_TARG": first.target.dec,
-        "PROPOSID": first.target.proposal,
-        "ASN_ID": name,
-        "ASN_TAB": f"{name}_asn.fits",
-    }
+    own = {"FILENAME": f"{name}_asn.fits", "ASN_ID": name, "ASN_TAB": f"{name}_asn.fits"}
     members = [exposure.rootname.upper() for exposure in visit.exposures]
     columns = [
         fits.Column("MEMNAME", "14A", array=[*members, name.upper()]),
@@ -122,4 +105,4 @@ def association_table(visit: VisitPlan) -> fits.HDUList:
         fits.Column("MEMPRSNT", "L", array=[True] * (len(members) + 1)),
     ]
     table = fits.BinTableHDU.from_columns(columns, name="ASN", ver=1)
-    return fits.HDUList([fits.PrimaryHDU(header=filled("asn", values)), table])
+    return fits.HDUList([fits.PrimaryHDU(header=filled("asn", identity(first, name) | own)), table])
