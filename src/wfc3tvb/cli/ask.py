@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,16 +98,27 @@ def queries(name: str | None, as_json: bool) -> None:
 def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
     """Print or write the result of a query."""
     from wfc3tvb.io.export import format_of, text_of, write_table
-    from wfc3tvb.report import terminal
 
     form = form or (format_of(output) if output else "table")
     if form == "table":
         if output:
             raise BadArgumentError("--format table is for the terminal; take csv, ecsv, parquet, votable or fits")
-        show(terminal.relation(rows, ROWS_SHOWN))
-        more = rows.num_rows - ROWS_SHOWN
-        click.echo(f"({rows.num_rows} rows" + (f", {more} not shown: add --format csv)" if more > 0 else ")"), err=True)
+        _show_table(rows)
     elif output:
         click.echo(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
     else:
         click.echo(text_of(rows, form), nl=False)
+
+
+def _show_table(rows: Any) -> None:
+    """Print the first rows as a table, and what of it was left out; no column is where the output is no terminal."""
+    from wfc3tvb.report import terminal
+
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    table = terminal.relation(rows, ROWS_SHOWN, width)
+    show(table)
+    more, hidden = rows.num_rows - ROWS_SHOWN, rows.num_columns - len(table.columns)
+    note = f"({rows.num_rows} row{'s' if rows.num_rows != 1 else ''}"
+    note += f", {more} not shown: add --format csv" if more > 0 else ""
+    note += f"; {hidden} of {rows.num_columns} columns do not fit: name those you want, or add --json" if hidden else ""
+    click.echo(note + ")", err=True)

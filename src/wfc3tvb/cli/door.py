@@ -132,10 +132,10 @@ def print_json(value: Any) -> None:
 
 
 def show(*things: Any) -> None:
-    """Print texts as they stand and renderables; where the output is no terminal, 200 columns wide."""
+    """Print texts as they stand and renderables; where the output is no terminal, a line is as long as it is."""
     from rich.console import Console
 
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=200)
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
     for thing in things:
         console.print(thing, markup=False)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 import warnings
 from collections.abc import Mapping
 from io import BytesIO
@@ -21,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 from astropy.io import fits
 from astropy.io.votable import from_table
-from astropy.io.votable.exceptions import W50
+from astropy.io.votable.exceptions import W03, W50
 from astropy.table import MaskedColumn, QTable
 from astropy.table import Table as AstropyTable
 from astropy.units import UnrecognizedUnit
@@ -63,6 +64,7 @@ def write_votable(table: AstropyTable, path: Path | BytesIO, lists: Mapping[str,
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", W50)  # VOUnits has no electron; the unit is kept as it stands
+        warnings.simplefilter("ignore", W03)  # an ID is made of a name such as count(*); the name stays
         document = from_table(table)
         for field in document.get_first_table().fields:
             if field.name in COLUMNS:
@@ -82,8 +84,15 @@ def fields_as_votable(table: AstropyTable, lists: Mapping[str, str] | None = Non
 
 
 def write_fits(table: AstropyTable, path: Path) -> None:
-    """Write a FITS binary table, FITS-plus; units that FITS cannot name go as astropy writes them (see above)."""
+    """Write a FITS binary table, FITS-plus; units that FITS cannot name go as astropy writes them (see above).
+
+    FITS knows ASCII alone: accents are left out, and other characters become question marks.
+    """
+    table.rename_columns(table.colnames, [_ascii(name) for name in table.colnames])
     for name in table.colnames:
+        if table[name].dtype.kind == "U":
+            values = np.array([_ascii(value) for value in table[name].filled("")], dtype=np.str_)
+            table[name] = MaskedColumn(values, mask=table[name].mask, description=table[name].description)
         if table[name].dtype == np.bool_ and np.any(table[name].mask):  # a FITS logical cannot be null for astropy
             table[name] = table[name].astype(np.int16)
         if table[name].dtype.kind == "i":
@@ -126,6 +135,12 @@ def _as_hdu(table: AstropyTable) -> fits.BinTableHDU:
     buffer.seek(0)
     with fits.open(buffer) as hdus:
         return hdus[1].copy()
+
+
+def _ascii(text: str) -> str:
+    """Return text without accents and control characters."""
+    letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in letters)
 
 
 def _fits_names(unit: Any) -> bool:

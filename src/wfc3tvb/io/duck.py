@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
@@ -86,6 +87,44 @@ def check_reads(connection: DuckDBPyConnection, text: str) -> None:
         raise QueryError(f"one SQL statement is needed, {len(found)} were given")
     if found[0].type not in _READING:
         raise QueryError(f"the catalog is read with SELECT; {found[0].type.name} is refused")
+
+
+def tidy(rows: pa.Table) -> pa.Table:
+    """Return the rows of a statement as every format can hold them.
+
+    Columns of one name get a number (``rootname``, ``rootname_1``, as DuckDB's own ``.df()`` does). Sums and decimal
+    fractions, which DuckDB reckons with 38 digits, become int or float; intervals and bytes become text.
+    """
+    return pa.table([_tidy(column) for column in rows.columns], names=_unique(rows.column_names))
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        number, free = 1, name
+        while free in found or (free != name and free in names):
+            number, free = number + 1, f"{name}_{number}"
+        found.append(free)
+    return found
+
+
+def _tidy(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_decimal(kind):
+        try:
+            return column.cast(pa.int64())
+        except pa.ArrowInvalid:  # a fraction, or too large
+            return column.cast(pa.float64())
+    if pa.types.is_interval(kind) or pa.types.is_binary(kind):
+        return pa.chunked_array([[None if v is None else _as_text(v) for v in column.to_pylist()]], pa.string())
+    return column
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    months, days, nanoseconds = value
+    return f"{months} months {days} days {nanoseconds / 1e9:g} s"
 
 
 @contextmanager

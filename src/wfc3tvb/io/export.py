@@ -12,7 +12,7 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 from astropy.table import Table as AstropyTable
-from astropy.table import meta
+from astropy.table import MaskedColumn, meta
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import BadArgumentError, BadFileError
@@ -153,9 +153,21 @@ _READERS: Mapping[str, Callable[[Path], AstropyTable]] = {
     "parquet": lambda path: to_astropy(pa.parquet.read_table(path)),
     "csv": lambda path: to_astropy(_read_csv(path)),
     "ecsv": lambda path: AstropyTable.read(path, format="ascii.ecsv"),
-    "votable": lambda path: described(AstropyTable.read(path, format="votable", unit_format="generic")),
-    "fits": lambda path: AstropyTable.read(path, format="fits", hdu=1, character_as_bytes=False),
+    "votable": lambda path: _no_empty_texts(
+        described(AstropyTable.read(path, format="votable", unit_format="generic"))
+    ),
+    "fits": lambda path: _no_empty_texts(AstropyTable.read(path, format="fits", hdu=1, character_as_bytes=False)),
 }
+
+
+def _no_empty_texts(table: AstropyTable) -> AstropyTable:
+    """Mask empty texts where the schema has no lists: neither VOTable nor FITS has a null text, and we no empty one."""
+    for name in table.colnames:
+        if name in COLUMNS and COLUMNS[name].type == "str":
+            column = MaskedColumn(table[name])
+            column.mask |= column.filled("") == ""
+            table[name] = column
+    return table
 
 
 def _write_json(rows: pa.Table, path: Path) -> None:

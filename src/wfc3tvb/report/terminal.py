@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -35,6 +36,8 @@ _EXPOSURE_COLUMNS = (
     ("recommend", "recommend", ""),
 )
 _BAR = 36
+#: Characters that a long text may take of a line; it is folded.
+_LONG = 60
 
 
 def exposures_table(rows: Sequence[Row], title: str | None = None) -> Table:
@@ -129,17 +132,28 @@ def counts(classes: Mapping[str, int]) -> Text:
     return Text.assemble(*separated[:-1])
 
 
-def relation(rows: pa.Table, limit: int | None = None) -> Table:
-    """Return the result of a query as a table; `limit` rows at most."""
+def relation(rows: pa.Table, limit: int | None = None, width: int | None = None) -> Table:
+    """Return the result of a query as a table: `limit` rows at most, and the columns that fit into `width` characters."""
     from pyarrow import types
 
+    shown = rows.slice(0, limit).to_pylist()
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for field in rows.schema:
-        number = types.is_integer(field.type) or types.is_floating(field.type)
-        table.add_column(Text(field.name), justify="right" if number else "left", overflow="fold")
-    for row in rows.slice(0, limit).to_pylist():
-        table.add_row(*(Text(_value(value)) for value in row.values()))
+    names = _that_fit(rows.column_names, shown, width)
+    for name in names:
+        kind = rows.schema.field(name).type
+        number = types.is_integer(kind) or types.is_floating(kind)
+        table.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+    for row in shown:
+        table.add_row(*(Text(_value(row[name])) for name in names))
     return table
+
+
+def _that_fit(names: Sequence[str], rows: Sequence[Row], width: int | None) -> Sequence[str]:
+    """Return the first columns that fit beside each other, one at least; a long text takes `_LONG` characters."""
+    if width is None:
+        return names
+    needed = [max(len(name), *(min(len(_value(row[name])), _LONG) for row in rows), 0) + 2 for name in names]
+    return names[: max(1, sum(1 for end in accumulate(needed) if end - 2 <= width))]
 
 
 def queries_table(queries: Iterable[Query]) -> Table:
@@ -226,9 +240,9 @@ def _cell(value: Any, form: str) -> Text:
 def _value(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, float):
-        return f"{value:.7g}"
+    if isinstance(value, float):  # a date keeps its seconds
+        return f"{value:.5f}" if 1e4 <= abs(value) < 1e9 else f"{value:.7g}"
     if isinstance(value, list):
         return ", ".join(map(_value, value))
     # Cells may hold anything an archive sends: control characters do not reach the terminal.
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in str(value))
