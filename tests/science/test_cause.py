@@ -72,8 +72,16 @@ def test_a_decay_in_shadow_is_persistence() -> None:
     assert found["helium"] < 0.3
 
 
-def test_a_fall_in_the_sun_is_helium() -> None:
+def test_a_fall_in_the_sun_is_helium_unless_it_stands_high() -> None:
     assert causes("F105W", DECAY)[1] == "helium"
+    assert causes("F105W", DECAY, sun=50.0)[1] == "persistence"
+
+
+def test_light_in_step_with_one_side_is_scattered_however_much_the_median_sees() -> None:
+    near = 1 / (1 + np.exp((np.arange(14) - 4) / 0.7))
+    for share in (0.3, 0.8, 1.25):
+        rate, limb, sun = 0.6 + 0.5 * share * near, 60 - 42 * near, 40 - 3.0 * np.arange(14)
+        assert causes("F105W", rate, 0.5 * near, limb=limb, sun=sun)[1] == "scattered"
 
 
 def test_a_streak_is_a_trail_whether_the_median_moves_or_not() -> None:
@@ -81,7 +89,7 @@ def test_a_streak_is_a_trail_whether_the_median_moves_or_not() -> None:
         found, kind = causes(name, rate, streak=True)
         assert kind == "trail"
         assert found["trail"] > 0.5
-    assert causes("F105W", SPIKE)[1] == "unknown"
+    assert causes("F105W", SPIKE, sun=5 + 4.0 * np.arange(14))[1] == "unknown"
 
 
 def test_a_streak_across_a_rise_does_not_hide_the_helium() -> None:

@@ -30,7 +30,7 @@ from wfc3tvb.science.sky import signal, used_reads
 from wfc3tvb.science.trail import streaks
 
 #: Changes when the measured columns of `reads` change.
-MEASURE_VERSION = "1.1"
+MEASURE_VERSION = "1.2"
 
 #: Columns of `exposures` and the header keyword that fills them.
 _KEYWORDS = {
