@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfc3tvb.schema import TABLES, TVB_CLASSES, Column, Table
+from wfc3tvb.schema import TABLES, TVB_CLASSES, Column, Table, read_columns
 
 _TYPES = {"str": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
 
@@ -31,6 +31,7 @@ proposal_id | int | | proposal number | meta.id
 target_name | str | | target name of the first exposure | meta.id;src
 n_exposures | int | | number of exposures measured | meta.number
 n_flagged | int | | number of them that are flagged | meta.number
+n_inspect | int | | number of them that are damaged and that no method mends safely (recommend is inspect) | meta.number
 n_factor2 | int | | number of them that the published factor-of-2 rule finds | meta.number
 worst_class | str | | worst tvb_class among them | meta.code.class
 exptime | float | s | exposure time, all exposures together | time.duration;obs.exposure
@@ -65,18 +66,14 @@ excess_visit | float | electron/s | sky_mean minus the visit's lowest interval r
 """
 
 
-def _columns(text: str) -> tuple[Column, ...]:
-    lines = (line.split("|") for line in text.strip().splitlines())
-    return tuple(Column(*(part.strip() for part in line)) for line in lines)
-
-
 #: Worst of a set of classes, as the order of `schema.TVB_CLASSES`.
 _CLASSES = str(list(TVB_CLASSES))
 _WORST = f"({_CLASSES})[max(list_position({_CLASSES}, tvb_class))]"
 
 _VISITS_SQL = f"""
 SELECT visit, filter, min(proposal_id) AS proposal_id, arg_min(target_name, expstart) AS target_name,
-    count(*) AS n_exposures, count(*) FILTER (flagged) AS n_flagged, count(*) FILTER (factor2) AS n_factor2,
+    count(*) AS n_exposures, count(*) FILTER (flagged) AS n_flagged,
+    count(*) FILTER (recommend = 'inspect') AS n_inspect, count(*) FILTER (factor2) AS n_factor2,
     {_WORST} AS worst_class, sum(exptime) AS exptime, min(expstart) AS expstart, max(expend) AS expend,
     min(e.sky_min) AS sky_min, max(e.sky_max) AS sky_max, max(sky_mean) - min(e.sky_min) AS excess_visit,
     max(excess_helium) AS excess_helium, max(tvb_score) AS tvb_score, max(e.sun_alt_max) AS sun_alt_max,
@@ -103,14 +100,14 @@ WHERE flagged"""
 DERIVED: Mapping[str, View] = {
     view.table.name: view
     for view in (
-        View(Table("visits", "visit and filter", ("visit", "filter"), _columns(_VISITS)), _VISITS_SQL),
-        View(Table("programs", "proposal", ("proposal_id",), _columns(_PROGRAMS)), _PROGRAMS_SQL),
+        View(Table("visits", "visit and filter", ("visit", "filter"), read_columns(_VISITS)), _VISITS_SQL),
+        View(Table("programs", "proposal", ("proposal_id",), read_columns(_PROGRAMS)), _PROGRAMS_SQL),
         View(
             Table(
                 "flagged",
                 "exposure to be repaired",
                 ("rootname",),
-                TABLES["exposures"].columns + _columns(_FLAGGED),
+                TABLES["exposures"].columns + read_columns(_FLAGGED),
             ),
             _FLAGGED_SQL,
         ),
