@@ -248,7 +248,7 @@ class Calibrated:
     mean_dark : tuple of float
         MEANDARK of every read [DN]; empty where DARKCORR was not done.
     statistics : tuple of mapping
-        Keywords and values of every read: for SCI, and under ``"ERR"`` for ERR.
+        Of every read: keyword to value, under ``"SCI"`` and ``"ERR"``, the extension that they go into.
     image_statistics : mapping
         The same of the image.
     counts : mapping

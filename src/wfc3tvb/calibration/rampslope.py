@@ -97,10 +97,12 @@ def fit_pixel(y, e, t, dark, q, threshold, ignore, weights, inverse_variance, ga
 
     Parameters
     ----------
-    y, e, t, dark, q, threshold, ignore, inverse_variance, gain, index, begin, r, slots
+    y, e, t, dark, q, threshold, ignore
         As in `rampsearch.flag_hits`; `q` gets the flags of the hits.
     weights : ndarray
         See `rampline.weight_table`.
+    inverse_variance, gain, index, begin, r, slots
+        As in `rampsearch.flag_hits`.
 
     Returns
     -------

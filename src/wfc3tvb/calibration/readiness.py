@@ -30,10 +30,10 @@ def make_ready(tell: Callable[[int, int], object] = lambda done, total: None, *,
 
     Parameters
     ----------
-    fit : bool, optional
-        Whether the fit of the ramp, which is most of the code, is among them.
     tell : callable, optional
         Called after each step with the number of steps that are ready, and of all.
+    fit : bool, optional
+        Whether the fit of the ramp, which is most of the code, is among them.
     """
     work = Work(_tiny_ramp(), _tiny_references(), Switches())
     steps = [step for name, step in STEPS if fit or name != "crcorr"]

@@ -40,8 +40,8 @@ def _add_flags(dq, flags):
 def estimate_zeroth_signal(sci0, sci1, dq0, dq1, zsci, zerr, node, amplifiers, window, signal, seen):
     """Find the signal that sources left before the zeroth read (ZSIGCORR).
 
-    ``z = SCI0 - ZSCI``; it counts where ``z >= 4 sqrt(noise(z)**2 + ZERR**2)`` and is added to the zeroth read, so
-    that the subtraction of that read leaves it out. A pixel above saturation in the zeroth read is flagged in both
+    ``z = SCI0 - ZSCI``; it counts where ``z >= 4 sqrt(noise(z)**2 + ZERR**2)`` and is added to the zeroth read, where
+    it stays when ZOFFCORR subtracts that read as it was. A pixel above saturation in the zeroth read is flagged in both
     reads, one above it in the first read in that.
 
     Parameters

@@ -64,7 +64,21 @@ def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: C
 
 
 def write_ima(path: Path, source: Imsets, calibrated: Calibrated, primary: Cards, history: Iterable[str]) -> None:
-    """Write all reads, the last first, reference pixels included."""
+    """Write all reads, the last first, reference pixels included.
+
+    Parameters
+    ----------
+    path : Path
+        The file; replaced where it is there.
+    source : Imsets
+        The exposure, whose headers are taken over.
+    calibrated : Calibrated
+        The result.
+    primary : Cards
+        See `primary_header`.
+    history : iterable of str
+        See `history_lines`.
+    """
     ramp, n = calibrated.ramp, calibrated.ramp.n
     pieces: list[Piece] = [_primary(primary, path.name, 5 * n, history)]
     for k in reversed(range(n)):

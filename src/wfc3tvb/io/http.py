@@ -165,6 +165,19 @@ def download(session: requests.Session, url: str, path: Path, *, service: str, s
 
     A broken connection is taken up where it broke, if the server can and the file is the same.
 
+    Parameters
+    ----------
+    session : requests.Session
+        Hardened; see `harden`.
+    url : str
+        Its address.
+    path : Path
+        Where it goes; the folder is made.
+    service : str
+        What errors call the server.
+    services : Services
+        How patient to be.
+
     Returns
     -------
     int

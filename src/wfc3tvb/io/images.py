@@ -124,7 +124,13 @@ def read_drz(path: Path) -> Picture:
 
 
 def image_statistics(path: Path, window: tuple[float, float]) -> tuple[float, float, float]:
-    """Return mean, median and standard deviation of an image's pixels with values in a window."""
+    """Return mean, median and standard deviation of an image's pixels with values in a window [electron/s].
+
+    Raises
+    ------
+    NotFitsError
+        If it is no such file, or cut short.
+    """
     with _open(path) as hdus:
         values = np.asarray(hdus["SCI", 1].data, float)
     values = values[(values >= window[0]) & (values <= window[1])]
@@ -139,7 +145,7 @@ def drop_and_scale(header: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def read_ramp(path: Path) -> Ramp:
-    """Read the reads of an IMA whose ramp fit was left out (CRCORR=OMIT), in electron/s.
+    """Read an IMA in electron/s whose ramp fit was left out (CRCORR=OMIT).
 
     Raises
     ------
@@ -205,7 +211,13 @@ def header_of(path: Path) -> fits.Header:
 
 
 def member_types(asn: Path) -> dict[str, str]:
-    """Return the exposures of an association table and their type (EXP-DTH, EXP-RP1, ...)."""
+    """Return the exposures of an association table and their type (EXP-DTH, EXP-RP1, ...).
+
+    Raises
+    ------
+    NotFitsError
+        If it is no such file, or cut short.
+    """
     with _open(asn) as hdus:
         rows = [(str(row["MEMNAME"]).strip().lower(), str(row["MEMTYPE"]).strip().upper()) for row in hdus[1].data]
     return {name: kind for name, kind in rows if kind.startswith("EXP")}

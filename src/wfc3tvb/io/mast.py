@@ -98,7 +98,13 @@ class Mast:
                 yield row | {"members": own}
 
     def members(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Return the exposures of datasets (at most 1000), sorted; those without any are left out."""
+        """Return the exposures of datasets (at most 1000), sorted; those without any are left out.
+
+        Raises
+        ------
+        ServiceError
+            If MAST does not answer, or otherwise than expected.
+        """
         wanted = sorted(names)
         with _asking():
             answer = self._missions.get_product_list_async([name.upper() for name in wanted])
@@ -110,7 +116,13 @@ class Mast:
         return {name: sorted(found[name]) for name in wanted if name in found}
 
     def count_caom(self, selection: Selection) -> int:
-        """Return how many datasets CAOM counts for a selection without ids, Hubble Advanced Products left out."""
+        """Return how many datasets CAOM counts for a selection without ids, Hubble Advanced Products left out.
+
+        Raises
+        ------
+        ServiceError
+            If MAST does not answer, or otherwise than expected.
+        """
         criteria: dict[str, Any] = {"instrument_name": ["WFC3/IR"], "project": ["HST"]}
         if filters := selection.wanted_filters:
             criteria["filters"] = list(filters)

@@ -58,6 +58,8 @@ class Loaded:
         What can be done: steps with a dummy file are off.
     files : mapping
         Keyword to file.
+    skipped : frozenset of str
+        Steps that are off because their file is a dummy.
     warnings : tuple of str
         What calwf3 would pass over in silence.
     """

@@ -34,7 +34,13 @@ def read_table(keyword: str, path: Path) -> Columns:
 
 
 def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
-    """Return gain, read noise and quadrants (CCDTAB) at a commanded gain, and how the row describes itself."""
+    """Return gain, read noise and quadrants (CCDTAB) at a commanded gain, and how the row describes itself.
+
+    Raises
+    ------
+    UnsuitableReferenceError
+        If no row is for that gain; `MissingReferenceError` as `read_table`.
+    """
     for row in rows_of(read_table("CCDTAB", path)):
         wanted = {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1, "BINAXIS1": 1, "BINAXIS2": 1}
         offsets = {f"CCDOFST{a}": 0 for a in "ABCD"}
@@ -47,7 +53,13 @@ def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
 
 
 def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
-    """Return the reference pixels of a frame (OSCNTAB); of several rows the last."""
+    """Return the reference pixels of a frame (OSCNTAB); of several rows the last.
+
+    Raises
+    ------
+    UnsuitableReferenceError
+        If no row is for a frame of that shape; `MissingReferenceError` as `read_table`.
+    """
     rows = rows_of(read_table("OSCNTAB", path))
     ny, nx = shape
     found = [row for row in rows if _for_chip(row, "ABCD") and (row["NX"], row["NY"]) == (nx, ny)]
@@ -63,7 +75,13 @@ def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
 
 
 def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float], gain: float) -> Flags:
-    """Return the flags of the bad-pixel table (BPIXTAB) on a frame: runs of LENGTH along AXIS from PIX1, PIX2."""
+    """Return the flags of the bad-pixel table (BPIXTAB) on a frame: runs of LENGTH along AXIS from PIX1, PIX2.
+
+    Raises
+    ------
+    UnsuitableReferenceError
+        If a run has no length or axis; `MissingReferenceError` as `read_table`.
+    """
     return _bad_pixels(path, path.stat().st_mtime_ns, shape, ltv, gain)
 
 
@@ -88,7 +106,13 @@ def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float
 
 
 def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
-    """Return threshold and unusable flags (CRREJTAB) of a ramp with `nsamp` reads and an exposure time [s]."""
+    """Return threshold and unusable flags (CRREJTAB) of a ramp with `nsamp` reads and an exposure time [s].
+
+    Raises
+    ------
+    UnsuitableReferenceError
+        If no row is for such a ramp, or its threshold is no number; `MissingReferenceError` as `read_table`.
+    """
     own = [row for row in rows_of(read_table("CRREJTAB", path)) if "IRRAMP" in row and row["IRRAMP"]]
     n_split = min(nsamp, max((int(row["CRSPLIT"]) for row in own), default=0))
     best, chosen = None, None
@@ -114,7 +138,15 @@ def _first_number(path: Path, text: str) -> float:
 
 
 def photometry(path: Path, filter_name: str, expstart: float) -> Photometry | None:
-    """Return the photometric keywords (IMPHTTAB) of a filter at a time [MJD]; None without a row for it."""
+    """Return the photometric keywords (IMPHTTAB) of a filter at a time [MJD]; None without a row for it.
+
+    Raises
+    ------
+    BadFileError
+        If it cannot be read.
+    UnsuitableReferenceError
+        If it lacks a table of a keyword.
+    """
     extensions = read_fits(path)
     header, tables = extensions[0].header, {extension.key[0]: extension for extension in extensions[1:]}
     found = {}

@@ -61,7 +61,15 @@ class SparseFile:
         self._have: list[tuple[int, int]] = []
 
     def need(self, ranges: Sequence[tuple[int, int]], *, exact: bool = False) -> None:
-        """Fetch what of `ranges` is not here yet; with `exact`, a range that ends early is an error."""
+        """Fetch what of `ranges` is not here yet.
+
+        Raises
+        ------
+        IrregularLayoutError
+            If, with `exact`, the file ends within a range.
+        NoRangesError, MissingProductError, ServiceError
+            As `Files.fetch`.
+        """
         ranges = [(start, stop) for start, stop in ranges if self._stop(start) < stop]
         if not ranges:
             return
@@ -75,7 +83,13 @@ class SparseFile:
             self.n_bytes += len(data)
 
     def header(self, start: int) -> NDArray[np.uint8]:
-        """Return the bytes up to the end of what is here of the header at `start`, fetching on until it is whole."""
+        """Return the file's bytes up to the end of what is here of the header at `start`, fetched until it is whole.
+
+        Raises
+        ------
+        NotFitsError, TruncatedFileError, BadFileError
+            If the file is no FITS file, ends within the header, or the header has no end.
+        """
         if start == 0 and bytes(self.data[:6]) != b"SIMPLE":
             raise NotFitsError(self.path, "not a FITS file", "the archive's copy is broken")
         stop = self._stop(start)
@@ -91,7 +105,15 @@ class SparseFile:
         return self.data[:stop]
 
     def extension(self, start: int, name: str, version: int) -> Extension:
-        """Return the extension at `start`, which must be the one expected there."""
+        """Return the extension at `start`.
+
+        Raises
+        ------
+        IrregularLayoutError
+            If it is not the one expected there.
+        BadFileError
+            If it claims more data than a file of the archive has; else as `header`.
+        """
         found = extension_at(self.header(start), start, self.path)
         keywords = found.keywords
         if (keywords.get("EXTNAME"), int(keywords.get("EXTVER", 1))) != (name, version) or "BITPIX" not in keywords:
@@ -109,7 +131,13 @@ class SparseFile:
         return stop
 
     def grow(self, size: int) -> None:
-        """Make room for a file of `size` bytes."""
+        """Make room for a file of `size` bytes.
+
+        Raises
+        ------
+        BadFileError
+            If no file of the archive is that large.
+        """
         if size > _LARGEST:
             raise BadFileError(self.path, "claims to be larger than any intermediate file")
         if size > self.data.size:

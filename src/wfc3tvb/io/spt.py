@@ -50,7 +50,13 @@ def read_orbit(path: Path) -> OrbitElements:
 
 
 def orbit_of(header: Mapping[str, Any], path: str | Path = "SPT") -> OrbitElements:
-    """Return the orbit elements in a support file's primary header; raises as `read_orbit`."""
+    """Return the orbit elements in a support file's primary header.
+
+    Raises
+    ------
+    MissingKeywordError, BadFileError
+        If an element is missing or not a number.
+    """
     values = {}
     for field, keyword in KEYWORDS.items():
         if keyword not in header:

@@ -60,7 +60,21 @@ class SurveyPlan:
 
 
 def estimate(catalog: Catalog, plan: Plan, source: Source, settings: MeasureSettings, jobs: int = 1) -> SurveyPlan:
-    """Return what measuring would cost: by the apertures listed, and what the catalog knows of such exposures."""
+    """Return what measuring would cost: by the apertures listed, and what the catalog knows of such exposures.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Whose earlier surveys tell the number of reads, and the speed.
+    plan : Plan
+        The exposures to be measured.
+    source : Source
+        Where they are.
+    settings : MeasureSettings
+        How many rows of each read.
+    jobs : int, optional
+        Worker processes.
+    """
     reads = {aperture: (mean, n) for aperture, mean, n in catalog.sql(_READS).fetchall()}
     n_known = sum(n for _, n in reads.values())
     requests = n_bytes = 0.0

@@ -91,7 +91,11 @@ class Member:
     n_pixels : int
         Pixels of a read.
     nsamp : int
-        Reads in the file.
+        Reads in the file, the zeroth included.
+    samp_seq, filter : str
+        Sample sequence and filter; empty where not measured.
+    flags : tuple of str
+        Its quality_flags.
     """
 
     rootname: str

@@ -78,7 +78,21 @@ class RepairPlan:
 def summarize(
     catalog: Catalog, chosen: Chosen, services: Services, settings: ReprocessSettings, *, jobs: int = 1
 ) -> RepairPlan:
-    """Return what repairing the chosen datasets takes."""
+    """Return what repairing the chosen datasets takes.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        Whose earlier repairs tell time, memory, and the references that are there.
+    chosen : Chosen
+        The datasets.
+    services : Services
+        Where CRDS and its cache are.
+    settings : ReprocessSettings
+        How they are repaired.
+    jobs : int, optional
+        Worker processes.
+    """
     members = [member for repair in chosen.due for member in repair.members]
     methods: dict[str, int] = {}
     for member in members:

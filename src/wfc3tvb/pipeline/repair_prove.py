@@ -179,7 +179,21 @@ def _places(wcs: WCS, world: Floats) -> Floats:
 
 
 def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapping[str, Any]) -> Row:
-    """Return a complete row of `reprocessed`."""
+    """Return a complete row of `reprocessed`.
+
+    Parameters
+    ----------
+    name : str
+        Rootname or association.
+    kind : str
+        flt or drz.
+    path : Path
+        The product.
+    proof : Proof
+        Its comparison with the one before.
+    provenance : mapping
+        The other columns; method and engine among them.
+    """
     method, engine = provenance["method"], provenance["engine"]
     own = {
         "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),

@@ -94,7 +94,24 @@ def exposure_skies(member: Member, before: Path, after: Path, proof: Path) -> Sk
 def drizzled_skies(
     files: tuple[Path, Path], pictures: tuple[Picture, Picture], noise: float | None, proof: Path, *, method: str
 ) -> Skies:
-    """Measure the sky of drizzled images, before and after; see `exposure_skies`."""
+    """Measure the sky of drizzled images, before and after.
+
+    Parameters
+    ----------
+    files, pictures : pair
+        The files, and what was read of them.
+    noise : float or None
+        Expected in the new one [electron/s].
+    proof : Path
+        Where the file for figures goes.
+    method : str
+        Of the repair.
+
+    Raises
+    ------
+    BadFileError
+        If one has too little sky.
+    """
     old, new = pictures
     same = old.image.shape == new.image.shape
     good_old, good_new = (old.good & new.good,) * 2 if same else (old.good, new.good)
@@ -139,7 +156,19 @@ def write_figures(
     noise: float,
     method: str,
 ) -> None:
-    """Write histograms and the middle 200 x 200 pixels of both images: see docs/reprocess.md for the format."""
+    """Write histograms and the middle 200 x 200 pixels of both images: see docs/reprocess.md for the format.
+
+    Parameters
+    ----------
+    path : Path
+        The file (npz); its folder is made.
+    pictures, skies : pair
+        The images before and after, and their sky pixels.
+    noise : float
+        Expected in the new one [electron/s].
+    method : str
+        Of the repair.
+    """
     arrays: dict[str, Any] = {"method": method, "noise_expected": noise}
     for word, picture, sky in zip(("before", "after"), pictures, skies, strict=True):
         edges, counts = compare.histogram(compare.clip(picture.image[sky]), noise)

@@ -67,13 +67,21 @@ class Search:
         return found
 
     def center(self) -> tuple[float, float, float] | None:
-        """Return right ascension, declination and radius [deg] of the cone."""
+        """Return right ascension, declination and radius [deg] of the cone; None without one.
+
+        Raises
+        ------
+        BadArgumentError
+            If it is not three numbers.
+        """
         if not self.cone:
             return None
         try:
             ra, dec, radius = (float(part) for part in self.cone.replace(",", " ").split())
         except ValueError as error:
             raise BadArgumentError(f"{self.cone[:40]!r} is no cone; write: ra, dec, radius in degrees") from error
+        if not (-360 <= ra <= 360 and -90 <= dec <= 90 and 0 < radius <= 180):
+            raise BadArgumentError(f"{self.cone[:40]!r} is no cone: dec from -90 to 90, radius above 0 to 180 degrees")
         return ra, dec, radius
 
     def where(self) -> str:

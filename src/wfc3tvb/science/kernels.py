@@ -39,6 +39,8 @@ def difference_histogram(
         Words of two float32 planes from their first pixel to their last, byte-swapped where `swap`.
     stride : (2,) int64
         Words from one row to the next, of each plane.
+    swap : bool
+        Whether the words are in the other byte order.
     c_later, c_earlier : float32
         Factors.
     skip : (ny, nx) uint8
@@ -86,7 +88,7 @@ def clipped_medians(histogram, regions, clip, half) -> Any:
     histogram : (cell rows, cells, N_BINS + 2) uint32
         As `difference_histogram` fills it.
     regions : (k, 4) int64
-        First and last-but-one row and column of cells.
+        First row of cells and the one after the last, first column and the one after the last.
     clip : float
         Where to clip, iterated.
     half : int
@@ -202,7 +204,11 @@ def bright_pixels(
     limit : float32
         What a pixel without a source must exceed.
     flags : (n,) uint16
-        Flags of the first read; pixels with any of `bit` are left out.
+        Flags of the first read, as they are stored.
+    bit : uint16
+        Flags, stored likewise, with any of which a pixel is left out.
+    step : int
+        Distance of the grid's pixels.
     out : (ny, nx) uint8
         1 where a pixel shines.
 
@@ -232,9 +238,16 @@ def bright_pixels(
 
 @compiled
 def box_mean(image, skip, half) -> Any:
-    """Return the mean of `image` in a box of ``2 half + 1`` pixels around every pixel, `skip` and NaN left out.
+    """Return the mean of an image in a box of ``2 half + 1`` pixels around every pixel, float32, of the same shape.
 
-    Pixels with nothing in their box become NaN.
+    Parameters
+    ----------
+    image : (ny, nx) float32
+        The image; NaN is left out.
+    skip : (ny, nx) uint8
+        1 where a pixel is left out.
+    half : int
+        Half the width of the box; pixels with nothing in theirs become NaN.
     """
     n_rows, n_columns = image.shape
     sums, numbers = np.zeros(n_columns), np.zeros(n_columns)

@@ -53,7 +53,17 @@ class Sky:
 
 
 def used_reads(dt: Floats, rate: Floats, rate_err: Floats, *, min_interval: float, max_rate_err: float) -> Bools:
-    """Return which reads are used: not the first, interval long enough, error small enough."""
+    """Return which reads are used: not the first, interval long enough, error small enough.
+
+    Parameters
+    ----------
+    dt, rate, rate_err : ndarray, shape (n,)
+        Length of each read's interval [s], its rate, and the error of that [electron/s]; NaN where there is none.
+    min_interval : float
+        Shortest interval used [s].
+    max_rate_err : float
+        Largest error used [electron/s].
+    """
     with np.errstate(invalid="ignore"):
         used = np.isfinite(rate) & (dt >= min_interval) & (rate_err <= max_rate_err)
     used[:1] = False
@@ -140,7 +150,7 @@ def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
     Parameters
     ----------
     t, total : ndarray, shape (n,)
-        Times [s] and signal [electron] of the reads 1..N; reads with NaN are left out.
+        Times [s] and signal [electron] of the reads 1..N; reads with NaN are left out, two at least must stay.
     """
     good = np.flatnonzero(np.isfinite(total))
     x, y = t[good], total[good]
@@ -173,6 +183,8 @@ def jump_statistic_error(
         Error of every rate by itself [electron/s].
     rng : numpy.random.Generator
         Draws the errors.
+    draws : int, optional
+        Curves drawn.
     """
     good = np.isfinite(rate) & np.isfinite(error)
     x, dt, r, e = t_end[good], (t_end - t_start)[good], rate[good], error[good]

@@ -130,7 +130,19 @@ def _write_exposure(
 def raw_file(
     plan: ExposurePlan, frame: Frame, reads: Reads, references: dict[str, str], association: str | None = None
 ) -> fits.HDUList:
-    """Return an exposure's raw file: a group of five extensions a read, the last read first."""
+    """Return an exposure's raw file: a group of five extensions a read, the last read first.
+
+    Parameters
+    ----------
+    plan : ExposurePlan
+        The exposure.
+    frame : Frame
+        Its frame.
+    reads : Reads
+        Its pixels.
+    references, association
+        As in `headers.primary_header`.
+    """
     hdus: list[Any] = [fits.PrimaryHDU(header=primary_header(plan, frame, references, association))]
     for read in reversed(range(plan.nsamp)):
         headers = extension_headers(plan, frame, read)
