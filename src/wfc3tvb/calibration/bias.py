@@ -1,4 +1,4 @@
-"""BLEVCORR: the level of the reference pixels (WFC3 Data Handbook 3.3.4)."""
+"""BLEVCORR: the level of the reference pixels (WFC3 Data Handbook 3.3.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DARKCORR: dark current (WFC3 Data Handbook 3.3.8)."""
+"""DARKCORR: dark current (WFC3 Data Handbook 3.3.7)."""
 
 from __future__ import annotations
 

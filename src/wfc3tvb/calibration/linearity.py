@@ -1,4 +1,4 @@
-"""NLINCORR: the detector's nonlinearity and saturation (WFC3 Data Handbook 3.3.7; WFC3 ISR 2008-39, 2014-17)."""
+"""NLINCORR: the detector's nonlinearity and saturation (WFC3 Data Handbook 3.3.6; WFC3 ISR 2008-39, 2014-17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error of a read before any correction (WFC3 Data Handbook 3.3.6; always done)."""
+"""The error of a read before any correction (WFC3 Data Handbook 3.3.5; always done)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PHOTCORR: what a rate means (WFC3 Data Handbook 3.3.9)."""
+"""PHOTCORR: what a rate means (WFC3 Data Handbook 3.3.8)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _SATURATED, _ZEROSIG = 256, 2048
 
 
 def dqicorr(work: Work, band: Band) -> None:
-    """Flag bad pixels (WFC3 Data Handbook 3.3.2)."""
+    """Flag bad pixels (WFC3 Data Handbook 3.3.1)."""
     if work.references.bad_pixels is not None:
         zeroth.flag_bad_pixels(work.ramp.dq, work.references.bad_pixels, band.full)
 
@@ -27,7 +27,7 @@ def keep_zeroth(work: Work, band: Band) -> None:
 
 
 def zsigcorr(work: Work, band: Band) -> None:
-    """Find the signal that is in the zeroth read already (3.3.3)."""
+    """Find the signal that is in the zeroth read already (3.3.2)."""
     ramp, reference = work.ramp, work.references.linearity
     if reference is None or ramp.n < 2:
         return
@@ -38,24 +38,24 @@ def zsigcorr(work: Work, band: Band) -> None:
 
 
 def blevcorr(work: Work, band: Band) -> None:
-    """Subtract the level of the reference pixels (3.3.4)."""
+    """Subtract the level of the reference pixels (3.3.3)."""
     zeroth.subtract_level(work.ramp.sci, work.levels, band.full)
     zeroth.subtract_level(work.sci0[None], work.levels[:1], band.full)
 
 
 def zoffcorr(work: Work, band: Band) -> None:
-    """Subtract the zeroth read (3.3.5)."""
+    """Subtract the zeroth read (3.3.4)."""
     zeroth.subtract_zeroth_read(work.ramp.sci, work.ramp.dq, work.sci0, work.dq0, band.full)
 
 
 def initial_errors(work: Work, band: Band) -> None:
-    """Give the reads their errors, but those that came with one (3.3.6)."""
+    """Give the reads their errors, but those that came with one (3.3.5)."""
     new = slice(0, work.first_kept_error)
     noise.initialize_error(work.ramp.sci[new], work.ramp.err[new], work.amplifiers, band.light)
 
 
 def nlincorr(work: Work, band: Band) -> None:
-    """Correct the nonlinearity, flag saturation (3.3.7)."""
+    """Correct the nonlinearity, flag saturation (3.3.6)."""
     ramp, reference = work.ramp, work.references.linearity
     if reference is not None:
         planes = reference.coef, reference.node, reference.dq
@@ -64,7 +64,7 @@ def nlincorr(work: Work, band: Band) -> None:
 
 
 def darkcorr(work: Work, band: Band) -> None:
-    """Subtract the dark (3.3.8)."""
+    """Subtract the dark (3.3.7)."""
     ramp, reference = work.ramp, work.references.dark
     if reference is not None:
         y0, y1 = band.light.y0, band.light.y1

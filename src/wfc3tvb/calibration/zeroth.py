@@ -1,4 +1,4 @@
-"""DQICORR, ZSIGCORR, the subtractions of BLEVCORR and ZOFFCORR (WFC3 Data Handbook 3.3.2 to 3.3.5)."""
+"""DQICORR, ZSIGCORR, the subtractions of BLEVCORR and ZOFFCORR (WFC3 Data Handbook 3.3.1 to 3.3.4)."""
 
 from __future__ import annotations
 
