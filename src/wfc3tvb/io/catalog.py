@@ -164,7 +164,7 @@ class Catalog:
     def append(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> None:
         """Add rows in one commit."""
         self.tables.append(table, self._arrow(table, rows))
-        self._forget()
+        self.renew()
 
     def replace(
         self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table, *, keys: Sequence[str] | None = None
@@ -186,7 +186,7 @@ class Catalog:
             If the commit cannot be written; the table stays as it was.
         """
         self.tables.replace(table, self._arrow(table, rows), keys)
-        self._forget()
+        self.renew()
 
     def record(self, measurements: Sequence[Measurement]) -> None:
         """Store measured exposures in place of what was there of them: reads first, then exposures."""
@@ -197,6 +197,11 @@ class Catalog:
 
     # --- the views -----------------------------------------------------------------------------------------
 
+    def renew(self) -> None:
+        """Let the next query see the newest version; relations handed out stay on their connection."""
+        self._snapshots = None
+        self._connection = None
+
     def refresh(self) -> None:
         """Read the newest version from now on, and write ``catalog.duckdb`` anew where it does not fit.
 
@@ -205,7 +210,7 @@ class Catalog:
         CatalogNotWritableError
             If ``catalog.duckdb`` has to be written and cannot.
         """
-        self._forget()
+        self.renew()
         files, connection = self._files(), duck.bare(**self._options)
         found = duck.about(connection, self.folder)
         fits = found.get("stamp") == duck.stamp(files)
@@ -254,11 +259,6 @@ class Catalog:
         """Return rows as an Arrow table of the schema, sorted by key."""
         arrow = rows if isinstance(rows, pa.Table) else to_arrow(table, rows)
         return arrow.sort_by([(name, "ascending") for name in TABLES[table].key])
-
-    def _forget(self) -> None:
-        """Let the next query see the newest version; relations handed out stay on their connection."""
-        self._snapshots = None
-        self._connection = None
 
     def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
         if self._locked:

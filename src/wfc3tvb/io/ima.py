@@ -27,6 +27,7 @@ from wfc3tvb.errors import (
     WrongInstrumentError,
 )
 from wfc3tvb.exposure import ReadCube
+from wfc3tvb.io.filebytes import Bytes, FileBytes
 from wfc3tvb.io.medians import plane_medians
 from wfc3tvb.names import BORDER
 
@@ -91,13 +92,20 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
         If the file is not a whole WFC3/IR intermediate file.
     """
     path = Path(path)
-    data = _map(path)
+    _check_first(path)
+    if rows is None or pstat:
+        return _read(np.memmap(path, np.uint8, "r"), path, rows, pstat=pstat)
+    with FileBytes(path) as data:
+        return _read(data, path, rows)
+
+
+def _read(data: Bytes, path: Path, rows: int | None, *, pstat: bool = False) -> ReadCube:
     primary, extensions = _walk(data, path)
-    return replace(cube_of(data, primary, extensions, path, rows=rows, pstat=pstat), n_bytes=path.stat().st_size)
+    return replace(cube_of(data, primary, extensions, path, rows=rows, pstat=pstat), n_bytes=data.size)
 
 
 def cube_of(
-    data: NDArray[np.uint8],
+    data: Bytes,
     primary: Mapping[str, Any],
     extensions: list[Extension],
     path: Path,
@@ -109,7 +117,7 @@ def cube_of(
 
     Parameters
     ----------
-    data : ndarray, uint8
+    data : Bytes
         The file's bytes; those that hold neither the SCI headers nor the rows asked for are not looked at.
     primary : mapping
         Keywords of its primary header.
@@ -128,23 +136,25 @@ def cube_of(
     frame = sci[0].shape
     light = (frame[0] - 2 * BORDER, frame[1] - 2 * BORDER)
     index = middle_rows(light[0], rows)
-    window = (slice(BORDER + index[0], BORDER + index[-1] + 1), slice(BORDER, BORDER + light[1]))
-    counts = [_plane(data, e, ">f4") for e in sci]
+    band, columns = slice(BORDER + index[0], BORDER + index[-1] + 1), slice(BORDER, BORDER + light[1])
+    counts = [_plane(data, e, ">f4", band) for e in sci]
+    unit = str(sci[-1].keywords.get("BUNIT", ""))
     return ReadCube(
         rootname=str(header.get("ROOTNAME", path.name[:9])).strip().lower()[:9],
         header=header,
         t=t,
         mjd=np.array([float(e.keywords.get("ROUTTIME", np.nan)) for e in sci]),
-        rate=_rates(counts, window, t, sci[-1].keywords.get("BUNIT", ""), header),
-        dq=_stack([_plane(data, e, ">i2") for e in dq], window),
+        rate=_rates(counts, columns, t, unit, header),
+        dq=_stack([_plane(data, e, ">i2", band) for e in dq], columns),
         rows=index,
         shape=light,
         raw_shape=frame,
-        cumulative_median=_pstat(counts, t, sci[-1].keywords.get("BUNIT", "")) if pstat else None,
+        cumulative_median=_pstat([_plane(data, e, ">f4", slice(None)) for e in sci], t, unit) if pstat else None,
     )
 
 
-def _map(path: Path) -> NDArray[np.uint8]:
+def _check_first(path: Path) -> None:
+    """Raise an error of what is wrong with a file that cannot be opened or is no FITS file."""
     try:
         with path.open("rb") as file:
             first = file.read(6)
@@ -154,10 +164,9 @@ def _map(path: Path) -> NDArray[np.uint8]:
         raise BadFileError(path, f"cannot be read ({error.strerror})") from error
     if first != b"SIMPLE":
         raise NotFitsError(path, "not a FITS file" if first else "the file is empty", "fetch it again")
-    return np.memmap(path, np.uint8, "r")
 
 
-def _walk(data: NDArray[np.uint8], path: Path) -> tuple[dict[str, Any], list[Extension]]:
+def _walk(data: Bytes, path: Path) -> tuple[dict[str, Any], list[Extension]]:
     """Return the primary header and where every extension is."""
     primary, start = primary_header(data, path)
     extensions = []
@@ -168,7 +177,7 @@ def _walk(data: NDArray[np.uint8], path: Path) -> tuple[dict[str, Any], list[Ext
     return primary, extensions
 
 
-def primary_header(data: NDArray[np.uint8], path: Path) -> tuple[dict[str, Any], int]:
+def primary_header(data: Bytes, path: Path) -> tuple[dict[str, Any], int]:
     """Return the keywords of the primary header and the offset behind it."""
     end = _header_end(data, 0, path)
     return _values(bytes(data[:end])), end
@@ -189,7 +198,7 @@ def _values(raw: bytes) -> dict[str, Any]:
     return found
 
 
-def extension_at(data: NDArray[np.uint8], start: int, path: Path) -> Extension:
+def extension_at(data: Bytes, start: int, path: Path) -> Extension:
     """Return the extension whose header starts at `start`."""
     end = _header_end(data, start, path)
     found = Extension(start, end, _keywords(bytes(data[start:end]).decode("latin-1")))
@@ -210,7 +219,7 @@ def _keywords(text: str) -> dict[str, Any]:
     return found
 
 
-def _header_end(data: NDArray[np.uint8], start: int, path: Path) -> int:
+def _header_end(data: Bytes, start: int, path: Path) -> int:
     """Return the offset behind the header that starts at `start`."""
     for block in range(start, data.size, _BLOCK):
         raw = bytes(data[block : block + _BLOCK])
@@ -253,7 +262,7 @@ def _planes(
     return [found["SCI", v] for v in order], [found["DQ", v] for v in order]
 
 
-def _check_whole(sci: list[Extension], dq: list[Extension], data: NDArray[np.uint8], path: Path) -> None:
+def _check_whole(sci: list[Extension], dq: list[Extension], data: Bytes, path: Path) -> None:
     if max(e.end for e in (*sci, *dq)) > data.size:
         raise TruncatedFileError(path, "the file ends before its data do", "fetch it again")
     if len({e.shape for e in (*sci, *dq)}) > 1 or min(sci[0].shape) <= 2 * BORDER:
@@ -278,16 +287,20 @@ def middle_rows(height: int, rows: int | None) -> NDArray[np.int64]:
     return np.arange((height - n) // 2, (height - n) // 2 + n)
 
 
-def _plane(data: NDArray[np.uint8], extension: Extension, dtype: str) -> NDArray[Any]:
-    """Return an extension's plane: a view of the file, or a constant."""
+def _plane(data: Bytes, extension: Extension, dtype: str, band: slice) -> NDArray[Any]:
+    """Return a band of rows of an extension's plane: a view of the file's bytes, or a constant."""
+    height, width = extension.shape
+    first, last, _ = band.indices(height)
     if not extension.keywords["NAXIS"]:
-        return np.full(extension.shape, extension.keywords.get("PIXVALUE", 0), dtype)
-    return data[extension.data : extension.end].view(dtype).reshape(extension.shape)
+        return np.full((last - first, width), extension.keywords.get("PIXVALUE", 0), dtype)
+    row = width * np.dtype(dtype).itemsize
+    piece = data[extension.data + first * row : extension.data + last * row]
+    return piece.view(dtype).reshape(last - first, width)
 
 
-def _stack(planes: list[NDArray[Any]], window: tuple[slice, slice]) -> NDArray[Any]:
-    """Return windows of planes as one cube: a view of the file where the planes lie at equal distances in it."""
-    views = [plane[window] for plane in planes]
+def _stack(planes: list[NDArray[Any]], columns: slice) -> NDArray[Any]:
+    """Return columns of planes as one cube: a view of the file where the planes lie at equal distances in it."""
+    views = [plane[:, columns] for plane in planes]
     starts = [view.__array_interface__["data"][0] for view in views]
     steps = set(np.diff(starts).tolist())
     mapped = all(isinstance(plane, np.memmap) for plane in planes)
@@ -299,7 +312,7 @@ def _stack(planes: list[NDArray[Any]], window: tuple[slice, slice]) -> NDArray[A
 
 def _rates(
     planes: list[NDArray[Any]],
-    window: tuple[slice, slice],
+    columns: slice,
     t: NDArray[np.float64],
     unit: str,
     header: Mapping[str, Any],
@@ -307,9 +320,9 @@ def _rates(
     """Return the planes in electron/s."""
     in_rate, in_dn = "/" in unit, unit.upper().startswith("COUNT")
     if in_rate and not in_dn:
-        return _stack(planes, window)
+        return _stack(planes, columns)
     factor = np.where(in_rate or t == 0, 1.0, 1 / np.where(t == 0, 1, t)) * (_gain(header) if in_dn else 1.0)
-    return np.stack([(p[window] * f).astype(np.float32) for p, f in zip(planes, factor, strict=True)])
+    return np.stack([(p[:, columns] * f).astype(np.float32) for p, f in zip(planes, factor, strict=True)])
 
 
 def _gain(header: Mapping[str, Any]) -> float:

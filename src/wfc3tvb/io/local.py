@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-import warnings
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from astropy.io import fits
 from astropy.time import Time
-from astropy.utils.exceptions import AstropyWarning
 
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import BadArgumentError, MissingProductError, UnknownDatasetError
 from wfc3tvb.exposure import ReadCube, Row
+from wfc3tvb.io.cards import Cards
 from wfc3tvb.names import is_dataset_name, split_filename
 from wfc3tvb.schema import TABLES
 
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from wfc3tvb.exposure import OrbitElements
 
 log = logging.getLogger(__name__)
+
+#: Keywords that a list of datasets is made of.
+_LISTED = ("ASN_ID", "DATE", "DETECTOR", "EXPEND", "EXPSTART", "FILTER", "INSTRUME", "PR_INV_L", "PROPOSID", "SUN_ALT",
+           "TARGNAME")  # fmt: skip
+#: Bytes of a header that are read at a time, and at most; its last card.
+_CHUNK, _LONGEST, _END = 16 * 2880, 1 << 20, b"END".ljust(80)
 
 
 @dataclass(frozen=True)
@@ -125,14 +131,29 @@ def _index(folder: Path, suffix: str) -> dict[str, Path]:
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """Return the primary header; empty where the file cannot be read."""
+    """Return what a list needs of the primary header; empty where the file cannot be read."""
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            return {card.keyword: card.value for card in fits.Header.fromfile(file).cards if card.keyword}
-    except (OSError, EOFError, ValueError, fits.VerifyError) as error:
+        with path.open("rb") as file:
+            cards = _cards(file, path)
+    except (OSError, EOFError) as error:
         log.info("%s: header not readable: %s", path, error)
         return {}
+    return {keyword: cards[keyword] for keyword in _LISTED if keyword in cards}
+
+
+def _cards(file: BinaryIO, path: Path) -> Cards:
+    """Return the cards of a primary header, of which only those looked up are taken apart: a folder holds thousands."""
+    raw = b""
+    while more := file.read(_CHUNK):
+        raw += more
+        if not raw.startswith(b"SIMPLE") or len(raw) > _LONGEST:
+            break
+        end = raw.find(_END)
+        while end >= 0 and end % 80:
+            end = raw.find(_END, end + 1)
+        if end >= 0:
+            return Cards(raw[:end].decode("latin-1"), path)
+    raise EOFError("no FITS header")
 
 
 def _association(header: dict[str, Any]) -> str | None:
@@ -194,7 +215,9 @@ def _text(header: dict[str, Any], keyword: str) -> str | None:
 
 def _number(header: dict[str, Any], keyword: str) -> float | None:
     value = header.get(keyword)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
 
 
 def _date(header: dict[str, Any]) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -88,8 +88,9 @@ def _fetched_ahead(worker: Fetching, items: Iterable[tuple[str, Item]]) -> Itera
         waiting = deque(begun(worker.ahead + 1))
         while waiting:
             key, item, fetched = waiting.popleft()
-            yield _attempt(key, lambda: worker.finish(item, fetched.result()))  # noqa: B023 (called at once)
+            wait([fetched])
             waiting.extend(begun(1))
+            yield _attempt(key, lambda: worker.finish(item, fetched.result()))  # noqa: B023 (called at once)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -7,9 +7,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from importlib.util import find_spec
-from itertools import islice
+from itertools import count, islice, repeat
 from typing import Any, TypeVar, cast
 
 from joblib import Parallel, delayed, parallel_config
@@ -25,7 +24,7 @@ Value = TypeVar("Value")
 #: Seconds to wait for a Dask scheduler, and for its first worker.
 _CLUSTER_TIMEOUT = 10
 _WORKER_TIMEOUT = 120
-#: Items that a worker gets at a time where it fetches ahead, and workers that a cluster elsewhere is taken to have.
+#: Items that a worker gets at a time at most, and workers that a cluster elsewhere is taken to have.
 _BATCH, _FOREIGN_WORKERS = 8, 8
 #: Seconds between two looks whether the driver still lives.
 _WATCH = 0.5
@@ -71,12 +70,11 @@ def run(
     if jobs == 1 and cluster is None:
         yield from attempts(worker, items)
         return
-    batches = _batched(items, _batch_size(worker, total, n_workers(jobs, cluster)))
+    batches = _batched(items, _batch_sizes(worker, total, n_workers(jobs, cluster)))
     with _backend(jobs, cluster) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
         try:
-            driver = None if cluster else os.getpid()
-            for outcomes in parallel(delayed(_attempts)(worker, batch, driver) for batch in batches):
+            for outcomes in parallel(delayed(_attempts)(worker, batch) for batch in batches):
                 yield from outcomes
         except _killed(cluster) as error:
             raise WorkerDiedError from error
@@ -105,15 +103,10 @@ def on_this_machine(cluster: str | None) -> bool:
     return cluster is None or cluster.startswith("local:")
 
 
-def _attempts(
-    worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ...], driver: int | None
-) -> list[Outcome[Value]]:
-    if driver is not None:
-        _end_with(driver)
+def _attempts(worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ...]) -> list[Outcome[Value]]:
     return list(attempts(worker, batch))
 
 
-@cache
 def _end_with(driver: int) -> None:
     """End this process soon after the one that it works for; it would wait for work for minutes."""
 
@@ -122,21 +115,32 @@ def _end_with(driver: int) -> None:
             time.sleep(_WATCH)
         os._exit(1)
 
-    if os.getpid() != driver:
-        threading.Thread(target=watch, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
-def _batched(items: Iterable[tuple[str, Item]], n: int) -> Iterator[tuple[tuple[str, Item], ...]]:
+def _batched(items: Iterable[tuple[str, Item]], sizes: Iterator[int]) -> Iterator[tuple[tuple[str, Item], ...]]:
     rest = iter(items)
-    while batch := tuple(islice(rest, n)):
+    while batch := tuple(islice(rest, next(sizes))):
         yield batch
 
 
-def _batch_size(worker: object, total: int | None, workers: int) -> int:
-    """Return how many items a worker gets at a time: one, or several so that it has what to fetch ahead."""
-    if total is None or not isinstance(worker, Fetching) or worker.ahead == 0:
-        return 1
-    return min(max(total // (4 * workers), 1), _BATCH)
+def _batch_sizes(worker: object, total: int | None, workers: int) -> Iterator[int]:
+    """Yield how many items a worker gets at a time: one, or several where items are many and light.
+
+    Between two batches a worker that fetches has nothing under way. So the first batches differ in length: while one
+    worker waits for first bytes the others use the link. The last ones are short: all workers end together.
+    """
+    if total is None or not isinstance(worker, Fetching):
+        yield from repeat(1)
+        return
+    shares, least = (2, worker.ahead + 1) if worker.ahead else (16, 1)
+    left = total
+    for k in count():
+        size = max(min(left // (shares * workers), _BATCH), least)
+        if k < workers:
+            size = max(size * (k + 1) // workers, 1)
+        left -= size
+        yield size
 
 
 @contextmanager
@@ -148,7 +152,8 @@ def _backend(jobs: int, cluster: str | None) -> Iterator[dict[str, Any]]:
             yield {"n_jobs": -1}
     else:
         # One thread a worker: the workers together use the machine, and no more than it.
-        with _quiet_watcher(), parallel_config(backend="loky", inner_max_num_threads=1):
+        ending = {"initializer": _end_with, "initargs": (os.getpid(),)}
+        with _quiet_watcher(), parallel_config(backend="loky", inner_max_num_threads=1, **ending):
             yield {"n_jobs": jobs, "max_nbytes": None}
 
 

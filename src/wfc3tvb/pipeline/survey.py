@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-
-from threadpoolctl import threadpool_limits
 
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import BadFileError, ServiceError
@@ -34,6 +33,8 @@ Measure = Callable[..., Measurement]
 #: A batch is committed when it has this many exposures, or is this old [s].
 BATCH_SIZE = 200
 BATCH_SECONDS = 20.0
+#: Views are written anew for whoever looks on when they are this old [s]; at the end in any case.
+REFRESH_SECONDS = 20.0
 #: Failures that a report shows.
 SHOWN = 20
 
@@ -88,6 +89,7 @@ class MeasureExposure:
     settings: MeasureSettings
     run_id: str
     measure: Measure | None = None
+    threads: int = 1
 
     @property
     def ahead(self) -> int:
@@ -120,7 +122,7 @@ class MeasureExposure:
         """
         cube, orbit = fetched
         with stage("measure"):
-            measured = (self.measure or _measure_cube())(cube, orbit, self.settings)
+            measured = (self.measure or _measure_cube(self.threads))(cube, orbit, self.settings)
         row = measured.exposure
         return replace(measured, exposure=row | self._provenance(item, row, cube.n_bytes))
 
@@ -152,6 +154,7 @@ class Recorder:
     shown: list[Row] = field(default_factory=list)
     n_bytes: int = 0
     last_commit: float = field(default_factory=time.monotonic)
+    last_refresh: float = field(default_factory=time.monotonic)
 
     def take(self, outcome: Outcome[Measurement]) -> None:
         """Take one outcome, and commit when the batch is large or old enough."""
@@ -167,13 +170,14 @@ class Recorder:
             self.commit()
 
     def commit(self) -> None:
-        """Store what is held: reads, then exposures, then failures; then the views, for whoever looks on."""
+        """Store what is held: reads, then exposures, then failures; now and then the views, for whoever looks on."""
         self.catalog.record(sorted(self.measured, key=lambda m: m.rootname))
         rows = record_failures(self.catalog, sorted(self.failed, key=lambda f: f[0]), self.run.run_id)
         self.shown = (self.shown + rows)[:SHOWN]
-        if self.measured or rows:
-            self.catalog.refresh()
         self.measured, self.failed, self.last_commit = [], [], time.monotonic()
+        if self.last_commit - self.last_refresh > REFRESH_SECONDS:
+            self.catalog.refresh()
+            self.last_refresh = time.monotonic()
 
 
 def survey(
@@ -226,12 +230,12 @@ def survey(
     arguments = {"selection": asdict(selection), "settings": asdict(settings)} | _told_of(source)
     with recorded_run(catalog, "survey", arguments | {"jobs": workers}) as run:
         items = ((item.rootname, item) for item in plan.due())
-        worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
+        # Workers share the cores; a lone one has them to itself.
+        threads = 2 if workers == 1 else 1
+        worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure, threads)
         outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster, total=total)
         recorder = _take_all(catalog, run, outcomes, total, progress)
-        # Small matrices, for which threads wait for each other longer than they work.
-        with threadpool_limits(1, user_api="blas"):
-            fit_visits(catalog, progress=progress)
+        fit_visits(catalog, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)
     return SurveyReport(
         run_id=run.run_id,
@@ -267,6 +271,7 @@ def plan_survey(
 ) -> SurveyPlan:
     """Return what `survey` would do: exposures, requests, bytes, time. Only the archive's list is stored."""
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
+    catalog.refresh()
     return estimate(catalog, plan, source, settings or MeasureSettings(), jobs)
 
 
@@ -303,10 +308,10 @@ def _reading() -> Iterator[None]:
             raise
 
 
-def _measure_cube() -> Measure:
+def _measure_cube(threads: int) -> Measure:
     from wfc3tvb.pipeline.measure import measure_cube
 
-    return measure_cube
+    return partial(measure_cube, threads=threads)
 
 
 def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | None]:

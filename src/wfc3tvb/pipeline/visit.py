@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -53,9 +56,10 @@ def fit_visits(catalog: Catalog, *, everything: bool = False, progress: Progress
     for start in range(0, len(due), _BATCH):
         batch = due[start : start + _BATCH]
         stored = _stored(catalog, [visit for visit, _, _ in batch])
-        rows = [
-            row | {"measured_at": at} for visit, name, at in batch for row in _fitted(stored.get((visit, name), []))
-        ]
+        with _one_thread():
+            rows = [
+                row | {"measured_at": at} for visit, name, at in batch for row in _fitted(stored.get((visit, name), []))
+            ]
         catalog.replace("visit_fits", rows)
         progress("visits", start + len(batch), len(due))
     return len(due)
@@ -78,7 +82,15 @@ def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> list[Row]:
     list of rows
         Of ``visit_fits``, but for ``measured_at``; none where the catalog holds no used read of it.
     """
-    return _fitted(_stored(catalog, [visit.lower()]).get((visit.lower(), name), []))
+    with _one_thread():
+        return _fitted(_stored(catalog, [visit.lower()]).get((visit.lower(), name), []))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Matrices of a visit are small: threads that share one cost ten times more than they save."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def _stored(catalog: Catalog, visits: list[str]) -> dict[tuple[str, str], list[Row]]:
@@ -98,8 +110,7 @@ def _fitted(rows: list[Row]) -> list[Row]:
         for key in ("rate", "rate_err", "lr_diff", "sun_alt")
     )
     number = np.unique([row["rootname"] for row in rows], return_inverse=True)[1]
-    # Matrices of a visit are small: threads that share one cost ten times more than they save.
-    with np.errstate(invalid="ignore"), threadpool_limits(1, "blas"):
+    with np.errstate(invalid="ignore"):
         fit = fit_visit(rate, error, side, dark=altitude < DARK_ALTITUDE, exposure=number)
     whole = {"visit": rows[0]["visit"], "filter": rows[0]["filter"], "anchored": fit.anchored}
     whole |= {"zodi": fit.zodi, "zodi_err": fit.zodi_err, "chi2": fit.chi2}
