@@ -120,6 +120,29 @@ def test_no_circles_between_modules() -> None:
         visit(node, ())
 
 
+def test_functions_and_modules_stay_short() -> None:
+    """Lines of code, docstrings, comments and blanks not counted: at most 45 a function, 300 a module."""
+    long = []
+    for _, path, tree in modules():
+        source = path.read_text().splitlines()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef):
+                n, most = code_lines(node, source), 300 if isinstance(node, ast.Module) else 45
+                long += [f"{path.relative_to(SRC)} {getattr(node, 'name', '')}: {n}"] if n > most else []
+    assert long == []
+
+
+def code_lines(node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef, source: list[str]) -> int:
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    told: set[int] = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, documented) and ast.get_docstring(inner) is not None:
+            told |= set(range(inner.body[0].lineno, (inner.body[0].end_lineno or 0) + 1))
+    first, last = (1, len(source)) if isinstance(node, ast.Module) else (node.lineno, node.end_lineno or 0)
+    lines = ((k, source[k - 1].strip()) for k in range(first, last + 1))
+    return sum(k not in told and bool(text) and not text.startswith("#") for k, text in lines)
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys, wfc3tvb.cli; print(*[m for m in sys.modules if '.' not in m])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

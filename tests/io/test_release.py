@@ -58,7 +58,9 @@ def test_places_on_the_disk_are_left_out(releases: Path) -> None:
 
 
 def test_the_catalogs_of_the_repository_are_whole() -> None:
-    for folder in CATALOGS.iterdir():
+    folders = list(CATALOGS.iterdir())
+    assert folders
+    for folder in folders:
         for line in (folder / "SHA256SUMS").read_text().splitlines():
             digest, name = line.split("  ")
             assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest

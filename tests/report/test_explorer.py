@@ -167,7 +167,9 @@ def test_documented_queries_can_be_asked_as_they_stand(client: TestClient) -> No
 
 def test_contrast_is_enough_in_light_and_dark() -> None:
     style = (files("wfc3tvb.report") / "templates" / "style.css").read_text(encoding="utf-8")
-    for block in re.findall(r":root \{([^}]+--paper[^}]+)\}", style):
+    blocks = re.findall(r":root \{([^}]+--paper[^}]+)\}", style)
+    assert len(blocks) == 2
+    for block in blocks:
         colors = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", block))
         for ground in ("paper", "panel", "head"):
             for name in ("ink", "soft", "accent", "none", "mild", "moderate", "severe"):

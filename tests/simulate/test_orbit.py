@@ -29,6 +29,7 @@ def test_sun_altitude_during_ibohbf040(shared_data: Path) -> None:
     with (shared_data / "truth" / "ibohbf_reads.csv").open() as file:
         rows = list(csv.DictReader(file))
     plans = {plan.rootname: plan for plan in preset("ibohbf040").exposures}
+    assert {row["exposure"] for row in rows} == set(plans)
     for row in rows:
         middle = np.array([(float(row["t_start_s"]) + float(row["t_end_s"])) / 2])
         altitude = plans[row["exposure"]].sun_alt(middle)[0]

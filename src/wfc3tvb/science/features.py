@@ -130,18 +130,11 @@ def features(
     quiet = ~reads if (~reads).any() else rate <= rate.min()
     above = rate[reads] - float(rate[quiet].mean())
     side = np.nan_to_num(lr_diff[reads]) - (0.0 if reads.all() else float(np.nan_to_num(lr_diff[quiet]).mean()))
-    noise = _SIDE_NOISE * error[reads]
-    # Light that does not change has no excess to compare with: the noise bounds it.
-    excess = max(float(above.sum()), 3 * float(np.sqrt((noise**2).sum())))
-    whole = excess + max(float(side.sum()), 0.0)
     known = np.isfinite(sun_alt[reads])
     near = (limb_angle[reads] < _LIMB) & (bright_limb[reads] > 0.5)
     return Features(
         helium_filter=name in TVB_FILTERS,
-        sidedness=float(side.sum()) / whole,
-        sidedness_err=float(np.sqrt((noise**2).sum())) / whole,
-        sided=bool((side > np.maximum(_STANDS_OUT, _ERRORS * noise)).any()),
-        unexplained=float(np.maximum(above - _MOST * np.maximum(side, 0), 0).sum()) / excess,
+        **_sides(above, side, _SIDE_NOISE * error[reads]),
         sunlit=float((sun_alt[reads][known] > 0).mean()) if known.any() else None,
         bright_limb=float(near[known].mean()) if known.any() else None,
         n_affected=int(affected.sum()),
@@ -156,6 +149,20 @@ def features(
         quiet_sun=float((sun_alt[~reads] > _HIGH_SUN).mean()) if (~reads).any() else 0.0,
         streak=streak,
     )
+
+
+def _sides(above: Floats, side: Floats, noise: Floats) -> dict[str, Any]:
+    """Return the features of left minus right, given how far rate and difference stand above the quiet reads."""
+    total = float(np.sqrt((noise**2).sum()))
+    # Light that does not change has no excess to compare with: the noise bounds it.
+    excess = max(float(above.sum()), 3 * total)
+    whole = excess + max(float(side.sum()), 0.0)
+    return {
+        "sidedness": float(side.sum()) / whole,
+        "sidedness_err": total / whole,
+        "sided": bool((side > np.maximum(_STANDS_OUT, _ERRORS * noise)).any()),
+        "unexplained": float(np.maximum(above - _MOST * np.maximum(side, 0), 0).sum()) / excess,
+    }
 
 
 def _falls(rate: Floats, error: Floats) -> bool:
