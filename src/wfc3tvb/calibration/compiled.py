@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import numba
@@ -35,6 +36,10 @@ class _CodeFirst(FunctionCache):
                 return found
         return super().load_overload(sig, target_context)
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):  # no space: the code is used all the same, and made again by the next process
+            super().save_overload(sig, data)
+
 
 def compiled(function: F) -> F:
     """Compile a kernel on its first call; operations keep their order and their rounding."""
@@ -48,5 +53,6 @@ def lanewise(function: F) -> F:
 
 def _cached(function: F, **options: Any) -> F:
     made = numba.njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
-    made._cache = _CodeFirst(function)
+    with suppress(RuntimeError):  # no folder that can be written: every process compiles
+        made._cache = _CodeFirst(function)
     return cast(F, made)

@@ -11,11 +11,13 @@ from wfc3tvb.io.imsets import Imsets
 from wfc3tvb.io.references import Loaded
 
 
-def write_trailer(path: Path, source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated) -> None:
-    """Write the trailer; text before the line with CALBEG is kept where there is one already."""
+def write_trailer(
+    path: Path, source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated, *, before: Path
+) -> None:
+    """Write the trailer; of one `before`, where it is there, the text up to the line with CALBEG is kept."""
     kept = ""
-    if path.exists():
-        text = path.read_text(encoding="utf-8", errors="replace")
+    if before.exists():
+        text = before.read_text(encoding="utf-8", errors="replace")
         kept = text.partition("CALBEG")[0] if "CALBEG" in text else text
     lines = [f"CALBEG*** {CAL_VER} ***", f"Input    {source.path.name}", *_steps(loaded, done, calibrated)]
     lines += [f"Warning  {text}" for text in loaded.warnings]

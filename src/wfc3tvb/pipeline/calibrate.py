@@ -266,9 +266,9 @@ def _write(
             write_ima(scratch / ima.name, source, calibrated, primary, history_lines(loaded, done, image=False))
         history = history_lines(loaded, done, image=work.switches.unitcorr)
         write_flt(scratch / flt.name, source, calibrated, primary, history, fitted=done.crcorr)
+        write_trailer(scratch / trailer.name, source, loaded, done, calibrated, before=trailer)
         for product in scratch.iterdir():
             product.replace(flt.with_name(product.name))
-        write_trailer(trailer, source, loaded, done, calibrated)
 
 
 @contextmanager
