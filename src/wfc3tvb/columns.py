@@ -68,7 +68,7 @@ pred_noise_inflation | float | | predicted noise of the ramp fit over that of la
 pred_level_bias | float | electron/s | predicted level of the ramp fit minus the true mean | arith.diff;meta.modelled
 obs_frac_broken | float | | observed fraction broken in the archive's IMA (null unless its CRCORR is COMPLETE) | arith.ratio
 obs_frac_unstable | float | | observed fraction with bit 32 in the archive's IMA (null unless its CRCORR is COMPLETE) | arith.ratio
-affected_reads | int[] | | reads whose interval rate stands above the minimum by 3 errors and 0.1 electron/s | meta.number
+affected_reads | int[] | | reads whose interval rate stands above the minimum by 3 errors and 0.1 electron/s, or that a streak crosses | meta.number
 affected_position | str | | where they lie: start, middle, end, both, all | meta.code
 sun_alt_min | float | deg | lowest altitude of the Sun above the Earth's limb during the reads | pos.az.alt;stat.min
 sun_alt_max | float | deg | highest altitude of the Sun above the Earth's limb during the reads | pos.az.alt;stat.max

@@ -10,6 +10,7 @@ import pytest
 from tests.science.generator import SPARS100, make_cube, sources
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.pipeline.measure import measure_cube
+from wfc3tvb.pipeline.rescore import rescore_rows
 from wfc3tvb.science.background import sky_mask
 from wfc3tvb.science.ramp import measure_curve
 from wfc3tvb.science.trail import streak, streaks
@@ -67,7 +68,10 @@ def test_a_band_of_rows_is_enough() -> None:
 
 
 def test_verdict_on_a_crossed_exposure() -> None:
-    row = measure_cube(crossed(exposed(3), 6, 0.5, 2500)).exposure
+    measured = measure_cube(crossed(exposed(3), 6, 0.5, 2500))
+    row = measured.exposure
+    assert row["affected_reads"] == [6]
+    assert rescore_rows(row, measured.reads) == row
     assert "trail" in row["quality_flags"]
     assert (row["tvb_class"], row["tvb_kind"]) == ("none", "trail")
     assert row["prob_trail"] > 0.8

@@ -112,7 +112,7 @@ def measure_cube(
     mask = sky_mask(_draft(cube), cube.dq[0])
     curve = measure_curve(cube, mask.skip, threads=threads)
     light = faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
-    crossed = bool(streaks(cube, curve, threads=threads).any())
+    crossed = np.flatnonzero(streaks(cube, curve, threads=threads)) + 1
     curve = without(curve, light)
     reads = _read_rows(cube, curve, settings)
     exposure = _exposure_row(cube, mask, light, settings)
@@ -121,8 +121,9 @@ def measure_cube(
         row.update(place)
     if exposure["geometry_source"] is None:
         exposure["quality_flags"].append("no_geometry")
-    if crossed:
+    if crossed.size:
         exposure["quality_flags"].append("trail")
+        exposure["affected_reads"] = crossed.tolist()
     if any(row["rate"] is None for row in reads):
         exposure["quality_flags"].append("bad_reads")
     return Measurement(score(exposure, reads, settings), reads)

@@ -86,7 +86,7 @@ def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row
     Parameters
     ----------
     exposure : row of `exposures`
-        Measured; its scores are replaced.
+        Measured; its scores are replaced. Where a streak was seen, `affected_reads` says in which reads.
     reads : rows of `reads`
         In time order.
     settings : MeasureSettings
@@ -95,7 +95,7 @@ def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row
     curve = Curve(reads, np.array([bool(row["used"]) for row in reads]))
     flags = [flag for flag in exposure["quality_flags"] if flag != "few_reads"]
     n_used = int(curve.used.sum())
-    row = exposure | dict.fromkeys(_SCORES) | _place(reads)
+    row = exposure | dict.fromkeys(_SCORES) | {"affected_reads": _crossed(exposure)} | _place(reads)
     row |= {"n_reads_used": n_used, "score_version": SCORE_VERSION, "recommend": "none", "flagged": False}
     if n_used < settings.min_reads:
         flags.append("few_reads")
@@ -103,6 +103,11 @@ def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row
     if not {"few_reads", "bad_times", "extended_source"} & set(flags):
         row |= _scores(row, curve, settings)
     return row
+
+
+def _crossed(exposure: Row) -> list[int] | None:
+    """Return the reads that a streak crosses, as measuring found them, with those that stood out when last scored."""
+    return exposure["affected_reads"] if "trail" in exposure["quality_flags"] else None
 
 
 def column(reads: Sequence[Row], name: str) -> Floats:
@@ -125,8 +130,8 @@ def _scores(row: Row, curve: Curve, settings: MeasureSettings) -> Row:
     side = _side(curve, sky)
     damage = _predict(curve, row["crrejtab_sigma"] or CRREJTAB_SIGMA, rng, side)
     new = {name: getattr(sky, attribute) for name, attribute in _SKY_COLUMNS.items()}
-    new |= {"affected_reads": list(sky.affected), "lr_diff_max": _largest(curve, "lr_diff")}
-    new |= {"lr_ratio_max": _largest(curve, "lr_ratio")}
+    new |= {"affected_reads": sorted({*sky.affected, *(row["affected_reads"] or ())})}
+    new |= {"lr_diff_max": _largest(curve, "lr_diff"), "lr_ratio_max": _largest(curve, "lr_ratio")}
     new |= {"tvb_score": jump, "tvb_score_err": jump_error, "jump_read": jump_read}
     new |= _excess(row, curve, sky) | _class(damage, sky, float(error[curve.used].max()), jump_error)
     if new["tvb_class"] != "none" or "trail" in row["quality_flags"]:
