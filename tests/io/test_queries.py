@@ -93,7 +93,8 @@ def test_known_answers(catalog: Catalog) -> None:
     assert rows("gain_by_reprocessing")[0]["depth_gain_mag"] == pytest.approx(2.5)
     assert [row["fraction"] for row in rows("excess_cdf")] == [0.5, 0.5, 1.0]
     assert rows("excess_by_sun_altitude")[0]["n_reads"] == 4
-    assert rows("headline")[0] == {"exposures": 2, "visits": 1, "flagged": 1, "severe": 1, "repairs_accepted": 0}
+    known = {"exposures": 2, "visits": 1, "flagged": 1, "to_inspect": 0, "severe": 1, "repairs_accepted": 0}
+    assert rows("headline")[0] == known
     assert rows("flagged_by_filter")[0]["fraction_flagged"] == 0.5
     assert rows("flagged_by_sequence")[0]["samp_seq"] == "STEP200"
     assert [(row["year"], row["n"]) for row in rows("flagged_by_year")] == [(2013, 2)]

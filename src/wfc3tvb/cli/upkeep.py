@@ -48,14 +48,17 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
 
     import uvicorn
 
-    from wfc3tvb.report.explorer import application
+    from wfc3tvb.report.explorer import PROCESS_MEMORY, application
+    from wfc3tvb.report.guard import limit_memory
 
+    limit_memory(PROCESS_MEMORY)
     own = host in ("127.0.0.1", "localhost", "::1")
     token = token or (None if own else secrets.token_urlsafe(24))
     hosts = ("127.0.0.1", "localhost", "[::1]") if own else ("*",)
     app = application(catalog, token=token, hosts=hosts, images=images)
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
-        address = f"http://{host}:{sock.getsockname()[1]}/" + (f"?token={token}" if token else "")
+        name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+        address = f"http://{name}:{sock.getsockname()[1]}/" + (f"?token={token}" if token else "")
         click.echo(f"open {address}   (Ctrl-C ends)")
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])
 
@@ -69,14 +72,18 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
 def export(out: Path, form: str, catalog: Path) -> None:
     """Write one file per table, with README and checksums.
 
-    Units and descriptions of all columns are in the files.
+    Units and descriptions are in the files, but for CSV and JSON. wfc3tvb.read_table(FILE) reads every format but JSON; astropy
+    alone needs a word more for VOTable, whose units have no electron: Table.read(FILE, format="votable",
+    unit_format="generic").
     """
     from wfc3tvb.io.catalog import open_catalog
-    from wfc3tvb.io.release import write_release
+    from wfc3tvb.io.export import how_to_read
+    from wfc3tvb.io.release import file_name, write_release
 
     with open_catalog(catalog) as store:
         for path in write_release(store, out, form):
             click.echo(f"wrote {path}")
+    click.echo(f"read with {how_to_read(file_name('exposures', form), form)}")
 
 
 @main.command()

@@ -132,6 +132,20 @@ def read_table(path: str | Path, format: str | None = None) -> AstropyTable:
         raise BadFileError(path, f"cannot be read as {format} ({reason})", "write it again") from error
 
 
+def how_to_read(name: str, format: str) -> str:
+    """Return the Python that reads a file back with its units."""
+    ours = f'wfc3tvb.read_table("{name}")'
+    return {
+        "parquet": f'{ours}, pandas.read_parquet("{name}"), Table.read("{name}")',
+        "votable": f'{ours} or Table.read("{name}", format="votable", unit_format="generic"); without "generic" astropy '
+        "takes electron/s for a unit of its own, which does not convert",
+        "fits": f'{ours} or Table.read("{name}")',
+        "ecsv": f'{ours} or Table.read("{name}", format="ascii.ecsv")',
+        "csv": f"{ours}, which takes units and descriptions from the schema: the file has none",
+        "json": f'json.load(open("{name}")); units and descriptions are in the README alone',
+    }[format]
+
+
 def with_metadata(rows: pa.Table) -> pa.Table:
     """Return `rows` with unit, description and UCD on every column that the schema knows, and the versions.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from wfc3tvb import __version__
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.checksums import checksum
-from wfc3tvb.io.export import write_table
+from wfc3tvb.io.export import how_to_read, write_table
 from wfc3tvb.io.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 
@@ -22,7 +22,7 @@ _SELECT = {
 _HEAD = """# A wfc3tvb catalog
 
 {note}Tables of the time-variable background of Hubble WFC3/IR exposures, made by wfc3tvb {version} (schema {schema}).
-Every column has a unit and a description; both are also inside the files. Missing is null.
+Every column is described below, with its unit. Missing is null. Read with {how}.
 
 | file | rows | one row per |
 |---|---|---|
@@ -68,11 +68,11 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
     written: dict[str, tuple[Path, int]] = {}
     for name, table in TABLES.items():
         rows = catalog.fetch(f"{_SELECT.get(name, f'FROM {name}')} ORDER BY {', '.join(table.key)}")
-        path = write_table(rows, out / f"{name}.{_ENDINGS.get(format, format)}", format)
+        path = write_table(rows, out / file_name(name, format), format)
         written[name] = path, rows.num_rows
         yield path
     texts = {
-        "README.md": _readme(written, _SYNTHETIC if is_synthetic(catalog) else ""),
+        "README.md": _readme(written, _SYNTHETIC if is_synthetic(catalog) else "", format),
         "CITATION.cff": _CITATION.format(version=__version__),
         "LICENSE": _LICENSE,
     }
@@ -94,8 +94,14 @@ def is_synthetic(catalog: Catalog) -> bool:
     return bool(catalog.sql(f"SELECT 1 FROM exposures WHERE {where} LIMIT 1").fetchall())
 
 
-def _readme(written: dict[str, tuple[Path, int]], note: str) -> str:
-    text = _HEAD.format(note=note, version=__version__, schema=SCHEMA_VERSION)
+def file_name(table: str, format: str) -> str:
+    """Return the name of a table's file."""
+    return f"{table}.{_ENDINGS.get(format, format)}"
+
+
+def _readme(written: dict[str, tuple[Path, int]], note: str, format: str) -> str:
+    how = how_to_read(file_name("exposures", format), format)
+    text = _HEAD.format(note=note, how=how, version=__version__, schema=SCHEMA_VERSION)
     text += "".join(f"| {path.name} | {n} | {RELATIONS[name].row} |\n" for name, (path, n) in written.items())
     return text + "".join(_section(RELATIONS[name]) for name in written) + _FOOT
 

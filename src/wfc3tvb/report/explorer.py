@@ -47,6 +47,8 @@ from wfc3tvb.report.zoom import chart_plot, visit_plot
 ROWS_SHOWN, ROWS_DOWNLOADED, SECONDS, MEMORY = 500, 1_000_000, 20.0, "1GB"
 #: Requests that ask the catalog at the same time; the others wait.
 AT_A_TIME = 4
+#: Memory of the whole process [byte]: that of these requests, and some for pages and pictures.
+PROCESS_MEMORY = (AT_A_TIME + 2) * 2**30
 #: Characters of a cell that the console shows.
 CELL = 2000
 #: Rows of a page of the search, and exposures of a scatter plot.
@@ -228,9 +230,10 @@ class Explorer:
         return HTMLResponse(self._templates.get_template(template).render(**common, **context), status)
 
     async def problem(self, request: Request, error: Exception) -> Response:
-        """Return the page of an error: what the package says, or that there is no such page."""
+        """Return the page of an error: what the package says, that there is no such page, or no memory left."""
         status = 404 if isinstance(error, UnknownDatasetError | HTTPException) else 400
         text = f"there is no page {request.url.path}" if isinstance(error, HTTPException) else str(error)
+        text = text or "the result takes too much memory; ask for less, or run it with wfc3tvb sql"
         return self._page("explorer/problem.html", "Not possible", status, problem=text)
 
     async def bug(self, request: Request, error: Exception) -> Response:
@@ -266,7 +269,7 @@ def application(
     """
     explorer = Explorer(folder, images)
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Guard, token=token)]
-    handlers: Any = {TvbError: explorer.problem, 404: explorer.problem, 500: explorer.bug}
+    handlers: Any = {TvbError: explorer.problem, MemoryError: explorer.problem, 404: explorer.problem, 500: explorer.bug}
     return Starlette(routes=explorer.routes(), middleware=middleware, exception_handlers=handlers)
 
 

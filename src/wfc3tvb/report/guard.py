@@ -1,8 +1,9 @@
-"""Who may see the explorer, and what a page of it may do."""
+"""Who may see the explorer, what a page of it may do, and how much memory it may take."""
 
 from __future__ import annotations
 
 import hmac
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -42,3 +43,18 @@ class Guard(BaseHTTPMiddleware):
 
     def _fits(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
+
+def limit_memory(n_bytes: int) -> None:
+    """Keep this process from taking more memory than `n_bytes`: what asks for more fails, and the rest goes on.
+
+    DuckDB's own limit does not count what a single value takes (``repeat('x', 4000000000)``); the system's does.
+    Where there is no such limit (Windows, macOS), DuckDB's stays alone.
+    """
+    if sys.platform != "linux":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = n_bytes if hard == resource.RLIM_INFINITY else min(n_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

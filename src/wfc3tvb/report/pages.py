@@ -112,7 +112,8 @@ def write_visit(
 
 _VISIT_ORDER = """SELECT visit FROM visits
 GROUP BY visit ORDER BY max(tvb_score) DESC NULLS LAST, visit LIMIT $limit"""
-_ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, worst_class,
+_ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, n_inspect,
+    worst_class,
     sky_min, sky_max, excess_visit, tvb_score, sun_alt_max
 FROM visits ORDER BY tvb_score DESC NULLS LAST, visit, filter LIMIT $limit"""
 
@@ -154,7 +155,7 @@ def _headline(catalog: Catalog) -> list[tuple[str, int, str]]:
     """Return the headline numbers: name, number, and what it is of all exposures."""
     row = catalog.query("headline").to_arrow_table().to_pylist()[0]
     total = row["exposures"]
-    part = {name: f"{row[name] / total:.0%}" for name in ("flagged", "severe") if total}
+    part = {name: f"{row[name] / total:.0%}" for name in ("flagged", "to_inspect", "severe") if total}
     return [(name.replace("_", " "), n, part.get(name, "")) for name, n in row.items()]
 
 

@@ -115,7 +115,31 @@ def why(row: Row) -> list[str]:
         )
     if row["quality_flags"]:
         sentences.append("flags: " + ", ".join(row["quality_flags"]))
-    return sentences
+    return sentences + _advice(row)
+
+
+def _advice(row: Row) -> list[str]:
+    """Return the sentence that explains what is recommended; none where nothing is wrong."""
+    from wfc3tvb.science.recommend import GAIN
+
+    method = row["recommend"]
+    if method == "inspect":
+        return ["inspect: no method mends it safely (light from one side in most reads, crowding, or an exposure that "
+                "is not repaired here), so it is not flagged"]  # fmt: skip
+    noises = {name: row[f"noise_{name}"] for name in ("omit", "flatten", "mask_reads") if row[f"noise_{name}"]}
+    if row["noise_pipeline"] is None or (method == "none" and row["tvb_class"] in (None, "none", "mild")):
+        return []
+    best = "flatten" if row["asn_id"] is None else "omit"
+    if method == "none" and best in noises:
+        left = noises[best] / row["noise_pipeline"]
+        return [f"not worth a repair: {best} would bring the sky noise to {left:.2f} "
+                f"of the pipeline's, {GAIN} is asked for"]  # fmt: skip
+    if method not in noises:
+        return []
+    ratio = f"the sky noise becomes {noises[method] / row['noise_pipeline']:.2f} of the pipeline's"
+    if method == "mask_reads":
+        return [f"mask_reads takes out the reads in which one side is brighter; {ratio}"]
+    return [f"{method} pays: {ratio}"]
 
 
 def reasons(row: Row) -> list[str]:

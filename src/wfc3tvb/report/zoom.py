@@ -30,8 +30,8 @@ def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
         own = [row for row in reads if row["rootname"] == exposure["rootname"] and row["rate"] is not None]
         data += _curve(exposure, own, _COLORS[number % len(_COLORS)])
     layout = {
-        "height": 600,
-        "margin": {"t": 60, "r": 20},
+        "height": 620,
+        "margin": {"t": 80, "r": 20},
         "xaxis": {"title": {"text": "time since the zeroth read [s]"}, "anchor": "y2"},
         "yaxis": {"title": {"text": "sky [electron/s]"}, "domain": [0.38, 1], "range": [0, _top(reads)]},
         "yaxis2": {"title": {"text": "Sun altitude [deg]"}, "domain": [0, 0.3]},
@@ -64,7 +64,7 @@ def _curve(exposure: Row, reads: Sequence[Row], color: str) -> list[dict[str, An
 def chart_plot(chart: Chart, rows: Sequence[Row]) -> str:
     """Return a chart as a plot."""
     layout: dict[str, Any] = {
-        "height": 400, "margin": {"t": 50, "r": 20, "b": 55, "l": 60}, "hovermode": "closest",
+        "height": 420, "margin": {"t": 75, "r": 20, "b": 55, "l": 60}, "hovermode": "closest",
         "xaxis": {"title": {"text": chart.labels[0]}}, "yaxis": {"title": {"text": chart.labels[1]}},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     }  # fmt: skip

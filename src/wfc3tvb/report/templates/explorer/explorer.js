@@ -1,7 +1,9 @@
 // Draws the plots of a page from the JSON beside them (the page's policy forbids scripts inside it), and helps to type.
+// Nothing leaves this machine: Plotly's button that shares a chart over the network is taken away.
+const config = {responsive: true, displaylogo: false, showSendToCloud: false};
 for (const place of document.querySelectorAll("[data-plot]")) {
   const plot = JSON.parse(place.dataset.plot);
-  Plotly.newPlot(place, plot.data, plot.layout, {responsive: true, displaylogo: false});
+  Plotly.newPlot(place, plot.data, plot.layout, config);
 }
 const editor = document.getElementById("q");
 if (editor) {
