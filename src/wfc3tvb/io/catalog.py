@@ -139,7 +139,7 @@ class Catalog:
             if timer:
                 timer.start()
             with duck.query_errors(text):
-                return self.sql(text, params).to_arrow_table()
+                return duck.tidy(self.sql(text, params).to_arrow_table())
         except duckdb.InterruptException as error:
             raise QueryError(f"stopped after {timeout:g} s; ask for less, add a LIMIT, or allow more time") from error
         finally:
