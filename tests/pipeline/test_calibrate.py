@@ -285,16 +285,24 @@ def program(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("import os; os.kill(os.getpid(), 9)", "it said nothing"),
         ("import sys; print('DARKFILE is not there'); sys.exit(115)", "DARKFILE is not there"),
-        ("pass", "it said nothing"),
+        ("pass", "ended without an FLT: it said nothing"),
+        ("open('igold171q_flt.fits', 'w').write('half')", "left an FLT that cannot be read"),
+        (
+            "import shutil; [shutil.copy('igold171q_raw.fits', f'igold171q_{p}.fits') for p in ('flt', 'ima')]",
+            "left an FLT that is not calibrated",
+        ),
     ],
 )
 def test_calwf3_that_fails(
     raw: Path, iref: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, word: str
 ) -> None:
     program(tmp_path / "bin", text, monkeypatch)
+    trailer = tmp_path / "igold171q.tra"
+    trailer.write_text("ERROR: an old one\n")
     with pytest.raises(CalibrationError, match=word):
         calibrate(raw, engine="calwf3", iref=iref)
     assert not list(tmp_path.glob("*_flt.fits"))
+    assert "old" not in trailer.read_text()
 
 
 def test_calwf3_that_works(raw: Path, iref: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from wfc3tvb.errors import CalibrationError, EngineMissingError
-from wfc3tvb.io.fitsfile import read_header
+from wfc3tvb.errors import BadFileError, CalibrationError, EngineMissingError
+from wfc3tvb.io.fitsfile import read_fits, read_header
 from wfc3tvb.io.imsets import read_primary
 
 _PROGRAM = "calwf3.e"
@@ -87,7 +87,7 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
     EngineMissingError
         If calwf3 is not on the PATH.
     CalibrationError
-        If calwf3 fails, is killed, or leaves no FLT.
+        If calwf3 fails, is killed, or leaves no whole, calibrated FLT and IMA.
     """
     program = shutil.which(_PROGRAM)
     if program is None:
@@ -108,22 +108,37 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
             [program, copy.name], cwd=scratch, env=environment, capture_output=True, text=True, check=False,
             errors="replace",
         )  # fmt: skip
-        made = not done.returncode and _product(copy, "_flt.fits").exists()
-        _move(copy, products if made else (None, None, products[2]))
-    if not made:
-        raise _failure(path, done, products[2])
-    return str(read_header(products[1])["CRCORR"]).strip()
+        if not (log := _product(copy, ".tra")).exists():
+            log.write_text(done.stdout + done.stderr)
+        fault = _fault(copy, done.returncode)
+        _move(copy, (None, None, products[2]) if fault else products)
+    if fault:
+        raise _failure(path, fault, done.returncode, products[2])
+    return str(read_header(products[1]).get("CRCORR", "OMIT")).strip()
 
 
-def _failure(path: Path, done: subprocess.CompletedProcess[str], trailer: Path) -> CalibrationError:
-    """Return what is to be said of a failed run; what it printed is kept where it wrote no trailer."""
-    if not trailer.exists():
-        trailer.write_text(done.stdout + done.stderr)
+def _fault(copy: Path, status: int) -> str:
+    """Say what is wrong with a run on `copy` of this exit status; nothing where its products are whole."""
+    if status:
+        return "failed"
+    for name in ("FLT", "IMA"):
+        product = _product(copy, f"_{name.lower()}.fits")
+        if not product.exists():
+            return f"ended without an {name}"
+        try:
+            header = read_fits(product)[0].header
+        except BadFileError:
+            return f"left an {name} that cannot be read"
+        if str(header.get("CRCORR", "")).strip().upper() == "PERFORM":
+            return f"left an {name} that is not calibrated"
+    return ""
+
+
+def _failure(path: Path, fault: str, status: int, trailer: Path) -> CalibrationError:
     said = [line.strip() for line in trailer.read_text(errors="replace").splitlines() if line.strip()]
     errors = list(dict.fromkeys(line for line in said if line.startswith("ERROR")))
     problem = " / ".join(errors[-_EXCERPT:] or said[-_EXCERPT:] or ["it said nothing"])
-    how = "failed" if done.returncode else "ended without an FLT"
-    return CalibrationError(path.name[:9], f"calwf3.e {how}: {problem}", done.returncode, str(trailer))
+    return CalibrationError(path.name[:9], f"calwf3.e {fault}: {problem}", status, str(trailer))
 
 
 def _move(copy: Path, products: tuple[Path | None, Path | None, Path]) -> None:
