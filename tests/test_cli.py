@@ -155,6 +155,7 @@ def test_a_plan_leaves_nothing_behind(shared_data: Path, tmp_path: Path) -> None
         (["survey", "--precision", "0"], "--precision 0: give a rate above zero"),
         (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
         (["archive", "."], "make such a folder with: wfc3tvb simulate"),
+        (["survey", "--source", "."], "give their folder with --source"),
     ],
 )
 def test_options_without_sense_are_refused_before_anything_is_made(

@@ -180,3 +180,11 @@ def test_folder_and_missing_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing_ima.fits"):
         with pytest.raises(BadFileError, match=path.name):
             read_ima(path)
+
+
+def test_a_support_file_is_refused_by_name_and_not_as_cut_short(tmp_path: Path) -> None:
+    header = fits.Header({"INSTRUME": "WFC3", "ROOTNAME": "ibohbfb9q"})
+    log = fits.ImageHDU(np.zeros(965, np.int16), name="UDL")
+    fits.HDUList([fits.PrimaryHDU(header=header), log, log.copy()]).writeto(tmp_path / "ibohbfb9q_spt.fits")
+    with pytest.raises(WrongInstrumentError, match="is WFC3, not WFC3/IR MULTIACCUM; give a WFC3/IR _ima.fits file"):
+        read_ima(tmp_path / "ibohbfb9q_spt.fits")

@@ -159,9 +159,9 @@ def _check_first(path: Path) -> None:
         with path.open("rb") as file:
             first = file.read(6)
     except FileNotFoundError as error:
-        raise BadFileError(path, "no such file") from error
+        raise BadFileError(path, "there is no such file", "check the name") from error
     except OSError as error:
-        raise BadFileError(path, f"cannot be read ({error.strerror})") from error
+        raise BadFileError(path, f"cannot be read ({error.strerror})", "give an _ima.fits file") from error
     if first != b"SIMPLE":
         raise NotFitsError(path, "not a FITS file" if first else "the file is empty", "fetch it again")
 
@@ -169,6 +169,7 @@ def _check_first(path: Path) -> None:
 def _walk(data: Bytes, path: Path) -> tuple[dict[str, Any], list[Extension]]:
     """Return the primary header and where every extension is."""
     primary, start = primary_header(data, path)
+    check_instrument(primary, path)  # before extensions that are no planes of reads
     extensions = []
     while start < data.size:
         extension = extension_at(data, start, path)

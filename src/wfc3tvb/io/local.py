@@ -64,8 +64,18 @@ class LocalSource:
 
         An association's members are those that its ASN file or the exposures' own headers name.
         A file that cannot be read is listed as a lone exposure; measuring it says what is wrong.
+
+        Raises
+        ------
+        BadArgumentError
+            If there is no IMA file at all.
+        UnknownDatasetError
+            If there is none of one of the ids.
         """
         headers = {root: _header(path) for root, path in sorted(self._files("ima").items())}
+        if not headers and not selection.ids:
+            problem = "no file in it is named as the archive names IMA files (ibohbfb9q_ima.fits)"
+            raise BadArgumentError(f"{self.folder}: {problem}; give their folder with --source")
         groups: dict[str, list[str]] = {}
         for root, header in headers.items():
             groups.setdefault(_association(header) or root, []).append(root)
@@ -115,7 +125,7 @@ class LocalSource:
         known = {*headers, *groups}
         for name in selection.ids:
             if name not in known:
-                raise UnknownDatasetError(name, str(self.folder))
+                raise UnknownDatasetError(name, f"the folder {self.folder}")
 
 
 @cache

@@ -41,7 +41,7 @@ def read_orbit(path: Path) -> OrbitElements:
         with path.open("rb") as file:
             header = fits.Header.fromfile(file)
     except FileNotFoundError as error:
-        raise BadFileError(path, "no such file") from error
+        raise BadFileError(path, "there is no such file", "check the name") from error
     except (OSError, EOFError, ValueError, fits.VerifyError) as error:
         raise NotFitsError(path, "not a FITS file", "fetch it again") from error
     if "SIMPLE" not in header:
