@@ -12,8 +12,10 @@ from click.testing import CliRunner, Result
 
 from tests import known
 from wfc3tvb.cli import main
+from wfc3tvb.io.catalog import open_catalog
 from wfc3tvb.io.export import read_table
 from wfc3tvb.io.queries import load_all
+from wfc3tvb.report import terminal
 
 QUESTION = "SELECT rootname, sky_mean FROM exposures ORDER BY rootname"
 
@@ -86,6 +88,29 @@ def test_nothing_found_is_no_error(folder: Path, tmp_path: Path) -> None:
     assert answer.exit_code == 0
     assert "(0 rows)" in answer.stderr
     assert "no catalog in" in ask(tmp_path / "none", "sql", "SELECT 1").stderr
+
+
+def test_sums_are_numbers_and_names_stay_apart(folder: Path, tmp_path: Path) -> None:
+    text = "SELECT sum(n_flagged) AS n, 1.5 AS x, sum(n_flagged) * 10000000000000000000 AS large FROM visits"
+    assert json.loads(ask(folder, "sql", text, "--json").stdout) == [{"n": 1, "x": 1.5, "large": 1e19}]
+    both = "SELECT e.rootname, r.rootname FROM exposures e JOIN reads r USING (rootname) LIMIT 1"
+    for ending in ("parquet", "fits", "vot", "csv"):
+        path = tmp_path / f"x.{ending}"
+        assert ask(folder, "sql", both, "--output", str(path)).exit_code == 0
+        assert read_table(path).colnames == ["rootname", "rootname_1"]
+    odd = "SELECT INTERVAL 2 DAY AS i, 'ab'::BLOB AS b"
+    assert ask(folder, "sql", odd, "--format", "csv").stdout.splitlines()[1] == '"0 months 2 days 0 s","6162"'
+
+
+def test_a_wide_result_shows_the_columns_that_fit(folder: Path) -> None:
+    with open_catalog(folder) as catalog:
+        rows = catalog.fetch("FROM exposures")
+    assert len(terminal.relation(rows).columns) == rows.num_columns
+    shown = terminal.relation(rows, None, 40)
+    assert [column.header.plain for column in shown.columns] == ["rootname", "dataset", "asn_id", "visit"]
+    piped = ask(folder, "sql", "SELECT * FROM exposures")
+    assert len(piped.stdout.splitlines()) == 4
+    assert "56298.78520" in piped.stdout
 
 
 def test_queries_are_listed_and_printed() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import shutil
+import subprocess
 import warnings
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from astropy.table import QTable, Table
 from astropy.utils.metadata import MergeConflictWarning
 
 from wfc3tvb.errors import BadArgumentError, BadFileError
-from wfc3tvb.io.export import read_table, write_table
+from wfc3tvb.io.export import how_to_read, read_table, write_table
 from wfc3tvb.io.queries import queries_markdown
 from wfc3tvb.io.release import schema_markdown
 from wfc3tvb.schema import QUALITY_FLAGS, TABLES, to_arrow
@@ -87,6 +89,38 @@ def test_fits_is_whole_and_tells_topcat_the_rest(tmp_path: Path) -> None:
         assert fields[number - 1].unit == RATE
         assert hdus[1].header[f"TCOMM{number}"].endswith("[electron/s]")
         assert hdus[1].header[f"TUCD{number}"] == "phot.count;obs.sky"
+
+
+def test_votable_needs_generic_units_as_the_docs_say(tmp_path: Path) -> None:
+    path = exported(tmp_path, "votable")
+    unit = Table.read(path, format="votable")["sky_mean"].unit
+    assert str(unit) == str(RATE)
+    assert not unit.is_equivalent(RATE)
+    assert 'unit_format="generic"' in how_to_read("x.vot", "votable")
+
+
+@pytest.mark.parametrize("format", ["votable", "fits"])
+def test_null_texts_are_masked_where_the_format_has_none(tmp_path: Path, format: str) -> None:
+    table = read_table(exported(tmp_path, format))
+    assert table["target_name"].mask.tolist() == [True, True]
+    assert table["rootname"].mask.tolist() == [False, False]
+
+
+def test_fits_takes_texts_beyond_ascii(tmp_path: Path) -> None:
+    table = pa.table({"pi": ["B\u00f6ker", "\u03bb", None], "\u00fc": [1, 2, 3]})
+    found = read_table(write_table(table, tmp_path / "x.fits", "fits"))
+    assert found.colnames == ["pi", "u"]
+    assert found["pi"].tolist() == ["Boker", "?", None]
+
+
+@pytest.mark.skipif(shutil.which("stilts") is None, reason="no STILTS (TOPCAT's reader) here")
+@pytest.mark.parametrize("format", ["votable", "fits"])
+def test_topcat_reads_units_ucds_and_descriptions(tmp_path: Path, format: str) -> None:
+    command = ["stilts", "tpipe", f"in={exported(tmp_path, format)}", "cmd=meta name units ucd description", "ofmt=csv"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    known = "sky_mean,electron/s,phot.count;obs.sky,mean sky rate over the exposure (interval rates weighted by their time)"
+    assert known in lines
+    assert len(lines) == 1 + len(TABLES["exposures"].names)
 
 
 def test_the_result_of_a_query_reads_back(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -58,6 +59,11 @@ def test_search(client: TestClient, query: str, n: int) -> None:
     page = client.get(f"/?{query}")
     assert page.status_code == 200
     assert page.text.count('href="/visit/ibohbf"') == n
+
+
+@pytest.mark.parametrize("cone", ["1,2", "a b c", "189.2 62.2 nan", "10 100 1", "10 10 -1", "inf 0 1"])
+def test_no_cone(client: TestClient, cone: str) -> None:
+    assert "is no cone" in client.get("/", params={"cone": cone}).text
 
 
 def test_search_sorts(client: TestClient) -> None:
@@ -285,6 +291,33 @@ def test_a_statement_without_end_is_stopped(folder: Path, monkeypatch: pytest.Mo
         assert client.get("/").status_code == 200
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_one_huge_value_does_not_take_the_memory() -> None:
+    # DuckDB's own limit does not count it.
+    script = """
+import duckdb
+from wfc3tvb.report.guard import limit_memory
+limit_memory(2**30)
+try:
+    duckdb.sql("SELECT repeat('x', 4000000000)").fetchall()
+except (duckdb.OutOfMemoryException, MemoryError):
+    print(duckdb.sql("SELECT 'goes on'").fetchall()[0][0])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "goes on"
+
+
+def test_too_much_memory_is_a_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(*_: object) -> Response:
+        raise MemoryError
+
+    monkeypatch.setattr(Explorer, "_statistics", exhaust)
+    with TestClient(application(folder), **HOST) as client:
+        answer = client.get("/statistics")
+    assert answer.status_code == 400
+    assert "too much memory" in answer.text
+
+
 def test_console_limits_rows(client: TestClient) -> None:
     page = client.get("/sql", params={"q": "SELECT * FROM range(100000) ORDER BY 1 -- many"})
     assert page.text.count("<tr>") == 501
@@ -372,6 +405,8 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
             await browser.screenshot(tmp_path / "visit.png")
             await browser.run("document.querySelector('nav a[href=\"/statistics\"]').click()")
             await browser.until("document.querySelectorAll('section .main-svg').length > 2")
+            assert await browser.run("document.querySelectorAll('.modebar-btn').length") > 2
+            assert await browser.run("document.querySelector('.modebar-btn[data-title*=hare]')") is None  # no cloud
             await browser.run("document.querySelector('nav a[href=\"/sql\"]').click()")
             await browser.until("document.querySelector('textarea') !== null")
             await browser.run("document.querySelector('textarea').value = 'SELECT 6 * 7 AS answer'")
