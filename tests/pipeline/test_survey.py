@@ -189,6 +189,15 @@ def test_a_clock_that_jumps_loses_and_doubles_nothing(
     assert all(result.passed for result in verify(catalog))
 
 
+def test_a_failure_by_a_clock_that_was_ahead_hides_no_newer_file(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "mjd_now", lambda: mjd_now() + 3000)
+    assert survey(catalog, Selection(), source=FakeSource(3, broken=(rootname(1),))).n_failed == 1
+    monkeypatch.undo()
+    assert survey(catalog, Selection(), source=FakeSource(3)).n_measured == 1
+
+
 def test_items_are_fetched_ahead_and_the_rows_stay_the_same(tmp_path: Path) -> None:
     found = []
     for ahead, jobs in ((0, 1), (3, 1), (3, 2)):

@@ -12,6 +12,7 @@ from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.views import literal
+from wfc3tvb.pipeline.record import mjd_now
 from wfc3tvb.pipeline.source import Source
 from wfc3tvb.progress import Progress, silent
 
@@ -39,6 +40,7 @@ WITH listed AS (
     FROM failures
     LEFT JOIN (SELECT rootname AS key, measured_at FROM exposures) USING (key)
     WHERE failed_at > coalesce(measured_at, 0) AND stage IN ('fetch', 'read', 'measure')
+        AND failed_at <= getvariable('now')  -- by a clock that was ahead: nothing can be said of the time since
     GROUP BY key
 )
 SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, n.aperture, f.failed_at,
@@ -106,7 +108,8 @@ class Plan:
         columns = {"dataset": pa.array(names, pa.string()), "aperture": pa.array(apertures, pa.string())}
         self._connection.register("chosen", pa.table(columns))
         ids = f"CAST([{', '.join(map(literal, selection.ids))}] AS VARCHAR[])"
-        for name, value in {"ids": ids, "recheck": str(recheck), "max_attempts": str(MAX_ATTEMPTS)}.items():
+        values = {"ids": ids, "recheck": recheck, "max_attempts": MAX_ATTEMPTS, "now": mjd_now()}
+        for name, value in values.items():
             self._connection.execute(f"SET VARIABLE {name} = {value}")
         self._connection.execute(_STATES)
         self._revive()

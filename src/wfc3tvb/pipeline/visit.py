@@ -18,18 +18,19 @@ from wfc3tvb.science.visit import VisitFit, fit_visit
 DARK_ALTITUDE = -2.0
 
 _READS = """
-SELECT visit, filter, rootname, read, rate, rate_err, lr_diff, sun_alt FROM reads JOIN exposures USING (rootname)
+SELECT visit, filter, rootname, read, rate, rate_err, lr_diff, sun_alt, measured_at FROM reads JOIN exposures USING (rootname)
 WHERE visit IN (SELECT unnest($visits)) AND used AND sky_mean IS NOT NULL
 ORDER BY visit, filter, expstart, rootname, read
 """
 
 
-#: Visits with an exposure that was measured since the visit was fitted: what a killed survey left undone is among them.
+#: Visits with an exposure that is measured otherwise than when the visit was fitted: what a killed survey left undone
+#: is among them. Whether it was measured later does not matter; clocks are set back.
 _DUE = """
-SELECT visit, filter, max(e.measured_at) AS measured_at FROM exposures e
-LEFT JOIN (SELECT visit, filter, max(measured_at) AS fitted FROM visit_fits GROUP BY ALL) f USING (visit, filter)
-WHERE sky_mean IS NOT NULL AND filter IS NOT NULL
-GROUP BY visit, filter HAVING $everything OR coalesce(max(e.measured_at) > max(fitted), true) ORDER BY ALL
+SELECT DISTINCT visit, filter FROM exposures e
+LEFT JOIN (SELECT rootname, max(measured_at) AS fitted FROM visit_fits GROUP BY rootname) USING (rootname)
+WHERE sky_mean IS NOT NULL AND filter IS NOT NULL AND ($everything OR e.measured_at IS DISTINCT FROM fitted)
+ORDER BY ALL
 """
 #: Visits of one commit.
 _BATCH = 500
@@ -55,12 +56,9 @@ def fit_visits(catalog: Catalog, *, everything: bool = False, progress: Progress
     due = catalog.sql(_DUE, {"everything": everything}).fetchall()
     for start in range(0, len(due), _BATCH):
         batch = due[start : start + _BATCH]
-        stored = _stored(catalog, [visit for visit, _, _ in batch])
+        stored = _stored(catalog, [visit for visit, _ in batch])
         with _one_thread():
-            rows = [
-                row | {"measured_at": at} for visit, name, at in batch for row in _fitted(stored.get((visit, name), []))
-            ]
-        catalog.replace("visit_fits", rows)
+            catalog.replace("visit_fits", [row for key in batch for row in _fitted(stored.get(key, []))])
         progress("visits", start + len(batch), len(due))
     return len(due)
 
@@ -80,7 +78,7 @@ def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> list[Row]:
     Returns
     -------
     list of rows
-        Of ``visit_fits``, but for ``measured_at``; none where the catalog holds no used read of it.
+        Of ``visit_fits``; none where the catalog holds no used read of it.
     """
     with _one_thread():
         return _fitted(_stored(catalog, [visit.lower()]).get((visit.lower(), name), []))
@@ -115,7 +113,8 @@ def _fitted(rows: list[Row]) -> list[Row]:
     whole = {"visit": rows[0]["visit"], "filter": rows[0]["filter"], "anchored": fit.anchored}
     whole |= {"zodi": fit.zodi, "zodi_err": fit.zodi_err, "chi2": fit.chi2}
     return [
-        {"rootname": row["rootname"], "read": row["read"]} | whole | _amplitudes(fit, i) for i, row in enumerate(rows)
+        {name: row[name] for name in ("rootname", "read", "measured_at")} | whole | _amplitudes(fit, i)
+        for i, row in enumerate(rows)
     ]
 
 
