@@ -166,3 +166,22 @@ def test_options_without_sense_are_refused_before_anything_is_made(
     assert answer.exit_code == 2
     assert words in answer.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--context", "newest"], "a CRDS context is written hst_NNNN.pmap"),
+        (["--references", "header"], "set the environment variable iref"),
+        (["--where", "nosuch > 1"], '"nosuch" not found'),
+        (["--id", "ibxx99999"], "survey it first, or check the name"),
+    ],
+)
+def test_a_repair_that_cannot_be_is_refused_before_anything_is_fetched(
+    catalog: Path, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("iref", raising=False)
+    answer = run("reprocess", *options, "--catalog", catalog, "--outdir", tmp_path / "products")
+    assert answer.exit_code == 2
+    assert words in answer.output
+    assert not (tmp_path / "products").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from wfc3tvb.cli.door import (
     print_json,
     show,
 )
-from wfc3tvb.errors import TvbError
+from wfc3tvb.errors import BadArgumentError, TvbError
 
 
 @main.command()
@@ -48,7 +49,10 @@ from wfc3tvb.errors import TvbError
 @example("iref=/my/references/ wfc3tvb calibrate ibohbfb9q_raw.fits --crcorr omit")
 @click.pass_context
 def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_ima: bool, **options: Any) -> None:
-    """Calibrate local RAW files or associations, as calwf3; exits with 2 where one failed."""
+    """Calibrate local RAW files or associations, as calwf3 does.
+
+    Reference files come from the folder that the environment variable iref names. Exits with 2 where one failed.
+    """
     from wfc3tvb.io.association import exposures_of
     from wfc3tvb.pipeline.calibrate import calibrate as run_calibrate
 
@@ -99,7 +103,13 @@ def _plain(result: Any) -> dict[str, Any]:
     show_default=True,
     help="auto takes what the catalog recommends for each exposure.",
 )
-@click.option("--engine", type=click.Choice(["auto", "native", "calwf3"]), default="auto", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "native", "calwf3"]),
+    default="auto",
+    show_default=True,
+    help="As in: wfc3tvb calibrate --help",
+)
 @click.option("--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, recorded.")
 @click.option("--use-db", is_flag=True, help="Take the astrometry service's solution in updatewcs.")
 @click.option("--recover-saturated", is_flag=True, help="Recover pixels saturated only in the last reads.")
@@ -108,7 +118,13 @@ def _plain(result: Any) -> dict[str, Any]:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="JSON file of AstroDrizzle parameters that override the MDRIZTAB's.",
 )
-@click.option("--weight", type=click.Choice(["exptime", "ivm"]), default="exptime", show_default=True)
+@click.option(
+    "--weight",
+    type=click.Choice(["exptime", "ivm"]),
+    default="exptime",
+    show_default=True,
+    help="Weight of the exposures in the drizzled image: their time, or the inverse variance of their sky.",
+)
 @click.option("--keep", is_flag=True, help="Keep the scratch files.")
 @click.option("--keep-best", is_flag=True, help="Link the best product of each association into best/.")
 @click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
@@ -143,7 +159,11 @@ def reprocess(
     ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool, jobs: int,
     cluster: str | None, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Repair flagged associations: recalibrate, drizzle, compare with the archive's, record."""
+    """Repair flagged associations, and prove it.
+
+    Recalibrate, drizzle, compare with the archive's products, record what is better. Without --id and --where all that
+    is flagged; --dry-run says first what it takes.
+    """
     from wfc3tvb.io.catalog import Catalog, open_catalog
     from wfc3tvb.names import dataset_name
     from wfc3tvb.pipeline.reprocess import ReprocessSettings, plan_reprocess
@@ -151,6 +171,7 @@ def reprocess(
 
     open_catalog(catalog).close()  # a missing catalog is an error here, not made
     settings = ReprocessSettings(**options)
+    _check_references(settings.context, settings.references)
     names = tuple(dataset_name(name) for name in ids)
     with Catalog.create(catalog) as store, bars() as progress:
         plan = plan_reprocess(store, ids=names, where=where, settings=settings, jobs=jobs, cluster=cluster)
@@ -164,6 +185,15 @@ def reprocess(
         )
     _say_repair(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.failures else 0)
+
+
+def _check_references(context: str | None, references: str) -> None:
+    """Raise `BadArgumentError` before anything is fetched where no reference could be found."""
+    if context is not None and not context.endswith(".pmap"):
+        raise BadArgumentError(f"--context {context}: a CRDS context is written hst_NNNN.pmap")
+    if references == "header" and not os.environ.get("iref"):  # noqa: SIM112 (calwf3 knows it in lower case)
+        remedy = "set the environment variable iref to the folder of the reference files"
+        raise BadArgumentError(f"--references header: {remedy}")
 
 
 def _say_plan(plan: Any, as_json: bool) -> None:
