@@ -72,8 +72,8 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
 def export(out: Path, form: str, catalog: Path) -> None:
     """Write one file per table, with README and checksums.
 
-    Units and descriptions are in the files, but for CSV and JSON. wfc3tvb.read_table(FILE) reads every format but JSON; astropy
-    alone needs a word more for VOTable, whose units have no electron: Table.read(FILE, format="votable",
+    Units and descriptions are in the files, but for CSV and JSON. wfc3tvb.read_table(FILE) reads every format but JSON;
+    astropy alone needs a word more for VOTable, whose units have no electron: Table.read(FILE, format="votable",
     unit_format="generic").
     """
     from wfc3tvb.io.catalog import open_catalog
