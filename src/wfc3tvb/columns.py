@@ -151,7 +151,7 @@ cov_zodi_scattered | float | electron2/s2 | covariance of zodi and scattered | s
 cov_helium_scattered | float | electron2/s2 | covariance of helium and scattered of this read | stat.covariance
 anchored | bool | | whether a read in Earth's shadow fixes zodi; otherwise it is an upper limit, and helium a lower one | meta.code.qual
 chi2 | float | | chi squared of the fit of visit and filter | stat.fit.chi2
-measured_at | float | d | when the latest exposure of visit and filter was measured [MJD, UTC] | time.processing
+measured_at | float | d | when the exposure was measured [MJD, UTC] | time.processing
 """
 
 #: Failed attempts.
