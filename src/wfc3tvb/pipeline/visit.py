@@ -18,7 +18,8 @@ from wfc3tvb.science.visit import VisitFit, fit_visit
 DARK_ALTITUDE = -2.0
 
 _READS = """
-SELECT visit, filter, rootname, read, rate, rate_err, lr_diff, sun_alt, measured_at FROM reads JOIN exposures USING (rootname)
+SELECT visit, filter, rootname, read, rate, rate_err, lr_diff, sun_alt, measured_at
+FROM reads JOIN exposures USING (rootname)
 WHERE visit IN (SELECT unnest($visits)) AND used AND sky_mean IS NOT NULL
 ORDER BY visit, filter, expstart, rootname, read
 """
