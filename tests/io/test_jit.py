@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.time import Time
 
+from tests.simulate.calibrated import calibrated
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.io.jit import beside, find_jitter, jitter_names, read_jitter
 from wfc3tvb.pipeline.measure import measure
@@ -18,7 +19,6 @@ from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.jitter import jitter_file
 from wfc3tvb.simulate.presets import preset
 from wfc3tvb.simulate.support import support_file
-from wfc3tvb.simulate.visit import simulate
 
 VISIT = preset("ibohbf040").visits[0]
 
@@ -108,7 +108,7 @@ def test_names() -> None:
 def test_measured_geometry_is_that_of_the_support_file(tmp_path: Path) -> None:
     """The log's angles are those of the orbit elements; without the log, or beyond it, the elements are taken."""
     one = replace(VISIT, association=None, exposures=(VISIT.exposures[4],))
-    made = simulate(tmp_path, replace(preset("ibohbf040"), visits=(one,)), size=64)
+    made = calibrated(tmp_path, replace(preset("ibohbf040"), visits=(one,)), 64)
     ima = made.path("ibohbfbkq", "ima")
     logged = measure(ima)
     log = ima.with_name("ibohbfbkj_jit.fits")

@@ -8,23 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.simulate.calibrated import calibrated
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.pipeline.measure import measure
-from wfc3tvb.simulate.visit import SimulatedVisit, simulate
+from wfc3tvb.simulate.visit import SimulatedVisit
 
 
 @pytest.fixture(scope="module")
 def visit(tmp_path_factory: pytest.TempPathFactory) -> SimulatedVisit:
-    return calibrated(tmp_path_factory.mktemp("visit"), "ibohbf040")
-
-
-def calibrated(folder: Path, preset: str) -> SimulatedVisit:
-    """Return a visit with its IMA files; nothing is drizzled."""
-    visit = simulate(folder, preset, size=128, products=False)
-    raws = [visit.path(name, "raw") for name in visit.rootnames]
-    calibrate(raws, engine="native", crcorr="perform", iref=visit.references)
-    return visit
+    return calibrated(tmp_path_factory.mktemp("visit"), "ibohbf040", 128)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +59,7 @@ def test_geometry_is_that_of_the_simulated_orbit(visit: SimulatedVisit, measured
 
 
 def test_scattered_light(tmp_path: Path) -> None:
-    visit = calibrated(tmp_path, "scattered")
+    visit = calibrated(tmp_path, "scattered", 128)
     rows = {name: measure(visit.path(name, "ima")).exposure for name in visit.rootnames}
     hit = [
         name for name in rows if max(json.loads((tmp_path / "truth" / f"{name}.json").read_text())["scattered"]) > 0.1
