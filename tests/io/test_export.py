@@ -119,8 +119,7 @@ def test_fits_takes_texts_beyond_ascii(tmp_path: Path) -> None:
 def test_topcat_reads_units_ucds_and_descriptions(tmp_path: Path, format: str) -> None:
     command = ["stilts", "tpipe", f"in={exported(tmp_path, format)}", "cmd=meta name units ucd description", "ofmt=csv"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    known = "sky_mean,electron/s,phot.count;obs.sky,mean sky rate over the exposure (interval rates weighted by their time)"
-    assert known in lines
+    assert any(line.startswith("sky_mean,electron/s,phot.count;obs.sky,mean sky rate over the") for line in lines)
     assert len(lines) == 1 + len(TABLES["exposures"].names)
 
 

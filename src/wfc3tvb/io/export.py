@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
-from astropy.table import Table as AstropyTable
 from astropy.table import MaskedColumn, meta
+from astropy.table import Table as AstropyTable
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import BadArgumentError, BadFileError
@@ -137,8 +137,8 @@ def how_to_read(name: str, format: str) -> str:
     ours = f'wfc3tvb.read_table("{name}")'
     return {
         "parquet": f'{ours}, pandas.read_parquet("{name}"), Table.read("{name}")',
-        "votable": f'{ours} or Table.read("{name}", format="votable", unit_format="generic"); without "generic" astropy '
-        "takes electron/s for a unit of its own, which does not convert",
+        "votable": f'{ours} or Table.read("{name}", format="votable", unit_format="generic"); without "generic" '
+        "astropy takes electron/s for a unit of its own, which does not convert",
         "fits": f'{ours} or Table.read("{name}")',
         "ecsv": f'{ours} or Table.read("{name}", format="ascii.ecsv")',
         "csv": f"{ours}, which takes units and descriptions from the schema: the file has none",
@@ -175,7 +175,7 @@ _READERS: Mapping[str, Callable[[Path], AstropyTable]] = {
 
 
 def _no_empty_texts(table: AstropyTable) -> AstropyTable:
-    """Mask empty texts where the schema has no lists: neither VOTable nor FITS has a null text, and we no empty one."""
+    """Mask empty texts but those of lists: neither VOTable nor FITS has a null text, and the catalog no empty one."""
     for name in table.colnames:
         if name in COLUMNS and COLUMNS[name].type == "str":
             column = MaskedColumn(table[name])

@@ -269,7 +269,7 @@ def application(
     """
     explorer = Explorer(folder, images)
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Guard, token=token)]
-    handlers: Any = {TvbError: explorer.problem, MemoryError: explorer.problem, 404: explorer.problem, 500: explorer.bug}
+    handlers: Any = dict.fromkeys((TvbError, MemoryError, 404), explorer.problem) | {500: explorer.bug}
     return Starlette(routes=explorer.routes(), middleware=middleware, exception_handlers=handlers)
 
 

@@ -157,7 +157,7 @@ def counts(classes: Mapping[str, int]) -> Text:
 
 
 def relation(rows: pa.Table, limit: int | None = None, width: int | None = None) -> Table:
-    """Return the result of a query as a table: `limit` rows at most, and the columns that fit into `width` characters."""
+    """Return the result of a query as a table: `limit` rows at most, the columns that fit into `width` characters."""
     from pyarrow import types
 
     shown = rows.slice(0, limit).to_pylist()
