@@ -205,6 +205,15 @@ class DrizzleError(TvbError):
         return f"{self.product}: {self.problem}"
 
 
+class DiskFullError(TvbError):
+    """A file cannot be written for want of room."""
+
+    retryable = True
+
+    def __str__(self) -> str:
+        return "no space is left on the disk; make room, or give another folder, and run the command again"
+
+
 class WorkerDiedError(TvbError):
     """A worker process ended without a word (killed, out of memory)."""
 

@@ -67,6 +67,15 @@ def test_a_damaged_cache_is_repaired(archive: Archive, services: Services, raw: 
     assert best_references([raw], context=archive.context, services=services)[raw] == found
 
 
+def test_a_damaged_rule_is_fetched_again(archive: Archive, services: Services, raw: Path) -> None:
+    found = best_references([raw], context=archive.context, services=services)[raw]
+    (rule,) = services.crds_path.rglob("hst_wfc3_darkfile_*.rmap")
+    whole = rule.read_bytes()
+    rule.write_bytes(whole[:300])
+    assert best_references([raw], context=archive.context, services=services)[raw] == found
+    assert rule.read_bytes() == whole
+
+
 def test_a_file_that_never_fits_its_checksum_is_refused(archive: Archive, services: Services, raw: Path) -> None:
     archive.faults.wrong_checksum = frozenset({"35620111i_drk.fits"})
     with pytest.raises(ReferenceFileError, match=r"DARKFILE 35620111i_drk\.fits"):

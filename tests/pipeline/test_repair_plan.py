@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from wfc3tvb.config import Services
+from wfc3tvb.errors import WorkerDiedError
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import repair_run
+from wfc3tvb.pipeline.parallel import Outcome
 from wfc3tvb.pipeline.record import Run
 from wfc3tvb.pipeline.repair_bench import Ready
 from wfc3tvb.pipeline.repair_fetch import Fetched
@@ -115,6 +117,25 @@ def test_the_driver_keeps_the_memory(
     driver = repair_run.Driver(catalog, Run("r", 0, 0), settings, Services(), 2, None, silent)
     driver._repair(ready)
     assert seen == expected
+
+
+def test_a_killed_worker_costs_its_dataset_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
+) -> None:
+    """`b` kills whoever works on it: `a` and `c` are done, and the failure is a row."""
+    ready = [Ready(Fetched(repair(2, name), tmp_path), {}) for name in "abc"]
+
+    def run(items, worker, *, jobs, cluster):  # type: ignore[no-untyped-def]
+        for key, _ in items:
+            if key == "b":
+                raise WorkerDiedError
+            yield Outcome(key, value=[])
+
+    monkeypatch.setattr(repair_run.parallel, "run", run)
+    driver = repair_run.Driver(catalog, Run("r", 0, 0), ReprocessSettings(memory_gb=64.0), Services(), 2, None, silent)
+    driver._repair(ready)
+    assert (driver.run.n_done, driver.run.n_failed) == (2, 1)
+    assert [(row["key"], row["stage"], row["error"]) for row in driver.failures] == [("b", "repair", "WorkerDiedError")]
 
 
 def test_the_limit_is_what_was_given_or_most_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:

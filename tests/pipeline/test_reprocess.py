@@ -394,7 +394,7 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
     catalog: Catalog, settings: ReprocessSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(1, 1, 0))  # type: ignore[attr-defined]
-    with pytest.raises(BadArgumentError, match="GB free"):
+    with pytest.raises(BadArgumentError, match="0 MB free"):
         reprocess(catalog, ids=["ibohbf040"], settings=settings)
     assert not settings.outdir.exists()
 

@@ -107,6 +107,10 @@ def best_references(
         headers = {str(_header_only(raw, Path(scratch))): raw for raw in raws}
         job = {"files": list(headers), "context": context, "sync": sync}
         answer = _ask(job, services)
+        if sync and answer["unassigned"]:
+            answer = _ask(job | {"renew": True}, services)
+            for name in answer["dropped"]:
+                _LOG.warning("%s: damaged, fetched again", name)
         if sync and (damaged := _damaged(answer)):
             for name in damaged:
                 _path(answer, name).unlink(missing_ok=True)

@@ -36,6 +36,7 @@ def find(job: Mapping[str, Any]) -> dict[str, Any]:
     from crds.bestrefs import BestrefsScript
     from crds.core.config import locate_file
 
+    dropped = drop_damaged_mappings() if job.get("renew") else []
     argv = ["crds.bestrefs", "--files", *job["files"], "--new-context", job["context"], "--update-bestrefs"]
     errors = BestrefsScript([*argv, f"--sync-references={int(job['sync'])}"])()
     headers = {file: fits.getheader(file) for file in job["files"]}
@@ -45,12 +46,29 @@ def find(job: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: Path(locate_file(name, "hst")) for name in needed}
     return {
         "errors": int(errors),
+        "dropped": dropped,
         "unassigned": [file for file, header in headers.items() if header.get("CRDS_CTX") != job["context"]],
         "names": names,
         "folders": {name: str(path.parent) for name, path in found.items()},
         "sha1": {name: checksum(path, "sha1") for name, path in found.items() if path.exists()},
         "published": {name: published.get(name, {}).get("sha1sum") for name in needed},
     }
+
+
+def drop_damaged_mappings() -> list[str]:
+    """Remove rules (mappings) that are not what their own checksum says from the cache, for CRDS to fetch them anew."""
+    from crds.core import rmap
+    from crds.core.config import locate_mapping
+    from crds.core.exceptions import CrdsError
+
+    dropped = []
+    for path in sorted(Path(locate_mapping("hst_0000.pmap")).parent.glob("*.[pir]map")):
+        try:
+            rmap.Mapping.from_file(str(path))
+        except CrdsError:
+            path.unlink()
+            dropped.append(path.name)
+    return dropped
 
 
 def references_of(header: Mapping[str, Any]) -> dict[str, str]:

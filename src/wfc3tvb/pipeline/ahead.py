@@ -6,6 +6,7 @@ and stops the run.
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from wfc3tvb.errors import TvbError
+from wfc3tvb.errors import DiskFullError, TvbError
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -59,12 +60,22 @@ class Fetching(Protocol):
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Name the step at which an error of this package is raised in the block; the innermost name stays."""
+    """Name the step at which an error of this package is raised in the block; the innermost name stays.
+
+    A disk that is full becomes such an error.
+    """
     try:
         yield
     except TvbError as error:
         error.stage = error.stage or name
         raise
+    except OSError as error:
+        # astropy says in its own words, without a number, that there is no room.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and "Not enough space on disk" not in str(error):
+            raise
+        full = DiskFullError()
+        full.stage = name
+        raise full from error
 
 
 def attempts(

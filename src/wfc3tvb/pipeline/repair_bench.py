@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wfc3tvb.io.crds import References
 from wfc3tvb.pipeline.repair_fetch import Fetched
@@ -89,12 +90,26 @@ class Bench:
     def note_made_here(self, name: str) -> None:
         """Note that a file in ``orig/`` is not the archive's."""
         path = self.folder / "orig" / "made_here.json"
-        path.write_text(json.dumps(sorted({*self.made_here(), name})))
+        write_record(path, sorted({*self.made_here(), name}))
 
     def made_here(self) -> set[str]:
         """Return the files in ``orig/`` that the archive does not have, made here with the ramp fit."""
-        path = self.folder / "orig" / "made_here.json"
-        return set(json.loads(path.read_text())) if path.exists() else set()
+        return set(read_record(self.folder / "orig" / "made_here.json") or ())
+
+
+def write_record(path: Path, record: object) -> None:
+    """Write JSON beside and rename it into place: whoever is killed here leaves no half of it."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(record))
+    part.replace(path)
+
+
+def read_record(path: Path) -> Any:
+    """Return what `write_record` wrote; None where there is none, or no such file."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def move(path: Path, to: Path) -> None:

@@ -15,7 +15,7 @@ from wfc3tvb.io.drizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzl
 from wfc3tvb.io.drizzle_child import LOG
 from wfc3tvb.io.drizzle_pars import read_parameters
 from wfc3tvb.io.images import header_of, stamp
-from wfc3tvb.pipeline.repair_bench import Bench, move
+from wfc3tvb.pipeline.repair_bench import Bench, move, read_record, write_record
 from wfc3tvb.pipeline.repair_member import Calibrated, cards_of, reads_used
 
 #: Record of what was combined, in ``work/``.
@@ -66,15 +66,13 @@ def _signature(bench: Bench, flts: Sequence[Path]) -> dict[str, Any]:
 def _note(bench: Bench, done: Drizzled, signature: Mapping[str, Any]) -> None:
     """Write down that the products are in their places."""
     record = asdict(done) | {"path": done.path and str(done.path), "log": str(done.log), "warnings": done.warnings}
-    (bench.folder / "work" / _DONE).write_text(json.dumps({"signature": signature, "done": record}))
+    write_record(bench.folder / "work" / _DONE, {"signature": signature, "done": record})
 
 
 def _resumed(bench: Bench, flts: Sequence[Path], signature: Mapping[str, Any]) -> Drizzled | None:
     """Return what an earlier run combined, if it is the same and there."""
-    path = bench.folder / "work" / _DONE
-    if not path.exists():
+    if (record := read_record(bench.folder / "work" / _DONE)) is None:
         return None
-    record = json.loads(path.read_text())
     done = record["done"]
     product = Path(done["path"]) if done["path"] else None
     there = all(bench.after(flt.stem).exists() for flt in flts) and (product is None or product.exists())

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from wfc3tvb.config import Services
-from wfc3tvb.errors import MissingProductError, RefusedError
+from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
+from wfc3tvb.io.fitsfile import read_fits
 from wfc3tvb.io.images import header_of, member_types
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
@@ -130,7 +131,7 @@ class FetchDataset:
                 for left_over in each.glob(".*.part"):
                     left_over.unlink()
             for member in repair.members:
-                self._get(member.rootname, "raw", raw)
+                self._raw(member.rootname, raw)
                 for suffix in ("spt", "flt"):
                     self._get_if_there(member.rootname, suffix, orig)
             if repair.association:
@@ -139,6 +140,20 @@ class FetchDataset:
             fetched = Fetched(repair, folder)
             notes = check(fetched.raws, orig / f"{repair.dataset}_asn.fits")
             return Fetched(repair, folder, notes)
+
+    def _raw(self, name: str, folder: Path) -> None:
+        """Get a raw file; one that is not whole is fetched once more, and not kept."""
+        path = folder / f"{name}_raw.fits"
+        for last in (not path.exists(), True):
+            self._get(name, "raw", folder)
+            try:
+                read_fits(path)
+            except BadFileError:
+                path.unlink()
+                if last:
+                    raise
+            else:
+                return
 
     def _get(self, name: str, suffix: str, folder: Path) -> None:
         if not (folder / f"{name}_{suffix}.fits").exists():

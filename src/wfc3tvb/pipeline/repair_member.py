@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from wfc3tvb.io.crds import References
 from wfc3tvb.io.images import Ramp, copy_raw, header_of, read_ramp, stamp, write_planes
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.parallel import stage
+from wfc3tvb.pipeline.repair_bench import read_record, write_record
 from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.science.flatten import flatten, last_good_read, left_out_of, recover_saturated, stitch
 
@@ -97,7 +97,7 @@ class CalibrateMember:
                 cards_of(member, made.engine, made.engine_version, references),
                 f"wfc3tvb {__version__}: {member.method}",
             )
-        done.write_text(json.dumps({"signature": signature, "made": asdict(made)}))
+        write_record(done, {"signature": signature, "made": asdict(made)})
         return made
 
     def _signature(self, member: Member, references: References) -> dict[str, Any]:
@@ -137,9 +137,8 @@ class CalibrateMember:
 
 def _resumed(done: Path, signature: dict[str, Any]) -> Calibrated | None:
     """Return what an earlier run made by the same settings, if it is there."""
-    if not done.exists():
+    if (record := read_record(done)) is None:
         return None
-    record = json.loads(done.read_text())
     made = record["made"] | {"warnings": tuple(record["made"]["warnings"])}
     same = record["signature"] == signature and Path(made["flt"]).exists()
     return Calibrated(**made) if same else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +26,9 @@ from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
 from wfc3tvb.pipeline.repair_prove import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
 from wfc3tvb.pipeline.repair_sky import Skies, expected_noise, exposure_skies
 from wfc3tvb.science import expected
+
+#: An exposure with this many times the noise of photons and reads is named in the row of the drizzled image.
+_NOISIER = 1.1
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,8 @@ def prove_all(
 def _exposure_row(bench: Bench, member: Member, made: Calibrated, proof: Proof, drizzled: Drizzled) -> Row:
     said = [member.reason, *made.warnings]
     said += [note for note in bench.ready.fetched.notes if note.startswith(member.rootname)]
+    if bench.settings.references == "crds" and not bench.ready.references[member.rootname].verified:
+        said.append("references not held against the checksums of CRDS")
     if bench.association is None:
         said += drizzled.warnings
         said += ["a lone exposure: cosmic rays remain in it"] if member.method == "omit" else []
@@ -221,7 +226,8 @@ def _drizzled_row(
         "references": bench.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     first = next(iter(made.values()))
-    provenance = _provenance(bench, bench.method, _drizzled_reason(bench, made, drizzled), first, name)
+    reason = "; ".join([*_drizzled_reasons(bench, made, drizzled), *_noisier(bench.members, skies)])
+    provenance = _provenance(bench, bench.method, reason, first, name)
     return product_row(str(bench.association), "drz", bench.after(name), proof, provenance | own), stars
 
 
@@ -238,7 +244,7 @@ def _provenance(bench: Bench, method: str, reason: str, made: Calibrated, name: 
     }
 
 
-def _drizzled_reason(bench: Bench, made: Mapping[str, Calibrated], drizzled: Drizzled) -> str:
+def _drizzled_reasons(bench: Bench, made: Mapping[str, Calibrated], drizzled: Drizzled) -> list[str]:
     n_repaired = sum(member.repaired for member in bench.members)
     names = {member.rootname for member in bench.members}
     said = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
@@ -248,7 +254,16 @@ def _drizzled_reason(bench: Bench, made: Mapping[str, Calibrated], drizzled: Dri
         said.append(f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time")
     elif bench.settings.weight == "ivm":
         said.append("weighted by time: for ivm each of two or more exposures must be measured")
-    return "; ".join(said)
+    return said
+
+
+def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:
+    """Say which exposures that were not repaired make the drizzled image noisier than photons and reads would."""
+    for member in members:
+        expected_one, found = expected_noise(member), skies[member.rootname].after.noise
+        if not member.repaired and expected_one and found > _NOISIER * expected_one:
+            excess = 100 * (found / expected_one - 1)
+            yield f"{member.rootname}, not repaired, is {excess:.0f} % noisier than photons and reads alone"
 
 
 def _expected_drizzled(

@@ -158,9 +158,10 @@ def reprocess(
 
 def _check_disk(chosen: Chosen, outdir: Path, jobs: int) -> None:
     """Raise `BadArgumentError` where the disk has no room for what is under way at a time."""
-    need = scratch_bytes(chosen.due, jobs)
+    left_over = (path for repair in chosen.due for path in (outdir / repair.dataset).rglob("*") if path.is_file())
+    need = scratch_bytes(chosen.due, jobs) - sum(path.stat().st_size for path in left_over)
     place = next(each for each in (outdir.absolute(), *outdir.absolute().parents) if each.exists())
     free = shutil.disk_usage(place).free
     if need > free:
-        words = f"{need / 1e9:.1f} GB needed, {free / 1e9:.1f} GB free"
+        words = f"{need / 1e6:.0f} MB of scratch space needed, {free / 1e6:.0f} MB free"
         raise BadArgumentError(f"{outdir}: {words}; give another folder with --outdir")
