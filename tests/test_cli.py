@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,8 @@ def test_a_repair_that_cannot_be_is_refused_before_anything_is_fetched(
     assert answer.exit_code == 2
     assert words in answer.output
     assert not (tmp_path / "products").exists()
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+    assert [name for name in main.commands if not re.search(rf"`(wfc3tvb )?{name}`|wfc3tvb {name}\b", readme)] == []
