@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from wfc3tvb.exposure import Row
 from wfc3tvb.io import queries
 from wfc3tvb.io.catalog import Catalog
 
@@ -73,6 +74,13 @@ class Chart:
         """The SELECT with its values in place."""
         return queries.load(self.query).example(self.parameters)
 
+    def lines(self, rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+        """Yield name and rows of every line; bins with less than a fiftieth of the fullest one's reads are left out."""
+        least = max((row["n_reads"] for row in rows), default=0) / 50
+        for value, name in self.names.items():
+            own = [row for row in rows if row[self.group] == value and row["n_reads"] >= least]
+            yield name, [row for row in own if row[self.y] is not None]
+
     def rows(self, catalog: Catalog) -> pa.Table:
         """Return its rows."""
         return catalog.query(self.query, **self.parameters).to_arrow_table()
@@ -90,7 +98,8 @@ _CHARTS = (
           "exposures until 2014 (G. Brammer).", "steps", "excess_helium", "fraction",
           ("excess_helium [electron/s]", "fraction of exposures"), marks=PUBLISHED, parameters={"filter": ""}),
     Chart("excess_by_sun_altitude", "Helium at dawn and at dusk",
-          "Mean excess over the zodiacal light predicted: it comes late at dawn and goes with the Sun at dusk.",
+          "Mean excess over the zodiacal light predicted: it comes late at dawn and goes with the Sun at dusk. "
+          "Altitudes with few reads are left out.",
           "lines", "sun_alt_from", "mean_excess", (_SUN, "excess [electron/s]"), group="dawn_side",
           names={True: "dawn", False: "dusk"}, parameters={"filter": ""}),
     Chart("reads_against_sun", "Sky against the Sun's altitude",

@@ -67,8 +67,7 @@ def _bars(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
 
 
 def _lines(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
-    for (value, name), color in zip(chart.names.items(), (ORANGE, BLUE), strict=False):
-        own = [row for row in rows if row[chart.group] == value and row[chart.y] is not None]
+    for (name, own), color in zip(chart.lines(rows), (ORANGE, BLUE), strict=False):
         axis.plot([row[chart.x] for row in own], [row[chart.y] for row in own], "o-", ms=4, color=color, label=name)
     axis.axhline(0, color="0.6", lw=0.8)
     axis.legend(fontsize=8, frameon=False)

@@ -87,10 +87,9 @@ def _bars(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _lines(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    parts = zip(chart.names.items(), (ORANGE, BLUE), strict=False)
-    return [_xy(chart, [row for row in rows if row[chart.group] == value])
-            | {"mode": "lines+markers", "name": name, "line": {"color": color}}
-            for (value, name), color in parts]  # fmt: skip
+    parts = zip(chart.lines(rows), (ORANGE, BLUE), strict=False)
+    return [_xy(chart, own) | {"mode": "lines+markers", "name": name, "line": {"color": color}}
+            for (name, own), color in parts]  # fmt: skip
 
 
 def _steps(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
