@@ -220,6 +220,13 @@ def test_reference_columns_in_the_light_are_refused(raw: Path, iref: Path) -> No
 def test_binned_frame_is_refused(raw: Path, iref: Path) -> None:
     edited(raw, lambda hdus: hdus["SCI", 1].header.__setitem__("LTV1", -470.5))
     refused(BadFileError, raw, iref, "LTV1", "-470.5")
+    edited(raw, lambda hdus: hdus["SCI", 1].header.update(LTV1=-470.0, BINAXIS1=2))
+    refused(BadFileError, raw, iref, "BINAXIS1 2")
+
+
+def test_negative_exposure_time_is_refused(raw: Path, iref: Path) -> None:
+    edited(raw, lambda hdus: hdus[0].header.__setitem__("EXPTIME", -1.0))
+    refused(BadFileError, raw, iref, "EXPTIME -1")
 
 
 def test_existing_product_stays(raw: Path, iref: Path) -> None:

@@ -22,6 +22,8 @@ _PRIMARY = (
     "ROOTNAME", "INSTRUME", "DETECTOR", "FILTER", "EXPTIME", "EXPSTART", "EXPEND", "CCDGAIN", "NSAMP", "SAMP_SEQ",
     "SUBTYPE", "SUBARRAY",
 )  # fmt: skip
+#: Keywords of SCI,1 that are 1 for the one chip, not binned.
+_ONES = ("LTM1_1", "LTM2_2", "BINAXIS1", "BINAXIS2", "CCDCHIP")
 _NUMBERS = ("EXPTIME", "EXPSTART", "EXPEND", "CCDGAIN", "NSAMP")
 _UNITS = ("COUNTS/S", "ELECTRONS/S", "COUNTS", "ELECTRONS")
 
@@ -116,6 +118,8 @@ def _check_primary(path: Path, primary: Cards) -> None:
             raise MissingKeywordError(path, keyword)
     for keyword in _NUMBERS:
         primary.number(keyword)
+    if primary["EXPTIME"] < 0:
+        raise BadFileError(path, f"has EXPTIME {primary['EXPTIME']}", "fetch it again")
     if int(primary["NSAMP"]) < 2:
         raise BadFileError(path, f"has NSAMP {primary['NSAMP']}", "a ramp needs two reads")
 
@@ -142,6 +146,9 @@ def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
         raise BadFileError(path, "has a TIME plane that changes over the frame", "give a file as the archive has it")
     time = np.array([np.ravel(t)[0] for t in times], np.float32)
     samptime = np.array([float(read["SCI"].header.number("SAMPTIME")) for read in reads])
+    for keyword in _ONES:
+        if (value := last.header.number(keyword, 1)) != 1:
+            raise BadFileError(path, f"has {keyword} {value:g}", "give a frame of the one IR chip, not binned")
     corner = float(last.header.number("LTV1")), float(last.header.number("LTV2"))
     if corner != tuple(map(round, corner)):
         raise BadFileError(path, f"has LTV1, LTV2 {corner[0]:g}, {corner[1]:g}", "give whole pixels, not binned ones")
