@@ -3,29 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.io.fitsfile import read_fits
 from wfc3tvb.io.fitstable import read_columns
 
 
-def read_association(path: Path) -> list[str]:
-    """Return the rootnames of an association's exposures, lower case, in the table's order.
+class Member(NamedTuple):
+    """An exposure of an association: rootname, lower case, type (EXP-DTH, EXP-RP1, ...), whether it was taken."""
+
+    rootname: str
+    kind: str
+    present: bool
+
+
+def read_members(path: Path) -> list[Member]:
+    """Return the exposures that an association table lists, in its order; products are left out.
 
     Raises
     ------
     NotFitsError
         If it is no FITS file.
     BadFileError
-        If it has no table of members, or none that is present.
+        If it has no table of members.
     """
     try:
         columns = read_columns(read_fits(path)[1])
         rows = list(zip(*(columns[name].tolist() for name in ("MEMNAME", "MEMTYPE", "MEMPRSNT")), strict=True))
-    except (IndexError, KeyError) as error:
+    except (IndexError, KeyError, TypeError, ValueError) as error:
         raise BadFileError(path, "has no table of members", "give an _asn.fits file") from error
-    kinds = [(name.strip().lower(), kind.strip().upper().replace("_", "-"), present) for name, kind, present in rows]
-    members = [name for name, kind, present in kinds if kind.startswith("EXP") and present]
+    members = [Member(str(name).strip().lower(), _kind(kind), bool(present)) for name, kind, present in rows]
+    return [member for member in members if member.kind.startswith("EXP")]
+
+
+def _kind(text: object) -> str:
+    return str(text).strip().upper().replace("_", "-")
+
+
+def read_association(path: Path) -> list[str]:
+    """Return the rootnames of an association's exposures that were taken, lower case, in the table's order.
+
+    Raises
+    ------
+    BadFileError
+        As `read_members`; also if none was taken.
+    """
+    members = [member.rootname for member in read_members(path) if member.present]
     if not members:
         raise BadFileError(path, "lists no exposure", "give an association of exposures")
     return members

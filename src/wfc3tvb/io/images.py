@@ -210,19 +210,6 @@ def header_of(path: Path) -> fits.Header:
         return hdus[0].header
 
 
-def member_types(asn: Path) -> dict[str, str]:
-    """Return the exposures of an association table and their type (EXP-DTH, EXP-RP1, ...).
-
-    Raises
-    ------
-    NotFitsError
-        If it is no such file, or cut short.
-    """
-    with _open(asn) as hdus:
-        rows = [(str(row["MEMNAME"]).strip().lower(), str(row["MEMTYPE"]).strip().upper()) for row in hdus[1].data]
-    return {name: kind for name, kind in rows if kind.startswith("EXP")}
-
-
 def _stack(hdus: fits.HDUList, name: str, versions: range, kind: type[Any]) -> NDArray[Any]:
     """Return a plane of every read, reference pixels left out."""
     shape = hdus["SCI", 1].data.shape

@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from astropy.io import fits
 from astropy.time import Time
 
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.errors import BadArgumentError, MissingProductError, UnknownDatasetError
+from wfc3tvb.errors import BadArgumentError, BadFileError, MissingProductError, UnknownDatasetError
 from wfc3tvb.exposure import ReadCube, Row
+from wfc3tvb.io.association import read_members
 from wfc3tvb.io.cards import Cards
 from wfc3tvb.names import is_dataset_name, split_filename
 from wfc3tvb.schema import TABLES
@@ -174,10 +174,9 @@ def _association(header: dict[str, Any]) -> str | None:
 def _members(path: Path) -> list[str]:
     """Return the exposures that an ASN file names; none where it cannot be read."""
     try:
-        rows = fits.getdata(path, 1)
-        names = [str(row["MEMNAME"]).strip().lower() for row in rows if "EXP" in str(row["MEMTYPE"]).upper()]
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        log.info("%s: members not readable: %s", path, error)
+        names = [member.rootname for member in read_members(path)]
+    except BadFileError as error:
+        log.info("members not readable: %s", error)
         return []
     return [name for name in names if is_dataset_name(name)]
 

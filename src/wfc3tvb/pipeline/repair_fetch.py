@@ -11,8 +11,9 @@ from typing import Protocol
 
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
+from wfc3tvb.io.association import read_members
 from wfc3tvb.io.fitsfile import read_fits
-from wfc3tvb.io.images import header_of, member_types
+from wfc3tvb.io.images import header_of
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
 from wfc3tvb.names import GRISMS
@@ -189,7 +190,7 @@ def check(raws: Sequence[Path], asn: Path) -> tuple[str, ...]:
     filters = {str(header.get("FILTER")) for header in headers.values()}
     if len(filters) > 1:
         raise RefusedError(asn.name[:9], f"its exposures have several filters: {', '.join(sorted(filters))}")
-    if asn.exists() and any("RP" in kind for kind in member_types(asn).values()):
+    if asn.exists() and any("RP" in member.kind for member in read_members(asn)):
         raise RefusedError(asn.name[:9], "repeat observations (EXP-RPT) are not combined here")
     notes = []
     sequences = {f"{header.get('SAMP_SEQ')}/{header.get('NSAMP')}" for header in headers.values()}
