@@ -20,6 +20,8 @@ from wfc3tvb.pipeline.repair_member import Calibrated, cards_of, reads_used
 
 #: Record of what was combined, in ``work/``.
 _DONE = "combined.json"
+#: Lines of the log in a failure's message.
+_EXCERPT = 4
 
 
 def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProcess) -> Drizzled:
@@ -94,7 +96,8 @@ def _drizzle(
         if error.killed and parameters.get("in_memory", True):
             done = _attempt(bench, flts, process, weights, name, parameters | {"in_memory": False})
             return replace(done, warnings=(*done.warnings, "drizzled out of core after the process was killed"))
-        end = " | ".join(line.strip() for line in error.log.splitlines()[-3:])
+        lines = [line.strip() for line in error.log.splitlines() if line.strip(" =-")]
+        end = " | ".join(lines[-_EXCERPT:])
         raise DrizzleError(error.product, f"{error.problem} [{end}]", error.log) from error
 
 
