@@ -12,7 +12,7 @@ from wfc3tvb.exposure import ReadCube
 #: Read noise of a single read [electron] (20-22 of a correlated double sample; Instrument Handbook 5.7).
 READ_NOISE = 14.6
 #: Noise that a read of a full frame takes from its reference pixels [electron].
-COMMON = 0.21
+COMMON = 0.18
 STEP200 = (2.932, 5.865, 8.797, 11.729, 24.23, 49.23, 99.231, *(199.231 + 200 * k for k in range(8)))
 SPARS100 = (2.932, *(2.932 + 100 * k for k in range(1, 15)))
 

@@ -29,10 +29,10 @@ Floats = NDArray[np.float64]
 _LEFT, _RIGHT = (40, 240), (760, 960)
 _RATIO_LEFT, _RATIO_RIGHT, _RATIO_ROWS = (50, 250), (700, 900), (100, 900)
 _FULL = 1014
-#: Noise that all pixels of a read share, from the reference pixels that were subtracted [electron]: medians of
-#: simulated full frames calibrated by calwf3 scatter by 0.003 electron/s at 100 s. It falls with the square root of
-#: their number, eight to a row.
-_REFERENCE_NOISE = 0.21
+#: Noise that all pixels of a read share, from the reference pixels that were subtracted [electron]: eight to a row, by
+#: their number, give 0.16 on a full frame; simulated exposures that were calibrated scatter by 0.16 to 0.18, whatever
+#: their size. It falls with the square root of the number of rows.
+_REFERENCE_NOISE = 0.18
 #: Clip at this many standard deviations; half the histogram's range, likewise.
 _CLIP, _RANGE = 3.0, 6.0
 #: Electrons that make a count: measured gains of the four amplifiers are 2.31 to 2.38 (CCDTAB).
