@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -205,4 +206,6 @@ def opened(cluster: str | None) -> Iterator[str | None]:
         raise BadArgumentError(f"--cluster {cluster}: write local:N with N workers, e.g. local:4")
     options = {"threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
     with LocalCluster(n_workers=int(count), **options) as local:  # type: ignore[no-untyped-call]
+        # It warns of workers that take a while to end.
+        logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
         yield str(local.scheduler_address)

@@ -34,7 +34,7 @@ WHERE sky_mean IS NOT NULL AND filter IS NOT NULL AND ($everything OR e.measured
 ORDER BY ALL
 """
 #: Visits of one commit.
-_BATCH = 500
+_BATCH = 150
 
 
 def fit_visits(catalog: Catalog, *, everything: bool = False, progress: Progress = silent) -> int:
