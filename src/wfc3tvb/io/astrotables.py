@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 from astropy.io.votable import from_table
 from astropy.io.votable.exceptions import W03, W50
 from astropy.table import MaskedColumn, QTable
@@ -131,10 +132,11 @@ def _as_hdu(table: AstropyTable) -> fits.BinTableHDU:
     buffer = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The unit .* could not be saved in native FITS", AstropyUserWarning)
+        warnings.filterwarnings("ignore", "It is strongly recommended that column names", VerifyWarning)  # count(*)
         QTable(table).write(buffer, format="fits")
-    buffer.seek(0)
-    with fits.open(buffer) as hdus:
-        return hdus[1].copy()
+        buffer.seek(0)
+        with fits.open(buffer) as hdus:
+            return hdus[1].copy()
 
 
 def _ascii(text: str) -> str:
