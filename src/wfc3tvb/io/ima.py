@@ -125,6 +125,8 @@ def cube_of(
         Where its SCI and DQ extensions are; others may be left out.
     path : Path
         What messages call it.
+    rows, pstat
+        As in `read_ima`.
     """
     check_instrument(primary, path)
     sci, dq = _planes(extensions, primary, path)
@@ -200,7 +202,15 @@ def _values(raw: bytes) -> dict[str, Any]:
 
 
 def extension_at(data: Bytes, start: int, path: Path) -> Extension:
-    """Return the extension whose header starts at `start`."""
+    """Return the extension whose header starts at `start`.
+
+    Raises
+    ------
+    TruncatedFileError
+        If the file ends within the header.
+    BadFileError
+        If it is not the header of an image.
+    """
     end = _header_end(data, start, path)
     found = Extension(start, end, _keywords(bytes(data[start:end]).decode("latin-1")))
     if not {"NAXIS", "BITPIX"} <= set(found.keywords) or min(found.shape) < 0:

@@ -88,7 +88,15 @@ class LocalSource:
         self._check_ids(selection, headers, groups)
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
-        """Return the reads of an exposure, with its observation log, and the orbit, where JIT and SPT are there."""
+        """Return the reads of an exposure, with its observation log, and the orbit, where JIT and SPT are there.
+
+        Raises
+        ------
+        MissingProductError
+            If its IMA is not in the folder.
+        BadFileError
+            If a file is not what it should be.
+        """
         from wfc3tvb.io.ima import read_ima
         from wfc3tvb.io.jit import find_jitter, jitter_names
         from wfc3tvb.io.spt import read_orbit

@@ -14,7 +14,23 @@ from wfc3tvb.io.references import Loaded
 def write_trailer(
     path: Path, source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated, *, before: Path
 ) -> None:
-    """Write the trailer; of one `before`, where it is there, the text up to the line with CALBEG is kept."""
+    """Write the trailer.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    source : Imsets
+        The exposure.
+    loaded : Loaded
+        Its references.
+    done : Switches
+        The steps that were done.
+    calibrated : Calibrated
+        The result.
+    before : Path
+        A trailer of the exposure; of one that is there the text up to the line with CALBEG is kept.
+    """
     kept = ""
     if before.exists():
         text = before.read_text(encoding="utf-8", errors="replace")

@@ -122,8 +122,9 @@ def calibrate(
     Raises
     ------
     InputError
-        If a file is not what it should be (`BadFileError`), a reference is missing or does not fit
-        (`ReferenceFileError`), or a product is there already (`OutputExistsError`).
+        If an argument makes no sense (`BadArgumentError`), a file is not what it should be (`BadFileError`), a
+        reference is missing or does not fit (`ReferenceFileError`), or a product is there already
+        (`OutputExistsError`).
     CalibrationError
         If STScI's calwf3 fails.
     EngineMissingError

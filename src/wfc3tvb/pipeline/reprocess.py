@@ -76,7 +76,7 @@ def plan_reprocess(
     jobs: int = 1,
     cluster: str | None = None,
 ) -> RepairPlan:
-    """Return what `reprocess` would do: datasets, bytes, references, time, memory.
+    """Return what `reprocess` would do: datasets, bytes, references, time, memory; parameters as there.
 
     Raises
     ------

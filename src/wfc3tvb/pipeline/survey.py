@@ -269,7 +269,10 @@ def plan_survey(
     recheck: bool = False,
     progress: Progress = silent,
 ) -> SurveyPlan:
-    """Return what `survey` would do: exposures, requests, bytes, time. Only the archive's list is stored."""
+    """Return what `survey` would do: exposures, requests, bytes, time; parameters and errors as there.
+
+    Only the archive's list is stored.
+    """
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     catalog.refresh()
     return estimate(catalog, plan, source, settings or MeasureSettings(), jobs)
