@@ -22,7 +22,7 @@ ASSOCIATION = "ibohbf040"
 MEMBERS = ("ibohbfb7q", "ibohbfb9q", "ibohbfbdq", "ibohbfbgq", "ibohbfbkq", "ibohbfbpq")
 FLAGGED = ("ibohbfb9q", "ibohbfbgq", "ibohbfbkq")
 #: Printed medians of the reads of ibohbfb9q, whole frames, cumulative [electron/s].
-B9Q_READS = (0.42, 0.48, 0.47, 0.49, 0.46, 0.47, 0.47, 0.49, 0.67, 0.97, 1.26, 1.40, 1.44, 1.46, 1.50)
+B9Q_READS: Sequence[float] = (0.42, 0.48, 0.47, 0.49, 0.46, 0.47, 0.47, 0.49, 0.67, 0.97, 1.26, 1.40, 1.44, 1.46, 1.50)
 #: So many of them are single short reads: reference pixels, of which every read has its own error, leave that many
 #: electrons in each [electron], which a simulated exposure cannot share with the real one.
 SHORT_READS, REFERENCE_ERROR = 6, 0.3
