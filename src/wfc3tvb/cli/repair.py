@@ -24,16 +24,18 @@ from wfc3tvb.cli.door import (
 )
 from wfc3tvb.errors import BadArgumentError, TvbError
 
-
-@main.command()
-@click.argument("files", metavar="RAW_OR_ASN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
+engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", "native", "calwf3"]),
     default="auto",
     show_default=True,
     help="native is ours; calwf3 is STScI's program; auto takes calwf3 where it is installed.",
 )
+
+
+@main.command()
+@click.argument("files", metavar="RAW_OR_ASN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@engine_option
 @click.option(
     "--crcorr",
     type=click.Choice(["header", "omit", "perform"]),
@@ -103,13 +105,7 @@ def _plain(result: Any) -> dict[str, Any]:
     show_default=True,
     help="auto takes what the catalog recommends for each exposure.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "native", "calwf3"]),
-    default="auto",
-    show_default=True,
-    help="As in: wfc3tvb calibrate --help",
-)
+@engine_option
 @click.option("--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, recorded.")
 @click.option("--use-db", is_flag=True, help="Take the astrometry service's solution in updatewcs.")
 @click.option("--recover-saturated", is_flag=True, help="Recover pixels saturated only in the last reads.")
