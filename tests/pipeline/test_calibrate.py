@@ -206,6 +206,12 @@ def test_hits_of_the_zeroth_read_count_in_all_reads(tmp_path: Path, iref: Path) 
     assert [text[:31] for text in made.warnings] == ["3 pixels have 2 or more reads f"]
 
 
+def test_read_without_time_warns(raw: Path, iref: Path) -> None:
+    edited(raw, lambda hdus: hdus["TIME", 1].header.__setitem__("PIXVALUE", 0.0))
+    (made,) = calibrate(raw, engine="native", iref=iref)
+    assert "TIME 0" in made.warnings[0]
+
+
 def test_quadrants_that_meet_outside_of_the_frame_warn(raw: Path, iref: Path) -> None:
     edited(iref / "s20100c1i_ccd.fits", lambda hdus: hdus[1].data["AMPX"].__setitem__(slice(None), 900))
     (made,) = calibrate(raw, engine="native", iref=iref)

@@ -217,7 +217,7 @@ def _calibrated(
         light = loaded.data.overscan.window(source.ramp.shape)
         if switches.zsigcorr and source.ramp.err[0, light.y0 : light.y1, light.x0 : light.x1].any():
             raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
-        loaded = replace(loaded, warnings=(*loaded.warnings, *_hits_from_before(source, loaded)))
+        loaded = replace(loaded, warnings=(*loaded.warnings, *_undefined_in_calwf3(source, loaded)))
         rates = source.ramp.unit.endswith("/S")  # which UNITCORR leaves as they are, and says COMPLETE
         applied = replace(loaded.switches, unitcorr=loaded.switches.unitcorr and not rates)
         work = Work(source.ramp, loaded.data, applied)
@@ -230,9 +230,12 @@ def _calibrated(
     return CalResult(source.rootname, "native", CAL_VER, done, flt, made, trailer, loaded.warnings, took)
 
 
-def _hits_from_before(source: Imsets, loaded: Loaded) -> Iterator[str]:
-    """Say where the input has more cosmic-ray flags than calwf3 has room for."""
+def _undefined_in_calwf3(source: Imsets, loaded: Loaded) -> Iterator[str]:
+    """Say where the fit of calwf3 has no room for the input's cosmic-ray flags, or nothing to divide by."""
     ramp, data, hit = source.ramp, loaded.data, int(DQ.DATAREJECT)
+    start = ramp.time[0] if loaded.switches.zoffcorr else 0
+    if loaded.switches.crcorr and np.any(ramp.time[1:] == start):
+        yield "a read after the zeroth has TIME 0 and no weight; calwf3 may take what the pixel before left"
     light = data.overscan.window(ramp.shape)
     own = slice(light.y0, light.y1), slice(light.x0, light.x1)
     spread = [data.bad_pixels, data.linearity.dq if data.linearity else None]  # into all reads
