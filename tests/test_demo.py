@@ -67,7 +67,7 @@ def test_validate_agrees_with_the_printed_numbers(demo: Path, tmp_path: Path) ->
         environment = os.environ | archive.environment()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [finding["ok"] for finding in json.loads(done.stdout)] == [True] * 8
+    assert [finding["ok"] for finding in json.loads(done.stdout)] == [True] * 9
 
 
 def clipped(values: np.ndarray) -> np.ndarray:
