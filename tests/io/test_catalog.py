@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
@@ -36,6 +37,15 @@ def measurement(root: str, n_reads: int = 3, **columns: object) -> Measurement:
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
     return Catalog.create(tmp_path / "catalog")
+
+
+def test_rows_described_by_another_version_are_taken(catalog: Catalog) -> None:
+    rows = catalog._arrow("failures", [TABLES["failures"].empty_row() | {"key": "a", "stage": "fetch", "attempt": 1}])
+    for n, write in enumerate((catalog.tables.append, catalog.tables.replace)):
+        fields = [field.with_metadata({b"description": b"version %d" % n}) for field in rows.schema]
+        write("failures", rows.cast(pa.schema(fields)))
+    catalog.refresh()
+    assert catalog.sql("SELECT key FROM failures").fetchall() == [("a",)]
 
 
 def test_a_measured_again_exposure_replaces_its_rows(catalog: Catalog) -> None:

@@ -138,6 +138,7 @@ class Tables:
     def append(self, table: str, rows: pa.Table) -> None:
         """Add rows in one commit."""
         if rows.num_rows:
+            rows = self._described(table, rows)
             self._commit(lambda: write_deltalake(self._uri(table), rows, mode="append", **self._options()))
 
     def replace(self, table: str, rows: pa.Table, keys: Sequence[str] | None = None) -> None:
@@ -159,6 +160,7 @@ class Tables:
         """
         predicate = self._predicate(table, rows, keys)
         if predicate and rows.num_rows:
+            rows = self._described(table, rows)
             self._commit(
                 lambda: write_deltalake(
                     self._uri(table), rows, mode="overwrite", predicate=predicate, **self._options()
@@ -166,6 +168,14 @@ class Tables:
             )
         elif predicate:
             self._commit(lambda: self.open(table).delete(predicate, commit_properties=self._properties()))
+
+    def _described(self, table: str, rows: pa.Table) -> pa.Table:
+        """Return rows with the descriptions of the stored columns: Delta takes no others, not even newer ones."""
+        stored = pa.schema(self.open(table).schema().to_arrow())
+        known = set(stored.names)
+        fields = [each.with_metadata(stored.field(each.name).metadata) if each.name in known else each
+                  for each in rows.schema]  # fmt: skip
+        return rows.cast(pa.schema(fields, rows.schema.metadata))
 
     # --- keeping house -------------------------------------------------------------------------------------
 
