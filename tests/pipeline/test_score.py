@@ -143,3 +143,12 @@ def test_scattered_light_is_masked_read_by_read() -> None:
     assert row["lr_diff_max"] == 1.5
     assert row["affected_position"] == "start"
     assert row["noise_mask_reads"] > row["noise_flatten"]
+
+
+def test_a_gradient_that_the_image_hardly_shows_is_left() -> None:
+    t = np.array(SPARS100)
+    side = np.where(np.arange(15) == 14, 0.3, 0.0)  # one read of 100 s in 1400 s: 0.02 electron/s in the image
+    rate = 0.9 + 0.15 * side
+    exposure, reads = curve_rows("icqtbbbxq", t, np.cumsum(rate * np.diff(t, prepend=0)) / t, lr_diff=side)
+    row = score(exposure | {"filter": "F140W"}, reads, MeasureSettings())
+    assert (row["recommend"], row["flagged"]) == ("none", False)

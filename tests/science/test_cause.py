@@ -128,8 +128,10 @@ CASE = Situation(0.030, 0.022, 0.021, 0.025, 0.0)
         ({"refused": True}, "inspect"),
         ({"noise_pipeline": 0.021}, "none"),
         ({"noise_pipeline": 0.021, "level_bias": -0.2}, "omit"),
-        ({"sided": True}, "mask_reads"),
-        ({"sided": True, "noise_mask_reads": None}, "inspect"),
+        ({"gradient": 0.06}, "mask_reads"),
+        ({"gradient": 0.04}, "omit"),
+        ({"gradient": 0.04, "noise_pipeline": 0.021}, "none"),
+        ({"gradient": 0.06, "noise_mask_reads": None}, "inspect"),
         ({"noise_pipeline": 0.021, "refused": True}, "none"),
     ],
 )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,12 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3tvb import __version__
+from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.calibration.rampfit import fit_ramps
 from wfc3tvb.errors import CalibrationError, RefusedError
 from wfc3tvb.io.crds import References
 from wfc3tvb.io.images import Ramp, copy_raw, header_of, read_ramp, stamp, write_planes
+from wfc3tvb.io.reftables import rejection
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_bench import read_record, write_record
@@ -113,26 +114,25 @@ class CalibrateMember:
         copy = folder / raw.name
         switches = {key: f"iref${name}" for key, name in references.names.items()} | {"CRCORR": "PERFORM"}
         copy_raw(raw, copy, switches | {"CRDS_CTX": references.context})
-        finish = self._finish(member)
+        refits = member.method in ("flatten", "mask_reads")
+        from_reads = refits or (member.method == "omit" and self.recover)
         (result,) = calibrate(
-            [copy], engine=self.engine, crcorr=_SWITCH[member.method], write_ima=finish is not None,
+            [copy], engine=self.engine, crcorr=_SWITCH[member.method], write_ima=from_reads,
             overwrite=True, iref=references.folder,
             threads=self.threads,
         )  # fmt: skip
         copy.unlink()
-        exptime = float(header_of(result.flt)["EXPTIME"])
-        if finish is not None:
+        if from_reads:
             if result.ima is None:
                 raise CalibrationError(member.rootname, "the engine wrote no IMA")
-            exptime = finish(result.ima, result.flt, member)
+            if refits:
+                _refit(result.ima, result.flt, member, _rejection(result.ima, references))
+            else:
+                _recover(result.ima, result.flt, member)
             result.ima.unlink()
+        exptime = float(header_of(result.flt)["EXPTIME"])
         made = result.engine, result.engine_version, exptime, result.wall_s, tuple(result.warnings)
         return Calibrated(str(result.flt), *made)
-
-    def _finish(self, member: Member) -> Callable[[Path, Path, Member], float] | None:
-        """Return what is done to the engine's image, from the reads."""
-        finish = {"flatten": _flatten, "mask_reads": _mask_reads}.get(member.method)
-        return _recover if finish is None and member.method == "omit" and self.recover else finish
 
 
 def _resumed(done: Path, signature: dict[str, Any]) -> Calibrated | None:
@@ -183,43 +183,49 @@ def _ranges(reads: list[int]) -> str:
 # --- what is done with the reads -----------------------------------------------------------------------------------
 
 
-def _flatten(ima: Path, flt: Path, member: Member) -> float:
-    """Fit the ramps again with the sky's curve made straight."""
-    ramp = read_ramp(ima)
-    counts = flatten(ramp.counts, ramp.times[1:], _curve(member, ramp), ramp.gain)
-    return _refit(Ramp(counts, ramp.error, ramp.dq, ramp.times, ramp.gain), flt, {"CRCORR": "COMPLETE"})
+def _rejection(ima: Path, references: References) -> Rejection:
+    """Return the limits that calwf3 would take for an exposure (CRREJTAB)."""
+    if (name := references.names.get("CRREJTAB")) is None:
+        return Rejection()
+    header = header_of(ima)
+    return rejection(references.folder / name, int(header["NSAMP"]), float(header["EXPTIME"]))
 
 
-def _mask_reads(ima: Path, flt: Path, member: Member) -> float:
-    """Fit the ramps again without the affected reads, also in pixels flagged for good."""
-    ramp = read_ramp(ima)
-    n = len(ramp.times) - 1
-    if not member.affected:
-        raise RefusedError(member.rootname, "mask_reads was asked for, but no read is known to be affected; use omit")
-    try:
-        stitched = stitch(n, ramp.times, member.affected)
-    except ValueError as error:
-        raise RefusedError(member.rootname, f"mask_reads leaves too little: {error}; use omit") from error
-    reads = stitched.reads
-    counts = left_out_of(ramp.counts, stitched)
-    kept = Ramp(counts, ramp.error[reads], ramp.dq[reads], stitched.times, ramp.gain)
-    exptime = float(stitched.times[-1])
-    return _refit(kept, flt, {"CRCORR": "COMPLETE", "EXPTIME": exptime})
-
-
-def _refit(ramp: Ramp, flt: Path, keywords: dict[str, Any]) -> float:
-    """Fit ramps, put the image into the FLT and return its exposure time [s]."""
-    fit = fit_ramps(ramp.counts, ramp.error, ramp.dq, ramp.times, gain=ramp.gain)
+def _refit(ima: Path, flt: Path, member: Member, limits: Rejection) -> None:
+    """Fit the ramps again, changed as the method says, and put the image into the FLT."""
+    ramp, keywords = (_flattened if member.method == "flatten" else _without_reads)(read_ramp(ima), member)
+    fit = fit_ramps(
+        ramp.counts, ramp.error, ramp.dq, ramp.times,
+        gain=ramp.gain, threshold=limits.threshold, ignore=limits.ignore,
+    )  # fmt: skip
     gain = np.float32(ramp.gain)
     write_planes(
         flt,
         {"SCI": fit.rate * gain, "ERR": fit.error * gain, "DQ": fit.dq, "SAMP": fit.samples, "TIME": fit.time},
-        keywords,
+        {"CRCORR": "COMPLETE", **keywords},
     )
-    return float(header_of(flt)["EXPTIME"])
 
 
-def _recover(ima: Path, flt: Path, member: Member) -> float:
+def _flattened(ramp: Ramp, member: Member) -> tuple[Ramp, dict[str, Any]]:
+    """Return ramps with the sky's curve made straight, and the header's changes."""
+    counts = flatten(ramp.counts, ramp.times[1:], _curve(member, ramp), ramp.gain)
+    return replace(ramp, counts=counts), {}
+
+
+def _without_reads(ramp: Ramp, member: Member) -> tuple[Ramp, dict[str, Any]]:
+    """Return ramps without the affected reads, also in pixels flagged for good, and the header's changes."""
+    if not member.affected:
+        raise RefusedError(member.rootname, "mask_reads was asked for, but no read is known to be affected; use omit")
+    try:
+        stitched = stitch(len(ramp.times) - 1, ramp.times, member.affected)
+    except ValueError as error:
+        raise RefusedError(member.rootname, f"mask_reads leaves too little: {error}; use omit") from error
+    reads = stitched.reads
+    kept = Ramp(left_out_of(ramp.counts, stitched), ramp.error[reads], ramp.dq[reads], stitched.times, ramp.gain)
+    return kept, {"EXPTIME": float(stitched.times[-1])}
+
+
+def _recover(ima: Path, flt: Path, member: Member) -> None:
     """Take pixels that saturate only in the last reads from their last good read."""
     ramp = read_ramp(ima)
     times = ramp.times[1:]
@@ -234,7 +240,6 @@ def _recover(ima: Path, flt: Path, member: Member) -> float:
     write_planes(flt, {"SCI": image, "ERR": error, "DQ": dq}, {})
     note = f"wfc3tvb: {np.count_nonzero(recovered)} pixels saturated only at the end taken from their last good read"
     stamp(flt, {}, note)
-    return float(header_of(flt)["EXPTIME"])
 
 
 def _curve(member: Member, ramp: Ramp) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.errors import CatalogError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import parallel
@@ -88,8 +89,8 @@ def rescore(
 
     Raises
     ------
-    CatalogNotWritableError
-        If the catalog cannot be written; what was committed stays.
+    CatalogError
+        If the catalog cannot be written, or its rows cannot be scored; what was committed stays.
     """
     settings = settings or MeasureSettings()
     names = [row[0] for row in catalog.sql("SELECT rootname FROM exposures ORDER BY rootname").fetchall()]
@@ -126,4 +127,6 @@ def _stored(catalog: Catalog, names: list[str]) -> list[tuple[Row, list[Row]]]:
 def _scored(batch: list[tuple[Row, list[Row]]], settings: MeasureSettings, jobs: int) -> Iterator[Row]:
     chunks = ((str(i), batch[i : i + CHUNK]) for i in range(0, len(batch), CHUNK))
     for outcome in parallel.run(chunks, ScoreChunk(settings), jobs=jobs):
+        if outcome.failure is not None:
+            raise CatalogError(f"stored rows cannot be scored: {outcome.failure.message}")
         yield from outcome.value or []

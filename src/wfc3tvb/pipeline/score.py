@@ -136,7 +136,7 @@ def _scores(row: Row, curve: Curve, settings: MeasureSettings) -> Row:
     new |= _excess(row, curve, sky) | _class(damage, sky, float(error[curve.used].max()), jump_error)
     if new["tvb_class"] != "none" or "trail" in row["quality_flags"]:
         new |= _kind(row, curve, sky, error)
-    return new | _recommend(row, curve, sky, damage, sided=side is not None)
+    return new | _recommend(row, curve, sky, damage, gradient=_gradient(curve, side))
 
 
 def _side(curve: Curve, sky: Sky) -> Floats | None:
@@ -150,6 +150,11 @@ def _side(curve: Curve, sky: Sky) -> Floats | None:
     change = np.where(curve.used, difference - floor, 0.0)
     error = _SIDE_NOISE * np.nan_to_num(curve["rate_err"], nan=np.inf)
     return change if bool((change > np.maximum(SIDED, SIDED_ERRORS * error)).any()) else None
+
+
+def _gradient(curve: Curve, side: Floats | None) -> float:
+    """Return left minus right of the whole exposure's image [electron/s], beyond what all reads have."""
+    return 0.0 if side is None else float((side * curve.dt)[curve.used].sum() / curve.dt[curve.used].sum())
 
 
 def _predict(curve: Curve, sigma: float, rng: np.random.Generator, side: Floats | None) -> Damage:
@@ -230,7 +235,7 @@ def _kind(row: Row, curve: Curve, sky: Sky, error: Floats) -> Row:
     return {"tvb_kind": cause.kind_of(found), **{f"prob_{name}": p for name, p in probability.items()}}
 
 
-def _recommend(row: Row, curve: Curve, sky: Sky, damage: Damage, *, sided: bool) -> Row:
+def _recommend(row: Row, curve: Curve, sky: Sky, damage: Damage, *, gradient: float) -> Row:
     flags = set(row["quality_flags"])
     case = Situation(
         noise_pipeline=damage.noise_pipeline,
@@ -238,7 +243,7 @@ def _recommend(row: Row, curve: Curve, sky: Sky, damage: Damage, *, sided: bool)
         noise_flatten=damage.noise_flatten,
         noise_mask_reads=_masked_noise(curve, sky, damage),
         level_bias=damage.level_bias,
-        sided=sided,
+        gradient=gradient,
         crowded="crowded" in flags,
         alone=row["asn_id"] is None,
         refused=bool(flags & _REFUSED),

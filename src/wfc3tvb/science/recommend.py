@@ -20,6 +20,9 @@ from dataclasses import dataclass
 GAIN = 0.82
 #: Or where the level is wrong by this much [electron/s].
 BIAS = 0.1
+#: Or where scattered light leaves the left of the image brighter than the right by this much [electron/s], a tenth of
+#: a usual sky: reads left out cost noise, so less than that is left in.
+GRADIENT = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Situation:
         The same with the affected reads left out; None where too little stays.
     level_bias : float
         Level of the pipeline's ramp fit minus the true mean [electron/s].
-    sided : bool
-        Whether scattered light makes a gradient.
+    gradient : float
+        Left minus right that scattered light leaves in the image, the mean over the exposure [electron/s].
     crowded : bool
         Whether sources cover much of the frame.
     alone : bool
@@ -49,7 +52,7 @@ class Situation:
     noise_flatten: float
     noise_mask_reads: float | None
     level_bias: float
-    sided: bool = False
+    gradient: float = 0.0
     crowded: bool = False
     alone: bool = False
     refused: bool = False
@@ -59,11 +62,12 @@ def recommendation(case: Situation) -> str:
     """Return none, omit, flatten, mask_reads or inspect."""
     after = case.noise_flatten if case.alone else case.noise_omit
     damaged = after < GAIN * case.noise_pipeline or abs(case.level_bias) > BIAS
-    if not damaged and not case.sided:
+    tilted = case.gradient > GRADIENT
+    if not damaged and not tilted:
         return "none"
     if case.refused:
         return "inspect"
-    if case.sided:
+    if tilted:
         return "mask_reads" if case.noise_mask_reads is not None else "inspect"
     if not case.alone:
         return "omit"
