@@ -89,7 +89,6 @@ class MeasureExposure:
     settings: MeasureSettings
     run_id: str
     measure: Measure | None = None
-    threads: int = 1
 
     @property
     def ahead(self) -> int:
@@ -122,7 +121,7 @@ class MeasureExposure:
         """
         cube, orbit = fetched
         with stage("measure"):
-            measured = (self.measure or _measure_cube(self.threads))(cube, orbit, self.settings)
+            measured = (self.measure or _measure_cube())(cube, orbit, self.settings)
         row = measured.exposure
         return replace(measured, exposure=row | self._provenance(item, row, cube.n_bytes))
 
@@ -230,9 +229,7 @@ def survey(
     arguments = {"selection": asdict(selection), "settings": asdict(settings)} | _told_of(source)
     with recorded_run(catalog, "survey", arguments | {"jobs": workers}) as run:
         items = ((item.rootname, item) for item in plan.due())
-        # Workers share the cores; a lone one has them to itself.
-        threads = 2 if workers == 1 else 1
-        worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure, threads)
+        worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
         outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster, total=total)
         recorder = _take_all(catalog, run, outcomes, total, progress)
         fit_visits(catalog, progress=progress)
@@ -311,10 +308,10 @@ def _reading() -> Iterator[None]:
             raise
 
 
-def _measure_cube(threads: int) -> Measure:
+def _measure_cube() -> Measure:
     from wfc3tvb.pipeline.measure import measure_cube
 
-    return partial(measure_cube, threads=threads)
+    return partial(measure_cube, threads=1)  # a core for each worker
 
 
 def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | None]:
