@@ -253,6 +253,8 @@ def _planes(
     extensions: list[Extension], primary: Mapping[str, Any], path: Path
 ) -> tuple[list[Extension], list[Extension]]:
     """Return the SCI and the DQ extensions of reads 1..N in time order."""
+    if primary.get("FILETYPE") == "ASN_TABLE":
+        raise BadFileError(path, "is a list of exposures", "give their _ima.fits files")
     if "NSAMP" not in primary:
         raise MissingKeywordError(path, "NSAMP")
     nsamp = primary["NSAMP"]
