@@ -15,7 +15,7 @@ from wfc3tvb.names import TVB_FILTERS
 from wfc3tvb.science import cause
 from wfc3tvb.science.damage import Damage, class_probabilities, damage_class, predict
 from wfc3tvb.science.expected import last_minus_first_noise
-from wfc3tvb.science.features import Features, features
+from wfc3tvb.science.features import SIDED, SIDED_ERRORS, Features, features
 from wfc3tvb.science.recommend import Situation, recommendation
 from wfc3tvb.science.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
 from wfc3tvb.science.zodi import zodiacal_level
@@ -31,9 +31,7 @@ CRREJTAB_SIGMA = 4.0
 KILORAYLEIGH = 1.508
 #: An exposure is elevated above this excess over the zodiacal light [electron/s] (Brammer's 75th percentile).
 ELEVATED = 0.5
-#: Scattered light: left minus right changes by this much [electron/s] (reprocess_wfc3) and this many errors.
-SIDED, SIDED_ERRORS = 0.1, 5.0
-#: A side holds a fifth of the pixels, and a difference has two: its error over that of the frame's rate, generously.
+#: Error of left minus right over that of the frame's rate, without the systematic that `features` counts in.
 _SIDE_NOISE = 3.0
 #: Exposures with these flags are never repaired.
 _REFUSED = {"grism", "scan", "moving_target", "extended_source"}

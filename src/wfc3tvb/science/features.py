@@ -21,8 +21,8 @@ Bools = NDArray[np.bool_]
 #: The left 200 columns are up to twice as bright as the rest under scattered light, so that the median of the frame
 #: rises by 0.2 to `_MOST` of left minus right.
 _MOST = 1.3
-#: Left minus right stands out when it changes by this much [electron/s] and this many errors.
-_STANDS_OUT, _ERRORS = 0.1, 5.0
+#: Scattered light: left minus right changes by this much [electron/s] (reprocess_wfc3) and this many errors.
+SIDED, SIDED_ERRORS = 0.1, 5.0
 #: A side holds a fifth of the pixels, and a difference has two: its error over that of the frame's rate.
 _SIDE_NOISE = 1.5
 #: Limb angle [deg] within which the bright limb scatters light into the camera.
@@ -160,7 +160,7 @@ def _sides(above: Floats, side: Floats, noise: Floats) -> dict[str, Any]:
     return {
         "sidedness": float(side.sum()) / whole,
         "sidedness_err": total / whole,
-        "sided": bool((side > np.maximum(_STANDS_OUT, _ERRORS * noise)).any()),
+        "sided": bool((side > np.maximum(SIDED, SIDED_ERRORS * noise)).any()),
         "unexplained": float(np.maximum(above - _MOST * np.maximum(side, 0), 0).sum()) / excess,
     }
 
