@@ -95,7 +95,8 @@ def tidy(rows: pa.Table) -> pa.Table:
     Columns of one name get a number (``rootname``, ``rootname_1``, as DuckDB's own ``.df()`` does). Sums and decimal
     fractions, which DuckDB reckons with 38 digits, become int or float; intervals and bytes become text.
     """
-    return pa.table([_tidy(column) for column in rows.columns], names=_unique(rows.column_names))
+    # `pa.table` would import pandas, which takes longer than most queries.
+    return pa.Table.from_arrays([_tidy(column) for column in rows.columns], names=_unique(rows.column_names))
 
 
 def _unique(names: Sequence[str]) -> list[str]:
@@ -176,8 +177,9 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
             path.replace(folder / VIEWS_FILE)
     except OSError as error:
         raise CatalogNotWritableError(folder, os.strerror(error.errno or 0)) from error
-    except duckdb.IOException as error:
-        raise CatalogNotWritableError(folder, str(error).split("\n", 1)[0]) from error
+    except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
+        # ... "could not write file X: No space left on device": the end is what a person needs.
+        raise CatalogNotWritableError(folder, str(error).split("\n", 1)[0].rpartition(": ")[2]) from error
 
 
 def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:

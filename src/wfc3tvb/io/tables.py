@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -128,10 +129,12 @@ class Tables:
     def snapshot(self, table: str) -> Snapshot:
         """Return the newest version of a table with its live files."""
         delta = self.open(table)
-        actions = pa.table(delta.get_add_actions(flatten=True)).sort_by("path")
-        files = tuple(self.folder / table / name for name in actions["path"].to_pylist())
-        n_rows = sum(actions["num_records"].to_pylist())
-        return Snapshot(table, delta.version(), files, n_rows, tuple(actions["size_bytes"].to_pylist()))
+        # Arrow's own Python interface would import pandas here, which takes longer than most queries.
+        actions = delta.get_add_actions(flatten=True)
+        found = sorted(zip(*(actions.column(c).to_pylist() for c in ("path", "num_records", "size_bytes")), strict=True))
+        files = tuple(self.folder / table / name for name, _, _ in found)
+        sizes = tuple(size for _, _, size in found)
+        return Snapshot(table, delta.version(), files, sum(n for _, n, _ in found), sizes)
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -139,7 +142,8 @@ class Tables:
         """Add rows in one commit."""
         if rows.num_rows:
             rows = self._described(table, rows)
-            self._commit(lambda: write_deltalake(self._uri(table), rows, mode="append", **self._options()))
+            write = partial(write_deltalake, self._uri(table), rows, mode="append", **self._options())
+            self._commit(table, write, rows.nbytes)
 
     def replace(self, table: str, rows: pa.Table, keys: Sequence[str] | None = None) -> None:
         """Put rows in the place of those with the same keys, in one commit.
@@ -161,13 +165,10 @@ class Tables:
         predicate = self._predicate(table, rows, keys)
         if predicate and rows.num_rows:
             rows = self._described(table, rows)
-            self._commit(
-                lambda: write_deltalake(
-                    self._uri(table), rows, mode="overwrite", predicate=predicate, **self._options()
-                )
-            )
+            choice = {"mode": "overwrite", "predicate": predicate} | self._options()
+            self._commit(table, lambda: write_deltalake(self._uri(table), rows, **choice), rows.nbytes)
         elif predicate:
-            self._commit(lambda: self.open(table).delete(predicate, commit_properties=self._properties()))
+            self._commit(table, lambda: self.open(table).delete(predicate, commit_properties=self._properties()))
 
     def _described(self, table: str, rows: pa.Table) -> pa.Table:
         """Return rows with the descriptions of the stored columns: Delta takes no others, not even newer ones."""
@@ -185,18 +186,20 @@ class Tables:
         Readers keep the files they opened: nothing is removed from disk before `vacuum`.
         """
         return self._optimize(
+            table,
             lambda: self.open(table).optimize.compact(
                 target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=self._properties()
-            )
+            ),
         )
 
     def sort(self, table: str) -> bool:
         """Rewrite a table sorted by its first key column; False if another writer was in the way."""
         key = TABLES[table].key[0]
         return self._optimize(
+            table,
             lambda: self.open(table).optimize.z_order(
                 [key], target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=self._properties()
-            )
+            ),
         )
 
     def vacuum(self, table: str, grace_hours: float) -> int:
@@ -245,9 +248,9 @@ class Tables:
         values = sorted(set(keys if keys is not None else rows[columns[0]].to_pylist()))
         return f"{columns[0]} IN ({', '.join(map(_literal, values))})" if values else ""
 
-    def _commit(self, action: Callable[[], T]) -> T:
+    def _commit(self, table: str, action: Callable[[], T], n_bytes: int = 0) -> T:
         with self._writing():
-            self._probe()
+            self._probe(table, n_bytes)
             return self._again(action)
 
     def _again(self, action: Callable[[], T]) -> T:
@@ -263,18 +266,25 @@ class Tables:
                 time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
         raise AssertionError("unreachable")
 
-    def _optimize(self, action: Callable[[], object]) -> bool:
+    def _optimize(self, table: str, action: Callable[[], object]) -> bool:
         try:
             with self._writing():
+                self._probe(table, sum(self.snapshot(table).sizes))
                 action()
         except CommitFailedError as error:
             log.info("files not merged, another writer came first: %s", _first_line(error))
             return False
         return True
 
-    def _probe(self) -> None:
-        """Write and remove a small file, so that a full or read-only disk shows before a commit begins."""
-        with tempfile.TemporaryFile(dir=self.folder) as file:
+    def _probe(self, table: str = "", n_bytes: int = 0) -> None:
+        """Write and remove a small file, so that a full or read-only disk shows before a commit begins.
+
+        The table library complains at length, from a thread of its own, when it comes upon one.
+        """
+        place = self.folder / table
+        if shutil.disk_usage(place).free < n_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with tempfile.TemporaryFile(dir=place) as file:
             file.write(bytes(65536))
             file.flush()
 
