@@ -6,6 +6,8 @@ and stops the run. `exit_code` is what the command line returns, `retryable` whe
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 from pathlib import Path
 
@@ -211,7 +213,8 @@ class DiskFullError(TvbError):
     retryable = True
 
     def __str__(self) -> str:
-        return "no space is left on the disk; make room, or give another folder, and run the command again"
+        remedy = "make room, or give another folder (TMPDIR for temporary files), and run the command again"
+        return f"no space is left on the disk; {remedy}"
 
 
 class WorkerDiedError(TvbError):
@@ -251,7 +254,9 @@ class CatalogNotWritableError(CatalogError):
         self.path, self.problem = str(path), problem
 
     def __str__(self) -> str:
-        return f"cannot write the catalog in {self.path}: {self.problem}; give another folder with --catalog"
+        full = self.problem in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+        remedy = "make room and run the command again, or" if full else "make it writable, or"
+        return f"cannot write the catalog in {self.path}: {self.problem}; {remedy} give another folder with --catalog"
 
 
 class QueryError(CatalogError):

@@ -14,7 +14,7 @@ import click
 
 from wfc3tvb import __version__
 from wfc3tvb.config import DEFAULT_CATALOG
-from wfc3tvb.errors import TvbError
+from wfc3tvb.errors import DiskFullError, TvbError
 
 if TYPE_CHECKING:
     from wfc3tvb.progress import Progress
@@ -42,6 +42,9 @@ class FrontDoor(click.Group):
             complain(error)
             ctx.exit(error.exit_code)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                complain(DiskFullError())
+                ctx.exit(EXIT_WRONG_INPUT)
             # A path that cannot be read or written, or a port that is taken; anything else is a bug.
             if error.filename is None and error.errno != errno.EADDRINUSE:
                 raise

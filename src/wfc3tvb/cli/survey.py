@@ -119,10 +119,10 @@ def _folder(catalog: Path, only_plan: bool) -> Iterator[Path]:
 def _begun(catalog: Path) -> bool:
     """Say whether a catalog knows of any run."""
     from wfc3tvb.errors import CatalogError
-    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.io.catalog import Catalog
 
     try:
-        with open_catalog(catalog) as store:
+        with Catalog(catalog) as store:  # which writes nothing: the disk may be full
             return bool(store.sql("SELECT 1 FROM runs LIMIT 1").fetchall())
     except CatalogError:
         return False

@@ -34,7 +34,7 @@ FORMATS = ("parquet", "csv", "ecsv", "json", "votable", "fits")
 
 
 def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
-    """Write a result to a file, in place of one that is there.
+    """Write a result to a file, in place of one that is there: beside it, then renamed, so it is whole or not there.
 
     Parameters
     ----------
@@ -54,6 +54,19 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
     path = Path(path)
     if not path.parent.is_dir():
         raise BadArgumentError(f"{path}: there is no folder {path.parent}; make it first")
+    if path.exists() and not path.is_file():  # a pipe, a terminal
+        _write(rows, path, format)
+        return path
+    beside = path.with_name(f".part-{path.name}")
+    try:
+        _write(rows, beside, format)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _write(rows: pa.Table, path: Path, format: str) -> None:
     if format == "parquet":
         pa.parquet.write_table(with_metadata(rows), path, compression="zstd", row_group_size=100_000)
     elif format == "csv":
@@ -68,7 +81,6 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
         write_fits(to_astropy(rows), path)
     else:
         raise BadArgumentError(f"{format!r} is no format; take one of {', '.join(FORMATS)}")
-    return path
 
 
 def format_of(path: Path) -> str:
