@@ -11,13 +11,12 @@ import pytest
 
 from tests.pipeline.fakes import N_READS, FakeSource, measure_fake, rootname
 from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import plan as plan_module
-from wfc3tvb.pipeline import record
-from wfc3tvb.pipeline import survey as survey_module
+from wfc3tvb.pipeline import record, worker
 from wfc3tvb.pipeline.plan import MAX_ATTEMPTS
-from wfc3tvb.pipeline.record import mjd_now
 from wfc3tvb.pipeline.survey import plan_survey
 from wfc3tvb.pipeline.survey import survey as real_survey
 from wfc3tvb.pipeline.verify import verify
@@ -179,7 +178,7 @@ def test_a_clock_that_jumps_loses_and_doubles_nothing(
 ) -> None:
     down = FakeSource(8, down=(rootname(1),))
     survey(catalog, Selection(), source=down)
-    for module in (record, survey_module):
+    for module in (record, worker, plan_module):
         monkeypatch.setattr(module, "mjd_now", lambda: mjd_now() + skew)
     assert survey(catalog, Selection(), source=down).n_failed == 1
     report = survey(catalog, Selection(), source=FakeSource(12))

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.time import Time
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
@@ -151,6 +150,8 @@ def _start(headers: list[fits.Header], path: Path, rootname: str, support: Path 
 
 def _mjd(text: object, path: Path, keyword: str) -> float:
     """Return the MJD of ``2013.006:18:23:01``."""
+    from astropy.time import Time
+
     try:
         return float(Time(str(text).strip().replace(".", ":", 1), format="yday", scale="utc").mjd)
     except ValueError as error:

@@ -6,13 +6,13 @@ import logging
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from astropy.time import Time
-
 from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.dates import mjd_of
 from wfc3tvb.errors import BadArgumentError, BadFileError, MissingProductError, UnknownDatasetError
 from wfc3tvb.exposure import ReadCube, Row
 from wfc3tvb.io.association import read_members
@@ -120,7 +120,7 @@ class LocalSource:
     def changed_at(self, rootname: str) -> float | None:
         """Return when the exposure's IMA last changed [MJD, UTC]; None if it is not there."""
         path = self.path(rootname, "ima")
-        return None if path is None else float(Time(path.stat().st_mtime, format="unix").mjd)
+        return None if path is None else mjd_of(datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
     def path(self, rootname: str, suffix: str) -> Path | None:
         """Return where a file is; None if it is not there."""
@@ -240,6 +240,6 @@ def _number(header: dict[str, Any], keyword: str) -> float | None:
 def _date(header: dict[str, Any]) -> float | None:
     """Return when the file was made [MJD, UTC]."""
     try:
-        return float(Time(str(header["DATE"]), scale="utc").mjd)
+        return mjd_of(datetime.fromisoformat(str(header["DATE"])))
     except (KeyError, ValueError):
         return None

@@ -131,7 +131,8 @@ class Tables:
         delta = self.open(table)
         # Arrow's own Python interface would import pandas here, which takes longer than most queries.
         actions = delta.get_add_actions(flatten=True)
-        found = sorted(zip(*(actions.column(c).to_pylist() for c in ("path", "num_records", "size_bytes")), strict=True))
+        columns = [actions.column(name).to_pylist() for name in ("path", "num_records", "size_bytes")]
+        found = sorted(zip(*columns, strict=True))
         files = tuple(self.folder / table / name for name, _, _ in found)
         sizes = tuple(size for _, _, size in found)
         return Snapshot(table, delta.version(), files, sum(n for _, n, _ in found), sizes)

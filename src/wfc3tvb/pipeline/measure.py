@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.time import Time
 
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.io.ima import read_ima
@@ -78,7 +78,7 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
     logs = beside(path, _value(cube.header, "ASN_ID", str))
     cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support))
     measured = measure_cube(cube, read_orbit(support) if support else None, settings)
-    facts = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": float(Time.now().utc.mjd)}
+    facts = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
     return Measurement(measured.exposure | facts, measured.reads)
 
 

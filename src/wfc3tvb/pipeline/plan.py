@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pyarrow as pa
 
 from wfc3tvb.config import Selection
+from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.views import literal
-from wfc3tvb.pipeline.record import mjd_now
-from wfc3tvb.pipeline.source import Source
+from wfc3tvb.pipeline.source import Source, Wanted
 from wfc3tvb.progress import Progress, silent
 
 #: A failed exposure whose error may pass is tried this often, then left until the archive changes it.
@@ -60,16 +59,6 @@ _DUE = """SELECT * FROM wanted WHERE state = 'due' OR list_contains($revived, ro
     ORDER BY rootname LIMIT $limit"""
 #: Exposures of an aperture that are looked at for their cost; the rest is taken to be like them.
 _SIZED = 200
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """An exposure to be measured, as the archive lists it."""
-
-    rootname: str
-    dataset: str
-    asn_id: str | None
-    generation_date: float | None
 
 
 class Plan:

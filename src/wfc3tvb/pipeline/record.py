@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 
-from astropy.time import Time
-
 from wfc3tvb import __version__
+from wfc3tvb.dates import mjd_now
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.parallel import Failure
@@ -46,7 +46,7 @@ def recorded_run(catalog: Catalog, command: str, arguments: Mapping[str, object]
     Run
         The caller counts in it.
     """
-    run = Run(f"{Time.now().strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:8]}")
+    run = Run(f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}")
     row = TABLES["runs"].empty_row() | {
         "run_id": run.run_id,
         "command": command,
@@ -82,8 +82,3 @@ def versions() -> dict[str, str]:
     """Return the versions of this package and of what its numbers stand on."""
     names = ("astropy", "numpy", "scipy", "numba", "deltalake", "duckdb", "pyarrow")
     return {"python": platform.python_version(), "wfc3tvb": __version__} | {name: version(name) for name in names}
-
-
-def mjd_now() -> float:
-    """Return the time now [MJD, UTC]."""
-    return float(Time.now().utc.mjd)

@@ -1,8 +1,9 @@
-"""What a survey needs of a place that holds exposures: S3, MAST or a folder."""
+"""What a survey needs of a place that holds exposures, be it S3, MAST or a folder, and what it asks of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from wfc3tvb.config import MeasureSettings, Selection
@@ -10,6 +11,16 @@ from wfc3tvb.exposure import ReadCube, Row
 
 if TYPE_CHECKING:
     from wfc3tvb.exposure import OrbitElements
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An exposure to be measured, as the archive lists it."""
+
+    rootname: str
+    dataset: str
+    asn_id: str | None
+    generation_date: float | None
 
 
 class Source(Protocol):

@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.errors import BadFileError, ServiceError
-from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
+from wfc3tvb.exposure import Measurement, Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import parallel
 from wfc3tvb.pipeline.estimate import SurveyPlan, estimate
-from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
-from wfc3tvb.pipeline.plan import Plan, Wanted
-from wfc3tvb.pipeline.record import Run, mjd_now, record_failures, recorded_run
+from wfc3tvb.pipeline.parallel import Failure, Outcome
+from wfc3tvb.pipeline.plan import Plan
+from wfc3tvb.pipeline.record import Run, record_failures, recorded_run
 from wfc3tvb.pipeline.source import Source
 from wfc3tvb.pipeline.visit import fit_visits
+from wfc3tvb.pipeline.worker import Measure, MeasureExposure
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TVB_CLASSES
 
-#: Makes rows of the reads of an exposure and its orbit.
-Measure = Callable[..., Measurement]
 #: A batch is committed when it has this many exposures, or is this old [s].
 BATCH_SIZE = 200
 BATCH_SECONDS = 20.0
@@ -81,67 +78,6 @@ class SurveyReport:
     hint: str | None = None
 
 
-@dataclass(frozen=True)
-class MeasureExposure:
-    """The worker: read one exposure and measure it."""
-
-    source: Source
-    settings: MeasureSettings
-    run_id: str
-    measure: Measure | None = None
-
-    @property
-    def ahead(self) -> int:
-        """How many exposures to read while one is measured."""
-        return self.source.ahead
-
-    def fetch(self, item: Wanted) -> tuple[ReadCube, OrbitElements | None]:
-        """Return the reads of an exposure and its orbit.
-
-        Raises
-        ------
-        TvbError
-            With its `stage`, where the exposure cannot be had or read.
-        """
-        with _reading():
-            cube, orbit = self.source.read(item.rootname, self.settings)
-            if cube.rootname != item.rootname:
-                # Its rows would take the place of another exposure's.
-                problem = f"its header says that it is {cube.rootname!r}"
-                raise BadFileError(f"{item.rootname}_ima.fits", problem, "fetch it again")
-        return cube, orbit
-
-    def finish(self, item: Wanted, fetched: tuple[ReadCube, OrbitElements | None]) -> Measurement:
-        """Return the rows of an exposure, its provenance filled in.
-
-        Raises
-        ------
-        TvbError
-            With its `stage`, where the exposure cannot be measured.
-        """
-        cube, orbit = fetched
-        with stage("measure"):
-            measured = (self.measure or _measure_cube())(cube, orbit, self.settings)
-        row = measured.exposure
-        return replace(measured, exposure=row | self._provenance(item, row, cube.n_bytes))
-
-    def __call__(self, item: Wanted) -> Measurement:
-        """Return the rows of an exposure; raises as `fetch` and `finish`."""
-        return self.finish(item, self.fetch(item))
-
-    def _provenance(self, item: Wanted, row: Row, n_bytes: int) -> Row:
-        made = row["archive_generation_date"] if item.generation_date is None else item.generation_date
-        return {
-            "dataset": item.dataset,
-            "asn_id": item.asn_id,
-            "archive_generation_date": made,
-            "bytes_read": n_bytes,
-            "source": self.source.name,
-            "measured_at": mjd_now(),
-            "run_id": self.run_id,
-        }
-
-
 @dataclass
 class Recorder:
     """What the driver holds between two commits, and what this run has done."""
@@ -159,11 +95,9 @@ class Recorder:
         """Take one outcome, and commit when the batch is large or old enough."""
         if outcome.value is not None:
             self.measured.append(outcome.value)
-            self.run.n_done += 1
             self.n_bytes += outcome.value.exposure["bytes_read"] or 0
         elif outcome.failure is not None:
             self.failed.append((outcome.key, outcome.failure))
-            self.run.n_failed += 1
         full = len(self.measured) + len(self.failed) >= BATCH_SIZE
         if full or time.monotonic() - self.last_commit > BATCH_SECONDS:
             self.commit()
@@ -171,7 +105,9 @@ class Recorder:
     def commit(self) -> None:
         """Store what is held: reads, then exposures, then failures; now and then the views, for whoever looks on."""
         self.catalog.record(sorted(self.measured, key=lambda m: m.rootname))
+        self.run.n_done += len(self.measured)
         rows = record_failures(self.catalog, sorted(self.failed, key=lambda f: f[0]), self.run.run_id)
+        self.run.n_failed += len(rows)
         self.shown = (self.shown + rows)[:SHOWN]
         self.measured, self.failed, self.last_commit = [], [], time.monotonic()
         if self.last_commit - self.last_refresh > REFRESH_SECONDS:
@@ -227,6 +163,8 @@ def survey(
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
     workers = parallel.n_workers(jobs, cluster)
     arguments = {"selection": asdict(selection), "settings": asdict(settings)} | _told_of(source)
+    # By these `verify` tells what the catalog must hold.
+    arguments |= {"known": known, "version": catalog.snapshots["exposures"].version}
     with recorded_run(catalog, "survey", arguments | {"jobs": workers}) as run:
         items = ((item.rootname, item) for item in plan.due())
         worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
@@ -283,7 +221,7 @@ def _take_all(
         progress("measure", 0, total)
         for n_done, outcome in enumerate(outcomes, 1):
             recorder.take(outcome)
-            progress("measure", n_done, total, failed=run.n_failed)
+            progress("measure", n_done, total, failed=run.n_failed + len(recorder.failed))
     return recorder
 
 
@@ -295,23 +233,6 @@ def _recorder(catalog: Catalog, run: Run) -> Iterator[Recorder]:
         yield recorder
     finally:
         recorder.commit()
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """Name the step of what goes wrong before there are reads: ``fetch`` for services, ``read`` for files."""
-    with stage("read"):
-        try:
-            yield
-        except ServiceError as error:
-            error.stage = "fetch"
-            raise
-
-
-def _measure_cube() -> Measure:
-    from wfc3tvb.pipeline.measure import measure_cube
-
-    return partial(measure_cube, threads=1)  # a core for each worker
 
 
 def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | None]:

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from wfc3tvb.dates import moment_of
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.queries import Query
 from wfc3tvb.schema import TVB_KINDS
@@ -245,10 +246,11 @@ def duration(seconds: float) -> str:
 
 
 def date(mjd: float) -> str:
-    """Return an MJD as date and time, UTC, to the second."""
-    from astropy.time import Time
-
-    return str(Time(mjd, format="mjd").strftime("%Y-%m-%d %H:%M:%S"))
+    """Return an MJD as date and time, UTC, to the second; the number itself where it is no date."""
+    try:
+        return f"{moment_of(mjd):%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError):
+        return str(mjd)
 
 
 def _cell(value: Any, form: str) -> Text:

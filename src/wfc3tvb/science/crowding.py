@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import ndtr, ndtri
 
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.science.background import BAD_PIXEL, SkyMask
@@ -168,6 +166,10 @@ def _noise(difference: Floats, times: tuple[float, float, float]) -> float:
 
 def _fit_sky(boxes: Floats, noise: float) -> float:
     """Return the level of the sky under log-normal light and Gaussian noise, by maximum likelihood."""
+    # Few fields are crowded, and a worker that meets none starts much faster without.
+    from scipy.optimize import minimize
+    from scipy.special import ndtr, ndtri
+
     low, high, middle = np.quantile(boxes, (0.0005, _UPPER, 0.5))
     edges = np.linspace(low, high, _BINS)
     counts = np.concatenate([[(boxes < low).sum()], np.histogram(boxes, edges)[0], [(boxes > high).sum()]])
