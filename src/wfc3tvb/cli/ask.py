@@ -97,17 +97,18 @@ def queries(name: str | None, as_json: bool) -> None:
 
 def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
     """Print or write the result of a query."""
+    if output is None and form in (None, "table"):
+        _show_table(rows)
+        return
     from wfc3tvb.io.export import format_of, text_of, write_table
 
-    form = form or (format_of(output) if output else "table")
+    if output is None:
+        click.echo(text_of(rows, str(form)), nl=False)
+        return
+    form = form or format_of(output)
     if form == "table":
-        if output:
-            raise BadArgumentError("--format table is for the terminal; take csv, ecsv, parquet, votable or fits")
-        _show_table(rows)
-    elif output:
-        click.echo(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
-    else:
-        click.echo(text_of(rows, form), nl=False)
+        raise BadArgumentError("--format table is for the terminal; take csv, ecsv, parquet, votable or fits")
+    click.echo(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
 
 
 def _show_table(rows: Any) -> None:
