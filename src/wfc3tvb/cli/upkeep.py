@@ -95,12 +95,11 @@ def verify(ctx: click.Context, catalog: Path, as_json: bool) -> None:
     """Check the catalog: files, keys, units, versions, counts."""
     from dataclasses import asdict
 
-    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.io.catalog import Catalog
     from wfc3tvb.pipeline.verify import verify as run_verify
     from wfc3tvb.report import terminal
 
-    with open_catalog(catalog) as store:
-        results = run_verify(store)
+    results = run_verify(Catalog(catalog))
     if as_json:
         print_json([asdict(result) for result in results])
     else:

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
+from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
 from wfc3tvb.exposure import Measurement
 from wfc3tvb.io import duck, queries
 from wfc3tvb.io.tables import MANY_FILES, Snapshot, Tables
@@ -214,7 +214,7 @@ class Catalog:
         files, connection = self._files(), duck.bare(**self._options)
         found = duck.about(connection, self.folder)
         fits = found.get("stamp") == duck.stamp(files)
-        whole = found.get("whole") == "True" if fits else duck.has_no_orphans(connection, files)
+        whole = found.get("whole") == "True" if fits else self._whole(connection, files)
         duck.add_views(connection, files, whole=whole)
         if not fits:
             duck.write_views(self.folder, files, whole=whole)
@@ -264,6 +264,14 @@ class Catalog:
         if self._locked:
             duck.lock(connection, self.folder)
         return connection
+
+    def _whole(self, connection: DuckDBPyConnection, files: duck.Files) -> bool:
+        """Say whether every read has its exposure."""
+        try:
+            return duck.has_no_orphans(connection, files)
+        except duckdb.Error as error:
+            problem = f"{self.folder} is damaged: {str(error).split(chr(10), 1)[0]}"
+            raise CatalogError(f"{problem}; wfc3tvb verify --catalog {self.folder} says what is") from error
 
     def _files(self) -> dict[str, tuple[Path, ...]]:
         return {name: snapshot.files for name, snapshot in self.snapshots.items()}
