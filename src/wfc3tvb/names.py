@@ -96,3 +96,16 @@ def split_filename(filename: str) -> tuple[str, str]:
 def bucket_key(rootname: str, suffix: str) -> str:
     """Return the key of a file in the public bucket, e.g. ``hst/public/iboh/ibohbfb9q/ibohbfb9q_ima.fits``."""
     return f"hst/public/{rootname[:4]}/{rootname}/{rootname}_{suffix}.fits"
+
+
+def product_url(server: str, rootname: str, suffix: str) -> str:
+    """Return the address of a file at MAST.
+
+    Raises
+    ------
+    BadArgumentError
+        If such a file cannot be.
+    """
+    name = f"{rootname.lower()}_{suffix}.fits"
+    split_filename(name)
+    return f"{server.rstrip('/')}/api/v0.1/Download/file?uri=mast:HST/product/{name}"

@@ -28,7 +28,7 @@ from wfc3tvb.errors import ServiceError, ServiceUnreachableError, TruncatedQuery
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.http import answers, download, harden
 from wfc3tvb.io.mastrows import COLUMNS, criteria_of, exposure_of, passes, rows_of, window_of
-from wfc3tvb.names import split_filename, visit_of
+from wfc3tvb.names import product_url, visit_of
 
 log = logging.getLogger(__name__)
 
@@ -221,18 +221,6 @@ class Mast:
         session: requests.Session = self._observations._session
         return session
 
-    def url(self, rootname: str, suffix: str) -> str:
-        """Return the address of a file.
-
-        Raises
-        ------
-        BadArgumentError
-            If such a file cannot be.
-        """
-        name = f"{rootname.lower()}_{suffix}.fits"
-        split_filename(name)
-        return f"{self.services.mast.rstrip('/')}/api/v0.1/Download/file?uri=mast:HST/product/{name}"
-
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
         """Fetch a file whole into `folder` and return its path; nothing partial is ever under that name.
 
@@ -245,7 +233,7 @@ class Mast:
         ServiceUnreachableError
             If there is no answer.
         """
-        url = self.url(rootname, suffix)
+        url = product_url(self.services.mast, rootname, suffix)
         path = Path(folder) / f"{rootname.lower()}_{suffix}.fits"
         download(self.session, url, path, service="MAST", services=self.services)
         return path

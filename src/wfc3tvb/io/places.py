@@ -16,10 +16,9 @@ import requests
 from wfc3tvb.config import Services
 from wfc3tvb.errors import MissingProductError, ServiceError
 from wfc3tvb.io.http import download, harden
-from wfc3tvb.io.mast import mast_of
 from wfc3tvb.io.sparse import Files
 from wfc3tvb.io.wire import Wire
-from wfc3tvb.names import bucket_key, split_filename
+from wfc3tvb.names import bucket_key, product_url, split_filename
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +41,12 @@ class MastFiles:
 
     def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Return ranges of a file; see `wfc3tvb.io.sparse.Files`."""
-        return self._wire.fetch(self.service, mast_of(self._services).url(rootname, suffix), ranges)
+        return self._wire.fetch(self.service, product_url(self._services.mast, rootname, suffix), ranges)
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
         """Fetch a file whole; see `wfc3tvb.io.mast.Mast.download`."""
+        from wfc3tvb.io.mast import mast_of  # astroquery takes long to import, and most files are had without
+
         return mast_of(self._services).download(rootname, suffix, folder)
 
 

@@ -14,9 +14,6 @@ from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import OrbitElements, ReadCube, Row
 from wfc3tvb.io.costs import cost_of
 from wfc3tvb.io.local import LocalSource
-from wfc3tvb.io.mast import mast_of
-from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
-from wfc3tvb.io.ranges import read_exposure
 from wfc3tvb.pipeline.source import Source
 
 log = logging.getLogger(__name__)
@@ -52,10 +49,15 @@ class MastSource:
 
     def datasets(self, selection: Selection) -> Iterable[Row]:
         """Yield the datasets that a selection asks for; see `wfc3tvb.io.mast.Mast.datasets`."""
+        from wfc3tvb.io.mast import mast_of  # workers, who list nothing, start without astroquery
+
         return mast_of(self.services).datasets(selection)
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
         """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
+        from wfc3tvb.io.places import MastFiles, files_of  # what reads files is the workers' to import
+        from wfc3tvb.io.ranges import read_exposure
+
         return read_exposure(files_of(MastFiles, self.services), rootname, settings)
 
     def cost(
@@ -78,6 +80,9 @@ class S3Source(MastSource):
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
         """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
+        from wfc3tvb.io.places import PublicFiles, files_of
+        from wfc3tvb.io.ranges import read_exposure
+
         return read_exposure(files_of(PublicFiles, self.services), rootname, settings)
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import count, islice, repeat
 from typing import Any, TypeVar, cast
@@ -18,7 +19,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, WorkerDiedError
 from wfc3tvb.pipeline.ahead import Failure, Fetching, Outcome, attempts, stage
 
-__all__ = ["Failure", "Outcome", "n_workers", "on_this_machine", "opened", "run", "stage"]
+__all__ = ["Failure", "Outcome", "n_workers", "on_this_machine", "opened", "run", "stage", "started"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -79,6 +80,34 @@ def run(
                 yield from outcomes
         except _killed(cluster) as error:
             raise WorkerDiedError from error
+
+
+@contextmanager
+def started(jobs: int, cluster: str | None, module: str) -> Iterator[None]:
+    """Let the worker processes of `run` start, and import `module`, while the block does something else.
+
+    Parameters
+    ----------
+    jobs, cluster
+        As in `run`; with one job, or on a cluster, nothing happens.
+    module : str
+        Dotted name of what the workers will need.
+    """
+    if jobs == 1 or cluster is not None:
+        yield
+        return
+    with _backend(jobs, None) as options:
+        parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
+        imports = parallel(delayed(_import)(module) for _ in range(jobs))
+        try:
+            yield
+        finally:
+            for _ in imports:  # joblib complains of results that nobody takes
+                pass
+
+
+def _import(module: str) -> None:
+    import_module(module)
 
 
 def _killed(cluster: str | None) -> type[Exception]:

@@ -23,7 +23,7 @@ from wfc3tvb.pipeline.plan import Plan
 from wfc3tvb.pipeline.record import Run, record_failures, recorded_run
 from wfc3tvb.pipeline.source import Source
 from wfc3tvb.pipeline.visit import fit_visits
-from wfc3tvb.pipeline.worker import Measure, MeasureExposure
+from wfc3tvb.pipeline.worker import MEASURING, Measure, MeasureExposure
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TVB_CLASSES
 
@@ -159,7 +159,8 @@ def survey(
     """
     began = time.monotonic()
     settings = settings or MeasureSettings()
-    plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
+    with parallel.started(jobs, cluster, MEASURING):
+        plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
     workers = parallel.n_workers(jobs, cluster)
     arguments = {"selection": asdict(selection), "settings": asdict(settings)} | _told_of(source)

@@ -19,6 +19,8 @@ from wfc3tvb.pipeline.source import Source, Wanted
 
 #: Makes rows of the reads of an exposure and its orbit.
 Measure = Callable[..., Measurement]
+#: The module that most of a worker's start goes into.
+MEASURING = "wfc3tvb.pipeline.measure"
 
 
 @dataclass(frozen=True)
