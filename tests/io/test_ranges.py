@@ -305,6 +305,12 @@ def test_retry_after_is_honoured_by_both(files: Files, archive: Archive) -> None
     assert time.monotonic() - began >= 1.0
 
 
+def test_answers_that_all_break_off_are_said_so(files: Files, archive: Archive) -> None:
+    archive.faults.cut_after, archive.faults.cut_times = 100, 1000
+    with pytest.raises(ShortDownloadError, match="every answer broke off before its end .*; check the network"):
+        files.fetch(ROOT, "ima", [(0, 2880)])
+
+
 def test_a_download_is_checked_against_the_stated_checksum(files: Files, archive: Archive, tmp_path: Path) -> None:
     assert files.download(ROOT, "ima", tmp_path).exists()
     archive.faults.wrong_checksum = {"ibohbfb9q_spt.fits"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.errors import BadFileError, ServiceUnreachableError, UnknownDatasetError
+from wfc3tvb.errors import BadFileError, MissingProductError, ServiceUnreachableError, UnknownDatasetError
 from wfc3tvb.exposure import Measurement, ReadCube, Row
 from wfc3tvb.schema import TABLES
 
@@ -17,11 +17,12 @@ N_READS = 3
 
 @dataclass(frozen=True)
 class FakeSource:
-    """`n` exposures in associations of four; those in `broken` are bad files, those in `down` cannot be fetched."""
+    """`n` exposures in associations of four; `broken` are bad, `down` cannot be fetched, `absent` are not there."""
 
     n: int
     broken: tuple[str, ...] = ()
     down: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     generation: float = 57000.0
     name: str = "simulated"
     ahead: int = 0
@@ -52,6 +53,8 @@ class FakeSource:
             raise BadFileError(rootname, "is broken", "fetch it again")
         if rootname in self.down:
             raise ServiceUnreachableError("archive", "no answer")
+        if rootname in self.absent:
+            raise MissingProductError("archive", f"does not give out {rootname}")
         rate = np.full((N_READS, 1, 1), int.from_bytes(rootname[2:7].encode()) % 1000 / 1000, dtype=np.float32)
         t = np.arange(1.0, N_READS + 1) * 100
         dq = np.zeros(rate.shape, dtype=np.int16)

@@ -16,7 +16,7 @@ from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import plan as plan_module
 from wfc3tvb.pipeline import record, worker
-from wfc3tvb.pipeline.plan import MAX_ATTEMPTS
+from wfc3tvb.pipeline.plan import ASKED_AGAIN, MAX_ATTEMPTS
 from wfc3tvb.pipeline.survey import plan_survey
 from wfc3tvb.pipeline.survey import survey as real_survey
 from wfc3tvb.pipeline.verify import verify
@@ -47,6 +47,21 @@ def test_every_member_gets_its_rows_and_provenance(catalog: Catalog) -> None:
     assert report.n_flagged == 3
     assert report.next_command.startswith("wfc3tvb show iaaaa")
     assert report.n_bytes == 100
+
+
+def test_what_the_archive_did_not_give_out_is_asked_for_again_after_a_week(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = FakeSource(4, absent=(rootname(2),))
+    assert survey(catalog, Selection(), source=kept).n_failed == 1
+    assert survey(catalog, Selection(), source=kept).n_given_up == 1
+    now = mjd_now()
+    monkeypatch.setattr(plan_module, "mjd_now", lambda: now + ASKED_AGAIN - 0.1)
+    assert survey(catalog, Selection(), source=kept).n_given_up == 1
+    monkeypatch.setattr(plan_module, "mjd_now", lambda: now + ASKED_AGAIN + 0.1)
+    # Released meanwhile: the list and the generation date are as before.
+    report = survey(catalog, Selection(), source=FakeSource(4))
+    assert (report.n_measured, report.n_failed, report.n_given_up) == (1, 0, 0)
 
 
 def test_flagged_exposures_of_several_classes_in_one_dataset_all_count(catalog: Catalog) -> None:

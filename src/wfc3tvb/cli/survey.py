@@ -201,7 +201,7 @@ def _say_survey(report: Any, as_json: bool) -> None:
     for row in report.failures:
         show(terminal.failure(row))
     if report.n_given_up:
-        show(f"{report.n_given_up} failed before and were not tried again; see: wfc3tvb query failures")
+        show(f"{report.n_given_up} failed before, not tried again (--recheck does); see: wfc3tvb query failures")
     show(terminal.counts(report.classes), f"{report.n_flagged} flagged for repair", f"next: {report.next_command}")
     if report.hint:
         show(report.hint)

@@ -104,6 +104,8 @@ def answers(service: str) -> Iterator[None]:
     ------
     ServiceUnreachableError
         If there is no connection, no answer in time, or only refusals to serve.
+    ShortDownloadError
+        If every answer broke off.
     MissingProductError
         If the file is not there or not public.
     ServiceError
@@ -120,6 +122,9 @@ def answers(service: str) -> Iterator[None]:
         raise ServiceUnreachableError(service, "does not answer in time") from error
     except requests.exceptions.JSONDecodeError as error:
         raise ServiceError(service, "answered something that is not JSON") from error
+    except BrokenBodyError as error:
+        problem = f"every answer broke off before its end ({error})"
+        raise ShortDownloadError(service, problem, "check the network, or try again later") from error
     except requests.RequestException as error:
         remedy = "check the network, or try again later"
         raise ServiceUnreachableError(service, f"no connection ({type(error).__name__})", remedy) from error
@@ -129,7 +134,7 @@ def refusal(service: str, url: str, status: int) -> ServiceError:
     """Return the error that a status of 400 and above means."""
     name = _file_of(url)
     if status == 404:
-        return MissingProductError(service, f"has no file {name}", "check the name")
+        return MissingProductError(service, f"has no file {name}", "check the name, or ask again later")
     if status in (401, 403):
         return MissingProductError(service, f"does not give out {name}", "set MAST_API_TOKEN if you may have it")
     return ServiceError(service, f"answered HTTP {status}" if status else "refused the request")

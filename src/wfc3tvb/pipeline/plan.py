@@ -17,6 +17,8 @@ from wfc3tvb.progress import Progress, silent
 
 #: A failed exposure whose error may pass is tried this often, then left until the archive changes it.
 MAX_ATTEMPTS = 5
+#: Days after which a file that the archive lacked, or kept for its owners, is asked for again: a release shows nowhere.
+ASKED_AGAIN = 7.0
 #: Rows of `datasets` that are compared and committed at a time.
 _LISTED_AT_A_TIME = 2000
 
@@ -35,7 +37,7 @@ WITH listed AS (
     GROUP BY rootname
 ), failed AS (
     SELECT key AS rootname, count(*) AS attempts, max(failed_at) AS failed_at,
-        arg_max(retryable, failed_at) AS retryable
+        arg_max(retryable, failed_at) AS retryable, arg_max(error, failed_at) AS error
     FROM failures
     LEFT JOIN (SELECT rootname AS key, measured_at FROM exposures) USING (key)
     WHERE failed_at > coalesce(measured_at, 0) AND stage IN ('fetch', 'read', 'measure')
@@ -49,6 +51,8 @@ SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, n.aperture, f.failed_
             AND coalesce(n.generation_date <= e.archive_generation_date + 1e-6, true) THEN 'known'
         WHEN f.rootname IS NULL OR n.generation_date > f.failed_at THEN 'due'
         WHEN f.retryable AND f.attempts < getvariable('max_attempts') THEN 'due'
+        WHEN f.error = 'MissingProductError' AND f.failed_at + getvariable('asked_again') < getvariable('now')
+            THEN 'due'
         ELSE 'given_up'
     END AS state
 FROM named n LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (rootname)
@@ -97,7 +101,8 @@ class Plan:
         columns = {"dataset": pa.array(names, pa.string()), "aperture": pa.array(apertures, pa.string())}
         self._connection.register("chosen", pa.table(columns))
         ids = f"CAST([{', '.join(map(literal, selection.ids))}] AS VARCHAR[])"
-        values = {"ids": ids, "recheck": recheck, "max_attempts": MAX_ATTEMPTS, "now": mjd_now()}
+        values = {"ids": ids, "recheck": recheck, "max_attempts": MAX_ATTEMPTS, "asked_again": ASKED_AGAIN,
+                  "now": mjd_now()}  # fmt: skip
         for name, value in values.items():
             self._connection.execute(f"SET VARIABLE {name} = {value}")
         self._connection.execute(_STATES)
@@ -135,14 +140,17 @@ class Plan:
     def _due_parameters(self) -> dict[str, object]:
         return {"revived": self._revived, "limit": 2**62 if self._limit is None else self._limit}
 
-    def verdicts(self, catalog: Catalog) -> list[tuple[str | None, bool | None, str, int]]:
-        """Return class, flag, dataset and number of the exposures selected, as the catalog has them now."""
-        chosen = self._connection.sql("SELECT rootname FROM wanted").to_arrow_table()
+    def verdicts(self, catalog: Catalog) -> tuple[list[tuple[str | None, bool | None, int]], str | None]:
+        """Return class, flag and number of the exposures selected, as the catalog has them now.
+
+        Also the dataset with most flagged ones; None where none is flagged.
+        """
         connection = catalog.connection
-        connection.register("chosen_exposures", chosen)
-        text = """SELECT tvb_class, flagged, dataset, count(*) FROM exposures
-            SEMI JOIN chosen_exposures USING (rootname) GROUP BY ALL ORDER BY ALL"""
-        return connection.execute(text).fetchall()
+        connection.register("selected", self._connection.sql("SELECT rootname FROM wanted").to_arrow_table())
+        found = "FROM exposures SEMI JOIN selected USING (rootname)"
+        counts = connection.execute(f"SELECT tvb_class, flagged, count(*) {found} GROUP BY ALL").fetchall()
+        worst = f"SELECT dataset {found} WHERE flagged GROUP BY dataset ORDER BY count(*) DESC, dataset LIMIT 1"
+        return counts, next((name for (name,) in connection.execute(worst).fetchall()), None)
 
     def _revive(self) -> None:
         """Take up again what was given up, where the file has changed since it failed."""
