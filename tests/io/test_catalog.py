@@ -13,6 +13,7 @@ import pytest
 
 from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
 from wfc3tvb.exposure import Measurement
+from wfc3tvb.io import catalog as catalog_module
 from wfc3tvb.io.catalog import Catalog, open_catalog
 from wfc3tvb.schema import TABLES
 
@@ -69,6 +70,23 @@ def test_two_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     counts = "SELECT count(*), count(DISTINCT rootname) FROM exposures"
     assert catalog.sql(counts).fetchall() == [(15, 15)]
     assert catalog.snapshots["reads"].n_rows == 45
+
+
+def test_many_commits_leave_few_files_and_every_row(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog_module, "MERGE_EVERY", 12)
+    reader = open_catalog(catalog.folder)
+    for n in range(30):
+        catalog.record([measurement(f"ibaaaa{n:02d}q", 3, sky_mean=float(n))])
+        if n == 2:
+            reader.refresh()
+    snapshots = catalog.snapshots
+    # A merge leaves one file; six batches come between two merges.
+    assert max(len(snapshots[name].files) for name in ("reads", "exposures")) <= 1 + 6
+    assert catalog.sql("SELECT count(*), sum(sky_mean) FROM exposures").fetchall() == [(30, 435.0)]
+    assert catalog.sql("SELECT count(*), count(DISTINCT rootname) FROM reads").fetchall() == [(90, 30)]
+    assert reader.sql("SELECT count(*) FROM reads").fetchall() == [(9,)]  # the files it opened are still there
 
 
 def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp_path: Path) -> None:

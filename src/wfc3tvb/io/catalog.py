@@ -21,12 +21,15 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
 from wfc3tvb.exposure import Measurement
 from wfc3tvb.io import duck, queries
-from wfc3tvb.io.tables import MANY_FILES, Snapshot, Tables
+from wfc3tvb.io.tables import MANY_FILES, MERGED_SIZE, Snapshot, Tables
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, to_arrow
 
 log = logging.getLogger(__name__)
 
 Params = Mapping[str, object] | Sequence[object] | None
+
+#: Commits of one catalog object after which the small files are merged: a long survey makes two for every batch.
+MERGE_EVERY = 100
 
 
 class Catalog:
@@ -62,6 +65,7 @@ class Catalog:
         self._options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
         self._locked = locked
         self._snapshots: dict[str, Snapshot] | None = None
+        self._n_commits = 0
         self._connection: DuckDBPyConnection | None = None
 
     @classmethod
@@ -164,7 +168,7 @@ class Catalog:
     def append(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> None:
         """Add rows in one commit."""
         self.tables.append(table, self._arrow(table, rows))
-        self.renew()
+        self._committed()
 
     def replace(
         self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table, *, keys: Sequence[str] | None = None
@@ -186,7 +190,7 @@ class Catalog:
             If the commit cannot be written; the table stays as it was.
         """
         self.tables.replace(table, self._arrow(table, rows), keys)
-        self.renew()
+        self._committed()
 
     def record(self, measurements: Sequence[Measurement]) -> None:
         """Store measured exposures in place of what was there of them: reads first, then exposures."""
@@ -259,6 +263,16 @@ class Catalog:
         """Return rows as an Arrow table of the schema, sorted by key."""
         arrow = rows if isinstance(rows, pa.Table) else to_arrow(table, rows)
         return arrow.sort_by([(name, "ascending") for name in TABLES[table].key])
+
+    def _committed(self) -> None:
+        """Let the next query see what was committed; every now and then merge the small files of many commits."""
+        self.renew()
+        self._n_commits += 1
+        if self._n_commits % MERGE_EVERY == 0:
+            for name, snapshot in self.snapshots.items():
+                if sum(size < MERGED_SIZE for size in snapshot.sizes) >= MERGE_EVERY // 4:
+                    self.tables.merge_small(name)
+            self.renew()
 
     def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
         if self._locked:

@@ -37,9 +37,11 @@ T = TypeVar("T")
 WRITER = WriterProperties(compression="ZSTD", max_row_group_size=100_000)
 #: More small files than this slow every query down (0.15 ms a file and query).
 MANY_FILES = 100
-#: Size that merged files grow to, and below which a file counts as small [byte].
+#: Size that sorted files grow to, and below which a file counts as small [byte].
 TARGET_SIZE = 256 * 2**20
 SMALL_SIZE = 16 * 2**20
+#: Size that files grow to which are merged while a survey writes; merging these again would take memory and time.
+MERGED_SIZE = 4 * 2**20
 #: Tables whose rows are history: a row is replaced only by one with the same whole key.
 _WHOLE_KEY = frozenset({"failures"})
 _COMMIT_TRIES = 30
@@ -182,14 +184,15 @@ class Tables:
     # --- keeping house -------------------------------------------------------------------------------------
 
     def merge_small(self, table: str) -> bool:
-        """Merge small files into larger ones; False if another writer was in the way (harmless).
+        """Merge files below `MERGED_SIZE` up to it; False if another writer was in the way (harmless).
 
-        Readers keep the files they opened: nothing is removed from disk before `vacuum`.
+        Every commit and query looks at every file: their number must not grow with that of the commits. Readers keep
+        the files they opened: nothing is removed from disk before `vacuum`.
         """
         return self._optimize(
             table,
             lambda: self.open(table).optimize.compact(
-                target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=self._properties()
+                target_size=MERGED_SIZE, writer_properties=WRITER, commit_properties=self._properties()
             ),
         )
 

@@ -238,15 +238,12 @@ def _recorder(catalog: Catalog, run: Run) -> Iterator[Recorder]:
 
 def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | None]:
     """Return the number of exposures per class, of flagged ones, and the dataset with most of these."""
-    rows = plan.verdicts(catalog)
+    counts, worst = plan.verdicts(catalog)
     classes: Counter[str] = Counter()
-    flagged: Counter[str] = Counter()
-    for tvb_class, to_repair, dataset, n in rows:
+    for tvb_class, _, n in counts:
         classes[tvb_class or "unscored"] += n
-        if to_repair:
-            flagged[dataset] += n
     ordered = {name: classes[name] for name in (*TVB_CLASSES, "unscored") if classes[name]}
-    return ordered, flagged.total(), flagged.most_common(1)[0][0] if flagged else None
+    return ordered, sum(n for _, flagged, n in counts if flagged), worst
 
 
 def _next_command(catalog: Catalog, example: str | None, n_flagged: int) -> str:
