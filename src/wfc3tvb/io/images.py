@@ -23,6 +23,8 @@ BAD = int(DQ.SOFTERR | DQ.DATALOST | DQ.DETECTORPROB | DQ.BADZERO | DQ.HOTPIX | 
 DRIZZLE_CR = 4096
 #: Drizzled pixels with less than this fraction of the full weight have another noise.
 _FULL_WEIGHT = 0.7
+#: Where the rows and columns end of which the notebooks print medians (the frame's light ends at 1019).
+_PRINTED_END = 1014
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,26 @@ def image_statistics(path: Path, window: tuple[float, float]) -> tuple[float, fl
         values = np.asarray(hdus["SCI", 1].data, float)
     values = values[(values >= window[0]) & (values <= window[1])]
     return float(values.mean()), float(np.median(values)), float(values.std())
+
+
+def printed_medians(path: Path) -> tuple[list[float], list[float]]:
+    """Return the time and the median of every read of an IMA, as the STScI notebooks print them.
+
+    Returns
+    -------
+    times, medians : list of float
+        Time since the zeroth read [s]; `numpy.median` of ``SCI[5:1014, 5:1014]``, bad pixels and all, in the units of
+        the file. In time order, the zeroth read left out.
+
+    Raises
+    ------
+    NotFitsError
+        If it is no such file, or cut short.
+    """
+    with _open(path) as hdus:
+        planes = [hdus["SCI", version] for version in range(int(hdus[0].header["NSAMP"]) - 1, 0, -1)]
+        times = [float(plane.header["SAMPTIME"]) for plane in planes]
+        return times, [float(np.median(plane.data[BORDER:_PRINTED_END, BORDER:_PRINTED_END])) for plane in planes]
 
 
 def drop_and_scale(header: Mapping[str, Any]) -> tuple[float, float]:
