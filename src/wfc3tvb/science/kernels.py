@@ -149,7 +149,13 @@ def _clipped_median(total, clip) -> Any:
 @compiled
 def _quantile(total, rank) -> Any:
     """Return the position, in bins, below which `rank` counts lie."""
-    k = np.searchsorted(total, rank)
+    k, end = 0, total.size  # bisection; numba's own, and its array sums, would load scipy.linalg at every start
+    while k < end:
+        middle = (k + end) // 2
+        if total[middle] < rank:
+            k = middle + 1
+        else:
+            end = middle
     below, above = total[k - 1], total[k]
     return k - 1 + (rank - below) / (above - below)
 
@@ -262,7 +268,10 @@ def box_mean(image, skip, half) -> Any:
                         numbers[x] += sign
         if y < 0:
             continue
-        total, number = sums[:half].sum(), numbers[:half].sum()
+        total = number = 0.0
+        for x in range(min(half, n_columns)):
+            total += sums[x]
+            number += numbers[x]
         for x in range(n_columns):
             if x + half < n_columns:
                 total += sums[x + half]
