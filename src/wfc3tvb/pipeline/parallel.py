@@ -92,6 +92,11 @@ def started(jobs: int, cluster: str | None, module: str) -> Iterator[None]:
         As in `run`; with one job, or on a cluster, nothing happens.
     module : str
         Dotted name of what the workers will need.
+
+    Raises
+    ------
+    WorkerDiedError
+        If one of them was killed.
     """
     if jobs == 1 or cluster is not None:
         yield
@@ -102,12 +107,20 @@ def started(jobs: int, cluster: str | None, module: str) -> Iterator[None]:
         try:
             yield
         finally:
-            for _ in imports:  # joblib complains of results that nobody takes
-                pass
+            _finish(imports)
 
 
 def _import(module: str) -> None:
     import_module(module)
+
+
+def _finish(imports: Iterable[None]) -> None:
+    """Take results that nobody needs: joblib complains of those that are left."""
+    try:
+        for _ in imports:
+            pass
+    except TerminatedWorkerError as error:
+        raise WorkerDiedError from error
 
 
 def _killed(cluster: str | None) -> type[Exception]:
