@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import shutil
 from dataclasses import replace
@@ -222,3 +223,30 @@ def test_the_environment_points_everything_at_the_archive(archive: Archive, monk
         monkeypatch.setenv(name, value)
     found = Services()
     assert (found.mast, found.s3, found.crds) == (archive.mast, archive.s3, archive.crds)
+
+
+def test_proprietary_files_are_had_by_their_owner_alone(
+    source: MastSource,
+    catalog: Catalog,
+    archive: Archive,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    archive.faults.proprietary = {"ibohbfb9q_ima.fits", "ibohbfb9q_spt.fits"}
+    text = "SELECT message FROM failures WHERE key = 'ibohbfb9q' ORDER BY failed_at"
+    for token in (None, "somebody"):
+        if token:
+            monkeypatch.setenv("MAST_API_TOKEN", token)
+        # Clients live as long as their process: a place of their own for each token.
+        asked = replace(source, services=replace(source.services, timeout=10.0 + len(token or "")))
+        assert survey(catalog, Selection(), source=asked, settings=SETTINGS, recheck=True).n_failed == 1
+    assert [message for (message,) in rows(catalog, text)] == [
+        "MAST: does not give out ibohbfb9q_ima.fits (HTTP 401); set MAST_API_TOKEN if you may have it",
+        "MAST: does not give out ibohbfb9q_ima.fits (HTTP 401); is MAST_API_TOKEN that of its owner, and valid?",
+    ]
+    monkeypatch.setenv("MAST_API_TOKEN", archive.faults.token)
+    asked = replace(source, services=replace(source.services, timeout=11.0))
+    assert survey(catalog, Selection(), source=asked, settings=SETTINGS, recheck=True).n_failed == 0
+    assert len(rows(catalog, "FROM exposures WHERE rootname = 'ibohbfb9q' AND geometry_source = 'spt'")) == 1
+    assert "somebody" not in caplog.text

@@ -136,7 +136,9 @@ def refusal(service: str, url: str, status: int) -> ServiceError:
     if status == 404:
         return MissingProductError(service, f"has no file {name}", "check the name, or ask again later")
     if status in (401, 403):
-        return MissingProductError(service, f"does not give out {name}", "set MAST_API_TOKEN if you may have it")
+        known = os.environ.get("MAST_API_TOKEN")
+        remedy = "is MAST_API_TOKEN that of its owner, and valid?" if known else "set MAST_API_TOKEN if you may have it"
+        return MissingProductError(service, f"does not give out {name} (HTTP {status})", remedy)
     return ServiceError(service, f"answered HTTP {status}" if status else "refused the request")
 
 

@@ -27,6 +27,10 @@ class Faults:
         The next `cut_times` downloads end after `cut_after` bytes.
     missing : set of str
         File names answered 404.
+    proprietary : set of str
+        File names that the bucket lacks, and MAST gives out to whoever shows `token`.
+    token : str
+        What ``MAST_API_TOKEN`` must be for these.
     latency : float
         Seconds before each answer.
     bytes_per_second : float, optional
@@ -50,6 +54,8 @@ class Faults:
     cut_after: int = 0
     cut_times: int = 0
     missing: set[str] = field(default_factory=set)
+    proprietary: set[str] = field(default_factory=set)
+    token: str = "owner"
     latency: float = 0.0
     bytes_per_second: float | None = None
     no_ranges: bool = False

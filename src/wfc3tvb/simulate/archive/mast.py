@@ -140,6 +140,8 @@ class Mast:
         path = self.index.files.get(name)
         if path is None or name in self.faults.missing:
             return Response("not found", 404)
+        if name in self.faults.proprietary and request.cookies.get("mast_token") != self.faults.token:
+            return Response("not yours", 401)
         return file_response(request, path, self.faults)
 
     async def whoami(self, request: Request) -> Response:
