@@ -86,6 +86,7 @@ class Tables:
         if re.search(r"[\[\]]|%[0-9A-Fa-f]{2}", str(self.folder)):
             raise CatalogError(f"{self.folder}: a catalog's path must not hold [ ] or %; take another folder")
         self.settings = dict(settings or {})
+        self._stored: dict[str, pa.Schema] = {}
 
     # --- making and opening --------------------------------------------------------------------------------
 
@@ -145,8 +146,8 @@ class Tables:
         """Add rows in one commit."""
         if rows.num_rows:
             rows = self._described(table, rows)
-            write = partial(write_deltalake, self._uri(table), rows, mode="append", **self._options())
-            self._commit(table, write, rows.nbytes)
+            choice = {"mode": "append"} | self._options()
+            self._commit(table, lambda: write_deltalake(self.open(table), rows, **choice), rows.nbytes)
 
     def replace(self, table: str, rows: pa.Table, keys: Sequence[str] | None = None) -> None:
         """Put rows in the place of those with the same keys, in one commit.
@@ -169,13 +170,15 @@ class Tables:
         if predicate and rows.num_rows:
             rows = self._described(table, rows)
             choice = {"mode": "overwrite", "predicate": predicate} | self._options()
-            self._commit(table, lambda: write_deltalake(self._uri(table), rows, **choice), rows.nbytes)
+            self._commit(table, lambda: write_deltalake(self.open(table), rows, **choice), rows.nbytes)
         elif predicate:
             self._commit(table, lambda: self.open(table).delete(predicate, commit_properties=self._properties()))
 
     def _described(self, table: str, rows: pa.Table) -> pa.Table:
         """Return rows with the descriptions of the stored columns: Delta takes no others, not even newer ones."""
-        stored = pa.schema(self.open(table).schema().to_arrow())
+        if table not in self._stored:  # opening a table takes as long as writing a small one
+            self._stored[table] = pa.schema(self.open(table).schema().to_arrow())
+        stored = self._stored[table]
         known = set(stored.names)
         fields = [each.with_metadata(stored.field(each.name).metadata) if each.name in known else each
                   for each in rows.schema]  # fmt: skip
