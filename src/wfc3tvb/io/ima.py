@@ -7,66 +7,23 @@ memory-mapped file, in its byte order, until someone looks at them.
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from wfc3tvb.errors import (
-    BadFileError,
-    MissingKeywordError,
-    NotFitsError,
-    TruncatedFileError,
-    WrongInstrumentError,
-)
+from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError, TruncatedFileError
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.io.filebytes import Bytes, FileBytes
+from wfc3tvb.io.imaheaders import Extension, check_instrument, header_values, walk
 from wfc3tvb.io.medians import plane_medians
 from wfc3tvb.names import BORDER
 
-_BLOCK = 2880
-_NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE")
-_NAMES = ("EXTNAME", "BUNIT")
 #: Reads of the longest sample sequence, the zeroth included, and pixels along a side of the detector.
 _MOST_READS, _LARGEST_FRAME = 16, 1024
-_NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[ED][-+]?\d+)?")
-
-
-@dataclass(frozen=True)
-class Extension:
-    """Where an extension's header and data are, and the few keywords that matter.
-
-    Attributes
-    ----------
-    start, data : int
-        Offset of the header and of the data [byte].
-    keywords : mapping
-        Numbers and names picked from the header.
-    """
-
-    start: int
-    data: int
-    keywords: Mapping[str, Any]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the plane, whether it is stored or a constant."""
-        names = ("NAXIS2", "NAXIS1") if self.keywords["NAXIS"] else ("NPIX2", "NPIX1")
-        return int(self.keywords.get(names[0], 0)), int(self.keywords.get(names[1], 0))
-
-    @property
-    def end(self) -> int:
-        """Offset of the first byte behind the data."""
-        height, width = self.shape
-        size = height * width * abs(int(self.keywords["BITPIX"])) // 8 if self.keywords["NAXIS"] else 0
-        return self.data + size
 
 
 def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
@@ -100,7 +57,7 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
 
 
 def _read(data: Bytes, path: Path, rows: int | None, *, pstat: bool = False) -> ReadCube:
-    primary, extensions = _walk(data, path)
+    primary, extensions = walk(data, path)
     return replace(cube_of(data, primary, extensions, path, rows=rows, pstat=pstat), n_bytes=data.size)
 
 
@@ -131,7 +88,7 @@ def cube_of(
     check_instrument(primary, path)
     sci, dq = _planes(extensions, primary, path)
     _check_whole(sci, dq, data, path)
-    header = _values(bytes(data[sci[-1].start : sci[-1].data])) | dict(primary)
+    header = header_values(bytes(data[sci[-1].start : sci[-1].data])) | dict(primary)
     if str(header.get("ZOFFCORR", "COMPLETE")) != "COMPLETE":
         raise BadFileError(path, "the zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
     t = np.array([_number(e, "SAMPTIME", path) for e in sci])
@@ -166,87 +123,6 @@ def _check_first(path: Path) -> None:
         raise BadFileError(path, f"cannot be read ({error.strerror})", "give an _ima.fits file") from error
     if first != b"SIMPLE":
         raise NotFitsError(path, "not a FITS file" if first else "the file is empty", "fetch it again")
-
-
-def _walk(data: Bytes, path: Path) -> tuple[dict[str, Any], list[Extension]]:
-    """Return the primary header and where every extension is."""
-    primary, start = primary_header(data, path)
-    check_instrument(primary, path)  # before extensions that are no planes of reads
-    extensions = []
-    while start < data.size:
-        extension = extension_at(data, start, path)
-        extensions.append(extension)
-        start = -(-extension.end // _BLOCK) * _BLOCK
-    return primary, extensions
-
-
-def primary_header(data: Bytes, path: Path) -> tuple[dict[str, Any], int]:
-    """Return the keywords of the primary header and the offset behind it."""
-    end = _header_end(data, 0, path)
-    return _values(bytes(data[:end])), end
-
-
-def _values(raw: bytes) -> dict[str, Any]:
-    """Return the keywords of a header with their values, strings stripped; cards that make no sense are left out."""
-    found: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AstropyWarning)
-        for card in fits.Header.fromstring(raw.decode("latin-1")).cards:
-            try:
-                keyword, value = card.keyword, card.value
-            except (fits.VerifyError, ValueError):
-                continue
-            if keyword not in ("", "COMMENT", "HISTORY"):
-                found.setdefault(keyword, value.strip() if isinstance(value, str) else value)
-    return found
-
-
-def extension_at(data: Bytes, start: int, path: Path) -> Extension:
-    """Return the extension whose header starts at `start`.
-
-    Raises
-    ------
-    TruncatedFileError
-        If the file ends within the header.
-    BadFileError
-        If it is not the header of an image.
-    """
-    end = _header_end(data, start, path)
-    found = Extension(start, end, _keywords(bytes(data[start:end]).decode("latin-1")))
-    if not {"NAXIS", "BITPIX"} <= set(found.keywords) or min(found.shape) < 0:
-        raise BadFileError(path, f"the header at byte {start} is not that of an image", "fetch it again")
-    return found
-
-
-def _keywords(text: str) -> dict[str, Any]:
-    """Return the few keywords of a header that matter; parsing all would take most of the time of a measurement."""
-    found: dict[str, Any] = {}
-    for start in range(0, len(text), 80):
-        name = text[start : start + 8].rstrip()
-        if name in _NUMBERS and (match := _NUMBER.search(text, start + 10, start + 80)):
-            found[name] = float(match[0].replace("D", "E"))
-        elif name in _NAMES:
-            found[name] = text[start + 10 : start + 80].partition("'")[2].partition("'")[0].strip()
-    return found
-
-
-def _header_end(data: Bytes, start: int, path: Path) -> int:
-    """Return the offset behind the header that starts at `start`."""
-    for block in range(start, data.size, _BLOCK):
-        raw = bytes(data[block : block + _BLOCK])
-        if len(raw) < _BLOCK:
-            break
-        if any(raw[card : card + 8] == b"END     " for card in range(0, _BLOCK, 80)):
-            return block + _BLOCK
-    raise TruncatedFileError(path, "the file is cut short in a header", "fetch it again")
-
-
-def check_instrument(header: Mapping[str, Any], path: Path) -> None:
-    """Raise `WrongInstrumentError` unless a primary header is that of a WFC3/IR MULTIACCUM exposure."""
-    found = tuple(str(header.get(k, "")).strip() for k in ("INSTRUME", "DETECTOR", "OBSMODE"))
-    if found[:2] != ("WFC3", "IR") or found[2] not in ("MULTIACCUM", ""):
-        name = "/".join(part for part in found if part) or "of an unknown instrument"
-        raise WrongInstrumentError(path, f"is {name}, not WFC3/IR MULTIACCUM", "give a WFC3/IR _ima.fits file")
 
 
 def _planes(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
-from wfc3tvb.io.ima import Extension, extension_at
+from wfc3tvb.io.imaheaders import Extension, extension_at
 
 _BLOCK = 2880
 #: Bytes fetched of a header at first.

@@ -1,0 +1,234 @@
+"""Headers of intermediate files (``_ima.fits``): which planes there are, and where in the file each one lies.
+
+Layout (WFC3 Data Handbook 2.2, checked on files of the archive): five extensions a read, the last read first;
+SCI and DQ are planes, SAMP and TIME carry a constant in PIXVALUE. A full header takes longer to parse than its pixels
+to measure, so of an extension only the few keywords that matter are looked up.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyWarning
+
+from wfc3tvb.errors import BadFileError, MissingKeywordError, TruncatedFileError, WrongInstrumentError
+from wfc3tvb.io.filebytes import Bytes
+from wfc3tvb.names import BORDER
+
+_CARD, _BLOCK = 80, 2880
+_NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE")
+_NAMES = ("EXTNAME", "BUNIT")
+#: Reads of the longest sample sequence, the zeroth included, and pixels along a side of the detector.
+_MOST_READS, _LARGEST_FRAME = 16, 1024
+_NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[ED][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class PlaneHeader:
+    """The header of one plane of one read: where it and its data are, and the few keywords that matter.
+
+    Attributes
+    ----------
+    start, data : int
+        Offset of the header and of the data [byte].
+    keywords : mapping
+        Numbers and names picked from the header.
+    """
+
+    start: int
+    data: int
+    keywords: Mapping[str, Any]
+
+    @property
+    def stored(self) -> bool:
+        """Whether the file holds the plane's pixels; else all of them are PIXVALUE."""
+        return bool(self.keywords["NAXIS"])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the plane, stored or not [pixel]."""
+        names = ("NAXIS2", "NAXIS1") if self.stored else ("NPIX2", "NPIX1")
+        return int(self.keywords.get(names[0], 0)), int(self.keywords.get(names[1], 0))
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte behind the data."""
+        return self.rows(0, self.shape[0])[1]
+
+    @property
+    def next(self) -> int:
+        """Offset of the header that follows: files are made of whole blocks."""
+        return -(-self.end // _BLOCK) * _BLOCK
+
+    def rows(self, first: int, last: int) -> tuple[int, int]:
+        """Return where the bytes of the rows ``[first, last)`` start and stop; of a constant plane there are none."""
+        size = self.shape[1] * abs(int(self.keywords["BITPIX"])) // 8 if self.stored else 0
+        return self.data + first * size, self.data + last * size
+
+
+def walk(data: Bytes, path: Path) -> tuple[dict[str, Any], list[PlaneHeader]]:
+    """Return the keywords of the primary header, and the headers of all planes in the order of the file.
+
+    Raises
+    ------
+    WrongInstrumentError
+        If it is no WFC3/IR MULTIACCUM exposure.
+    TruncatedFileError, BadFileError
+        As `plane_header`.
+    """
+    primary, start = primary_header(data, path)
+    check_instrument(primary, path)  # before extensions that are no planes of reads
+    planes = []
+    while start < data.size:
+        planes.append(plane_header(data, start, path))
+        start = planes[-1].next
+    return primary, planes
+
+
+def primary_header(data: Bytes, path: Path) -> tuple[dict[str, Any], int]:
+    """Return the keywords of the primary header and the offset behind it.
+
+    Raises
+    ------
+    TruncatedFileError
+        If the file ends within it.
+    """
+    end = _header_end(data, 0, path)
+    return all_keywords(data, 0, end), end
+
+
+def plane_header(data: Bytes, start: int, path: Path) -> PlaneHeader:
+    """Return the header of the plane that starts at `start`.
+
+    Raises
+    ------
+    TruncatedFileError
+        If the file ends within the header.
+    BadFileError
+        If it is not the header of an image.
+    """
+    end = _header_end(data, start, path)
+    found = PlaneHeader(start, end, _few_keywords(bytes(data[start:end]).decode("latin-1")))
+    if not {"NAXIS", "BITPIX"} <= set(found.keywords) or min(found.shape) < 0:
+        raise BadFileError(path, f"the header at byte {start} is not that of an image", "fetch it again")
+    return found
+
+
+def all_keywords(data: Bytes, start: int, end: int) -> dict[str, Any]:
+    """Return the keywords of the header between two offsets, strings stripped; cards that make no sense are left out."""
+    found: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        for card in fits.Header.fromstring(bytes(data[start:end]).decode("latin-1")).cards:
+            try:
+                keyword, value = card.keyword, card.value
+            except (fits.VerifyError, ValueError):
+                continue
+            if keyword not in ("", "COMMENT", "HISTORY"):
+                found.setdefault(keyword, value.strip() if isinstance(value, str) else value)
+    return found
+
+
+def _few_keywords(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for start in range(0, len(text), _CARD):
+        name = text[start : start + 8].rstrip()
+        if name in _NUMBERS and (match := _NUMBER.search(text, start + 10, start + _CARD)):
+            found[name] = float(match[0].replace("D", "E"))
+        elif name in _NAMES:
+            found[name] = text[start + 10 : start + _CARD].partition("'")[2].partition("'")[0].strip()
+    return found
+
+
+def _header_end(data: Bytes, start: int, path: Path) -> int:
+    """Return the offset behind the header that starts at `start`."""
+    for block in range(start, data.size, _BLOCK):
+        raw = bytes(data[block : block + _BLOCK])
+        if len(raw) < _BLOCK:
+            break
+        if any(raw[card : card + 8] == b"END     " for card in range(0, _BLOCK, _CARD)):
+            return block + _BLOCK
+    raise TruncatedFileError(path, "the file is cut short in a header", "fetch it again")
+
+
+def check_instrument(primary: Mapping[str, Any], path: Path) -> None:
+    """Raise `WrongInstrumentError` unless a primary header is that of a WFC3/IR MULTIACCUM exposure."""
+    found = tuple(str(primary.get(k, "")).strip() for k in ("INSTRUME", "DETECTOR", "OBSMODE"))
+    if found[:2] != ("WFC3", "IR") or found[2] not in ("MULTIACCUM", ""):
+        name = "/".join(part for part in found if part) or "of an unknown instrument"
+        raise WrongInstrumentError(path, f"is {name}, not WFC3/IR MULTIACCUM", "give a WFC3/IR _ima.fits file")
+
+
+def planes_of_reads(
+    planes: list[PlaneHeader], primary: Mapping[str, Any], size: int, path: Path
+) -> tuple[list[PlaneHeader], list[PlaneHeader]]:
+    """Return the SCI and the DQ planes of reads 1..N in time order.
+
+    Parameters
+    ----------
+    planes : list of PlaneHeader
+        The planes of the file; others than SCI and DQ may be left out.
+    primary : mapping
+        Keywords of its primary header.
+    size : int
+        Length of the file [byte].
+    path : Path
+        What messages call it.
+
+    Raises
+    ------
+    MissingKeywordError
+        If NSAMP is missing.
+    TruncatedFileError
+        If reads are missing, or the file ends before their data do.
+    BadFileError
+        If the planes are not those of an exposure's reads.
+    """
+    nsamp = _number_of_reads(primary, path)
+    found = {(p.keywords.get("EXTNAME"), int(p.keywords.get("EXTVER", 1))): p for p in planes}
+    n_found = sum(name == "SCI" for name, _ in found)
+    if sum(p.keywords.get("EXTNAME") == "SCI" for p in planes) > n_found:
+        raise BadFileError(path, "holds a read twice", "fetch it again")
+    if n_found <= 1 < nsamp and int(primary.get("NEXTEND", 5)) < 5 * nsamp:
+        raise BadFileError(path, f"holds one image, not {nsamp} reads", "give the _ima.fits file")
+    versions = range(nsamp - 1, 0, -1)  # the zeroth read, EXTVER = NSAMP, must be there but is never measured
+    missing = [v for v in (*versions, nsamp) if ("SCI", v) not in found or ("DQ", v) not in found]
+    if missing:
+        raise TruncatedFileError(path, f"holds {nsamp - len(missing)} of {nsamp} reads", "fetch it again")
+    if nsamp < 2:
+        raise BadFileError(path, "holds the zeroth read only", "nothing can be measured")
+    sci, dq = [found["SCI", v] for v in versions], [found["DQ", v] for v in versions]
+    _check_planes(sci, dq, size, path)
+    return sci, dq
+
+
+def _number_of_reads(primary: Mapping[str, Any], path: Path) -> int:
+    """Return NSAMP, which counts the zeroth read too."""
+    if primary.get("FILETYPE") == "ASN_TABLE":
+        raise BadFileError(path, "is a list of exposures", "give their _ima.fits files")
+    if "NSAMP" not in primary:
+        raise MissingKeywordError(path, "NSAMP")
+    nsamp = primary["NSAMP"]
+    if not isinstance(nsamp, int) or not 1 <= nsamp <= _MOST_READS:
+        raise BadFileError(path, f"NSAMP is {nsamp!r}, not the number of reads", "fetch it again")
+    return nsamp
+
+
+def _check_planes(sci: list[PlaneHeader], dq: list[PlaneHeader], size: int, path: Path) -> None:
+    """Raise an error unless the planes are whole, alike, and of the types that calwf3 writes."""
+    if max(p.end for p in (*sci, *dq)) > size:
+        raise TruncatedFileError(path, "the file ends before its data do", "fetch it again")
+    if len({p.shape for p in (*sci, *dq)}) > 1 or min(sci[0].shape) <= 2 * BORDER:
+        raise BadFileError(path, "its reads differ in size or are no IR frames", "fetch it again")
+    if max(sci[0].shape) > _LARGEST_FRAME:
+        raise BadFileError(path, "its reads are larger than the detector", "fetch it again")
+    if any(p.stored and p.keywords["BITPIX"] != 16 for p in dq):
+        raise BadFileError(path, "its DQ planes are not of 16-bit integers", "fetch it again")
+    if any(p.stored and p.keywords["BITPIX"] != -32 for p in sci):
+        raise BadFileError(path, "its SCI planes are not calibrated (float32)", "give the _ima.fits file")
