@@ -6,17 +6,12 @@ Here is the choice of commit (replace by key, append, merge of small files) and 
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import os
 import random
 import re
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +22,8 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from wfc3tvb import __version__
-from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError
+from wfc3tvb.errors import CatalogError, NoCatalogError
+from wfc3tvb.io.writable import first_line, probe, writing
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, arrow_schema
 
 log = logging.getLogger(__name__)
@@ -45,8 +41,6 @@ MERGED_SIZE = 4 * 2**20
 #: Tables whose rows are history: a row is replaced only by one with the same whole key.
 _WHOLE_KEY = frozenset({"failures"})
 _COMMIT_TRIES = 30
-_OS_ERROR = re.compile(r"(?:os error |code: )(\d+)")
-_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -98,9 +92,9 @@ class Tables:
         CatalogNotWritableError
             If the folder cannot be made or written.
         """
-        with self._writing():
+        with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._probe()
+            probe(self.folder)
             for name in TABLES:
                 if not self.exists(name):
                     self._again(partial(self._create_table, name))
@@ -126,7 +120,7 @@ class Tables:
         except TableNotFoundError as error:
             raise NoCatalogError(self.folder) from error
         except (DeltaError, OSError) as error:
-            problem = f"table {table} in {self.folder} cannot be read: {_first_line(error)}"
+            problem = f"table {table} in {self.folder} cannot be read: {first_line(error)}"
             raise CatalogError(problem) from error
 
     def snapshot(self, table: str) -> Snapshot:
@@ -197,6 +191,7 @@ class Tables:
             lambda: self.open(table).optimize.compact(
                 target_size=MERGED_SIZE, writer_properties=WRITER, commit_properties=self._properties()
             ),
+            below=MERGED_SIZE,
         )
 
     def sort(self, table: str) -> bool:
@@ -215,7 +210,7 @@ class Tables:
         Files of killed commits, which no version ever named, go as well.
         """
         hours = int(grace_hours)
-        with self._writing():
+        with writing(self.folder):
             return len(
                 self.open(table).vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
             )
@@ -256,8 +251,8 @@ class Tables:
         return f"{columns[0]} IN ({', '.join(map(_literal, values))})" if values else ""
 
     def _commit(self, table: str, action: Callable[[], T], n_bytes: int = 0) -> T:
-        with self._writing():
-            self._probe(table, n_bytes)
+        with writing(self.folder):
+            probe(self.folder / table, n_bytes)
             return self._again(action)
 
     def _again(self, action: Callable[[], T]) -> T:
@@ -269,49 +264,21 @@ class Tables:
                 if attempt == _COMMIT_TRIES - 1:
                     problem = f"{self.folder}: other writers came first {_COMMIT_TRIES} times; try again"
                     raise CatalogError(problem) from error
-                log.info("another writer came first (%s); trying again", _first_line(error))
+                log.info("another writer came first (%s); trying again", first_line(error))
                 time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
         raise AssertionError("unreachable")
 
-    def _optimize(self, table: str, action: Callable[[], object]) -> bool:
+    def _optimize(self, table: str, action: Callable[[], object], *, below: int | None = None) -> bool:
+        """Rewrite the files of a table (those below a size) in one commit; False if another writer was in the way."""
+        sizes = self.snapshot(table).sizes
         try:
-            with self._writing():
-                self._probe(table, sum(self.snapshot(table).sizes))
+            with writing(self.folder):
+                probe(self.folder / table, sum(size for size in sizes if below is None or size < below))
                 action()
         except CommitFailedError as error:
-            log.info("files not merged, another writer came first: %s", _first_line(error))
+            log.info("files not merged, another writer came first: %s", first_line(error))
             return False
         return True
-
-    def _probe(self, table: str = "", n_bytes: int = 0) -> None:
-        """Write and remove a small file, so that a full or read-only disk shows before a commit begins.
-
-        The table library complains at length, from a thread of its own, when it comes upon one.
-        """
-        place = self.folder / table
-        if shutil.disk_usage(place).free < n_bytes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        with tempfile.TemporaryFile(dir=place) as file:
-            file.write(bytes(65536))
-            file.flush()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Turn what the system says of a folder that cannot be written into this package's words."""
-        try:
-            yield
-        except CommitFailedError:
-            raise
-        except OSError as error:
-            number = error.errno or _os_error(error)
-            if number is None:
-                raise CatalogError(f"{self.folder}: {_first_line(error)}") from error
-            raise CatalogNotWritableError(self.folder, os.strerror(number)) from error
-        except DeltaError as error:
-            number = _os_error(error)
-            if number not in _UNWRITABLE:
-                raise CatalogError(f"{self.folder}: {_first_line(error)}") from error
-            raise CatalogNotWritableError(self.folder, os.strerror(number)) from error
 
 
 def _equal(row: Mapping[str, object]) -> str:
@@ -321,13 +288,3 @@ def _equal(row: Mapping[str, object]) -> str:
 def _literal(value: object) -> str:
     """Return a value as an SQL literal."""
     return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0][:300]
-
-
-def _os_error(error: BaseException) -> int | None:
-    """Return the system's error number that a message of the table library ends with."""
-    match = _OS_ERROR.search(str(error))
-    return int(match[1]) if match else None
