@@ -1,8 +1,7 @@
 """Intermediate files (``_ima.fits``) as cubes of reads.
 
-Layout (WFC3 Data Handbook 2.2, checked on files of the archive): five extensions a read, the last read first;
-SCI and DQ are planes, SAMP and TIME carry a constant in PIXVALUE. Only headers are parsed; pixels stay in the
-memory-mapped file, in its byte order, until someone looks at them.
+Only headers are parsed (`wfc3tvb.io.imaheaders`); pixels stay in the memory-mapped file, in its byte order, until
+someone looks at them.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError, TruncatedFileError
+from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.io.filebytes import Bytes, FileBytes
-from wfc3tvb.io.imaheaders import Extension, check_instrument, header_values, walk
+from wfc3tvb.io.imaheaders import PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
 from wfc3tvb.io.medians import plane_medians
 from wfc3tvb.names import BORDER
 
-#: Reads of the longest sample sequence, the zeroth included, and pixels along a side of the detector.
-_MOST_READS, _LARGEST_FRAME = 16, 1024
+#: Gain [electron/DN] where a header says none: the commanded one (WFC3 Instrument Handbook 5.1.1).
+_COMMANDED_GAIN = 2.5
 
 
 def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
@@ -57,14 +56,14 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
 
 
 def _read(data: Bytes, path: Path, rows: int | None, *, pstat: bool = False) -> ReadCube:
-    primary, extensions = walk(data, path)
-    return replace(cube_of(data, primary, extensions, path, rows=rows, pstat=pstat), n_bytes=data.size)
+    primary, planes = walk(data, path)
+    return replace(cube_of(data, primary, planes, path, rows=rows, pstat=pstat), n_bytes=data.size)
 
 
 def cube_of(
     data: Bytes,
     primary: Mapping[str, Any],
-    extensions: list[Extension],
+    planes: list[PlaneHeader],
     path: Path,
     *,
     rows: int | None = None,
@@ -78,37 +77,36 @@ def cube_of(
         The file's bytes; those that hold neither the SCI headers nor the rows asked for are not looked at.
     primary : mapping
         Keywords of its primary header.
-    extensions : list of Extension
-        Where its SCI and DQ extensions are; others may be left out.
+    planes : list of PlaneHeader
+        Its SCI and DQ planes; others may be left out.
     path : Path
         What messages call it.
     rows, pstat
         As in `read_ima`.
     """
     check_instrument(primary, path)
-    sci, dq = _planes(extensions, primary, path)
-    _check_whole(sci, dq, data, path)
-    header = header_values(bytes(data[sci[-1].start : sci[-1].data])) | dict(primary)
+    sci, dq = planes_of_reads(planes, primary, data.size, path)
+    header = all_keywords(data, sci[-1].start, sci[-1].data) | dict(primary)
     if str(header.get("ZOFFCORR", "COMPLETE")) != "COMPLETE":
         raise BadFileError(path, "the zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
-    t = np.array([_number(e, "SAMPTIME", path) for e in sci])
+    t = np.array([_read_time(p, path) for p in sci])
     frame = sci[0].shape
     light = (frame[0] - 2 * BORDER, frame[1] - 2 * BORDER)
     index = middle_rows(light[0], rows)
     band, columns = slice(BORDER + index[0], BORDER + index[-1] + 1), slice(BORDER, BORDER + light[1])
-    counts = [_plane(data, e, ">f4", band) for e in sci]
+    counts = [_pixels(data, p, ">f4", band) for p in sci]
     unit = str(sci[-1].keywords.get("BUNIT", ""))
     return ReadCube(
         rootname=str(header.get("ROOTNAME", path.name[:9])).strip().lower()[:9],
         header=header,
         t=t,
-        mjd=np.array([float(e.keywords.get("ROUTTIME", np.nan)) for e in sci]),
+        mjd=np.array([float(p.keywords.get("ROUTTIME", np.nan)) for p in sci]),
         rate=_rates(counts, columns, t, unit, header),
-        dq=_stack([_plane(data, e, ">i2", band) for e in dq], columns),
+        dq=_stack([_pixels(data, p, ">i2", band) for p in dq], columns),
         rows=index,
         shape=light,
         raw_shape=frame,
-        cumulative_median=_pstat([_plane(data, e, ">f4", slice(None)) for e in sci], t, unit) if pstat else None,
+        cumulative_median=_pstat([_pixels(data, p, ">f4", slice(None)) for p in sci], t, unit) if pstat else None,
     )
 
 
@@ -125,49 +123,11 @@ def _check_first(path: Path) -> None:
         raise NotFitsError(path, "not a FITS file" if first else "the file is empty", "fetch it again")
 
 
-def _planes(
-    extensions: list[Extension], primary: Mapping[str, Any], path: Path
-) -> tuple[list[Extension], list[Extension]]:
-    """Return the SCI and the DQ extensions of reads 1..N in time order."""
-    if primary.get("FILETYPE") == "ASN_TABLE":
-        raise BadFileError(path, "is a list of exposures", "give their _ima.fits files")
-    if "NSAMP" not in primary:
-        raise MissingKeywordError(path, "NSAMP")
-    nsamp = primary["NSAMP"]
-    if not isinstance(nsamp, int) or not 1 <= nsamp <= _MOST_READS:
-        raise BadFileError(path, f"NSAMP is {nsamp!r}, not the number of reads", "fetch it again")
-    found = {(e.keywords.get("EXTNAME"), int(e.keywords.get("EXTVER", 1))): e for e in extensions}
-    n_found = sum(name == "SCI" for name, _ in found)
-    if len([e for e in extensions if e.keywords.get("EXTNAME") == "SCI"]) > n_found:
-        raise BadFileError(path, "holds a read twice", "fetch it again")
-    if n_found <= 1 < nsamp and int(primary.get("NEXTEND", 5)) < 5 * nsamp:
-        raise BadFileError(path, f"holds one image, not {nsamp} reads", "give the _ima.fits file")
-    order = range(nsamp - 1, 0, -1)
-    missing = [v for v in (*order, nsamp) if ("SCI", v) not in found or ("DQ", v) not in found]
-    if missing:
-        raise TruncatedFileError(path, f"holds {nsamp - len(missing)} of {nsamp} reads", "fetch it again")
-    if nsamp < 2:
-        raise BadFileError(path, "holds the zeroth read only", "nothing can be measured")
-    return [found["SCI", v] for v in order], [found["DQ", v] for v in order]
-
-
-def _check_whole(sci: list[Extension], dq: list[Extension], data: Bytes, path: Path) -> None:
-    if max(e.end for e in (*sci, *dq)) > data.size:
-        raise TruncatedFileError(path, "the file ends before its data do", "fetch it again")
-    if len({e.shape for e in (*sci, *dq)}) > 1 or min(sci[0].shape) <= 2 * BORDER:
-        raise BadFileError(path, "its reads differ in size or are no IR frames", "fetch it again")
-    if max(sci[0].shape) > _LARGEST_FRAME:
-        raise BadFileError(path, "its reads are larger than the detector", "fetch it again")
-    if any(e.keywords["NAXIS"] and e.keywords["BITPIX"] != 16 for e in dq):
-        raise BadFileError(path, "its DQ planes are not of 16-bit integers", "fetch it again")
-    if any(e.keywords["NAXIS"] and e.keywords["BITPIX"] != -32 for e in sci):
-        raise BadFileError(path, "its SCI planes are not calibrated (float32)", "give the _ima.fits file")
-
-
-def _number(extension: Extension, keyword: str, path: Path) -> float:
-    if keyword not in extension.keywords:
-        raise MissingKeywordError(path, keyword, f"SCI,{int(extension.keywords.get('EXTVER', 1))} header")
-    return float(extension.keywords[keyword])
+def _read_time(plane: PlaneHeader, path: Path) -> float:
+    """Return the time since the zeroth read [s]."""
+    if "SAMPTIME" not in plane.keywords:
+        raise MissingKeywordError(path, "SAMPTIME", f"SCI,{int(plane.keywords.get('EXTVER', 1))} header")
+    return float(plane.keywords["SAMPTIME"])
 
 
 def middle_rows(height: int, rows: int | None) -> NDArray[np.int64]:
@@ -176,15 +136,13 @@ def middle_rows(height: int, rows: int | None) -> NDArray[np.int64]:
     return np.arange((height - n) // 2, (height - n) // 2 + n)
 
 
-def _plane(data: Bytes, extension: Extension, dtype: str, band: slice) -> NDArray[Any]:
-    """Return a band of rows of an extension's plane: a view of the file's bytes, or a constant."""
-    height, width = extension.shape
+def _pixels(data: Bytes, plane: PlaneHeader, dtype: str, band: slice) -> NDArray[Any]:
+    """Return a band of rows of a plane: a view of the file's bytes, or a constant."""
+    height, width = plane.shape
     first, last, _ = band.indices(height)
-    if not extension.keywords["NAXIS"]:
-        return np.full((last - first, width), extension.keywords.get("PIXVALUE", 0), dtype)
-    row = width * np.dtype(dtype).itemsize
-    piece = data[extension.data + first * row : extension.data + last * row]
-    return piece.view(dtype).reshape(last - first, width)
+    if not plane.stored:
+        return np.full((last - first, width), plane.keywords.get("PIXVALUE", 0), dtype)
+    return data[slice(*plane.rows(first, last))].view(dtype).reshape(last - first, width)
 
 
 def _stack(planes: list[NDArray[Any]], columns: slice) -> NDArray[Any]:
@@ -215,12 +173,13 @@ def _rates(
 
 
 def _gain(header: Mapping[str, Any]) -> float:
-    """Return the mean gain [electron/DN]; 2.5 is the commanded one (Instrument Handbook 5.1.1)."""
+    """Return the mean gain of the four amplifiers [electron/DN]."""
     values = [header.get(f"ATODGN{amp}") for amp in "ABCD"]
     good = [float(v) for v in values if isinstance(v, int | float) and v > 0]
-    return float(np.mean(good)) if good else 2.5
+    return float(np.mean(good)) if good else _COMMANDED_GAIN
 
 
 def _pstat(planes: list[NDArray[Any]], t: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
+    """Return the medians of whole frames per second: [electron/s], or [DN/s] in a file that counts in DN."""
     medians = plane_medians(planes)
     return medians if "/" in unit else medians / t

@@ -24,7 +24,7 @@ from wfc3tvb.exposure import OrbitElements, ReadCube
 from wfc3tvb.io.costs import BAND_ROWS, ranges_pay
 from wfc3tvb.io.http import NoRangesError
 from wfc3tvb.io.ima import cube_of, middle_rows, read_ima
-from wfc3tvb.io.imaheaders import Extension, check_instrument, primary_header
+from wfc3tvb.io.imaheaders import PlaneHeader, check_instrument, primary_header
 from wfc3tvb.io.sparse import Files, IrregularLayoutError, SparseFile
 from wfc3tvb.io.spt import orbit_of
 from wfc3tvb.names import BORDER
@@ -110,7 +110,7 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
     primary, start = primary_header(remote.header(0), remote.path)
     check_instrument(primary, remote.path)
     nsamp = int(primary.get("NSAMP", 0))
-    sci = remote.extension(start, "SCI", 1)
+    sci = remote.plane(start, "SCI", 1)
     height, width = sci.shape
     if not 2 <= nsamp <= 16 or min(height, width) <= 2 * BORDER:
         raise IrregularLayoutError(remote.path, "is no stack of IR frames")
@@ -120,35 +120,35 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
         return None
     remote.need(_usual(sci, nsamp, first, last))
     imsets = _imsets(remote, sci, nsamp)
-    remote.need([_rows_of(e, first, last) for sci, dq in imsets[:-1] for e in (sci, dq)], exact=True)
+    remote.need([e.rows(first, last) for imset in imsets[:-1] for e in imset], exact=True)
     remote.grow(max(dq.end for _, dq in imsets))
-    extensions = [e for imset in imsets for e in imset]
-    return cube_of(remote.data, primary, extensions, remote.path, rows=rows)
+    planes = [plane for imset in imsets for plane in imset]
+    return cube_of(remote.data, primary, planes, remote.path, rows=rows)
 
 
-def _usual(sci: Extension, nsamp: int, first: int, last: int) -> list[tuple[int, int]]:
+def _usual(sci: PlaneHeader, nsamp: int, first: int, last: int) -> list[tuple[int, int]]:
     """Return the ranges of headers and rows in a file laid out as those of the archive are."""
-    plane = Extension(0, sci.data - sci.start, sci.keywords)
-    err = Extension(_next(plane), _next(plane) + 2 * _BLOCK, sci.keywords)
-    dq = Extension(_next(err), _next(err) + _BLOCK, dict(sci.keywords) | {"BITPIX": 16, "NAXIS": 2})
-    stride = _next(dq) + 2 * _BLOCK
+    plane = PlaneHeader(0, sci.data - sci.start, sci.keywords)
+    err = PlaneHeader(plane.next, plane.next + 2 * _BLOCK, sci.keywords)
+    dq = PlaneHeader(err.next, err.next + _BLOCK, dict(sci.keywords) | {"BITPIX": 16, "NAXIS": 2})
+    stride = dq.next + 2 * _BLOCK
     ranges = [(sci.start + e.start, sci.start + e.data) for e in (err, dq)]
     for base in range(sci.start, sci.start + (nsamp - 1) * stride, stride):
-        bands = [_rows_of(e, first, last) for e in (plane, dq)]
-        headers = (_next(dq), stride + plane.data)
+        bands = [e.rows(first, last) for e in (plane, dq)]
+        headers = (dq.next, stride + plane.data)
         ranges += [(base + start, base + stop) for start, stop in (*bands, headers)]
     return ranges
 
 
-def _imsets(remote: SparseFile, sci: Extension, nsamp: int) -> list[tuple[Extension, Extension]]:
-    """Return the SCI and DQ extensions of every imset, from the layout of the first; every SCI header is fetched."""
-    err = remote.extension(_next(sci), "ERR", 1)
-    dq = remote.extension(_next(err), "DQ", 1)
+def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[PlaneHeader, PlaneHeader]]:
+    """Return the SCI and DQ planes of every imset, from the layout of the first; every SCI header is fetched."""
+    err = remote.plane(sci.next, "ERR", 1)
+    dq = remote.plane(err.next, "DQ", 1)
     if not sci.shape == err.shape == dq.shape:
         raise IrregularLayoutError(remote.path, "the planes of its last read differ in size")
     stride, length = _second(remote, dq) - sci.start, sci.data - sci.start
     # From the end of an imset's DQ to the end of the next SCI header, unless there are data between.
-    gap = _next(dq) if stride - (_next(dq) - sci.start) < 10 * _BLOCK else sci.start + stride
+    gap = dq.next if stride - (dq.next - sci.start) < 10 * _BLOCK else sci.start + stride
     shifts = [k * stride for k in range(1, nsamp - 1)]
     if shifts:
         remote.need([(gap + shift, sci.start + stride + length + shift) for shift in shifts], exact=True)
@@ -156,33 +156,22 @@ def _imsets(remote: SparseFile, sci: Extension, nsamp: int) -> list[tuple[Extens
     for version in range(2, nsamp + 1):
         shift = (version - 1) * stride
         if gap < sci.start + stride:
-            samp = remote.extension(gap + shift - stride, "SAMP", version - 1)
-            remote.extension(_next(samp), "TIME", version - 1)
-        other = remote.extension(sci.start + shift, "SCI", version)
+            samp = remote.plane(gap + shift - stride, "SAMP", version - 1)
+            remote.plane(samp.next, "TIME", version - 1)
+        other = remote.plane(sci.start + shift, "SCI", version)
         if other.shape != sci.shape or other.data - other.start != length:
             raise IrregularLayoutError(remote.path, f"SCI,{version} is not like SCI,1")
         keywords = dict(dq.keywords) | {"EXTVER": version}
-        found.append((other, Extension(dq.start + shift, dq.data + shift, keywords)))
+        found.append((other, PlaneHeader(dq.start + shift, dq.data + shift, keywords)))
     return found
 
 
-def _second(remote: SparseFile, dq: Extension) -> int:
+def _second(remote: SparseFile, dq: PlaneHeader) -> int:
     """Return where the second imset starts, from the SAMP and TIME extensions of the first."""
-    remote.need([(_next(dq), _next(dq) + 5 * _BLOCK)])
-    samp = remote.extension(_next(dq), "SAMP", 1)
-    time = remote.extension(_next(samp), "TIME", 1)
-    return _next(time)
-
-
-def _next(extension: Extension) -> int:
-    return -(-extension.end // _BLOCK) * _BLOCK
-
-
-def _rows_of(extension: Extension, first: int, last: int) -> tuple[int, int]:
-    """Return the range of the rows ``[first, last)`` of a plane; a constant plane has none."""
-    _, width = extension.shape
-    size = width * abs(int(extension.keywords["BITPIX"])) // 8 if extension.keywords["NAXIS"] else 0
-    return extension.data + first * size, extension.data + last * size
+    remote.need([(dq.next, dq.next + 5 * _BLOCK)])
+    samp = remote.plane(dq.next, "SAMP", 1)
+    time = remote.plane(samp.next, "TIME", 1)
+    return time.next
 
 
 def _whole(files: Files, rootname: str, rows: int | None, *, pstat: bool = False) -> ReadCube:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
-from wfc3tvb.io.imaheaders import Extension, extension_at
+from wfc3tvb.io.imaheaders import PlaneHeader, plane_header
 
 _BLOCK = 2880
 #: Bytes fetched of a header at first.
@@ -104,8 +104,8 @@ class SparseFile:
                 raise TruncatedFileError(self.path, "the file is cut short in a header", "the archive's copy is broken")
         return self.data[:stop]
 
-    def extension(self, start: int, name: str, version: int) -> Extension:
-        """Return the extension at `start`.
+    def plane(self, start: int, name: str, version: int) -> PlaneHeader:
+        """Return the header of the plane at `start`.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class SparseFile:
         BadFileError
             If it claims more data than a file of the archive has; else as `header`.
         """
-        found = extension_at(self.header(start), start, self.path)
+        found = plane_header(self.header(start), start, self.path)
         keywords = found.keywords
         if (keywords.get("EXTNAME"), int(keywords.get("EXTVER", 1))) != (name, version) or "BITPIX" not in keywords:
             raise IrregularLayoutError(self.path, f"there is no {name},{version} where it should be")
