@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+#: Seconds of a day.
+DAY = 86400.0
+#: J2000, and the day that the telescope's clock counts from [MJD].
+MJD_2000, MJD_1985 = 51544.5, 46066.0
+
 _ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 
 

@@ -20,6 +20,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.exposure import Jitter
 
@@ -96,7 +97,7 @@ def read_jitter(path: Path, rootname: str, support: Path | None = None) -> Jitte
 
 
 def _jitter(columns: Mapping[str, NDArray[Any]], start: float, path: Path) -> Jitter:
-    values = {"mjd": start + _column(columns, "Seconds", path) / 86400}
+    values = {"mjd": start + _column(columns, "Seconds", path) / DAY}
     for field, name in COLUMNS.items():
         if field not in _OPTIONAL or name.upper() in columns:
             values[field] = _column(columns, name, path)

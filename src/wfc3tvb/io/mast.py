@@ -24,6 +24,7 @@ from astroquery.exceptions import TimeoutError as QueryTimeoutError
 from astroquery.mast import MastMissions, Observations
 
 from wfc3tvb.config import Selection, Services
+from wfc3tvb.dates import DAY
 from wfc3tvb.errors import ServiceError, ServiceUnreachableError, TruncatedQueryError, UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.http import answers, download, harden
@@ -158,7 +159,7 @@ class Mast:
                 problem = f"gave {len(rows)} of the {total} datasets it counts between {window.replace('..', ' and ')}"
                 raise TruncatedQueryError("MAST", problem, "try again later, or a shorter --start and --end")
             yield from rows
-        elif end - start < 1 / 86400:
+        elif end - start < 1 / DAY:
             raise TruncatedQueryError("MAST", f"counts {total} datasets within a second at {window}", "")
         else:
             middle = (start + end) / 2

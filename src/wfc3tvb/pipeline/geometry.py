@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import OrbitElements, ReadCube, Row
 from wfc3tvb.science.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.science.ramp import Curve
 
-_DAY = 86400.0
 _COLUMNS = (
     "sun_alt", "limb_angle", "bright_limb", "los_zenith", "latitude", "longitude", "sun_hour_angle", "in_shadow",
 )  # fmt: skip
@@ -22,8 +22,8 @@ def geometry_rows(cube: ReadCube, curve: Curve, orbit: OrbitElements | None) -> 
     None. Where the reads do not carry their time, the exposure's start and the time since the zeroth read give it.
     """
     start = cube.header.get("EXPSTART")
-    fallback = start + cube.t / _DAY if isinstance(start, int | float) else np.full(cube.t.size, np.nan)
-    mjd = np.where(np.isfinite(cube.mjd), cube.mjd, fallback) - (curve.t_end - curve.t_start) / 2 / _DAY
+    fallback = start + cube.t / DAY if isinstance(start, int | float) else np.full(cube.t.size, np.nan)
+    mjd = np.where(np.isfinite(cube.mjd), cube.mjd, fallback) - (curve.t_end - curve.t_start) / 2 / DAY
     rows: list[Row] = [{"mjd": float(m) if np.isfinite(m) else None} for m in mjd]
     target = _target(cube)
     if target is None or not np.isfinite(mjd).all():

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import Row
 from wfc3tvb.report.charts import Chart
 from wfc3tvb.report.figures import BLUE, CLASS_COLORS, ORANGE, RED
@@ -35,7 +36,7 @@ def chart_figure(chart: Chart, rows: Sequence[Row]) -> Figure:
 
 def dates(mjd: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
     """Return dates of Modified Julian Dates."""
-    return _EPOCH + (np.asarray(mjd, float) * 86400).astype("timedelta64[s]")
+    return _EPOCH + (np.asarray(mjd, float) * DAY).astype("timedelta64[s]")
 
 
 def classes(rows: Sequence[Row], column: str = "tvb_class") -> list[str | None]:

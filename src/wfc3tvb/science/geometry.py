@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.dates import DAY, MJD_1985, MJD_2000
 from wfc3tvb.exposure import Jitter, OrbitElements
 
 Floats = NDArray[np.float64]
@@ -24,7 +25,6 @@ Bools = NDArray[np.bool_]
 EARTH_RADIUS = 6371.0
 #: An observation log has an entry every 3 s; a time farther than this from any entry is not covered [s].
 LOG_GAP = 30.0
-_MJD_1985, _MJD_2000, _DAY = 46066.0, 51544.5, 86400.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Geometry:
 
 def orbit_position(orbit: OrbitElements, mjd: Floats) -> Floats:
     """Return the telescope's geocentric position [km], shape (n, 3), equator of J2000 (as POSTNSTX/Y/Z)."""
-    dt = (mjd - _MJD_1985) * _DAY - orbit.epoch
+    dt = (mjd - MJD_1985) * DAY - orbit.epoch
     mean = orbit.mean_anomaly + 2 * np.pi * (orbit.mean_motion * dt + orbit.mean_motion_rate * dt**2 / 2)
     e, s, c = orbit.eccentricity, np.sin(mean), np.cos(mean)
     true = mean + s * (2 * e + 3 * e**3 * c**2 - 4 / 3 * e**3 * s**2 + 5 / 2 * e**2 * c)
@@ -76,7 +76,7 @@ def orbit_position(orbit: OrbitElements, mjd: Floats) -> Floats:
 
 def sun_direction(mjd: Floats) -> Floats:
     """Return the direction of the Sun, unit vectors of shape (n, 3), mean equator of J2000 (Almanac, page C5)."""
-    n = mjd - _MJD_2000
+    n = mjd - MJD_2000
     precession = 3.82394e-5 * n
     g = np.radians(357.528 + 0.9856003 * n)
     longitude = np.radians(280.460 + 0.9856474 * n + 1.915 * np.sin(g) + 0.020 * np.sin(2 * g) - precession)
@@ -93,7 +93,7 @@ def sun_direction(mjd: Floats) -> Floats:
 
 def rotation_angle(mjd: Floats) -> Floats:
     """Return the Earth rotation angle [deg] (IERS Conventions 2010, eq. 5.15; UT1 is taken as UTC)."""
-    return np.mod(360 * (0.7790572732640 + 1.00273781191135448 * (mjd - _MJD_2000)), 360)
+    return np.mod(360 * (0.7790572732640 + 1.00273781191135448 * (mjd - MJD_2000)), 360)
 
 
 def view_geometry(position: Floats, mjd: Floats, ra: float, dec: float) -> Geometry:
@@ -151,7 +151,7 @@ def jitter_geometry(log: Jitter, mjd: Floats, ra: float, dec: float) -> Geometry
     """
     after = np.clip(np.searchsorted(log.mjd, mjd), 1, log.mjd.size - 1)
     nearest = np.minimum(np.abs(mjd - log.mjd[after - 1]), np.abs(mjd - log.mjd[after]))
-    if not (nearest * _DAY <= LOG_GAP).all():
+    if not (nearest * DAY <= LOG_GAP).all():
         return None
     longitude = np.interp(mjd, log.mjd, np.unwrap(log.longitude, period=360))
     latitude, limb, los = (np.interp(mjd, log.mjd, v) for v in (log.latitude, log.limb_angle, log.los_zenith))

@@ -24,6 +24,12 @@ _FULL_AREA = 1014**2
 #: Reset noise of a pixel [electron]; scatter of a read's common offset, and its drift over an exposure [DN].
 _RESET_NOISE, _OFFSET_NOISE, _OFFSET_DRIFT = 15.0, 1.5, 8.0
 _CONVERTER_MAX = 65535
+#: Median charge of a cosmic ray [electron], and the standard deviation of its logarithm.
+_RAY_CHARGE, _RAY_SPREAD = 1500.0, 0.65
+#: Longest track [pixel], and the chance that a track ends with each pixel.
+_RAY_LONGEST, _RAY_END = 6, 0.45
+#: Width of a satellite's trail, as the standard deviation of its profile [pixel].
+_TRAIL_WIDTH = 1.8
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ def _common_offsets(rng: np.random.Generator, times: Floats) -> Floats:
 def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.random.Generator) -> int:
     """Add to `charge`, in place, the cosmic rays of one interval, and return how many fell.
 
-    Each leaves a straight track of one to six pixels, its charge log-normal about 1500 electrons.
+    Each leaves a straight track of one to six pixels, over which its charge is spread.
 
     Parameters
     ----------
@@ -160,10 +166,10 @@ def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.
     n = int(rng.poisson(expected * edge**2 / _FULL_AREA))
     y, x = rng.uniform(0, edge, (2, n))
     angle = rng.uniform(0, 2 * np.pi, n)
-    length = rng.geometric(0.45, n).clip(1, 6)
-    energy = 1500 * rng.lognormal(0, 0.65, n)
+    length = rng.geometric(_RAY_END, n).clip(1, _RAY_LONGEST)
+    energy = _RAY_CHARGE * rng.lognormal(0, _RAY_SPREAD, n)
     view = charge[detector.frame.inner]
-    for step in range(6):
+    for step in range(_RAY_LONGEST):
         on = length > step
         row = (y[on] + step * np.sin(angle[on])).astype(int)
         column = (x[on] + step * np.cos(angle[on])).astype(int)
@@ -177,4 +183,4 @@ def trail_image(trail: Trail, size: int) -> Floats:
     (x0, y0), (x1, y1) = trail.start, trail.end
     y, x = np.mgrid[:size, :size] / size
     distance = ((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0)) / np.hypot(x1 - x0, y1 - y0) * size
-    return np.asarray(trail.electrons * np.exp(-0.5 * (distance / 1.8) ** 2))
+    return np.asarray(trail.electrons * np.exp(-0.5 * (distance / _TRAIL_WIDTH) ** 2))

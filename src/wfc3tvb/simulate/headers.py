@@ -15,6 +15,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.time import Time
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.science.geometry import direction, sun_direction
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.optics import XREF, YREF
@@ -22,7 +23,6 @@ from wfc3tvb.simulate.orbit import moon_direction
 from wfc3tvb.simulate.plan import ExposurePlan, Floats
 from wfc3tvb.simulate.timing import zeroth_read_time
 
-_DAY = 86400.0
 #: Kinds of extension in a group, in their order.
 KINDS = ("SCI", "ERR", "DQ", "SAMP", "TIME")
 
@@ -113,7 +113,7 @@ def _schedule(plan: ExposurePlan, times: Floats) -> dict[str, Any]:
         "DATE-OBS": start.strftime("%Y-%m-%d"),
         "TIME-OBS": start.strftime("%H:%M:%S"),
         "EXPSTART": round(plan.start, 8),
-        "EXPEND": round(plan.start + float(times[-1]) / _DAY, 8),
+        "EXPEND": round(plan.start + float(times[-1]) / DAY, 8),
         "EXPTIME": round(float(times[-1]), 6),
         "PROCTIME": round(plan.start + 1, 8),
         "SUNANGLE": _angle(target, sun_direction(when)[0]),
@@ -182,5 +182,5 @@ def _readout(plan: ExposurePlan, frame: Frame, times: Floats, read: int) -> dict
         "SAMPNUM": read,
         "SAMPTIME": float(times[read]),
         "DELTATIM": round(float(times[read] - times[max(read - 1, 0)]), 6),
-        "ROUTTIME": plan.start + float(times[read]) / _DAY,
+        "ROUTTIME": plan.start + float(times[read]) / DAY,
     }

@@ -7,10 +7,12 @@ from astropy.io import fits
 from astropy.time import Time
 from numpy.typing import NDArray
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.science.geometry import orbit_position, view_geometry
 from wfc3tvb.simulate.plan import ExposurePlan, VisitPlan
 
-_DAY, _STEP = 86400.0, 3.0
+#: Time between rows [s].
+_STEP = 3.0
 #: Columns of the table in their order (STScI, jitter file format definition), with format and unit.
 _COLUMNS = (
     ("Seconds", "E", "seconds"), ("V2_dom", "E", "arcsec"), ("V3_dom", "E", "arcsec"), ("V2_roll", "E", "arcsec"),
@@ -28,9 +30,9 @@ def observation_log(plan: ExposurePlan, size: int) -> fits.BinTableHDU:
     """Return the table of one exposure; its window begins at the support file's PSTRTIME, which has whole seconds."""
     start = Time(plan.start, format="mjd").strftime("%Y-%m-%dT%H:%M:%S")
     window = float(Time(start, scale="utc").mjd)
-    length = (plan.start - window) * _DAY + plan.times(size)[-1] + 2 * _STEP
+    length = (plan.start - window) * DAY + plan.times(size)[-1] + 2 * _STEP
     seconds = np.arange(0, length + _STEP, _STEP)
-    values = _values(plan, window + seconds / _DAY, seconds)
+    values = _values(plan, window + seconds / DAY, seconds)
     nothing = np.zeros(seconds.size)
     columns = [fits.Column(name, form, unit, array=values.get(name, nothing)) for name, form, unit in _COLUMNS]
     header = fits.Header({"EXPNAME": f"{plan.rootname[:8]}j"})

@@ -36,6 +36,10 @@ CY = (
     (-2.0303e-11, 5.134e-12, -3.1904e-11, 6.490e-12),
     (9.379e-14, -1.123e-14, -8.41e-15, 1.188e-14, -7.412e-14),
 )
+#: Size of a pixel along x and y [arcsec] (the linear terms above).
+PIXEL_X, PIXEL_Y = 0.1354, 0.1210
+#: Jitter of the telescope, rms [arcsec].
+_JITTER = 0.008
 #: Pivot wavelength and width of the filters [micrometre] (WFC3 Instrument Handbook, table 7.1).
 WAVELENGTH = {
     "F098M": (0.986, 0.170), "F105W": (1.055, 0.265), "F110W": (1.153, 0.443), "F125W": (1.249, 0.285),
@@ -148,7 +152,7 @@ def pixel_response(name: str) -> Floats:
     pivot, width = WAVELENGTH.get(name, WAVELENGTH["F105W"])
     waves = pivot + width * np.array([-0.36, -0.12, 0.12, 0.36])
     image = np.mean([_diffraction(wave) for wave in waves], axis=0)
-    image = gaussian_filter(image, 0.008 / (0.1354 / _OVERSAMPLING))
+    image = gaussian_filter(image, _JITTER / (PIXEL_X / _OVERSAMPLING))
     image = uniform_filter(image, _OVERSAMPLING) * _OVERSAMPLING**2
     crosstalk = np.zeros((2 * _OVERSAMPLING + 1,) * 2)
     crosstalk[::_OVERSAMPLING, ::_OVERSAMPLING] = _CROSSTALK
@@ -167,7 +171,7 @@ def _diffraction(wave: float) -> Floats:
         pupil &= distance / np.sqrt(2) > _VANE / 2
     steps = np.arange(-half, half + 1) / _OVERSAMPLING
     scale = np.radians(1 / 3600) * _DIAMETER / (wave * 1e-6)
-    kernels = [np.exp(-2j * np.pi * np.outer(steps * pixel * scale, u)) for pixel in (0.121, 0.1354)]
+    kernels = [np.exp(-2j * np.pi * np.outer(steps * pixel * scale, u)) for pixel in (PIXEL_Y, PIXEL_X)]
     field = kernels[0] @ pupil @ kernels[1].T
     intensity = np.abs(field) ** 2
     return np.asarray(intensity / intensity.sum())

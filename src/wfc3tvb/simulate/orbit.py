@@ -10,13 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.dates import DAY, MJD_1985, MJD_2000
 from wfc3tvb.exposure import OrbitElements
 from wfc3tvb.science.geometry import orbit_position, view_geometry
 
 Floats = NDArray[np.float64]
 
+#: Gravity [km3/s2], equatorial radius [km] and oblateness of the Earth.
 _MU, _EARTH, _J2 = 398600.4418, 6378.137, 1.08262668e-3
-_DAY, _MJD_1985 = 86400.0, 46066.0
 #: General precession in right ascension [deg/year], to bring the node to J2000.
 _PRECESSION = 0.01281
 
@@ -38,21 +39,21 @@ def orbit_at(mjd: float) -> OrbitElements:
     """Return the orbit from the published elements nearest to a date [MJD]."""
     row = _TWO_LINE[np.argmin(np.abs(_TWO_LINE[:, 0] - mjd))]
     epoch, inclination, node, eccentricity, perigee, anomaly, motion, half_rate = map(float, row)
-    n = motion * 2 * np.pi / _DAY
+    n = motion * 2 * np.pi / DAY
     axis = (_MU / n**2) ** (1 / 3)
     latus = axis * (1 - eccentricity**2)
     cosine = np.cos(np.radians(inclination))
-    turn = 1.5 * _J2 * (_EARTH / latus) ** 2 * motion / _DAY
-    years = (epoch - 51544.5) / 365.25
+    turn = 1.5 * _J2 * (_EARTH / latus) ** 2 * motion / DAY
+    years = (epoch - MJD_2000) / 365.25
     return OrbitElements(
-        epoch=(epoch - _MJD_1985) * _DAY,
+        epoch=(epoch - MJD_1985) * DAY,
         semi_latus_rectum=latus * 1000,
         eccentricity=eccentricity,
         sin_inclination=float(np.sin(np.radians(inclination))),
         cos_inclination=float(cosine),
         mean_anomaly=float(np.radians(anomaly)),
-        mean_motion=motion / _DAY,
-        mean_motion_rate=2 * half_rate / _DAY**2,
+        mean_motion=motion / DAY,
+        mean_motion_rate=2 * half_rate / DAY**2,
         perigee=perigee / 360,
         perigee_rate=turn * (2.5 * float(cosine) ** 2 - 0.5),
         node=((node - _PRECESSION * years) / 360) % 1,
@@ -69,13 +70,13 @@ def sun_altitude(orbit: OrbitElements, mjd: Floats) -> Floats:
 
 def velocity(orbit: OrbitElements, mjd: float) -> Floats:
     """Return the telescope's velocity [km/s], equator of J2000."""
-    before, after = orbit_position(orbit, mjd + np.array([-1.0, 1.0]) / _DAY)
+    before, after = orbit_position(orbit, mjd + np.array([-1.0, 1.0]) / DAY)
     return np.asarray((after - before) / 2)
 
 
 def moon_direction(mjd: float) -> Floats:
     """Return the direction of the Moon, good to 2 deg (the leading terms of Meeus 1998, chapter 47)."""
-    t = (mjd - 51544.5) / 36525
+    t = (mjd - MJD_2000) / 36525
     longitude = np.radians(218.316 + 481267.881 * t + 6.289 * np.sin(np.radians(134.963 + 477198.868 * t)))
     latitude = np.radians(5.128 * np.sin(np.radians(93.272 + 483202.018 * t)))
     obliquity = np.radians(23.44)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import OrbitElements
 from wfc3tvb.simulate.exposure import Trail
 from wfc3tvb.simulate.frame import FULL
@@ -17,7 +18,8 @@ from wfc3tvb.simulate.timing import MAX_NSAMP, sample_times
 
 Floats = NDArray[np.float64]
 
-_DAY = 86400.0
+#: Velocity aberration's change of scale (keyword VAFACTOR): an ordinary value, the same for all exposures.
+_VAFACTOR = 0.99997
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,11 @@ class ExposurePlan:
     def pointing(self) -> Pointing:
         """Where the telescope pointed."""
         target = self.target
-        return point_at((target.ra, target.dec), target.pa_v3, self.postarg, 0.99997)
+        return point_at((target.ra, target.dec), target.pa_v3, self.postarg, _VAFACTOR)
 
     def sun_alt(self, t: Floats) -> Floats:
         """Return the altitude of the Sun above the Earth's limb [deg] at times since the zeroth read [s]."""
-        return sun_altitude(self.orbit, self.start + t / _DAY)
+        return sun_altitude(self.orbit, self.start + t / DAY)
 
     def sky(self, size: int = FULL) -> Sky:
         """Return the level of the sky in every interval."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.simulate.exposure import Trail
 from wfc3tvb.simulate.frame import FULL
@@ -92,7 +93,7 @@ def _ibohbf040() -> VisitPlan:
 def _at(day: float, clock: str) -> float:
     """Return the MJD of a time of day, given as hours:minutes:seconds."""
     hours, minutes, seconds = map(int, clock.split(":"))
-    return day + (hours * 3600 + minutes * 60 + seconds) / 86400
+    return day + (hours * 3600 + minutes * 60 + seconds) / DAY
 
 
 def _association(visit: str, first: ExposurePlan, models: tuple[SkyModel, ...], delays: tuple[float, ...]) -> VisitPlan:
@@ -114,7 +115,7 @@ def _association(visit: str, first: ExposurePlan, models: tuple[SkyModel, ...], 
         replace(
             first,
             rootname=f"{visit}a{2 * i + 1}q",
-            start=first.start + delays[i] / 86400,
+            start=first.start + delays[i] / DAY,
             model=model,
             postarg=offsets[i],
         )

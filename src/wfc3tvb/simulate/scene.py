@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
 from wfc3tvb.simulate.frame import Frame
-from wfc3tvb.simulate.optics import Pointing, star_stamp
+from wfc3tvb.simulate.optics import PIXEL_X, PIXEL_Y, Pointing, star_stamp
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.float32]
 
 #: AB magnitude that gives one electron/s (the zero points that STScI published in 2012).
 ZERO_POINT = {"F098M": 25.667, "F105W": 26.269, "F110W": 26.822, "F125W": 26.230, "F140W": 26.452, "F160W": 25.946}
-#: Per square arcminute.
+#: Sources per square arcminute, and half the edge of the field that holds them [arcsec].
 _STARS, _GALAXIES = 12, 26
 _HALF_FIELD = 80.0
-_PIXEL_X, _PIXEL_Y = 0.1354, 0.1210
+#: How far off the frame a source may lie and still shine into it [pixel].
+_MARGIN = 25
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def scene_rate(sources: Sources, pointing: Pointing, frame: Frame, name: str) ->
     """
     x, y = place(sources, pointing, frame)
     rate = sources.rate(name)
-    near = (np.abs(x - frame.raw / 2) < frame.raw / 2 + 25) & (np.abs(y - frame.raw / 2) < frame.raw / 2 + 25)
+    half = frame.raw / 2
+    near = np.maximum(np.abs(x - half), np.abs(y - half)) < half + _MARGIN
     image = np.zeros((frame.raw, frame.raw))
     for i in np.flatnonzero(near & ~sources.is_star):
         major = sources.angle[i] - pointing.pa_aperture
@@ -130,7 +132,7 @@ def galaxy_stamp(radius: float, index: float, axis_ratio: float, angle: float, d
     """
     fine, reach = 3, 30
     step = (np.arange(-reach * fine - 1, reach * fine + 2)) / fine
-    x, y = np.meshgrid((step - dx) * _PIXEL_X, (step - dy) * _PIXEL_Y)
+    x, y = np.meshgrid((step - dx) * PIXEL_X, (step - dy) * PIXEL_Y)
     model = Sersic2D(1.0, radius, index, 0, 0, 1 - axis_ratio, np.radians(angle + 90))
     values = model(x, y)
     side = 2 * reach + 1

@@ -19,6 +19,10 @@ from wfc3tvb.names import BORDER
 from wfc3tvb.simulate.frame import FULL_LIGHT, Frame
 
 Floats = NDArray[np.float64]
+#: Altitude of the Sun at which half of the helium shines, and the width of its rise [deg].
+_HALF_ALTITUDE, _RISE = 22.0, 5.5
+#: Scattered light falls from the left edge on with this length [pixel], to this part of what it falls by there.
+_SCATTER_LENGTH, _SCATTER_FLOOR = 260.0, 0.45
 #: Altitude of the Sun above the Earth's limb [deg] at times since the zeroth read [s].
 SunAltitude = Callable[[Floats], Floats]
 
@@ -111,7 +115,7 @@ class Helium:
     def sky(self, times: Floats, sun_alt: SunAltitude) -> Sky:
         """Return the sky between reads: none of the emission where the Sun is below the limb."""
         alt = sun_alt(_midpoints(times))
-        emission = np.where(alt > 0, self.peak / (1 + np.exp((22 - alt) / 5.5)), 0.0)
+        emission = np.where(alt > 0, self.peak / (1 + np.exp((_HALF_ALTITUDE - alt) / _RISE)), 0.0)
         return _uniform(self.zodi + emission.mean(axis=1))
 
 
@@ -173,7 +177,7 @@ def scattered_pattern(frame: Frame) -> NDArray[np.float32]:
     A small frame carries the pattern of the whole detector, squeezed: it stands for a full one.
     """
     column = (np.arange(frame.raw) - BORDER + 0.5) * (FULL_LIGHT / frame.light)
-    profile = 0.45 + np.exp(-np.clip(column, 0, None) / 260)
+    profile = _SCATTER_FLOOR + np.exp(-np.clip(column, 0, None) / _SCATTER_LENGTH)
     profile /= profile[frame.inner[1]].mean()
     return np.broadcast_to(profile, (frame.raw, frame.raw)).astype(np.float32)
 

@@ -8,18 +8,20 @@ import numpy as np
 from astropy.io import fits
 from astropy.time import Time
 
+from wfc3tvb.dates import DAY, MJD_1985
 from wfc3tvb.science.geometry import orbit_position, sun_direction
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import filled, identity
 from wfc3tvb.simulate.orbit import moon_direction, velocity
 from wfc3tvb.simulate.plan import ExposurePlan, Floats, VisitPlan
 
-_MJD_1985, _DAY = 46066.0, 86400.0
+#: Words of the log behind a real support file's header; nobody reads them.
+_LOG_WORDS = 965
 
 
 def support_file(plan: ExposurePlan, frame: Frame) -> fits.HDUList:
     """Return an exposure's support file: pointing, schedule and orbit in the primary header, an empty log behind it."""
-    end = plan.start + plan.times(frame.size)[-1] / _DAY
+    end = plan.start + plan.times(frame.size)[-1] / DAY
     values = identity(plan) | {
         "FILENAME": f"{plan.rootname}_spt.fits",
         "PROGRMID": plan.rootname[1:4].upper(),
@@ -37,7 +39,7 @@ def support_file(plan: ExposurePlan, frame: Frame) -> fits.HDUList:
         "DEC_REF": plan.target.dec,
     }
     primary = fits.PrimaryHDU(header=filled("spt", values | _ephemeris(plan) | _elements(plan)))
-    log = fits.ImageHDU(np.zeros(965, np.int16), name="UDL")
+    log = fits.ImageHDU(np.zeros(_LOG_WORDS, np.int16), name="UDL")
     return fits.HDUList([primary, log])
 
 
@@ -47,17 +49,9 @@ def _ephemeris(plan: ExposurePlan) -> dict[str, float]:
     position, speed = orbit_position(plan.orbit, when)[0], velocity(plan.orbit, plan.start)
     sun, moon = _angles(sun_direction(when)[0]), _angles(moon_direction(plan.start))
     names = (
-        "POSTNSTX",
-        "POSTNSTY",
-        "POSTNSTZ",
-        "VELOCSTX",
-        "VELOCSTY",
-        "VELOCSTZ",
-        "RA_SUN",
-        "DEC_SUN",
-        "RA_MOON",
-        "DEC_MOON",
-    )
+        "POSTNSTX", "POSTNSTY", "POSTNSTZ", "VELOCSTX", "VELOCSTY", "VELOCSTZ",
+        "RA_SUN", "DEC_SUN", "RA_MOON", "DEC_MOON",
+    )  # fmt: skip
     return dict(zip(names, (*map(float, position), *map(float, speed), *sun, *moon), strict=True))
 
 
@@ -90,7 +84,7 @@ def _elements(plan: ExposurePlan) -> dict[str, float]:
         "SINEINCL": orbit.sin_inclination,
         "SEMILREC": orbit.semi_latus_rectum,
         "TIMEFFEC": orbit.epoch,
-        "OBSSTRTT": round((plan.start - _MJD_1985) * _DAY),
+        "OBSSTRTT": round((plan.start - MJD_1985) * DAY),
     }
 
 

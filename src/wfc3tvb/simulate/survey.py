@@ -9,6 +9,7 @@ can be learned about the sky from it: it is there to learn the questions on, and
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import Measurement, OrbitElements, Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.names import TVB_FILTERS
+from wfc3tvb.pipeline.record import versions
 from wfc3tvb.pipeline.score import score
 from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
@@ -43,12 +46,14 @@ _FIELDS = {
 }  # fmt: skip
 #: Hubble observes at least this far from the Sun, and from the bright and the dark limb [deg] (Primer, section 5).
 _SUN_AVOIDED, _BRIGHT_AVOIDED, _DARK_AVOIDED = 55.0, 20.0, 7.6
-_DAY, _ORBIT = 86400.0, 5730.0
+#: Period of the telescope's orbit [s].
+_ORBIT = 5730.0
 #: Helium is seen up to six times as bright as the zodiacal light (WFC3 Data Handbook 7.10): at most this [electron/s],
 #: before season and solar cycle.
 _STRONGEST = 1.8
 #: Noise of a read's level [electron], and what calibration leaves in a rate [electron/s].
 _READ, _SYSTEMATIC = 0.21, 0.01
+_RUN = "drawn"
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,7 @@ class _Visit:
     orbit: OrbitElements
 
 
-def simulate_catalog(
-    folder: Path, n_visits: int = 500, *, seed: int = 1083, progress: Progress = silent
-) -> Catalog:
+def simulate_catalog(folder: Path, n_visits: int = 500, *, seed: int = 1083, progress: Progress = silent) -> Catalog:
     """Make a catalog of drawn visits of one to six exposures, and return it, open for writing.
 
     Parameters
@@ -97,9 +100,19 @@ def simulate_catalog(
         progress("visits", number + 1, n_visits)
     catalog.record(measured)
     catalog.replace("datasets", datasets)
+    catalog.replace("runs", [_run(len(measured), n_visits, seed)])
     fit_visits(catalog, everything=True)
     catalog.refresh()
     return catalog
+
+
+def _run(n_done: int, n_visits: int, seed: int) -> Row:
+    """Return the run that all drawn exposures are of."""
+    return TABLES["runs"].empty_row() | {
+        "run_id": _RUN, "command": "simulate", "arguments": json.dumps({"n_visits": n_visits, "seed": seed}),
+        "versions": json.dumps(versions(), sort_keys=True), "n_done": n_done, "n_failed": 0,
+        "started_at": LAST_DAY, "ended_at": LAST_DAY,
+    }  # fmt: skip
 
 
 def solar_activity(mjd: float | Floats) -> Floats:
@@ -148,13 +161,13 @@ def _exposures(visit: _Visit, rng: np.random.Generator) -> Iterator[Measurement]
     for number in range(int(rng.integers(1, 7))):
         when = _visible_from(visit, when, float(times[-1]))
         yield _measure(visit, number, when, times, rng)
-        when += (times[-1] + 60) / _DAY
+        when += (times[-1] + 60) / DAY
 
 
 def _visible_from(visit: _Visit, mjd: float, length: float) -> float:
     """Return the first minute from which the target is far enough from the limb for the whole exposure."""
-    for start in mjd + np.arange(0, 3 * _ORBIT, 60) / _DAY:
-        seen = _look(visit, start + np.linspace(0, length, 12) / _DAY)
+    for start in mjd + np.arange(0, 3 * _ORBIT, 60) / DAY:
+        seen = _look(visit, start + np.linspace(0, length, 12) / DAY)
         if bool((seen.limb_angle > np.where(seen.bright_limb, _BRIGHT_AVOIDED, _DARK_AVOIDED)).all()):
             return float(start)
     return float(mjd)  # a target that is never far: Hubble would have waited for another week
@@ -167,7 +180,7 @@ def _look(visit: _Visit, mjd: Floats) -> Geometry:
 def _measure(visit: _Visit, number: int, start: float, times: Floats, rng: np.random.Generator) -> Measurement:
     """Return an exposure with the rows of its reads, as measuring an IMA file makes them."""
     rootname, dt = f"{visit.name}{number:02d}q", np.diff(times)
-    mjd = start + (times[1:] + times[:-1]) / 2 / _DAY
+    mjd = start + (times[1:] + times[:-1]) / 2 / DAY
     seen = _look(visit, mjd)
     zodi = zodiacal_level(visit.filter, visit.ra, visit.dec, start) or 0.5
     side = _scattered(seen, rng)
@@ -178,10 +191,10 @@ def _measure(visit: _Visit, number: int, start: float, times: Floats, rng: np.ra
         "rootname": rootname, "dataset": f"{visit.name}010", "asn_id": f"{visit.name}010", "visit": visit.name,
         "proposal_id": 12000 + int((visit.start - FIRST_DAY) / 8), "target_name": visit.target,
         "filter": visit.filter, "samp_seq": visit.sequence, "nsamp": times.size, "exptime": float(times[-1]),
-        "expstart": start, "expend": start + float(times[-1]) / _DAY, "aperture": "IR", "subarray": False,
+        "expstart": start, "expend": start + float(times[-1]) / DAY, "aperture": "IR", "subarray": False,
         "ra": visit.ra, "dec": visit.dec, "cal_ver": "wfc3tvb drawn", "crrejtab_sigma": 4.0, "quality_flags": [],
         "geometry_source": "tle", "source": "simulated", "rows_used": 0, "bytes_read": 0, "measure_version": "drawn",
-        "measured_at": LAST_DAY, "run_id": "drawn",
+        "measured_at": LAST_DAY, "run_id": _RUN,
     }  # fmt: skip
     return Measurement(score(exposure, reads, MeasureSettings()), reads)
 

@@ -34,11 +34,11 @@ _LOSS, _DATES = 0.0011, (54983.0, 56800.0, 58600.0, 60700.0)
 Rows = Sequence[dict[str, Any]]
 
 
-def reference(keyword_type: str, tables: Sequence[Any], **keywords: object) -> fits.HDUList:
-    """Return a reference file: `keyword_type` is its FILETYPE, `keywords` go to the primary header."""
+def reference(filetype: str, tables: Sequence[Any], **keywords: object) -> fits.HDUList:
+    """Return a reference file: `filetype` is its FILETYPE, `keywords` go to the primary header."""
     header = fits.Header()
     fixed = {
-        "FILETYPE": keyword_type,
+        "FILETYPE": filetype,
         "TELESCOP": "HST",
         "INSTRUME": "WFC3",
         "DETECTOR": "IR",

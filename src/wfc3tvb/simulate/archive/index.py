@@ -18,6 +18,8 @@ from wfc3tvb.names import is_association, split_filename
 #: Products that are listed for a member where there are no files to look at.
 SUFFIXES = ("asn", "raw", "ima", "flt", "spt")
 
+#: Size of a full-frame IMA of 16 reads, which every file that is not there is said to have [byte].
+_USUAL_SIZE = 168_261_120
 #: Start of an exposure whose header does not tell [MJD].
 _UNKNOWN = 55000.0
 
@@ -67,7 +69,7 @@ class Index:
         for root in dict.fromkeys((str(dataset["dataset"]), *dataset["members"])):
             for name in self._names(root):
                 path = self.files.get(name)
-                yield root, name, path.stat().st_size if path else 168_261_120
+                yield root, name, path.stat().st_size if path else _USUAL_SIZE
 
     @cached_property
     def _by_root(self) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from astropy.time import Time
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import Row
 from wfc3tvb.simulate.archive.faults import Faults
 from wfc3tvb.simulate.archive.files import file_response
@@ -165,7 +166,7 @@ def _mission_row(row: Row, dates: dict[str, str]) -> Row:
     return {
         "sci_data_set_name": name, "sci_targname": row["target_name"], "sci_instrume": "WFC3  ",
         "sci_spec_1234": row["filters"], "sci_aper_1234": row.get("aperture", "IR"),
-        "sci_actual_duration": (row["stop_time"] - row["start_time"]) * 86400,
+        "sci_actual_duration": (row["stop_time"] - row["start_time"]) * DAY,
         "sci_start_time": dates["start_time"], "sci_stop_time": dates["stop_time"], "sci_pep_id": row["proposal_id"],
         "sci_pi_last_name": f"{row['pi']:<20}", "sci_asn_id": (row["asn_id"] or "none").upper(),
         "sci_instrument_config": f"{row['instrument_config']:<12}", "sci_sun_alt": row["sun_alt"],
@@ -181,7 +182,7 @@ def _observation(number: int, row: Row) -> Row:
         "filters": row["filters"], "target_name": row["target_name"], "proposal_id": str(row["proposal_id"]),
         "proposal_pi": row["pi"], "dataproduct_type": "image", "calib_level": 3 if row["asn_id"] else 2,
         "t_min": row["start_time"], "t_max": row["stop_time"],
-        "t_exptime": (row["stop_time"] - row["start_time"]) * 86400, "s_ra": row.get("ra", 0.0),
+        "t_exptime": (row["stop_time"] - row["start_time"]) * DAY, "s_ra": row.get("ra", 0.0),
         "s_dec": row.get("dec", 0.0),
         "dataURL": f"mast:HST/product/{row['dataset']}_drz.fits",
     }  # fmt: skip
