@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.io.filebytes import Bytes, FileBytes
+from wfc3tvb.io.imachecks import check_keywords, check_pixels
 from wfc3tvb.io.imaheaders import PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
 from wfc3tvb.io.medians import plane_medians
 from wfc3tvb.names import BORDER
@@ -90,18 +91,21 @@ def cube_of(
     if str(header.get("ZOFFCORR", "COMPLETE")) != "COMPLETE":
         raise BadFileError(path, "the zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
     t = np.array([_read_time(p, path) for p in sci])
+    check_keywords(primary, sci, t, path)
     frame = sci[0].shape
     light = (frame[0] - 2 * BORDER, frame[1] - 2 * BORDER)
     index = middle_rows(light[0], rows)
     band, columns = slice(BORDER + index[0], BORDER + index[-1] + 1), slice(BORDER, BORDER + light[1])
     counts = [_pixels(data, p, ">f4", band) for p in sci]
     unit = str(sci[-1].keywords.get("BUNIT", ""))
+    rates = _rates(counts, columns, t, unit, header)
+    check_pixels(rates, path)
     return ReadCube(
         rootname=str(header.get("ROOTNAME", path.name[:9])).strip().lower()[:9],
         header=header,
         t=t,
         mjd=np.array([float(p.keywords.get("ROUTTIME", np.nan)) for p in sci]),
-        rate=_rates(counts, columns, t, unit, header),
+        rate=rates,
         dq=_stack([_pixels(data, p, ">i2", band) for p in dq], columns),
         rows=index,
         shape=light,

@@ -22,8 +22,14 @@ from wfc3tvb.io.filebytes import Bytes
 from wfc3tvb.names import BORDER
 
 _CARD, _BLOCK = 80, 2880
-_NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE")
-_NAMES = ("EXTNAME", "BUNIT")
+_NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE",
+            "PCOUNT", "GCOUNT")  # fmt: skip
+_NAMES = ("XTENSION", "EXTNAME", "BUNIT")
+_PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")
+#: No real header is longer; one that claims to be would take the memory.
+_LONGEST_HEADER = 400 * _BLOCK
+#: What a header may hold (FITS Standard 4.0, section 3.3.1).
+_TEXT = bytes(range(32, 127))
 #: Reads of the longest sample sequence, the zeroth included, and pixels along a side of the detector.
 _MOST_READS, _LARGEST_FRAME = 16, 1024
 _NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[ED][-+]?\d+)?")
@@ -115,13 +121,22 @@ def plane_header(data: Bytes, start: int, path: Path) -> PlaneHeader:
     """
     end = _header_end(data, start, path)
     found = PlaneHeader(start, end, _few_keywords(bytes(data[start:end]).decode("latin-1")))
-    if not {"NAXIS", "BITPIX"} <= set(found.keywords) or min(found.shape) < 0:
+    if not _is_image(found):
         raise BadFileError(path, f"the header at byte {start} is not that of an image", "fetch it again")
     return found
 
 
+def _is_image(found: PlaneHeader) -> bool:
+    """Say whether an extension is an image, or of another kind and no plane of a read (FLTs end with a table)."""
+    keywords = found.keywords
+    if not {"NAXIS", "BITPIX"} <= set(keywords) or min(found.shape) < 0:
+        return False
+    told = tuple(keywords.get(name, usual) for name, usual in (("XTENSION", ""), ("PCOUNT", 0), ("GCOUNT", 1)))
+    return keywords.get("EXTNAME") not in _PLANES or (told == ("IMAGE", 0, 1) and keywords["NAXIS"] in (0, 2))
+
+
 def all_keywords(data: Bytes, start: int, end: int) -> dict[str, Any]:
-    """Return the keywords of the header between two offsets, strings stripped; cards that make no sense are left out."""
+    """Return the keywords of the header between two offsets, strings stripped; senseless cards are left out."""
     found: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
@@ -152,6 +167,10 @@ def _header_end(data: Bytes, start: int, path: Path) -> int:
         raw = bytes(data[block : block + _BLOCK])
         if len(raw) < _BLOCK:
             break
+        if raw.translate(None, _TEXT):
+            raise BadFileError(path, f"the header at byte {start} holds what is no text", "fetch it again")
+        if block - start > _LONGEST_HEADER:
+            raise BadFileError(path, f"the header at byte {start} is longer than any real one", "fetch it again")
         if any(raw[card : card + 8] == b"END     " for card in range(0, _BLOCK, _CARD)):
             return block + _BLOCK
     raise TruncatedFileError(path, "the file is cut short in a header", "fetch it again")
