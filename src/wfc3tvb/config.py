@@ -15,7 +15,7 @@ CRDS_URL = "https://hst-crds.stsci.edu"
 
 @dataclass(frozen=True)
 class MeasureSettings:
-    """What decides the numbers of a curve (design of `reads` and of the sky columns)."""
+    """What decides the numbers of a curve: the rows of `reads`, and the sky columns of `exposures`."""
 
     #: A read is used when its interval is at least this long [s] ...
     min_interval: float = 5.0
@@ -23,7 +23,7 @@ class MeasureSettings:
     max_rate_err: float = 0.1
     #: Fewer used reads than this: no sky, no score.
     min_reads: int = 3
-    #: Systematic error of an interval rate [electron/s] (start value; a null calibration refines it).
+    #: Systematic error of an interval rate [electron/s] (an assumption; `wfc3tvb null` measures it).
     systematic: float = 0.02
     #: Fill `cumulative_median` (all pixels, as wfc3tools.pstat).
     pstat: bool = False

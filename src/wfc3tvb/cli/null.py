@@ -19,9 +19,11 @@ def null(catalog: Path, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from wfc3tvb.config import MeasureSettings
     from wfc3tvb.io.catalog import open_catalog
     from wfc3tvb.pipeline.null import nulls
 
+    assumed = MeasureSettings().systematic
     with open_catalog(catalog) as store:
         found = list(nulls(store))
     if as_json:
@@ -32,6 +34,6 @@ def null(catalog: Path, as_json: bool) -> None:
         if each.systematic is None:
             show("  too few to say anything")
             continue
-        show(f"  systematic of a rate {each.systematic:.4f} e-/s (0.02 is assumed)")
+        show(f"  systematic of a rate {each.systematic:.4f} e-/s ({assumed:g} is assumed)")
         limits = f"{each.tvb_score_99:.2f} sigma and an excess of {each.excess_variable_99:.3f} e-/s"
         show(f"  99 % stay below a jump of {limits}")

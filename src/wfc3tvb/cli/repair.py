@@ -85,7 +85,7 @@ def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_im
             show(f"{result.rootname}: {products}  (CRCORR {result.crcorr}, {result.engine}, {result.wall_s:.1f} s)")
     if as_json:
         print_json([_plain(result) for result in results])
-    ctx.exit(2 if failed else 0)
+    ctx.exit(2 if failed else 0)  # as calwf3 does, whatever failed
 
 
 def _plain(result: Any) -> dict[str, Any]:

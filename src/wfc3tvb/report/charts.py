@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import Row
 from wfc3tvb.io import queries
 from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.report.colors import CLASS_COLORS
 
+_MJD_ZERO = np.datetime64("1858-11-17T00:00:00")
 #: Brammer's percentiles of the helium excess of the archive's F105W exposures until 2014 [electron/s].
 PUBLISHED = ((0.1, 0.50), (0.5, 0.75), (1.5, 0.95))
 
@@ -166,3 +171,14 @@ def main_filter(catalog: Catalog) -> str:
         "ORDER BY filter <> 'F105W', count(*) DESC LIMIT 1"
     ).fetchall()
     return str(found[0][0]) if found else "F105W"
+
+
+def dates(mjd: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    """Return dates of Modified Julian Dates."""
+    return _MJD_ZERO + (np.asarray(mjd, float) * DAY).astype("timedelta64[s]")
+
+
+def classes(rows: Sequence[Row], column: str = "tvb_class") -> list[str | None]:
+    """Return the classes that occur, the mildest first; None stands for no verdict."""
+    present = {row.get(column) for row in rows}
+    return [name for name in CLASS_COLORS if name in present]

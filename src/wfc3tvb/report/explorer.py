@@ -15,7 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
 from anyio import CapacityLimiter, to_thread
 from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
@@ -31,17 +30,17 @@ from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownData
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog, open_catalog
 from wfc3tvb.io.export import FORMATS, write_table
-from wfc3tvb.io.queries import Query, load_all
 from wfc3tvb.io.views import RELATIONS, column_comment
 from wfc3tvb.report.charts import charts
+from wfc3tvb.report.console import cut, examples, limited
 from wfc3tvb.report.figures import histograms_figure
 from wfc3tvb.report.guard import Guard
 from wfc3tvb.report.html import environment
+from wfc3tvb.report.plots import chart_plot, visit_plot
 from wfc3tvb.report.repairs import products_of, read_pairs
 from wfc3tvb.report.search import Search
-from wfc3tvb.report.terminal import reasons
 from wfc3tvb.report.thumbnails import find_image, surveyed_folders, thumbnails, why_not
-from wfc3tvb.report.zoom import chart_plot, visit_plot
+from wfc3tvb.report.words import reasons
 
 #: Limits of a statement: rows shown, rows downloaded, seconds, DuckDB's memory.
 ROWS_SHOWN, ROWS_DOWNLOADED, SECONDS, MEMORY = 500, 1_000_000, 20.0, "1GB"
@@ -49,8 +48,6 @@ ROWS_SHOWN, ROWS_DOWNLOADED, SECONDS, MEMORY = 500, 1_000_000, 20.0, "1GB"
 AT_A_TIME = 4
 #: Memory of the whole process [byte]: that of these requests, and some for pages and pictures.
 PROCESS_MEMORY = (AT_A_TIME + 2) * 2**30
-#: Characters of a cell that the console shows.
-CELL = 2000
 #: Rows of a page of the search, and exposures of a scatter plot.
 ROWS_A_PAGE, POINTS = 100, 250
 _ENDINGS = {"votable": "vot"}
@@ -202,8 +199,8 @@ class Explorer:
         began = time.perf_counter()
         try:
             with self._open() as catalog:
-                found = catalog.fetch(_limited(catalog, text, ROWS_SHOWN), timeout=SECONDS)
-            rows, columns = [_cut(row) for row in found.to_pylist()], found.column_names
+                found = catalog.fetch(limited(text, ROWS_SHOWN), timeout=SECONDS)
+            rows, columns = [cut(row) for row in found.to_pylist()], found.column_names
         except CatalogError as error:
             problem = str(error)
         context = {
@@ -216,7 +213,7 @@ class Explorer:
         if form not in FORMATS:
             raise BadArgumentError(f"{form!r} is no format; take one of {', '.join(FORMATS)}")
         with self._open() as catalog:
-            found = catalog.fetch(_limited(catalog, text, ROWS_DOWNLOADED), timeout=SECONDS)
+            found = catalog.fetch(limited(text, ROWS_DOWNLOADED), timeout=SECONDS)
         with TemporaryDirectory() as scratch:
             content = write_table(found, Path(scratch) / "result", form).read_bytes()
         headers = {"Content-Disposition": f'attachment; filename="wfc3tvb.{_ENDINGS.get(form, form)}"'}
@@ -271,28 +268,6 @@ def application(
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Guard, token=token)]
     handlers: Any = dict.fromkeys((TvbError, MemoryError, 404), explorer.problem) | {500: explorer.bug}
     return Starlette(routes=explorer.routes(), middleware=middleware, exception_handlers=handlers)
-
-
-def _limited(catalog: Catalog, text: str, limit: int) -> str:
-    """Return a statement that yields at most `limit` rows; only what reads passes (`Catalog.sql` sees to that)."""
-    try:
-        statements = duckdb.extract_statements(text)
-    except duckdb.Error:
-        return text  # the catalog says what is wrong with it, and where
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        return text
-    return f"SELECT * FROM (\n{statements[0].query.strip().rstrip(';')}\n) LIMIT {limit}"
-
-
-def _cut(row: Row) -> Row:
-    """Return a row whose cells are not longer than a page can show."""
-    return {name: f"{text[:CELL]}... ({len(text)} characters)" if len(text := str(value)) > CELL else value
-            for name, value in row.items()}  # fmt: skip
-
-
-def examples() -> list[tuple[Query, str]]:
-    """Return the documented queries that read nothing but the catalog, each with the statement to start from."""
-    return [(query, query.example()) for query in load_all().values() if "read_csv" not in query.sql]
 
 
 _SCRIPT = (files("wfc3tvb.report") / "templates" / "explorer" / "explorer.js").read_text(encoding="utf-8")

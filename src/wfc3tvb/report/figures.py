@@ -13,12 +13,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from wfc3tvb.exposure import Measurement, Row
+from wfc3tvb.report.colors import BLUE, CLASS_COLORS, ORANGE, RED
 
 Image = NDArray[np.floating[Any]]
-
-#: Okabe and Ito's colours, told apart by colour-blind people too.
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#8a8a8a"
-CLASS_COLORS = {"none": GREEN, "mild": ORANGE, "moderate": "#CC5500", "severe": "#B00020", None: GREY}
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.export import write_table
 from wfc3tvb.io.release import is_synthetic
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.report.chart_figures import chart_figure
 from wfc3tvb.report.charts import Chart, charts
-from wfc3tvb.report.drawn import chart_figure
 from wfc3tvb.report.figures import curves_figure, save
 from wfc3tvb.report.html import environment
 from wfc3tvb.report.repairs import PRODUCTS, products_of, repair_figures
-from wfc3tvb.report.terminal import date, reasons
 from wfc3tvb.report.thumbnails import Thumbnail, surveyed_folders, thumbnails
+from wfc3tvb.report.words import date, reasons
 from wfc3tvb.schema import to_arrow
 
 #: Visits that get a page of their own in a report of the whole catalog, the worst first.

@@ -10,13 +10,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from wfc3tvb.dates import moment_of
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.queries import Query
-from wfc3tvb.schema import TVB_KINDS
+from wfc3tvb.report.words import date, duration, size, why
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+__all__ = [
+    "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "pairs", "queries_table",
+    "relation", "repairs", "size", "verdict", "why",
+]  # fmt: skip
 
 CLASS_STYLES = {"none": "green", "mild": "yellow", "moderate": "dark_orange", "severe": "bold red"}
 #: Columns of the table of exposures: heading, column, format.
@@ -82,72 +86,6 @@ def verdict(row: Row) -> RenderableType:
     lines.append(Text.assemble("verdict: ", (f"{row['tvb_class']}{kind}", style), f"; recommended: {row['recommend']}"))
     lines += [Text("  " + sentence) for sentence in why(row)]
     return Group(*lines)
-
-
-def why(row: Row) -> list[str]:
-    """Return the sentences that explain a verdict, from the row alone."""
-    sky = f"sky {row['sky_mean']:.2f} e-/s on average, {row['sky_min']:.2f} to {row['sky_max']:.2f} between reads"
-    sentences = [sky]
-    if row["elevated"]:
-        sentences.append(f"that is {row['excess_zodi']:.2f} e-/s above the zodiacal light predicted")
-    if row["tvb_score"] is not None:
-        threshold = row["crrejtab_sigma"]
-        word = "above" if row["tvb_score"] > threshold else "below"
-        sentences.append(
-            f"the largest jump of the ramp is {row['tvb_score']:.1f} sigma (read {row['jump_read']}), {word} "
-            f"calwf3's cosmic-ray threshold of {threshold:g}"
-        )
-    if row["pred_frac_broken"] is not None:
-        sentences.append(
-            f"calwf3 is predicted to cut the ramp of {100 * row['pred_frac_broken']:.1f} % of the blank-sky pixels, "
-            f"shift the level by {round(row['pred_level_bias'], 2) + 0.0:+.2f} e-/s, multiply the noise by "
-            f"{row['pred_noise_inflation']:.1f}"
-        )
-    if row["obs_frac_broken"] is not None:
-        sentences.append(f"in the archive's file {100 * row['obs_frac_broken']:.1f} % of them are flagged as hit")
-    if row["tvb_kind"] is not None:
-        chances = {name: row[f"prob_{name}"] for name in TVB_KINDS if row.get(f"prob_{name}") is not None}
-        likely = [f"{name} {p:.2f}" for name, p in sorted(chances.items(), key=lambda item: -item[1]) if p >= 0.05]
-        sentences.append("probability of the causes: " + ", ".join(likely))
-    if row["sun_alt_min"] is not None:
-        sentences.append(
-            f"Sun {row['sun_alt_min']:.0f} to {row['sun_alt_max']:.0f} deg above the limb, "
-            f"{100 * row['frac_in_shadow']:.0f} % of the time in Earth's shadow"
-        )
-    if row["quality_flags"]:
-        sentences.append("flags: " + ", ".join(row["quality_flags"]))
-    return sentences + _advice(row)
-
-
-def _advice(row: Row) -> list[str]:
-    """Return the sentence that explains what is recommended; none where nothing is wrong."""
-    from wfc3tvb.science.recommend import GAIN
-
-    method = row["recommend"]
-    if method == "inspect":
-        return ["inspect: no method mends it safely (light from one side in most reads, crowding, or an exposure that "
-                "is not repaired here), so it is not flagged"]  # fmt: skip
-    noises = {name: row[f"noise_{name}"] for name in ("omit", "flatten", "mask_reads") if row[f"noise_{name}"]}
-    if row["noise_pipeline"] is None or (method == "none" and row["tvb_class"] in (None, "none", "mild")):
-        return []
-    best = "flatten" if row["asn_id"] is None else "omit"
-    if method == "none" and best in noises:
-        left = noises[best] / row["noise_pipeline"]
-        return [f"not worth a repair: {best} would bring the sky noise to {left:.2f} "
-                f"of the pipeline's, {GAIN} is asked for"]  # fmt: skip
-    if method not in noises:
-        return []
-    ratio = f"the sky noise becomes {noises[method] / row['noise_pipeline']:.2f} of the pipeline's"
-    if method == "mask_reads":
-        return [f"mask_reads takes out the reads in which one side is brighter; {ratio}"]
-    return [f"{method} pays: {ratio}"]
-
-
-def reasons(row: Row) -> list[str]:
-    """Return the sentences that explain a verdict, or why there is none."""
-    if row["sky_mean"] is not None:
-        return why(row)
-    return ["not scored: " + (", ".join(row["quality_flags"] or ()) or "no reason recorded")]
 
 
 def counts(classes: Mapping[str, int]) -> Text:
@@ -227,30 +165,6 @@ def finding(passed: bool, text: str, *, optional: bool = False) -> Text:
 def failure(row: Row) -> Text:
     """Return a row of `failures` on one line."""
     return Text.assemble("  ", (row["key"], "red"), f" {row['stage']}: {row['message']}")
-
-
-def size(n_bytes: float) -> str:
-    """Return a number of bytes for people: 168.3 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.3g} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """Return a time for people: 35 s, 12 min, 3.5 h."""
-    if seconds < 90:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def date(mjd: float) -> str:
-    """Return an MJD as date and time, UTC, to the second; the number itself where it is no date."""
-    try:
-        return f"{moment_of(mjd):%Y-%m-%d %H:%M:%S}"
-    except (OverflowError, ValueError):
-        return str(mjd)
 
 
 def _cell(value: Any, form: str) -> Text:

@@ -1,4 +1,4 @@
-"""Charts as figures."""
+"""Charts as figures of the report."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import Row
-from wfc3tvb.report.charts import Chart
-from wfc3tvb.report.figures import BLUE, CLASS_COLORS, ORANGE, RED
+from wfc3tvb.report.charts import Chart, classes, dates
+from wfc3tvb.report.colors import BLUE, CLASS_COLORS, ORANGE, RED
 
-_EPOCH = np.datetime64("1858-11-17T00:00:00")
 #: Above this number of points they are drawn small.
 _MANY = 1500
 
@@ -32,17 +30,6 @@ def chart_figure(chart: Chart, rows: Sequence[Row]) -> Figure:
     axis.grid(alpha=0.25, lw=0.5)
     axis.set_axisbelow(True)
     return figure
-
-
-def dates(mjd: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    """Return dates of Modified Julian Dates."""
-    return _EPOCH + (np.asarray(mjd, float) * DAY).astype("timedelta64[s]")
-
-
-def classes(rows: Sequence[Row], column: str = "tvb_class") -> list[str | None]:
-    """Return the classes that occur, the mildest first; None stands for no verdict."""
-    present = {row.get(column) for row in rows}
-    return [name for name in CLASS_COLORS if name in present]
 
 
 def _stacked(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:

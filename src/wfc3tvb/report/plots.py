@@ -1,4 +1,4 @@
-"""Plots that zoom, as Plotly's JSON."""
+"""Plots of the explorer, which zoom: visits and charts as Plotly's JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from wfc3tvb.exposure import Row
-from wfc3tvb.report.charts import Chart
-from wfc3tvb.report.drawn import classes, dates
-from wfc3tvb.report.figures import BLUE, CLASS_COLORS, ORANGE, RED
-
-#: Okabe and Ito's colours.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+from wfc3tvb.report.charts import Chart, classes, dates
+from wfc3tvb.report.colors import BLUE, CLASS_COLORS, CURVE_COLORS, ORANGE, RED
 
 
 def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
@@ -28,7 +24,7 @@ def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
     data: list[dict[str, Any]] = []
     for number, exposure in enumerate(exposures):
         own = [row for row in reads if row["rootname"] == exposure["rootname"] and row["rate"] is not None]
-        data += _curve(exposure, own, _COLORS[number % len(_COLORS)])
+        data += _curve(exposure, own, CURVE_COLORS[number % len(CURVE_COLORS)])
     layout = {
         "height": 620,
         "margin": {"t": 80, "r": 20},

@@ -1,0 +1,33 @@
+"""The explorer's SQL console: statements that yield a page, cells that fit on it, examples to start from."""
+
+from __future__ import annotations
+
+import duckdb
+
+from wfc3tvb.exposure import Row
+from wfc3tvb.io.queries import Query, load_all
+
+#: Characters of a cell that are shown.
+CELL = 2000
+
+
+def limited(text: str, limit: int) -> str:
+    """Return a statement that yields at most `limit` rows; only what reads passes (`Catalog.sql` sees to that)."""
+    try:
+        statements = duckdb.extract_statements(text)
+    except duckdb.Error:
+        return text  # the catalog says what is wrong with it, and where
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        return text
+    return f"SELECT * FROM (\n{statements[0].query.strip().rstrip(';')}\n) LIMIT {limit}"
+
+
+def cut(row: Row) -> Row:
+    """Return a row whose cells are not longer than a page can show."""
+    return {name: f"{text[:CELL]}... ({len(text)} characters)" if len(text := str(value)) > CELL else value
+            for name, value in row.items()}  # fmt: skip
+
+
+def examples() -> list[tuple[Query, str]]:
+    """Return the documented queries that read nothing but the catalog, each with the statement to start from."""
+    return [(query, query.example()) for query in load_all().values() if "read_csv" not in query.sql]
