@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -110,6 +111,19 @@ def test_the_workers_of_a_killed_survey_end_with_it(tmp_path: Path) -> None:
         _, said = process.communicate(timeout=60)
     assert said == ""
     assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_reaches_the_driver_alone(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    script = SCRIPT.replace("measure=slow", "measure=slow, jobs=2").format(n=4000)
+    command = [sys.executable, "-c", script, str(tmp_path / "catalog")]
+    with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        wait_for(lambda: workers_of(process.pid), 60)  # which are still importing
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert said.endswith("KeyboardInterrupt\n"), said
+    assert "runpy" not in said  # where a worker begins
 
 
 def workers_of(pid: int) -> list[str]:

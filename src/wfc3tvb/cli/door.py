@@ -51,7 +51,10 @@ class FrontDoor(click.Group):
             where = f"{error.filename}: " if error.filename is not None else ""
             click.secho(f"wfc3tvb: {where}{error.strerror}; give another place", fg="red", err=True)
             ctx.exit(EXIT_WRONG_INPUT)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            # A query that Ctrl-C stops ends in a RuntimeError of DuckDB's.
+            if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
+                raise
             click.secho("interrupted; the same command goes on from here", fg="yellow", err=True)
             ctx.exit(EXIT_INTERRUPTED)
 

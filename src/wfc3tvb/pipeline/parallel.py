@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -76,7 +77,9 @@ def run(
     with _backend(jobs, cluster) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
         try:
-            for outcomes in parallel(delayed(_attempts)(worker, batch) for batch in batches):
+            with _deaf_to_interrupts():
+                finished = parallel(delayed(_attempts)(worker, batch) for batch in batches)
+            for outcomes in finished:
                 yield from outcomes
         except _killed(cluster) as error:
             raise WorkerDiedError from error
@@ -103,7 +106,8 @@ def started(jobs: int, cluster: str | None, module: str) -> Iterator[None]:
         return
     with _backend(jobs, None) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
-        imports = parallel(delayed(_import)(module) for _ in range(jobs))
+        with _deaf_to_interrupts():
+            imports = parallel(delayed(_import)(module) for _ in range(jobs))
         try:
             yield
         finally:
@@ -148,6 +152,22 @@ def on_this_machine(cluster: str | None) -> bool:
 
 def _attempts(worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ...]) -> list[Outcome[Value]]:
     return list(attempts(worker, batch))
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that are begun in the block never see Ctrl-C, which a terminal sends to all of them.
+
+    It is the driver's to end its workers: of themselves they would complain at length, or seem to be killed.
+    """
+    if threading.current_thread() is not threading.main_thread():  # where signals are nobody's
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 def _end_with(driver: int) -> None:
@@ -247,7 +267,9 @@ def opened(cluster: str | None) -> Iterator[str | None]:
     if not count.isdigit() or int(count) < 1:
         raise BadArgumentError(f"--cluster {cluster}: write local:N with N workers, e.g. local:4")
     options = {"threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
-    with LocalCluster(n_workers=int(count), **options) as local:  # type: ignore[no-untyped-call]
+    with _deaf_to_interrupts():
+        cluster_here = LocalCluster(n_workers=int(count), **options)  # type: ignore[no-untyped-call]
+    with cluster_here as local:
         # It warns of workers that take a while to end.
         logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
         yield str(local.scheduler_address)
