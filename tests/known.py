@@ -11,7 +11,7 @@ from wfc3tvb.schema import TABLES
 
 COMMON = {
     "visit": "ibohbf", "dataset": "ibohbf040", "asn_id": "ibohbf040", "filter": "F105W", "samp_seq": "STEP200",
-    "nsamp": 16, "exptime": 1599.23291, "proposal_id": 12442, "target_name": "GOODS-N <b>", "ra": 189.2, "dec": 62.2,
+    "nsamp": 3, "exptime": 300.0, "proposal_id": 12442, "target_name": "GOODS-N <b>", "ra": 189.2, "dec": 62.2,
     "postarg1": 0.3, "postarg2": -0.03, "crrejtab_sigma": 4.0, "run_id": "run", "cal_ver": "wfc3tvb 0.1",
 }  # fmt: skip
 HIT = {
@@ -34,6 +34,9 @@ def make(folder: Path) -> Catalog:
     catalog.record([exposure("ibohbfb9q", HIT), exposure("ibohbfb7q", CLEAN), exposure("ibohbfbdq", UNSCORED)])
     members = {"dataset": "ibohbf040", "asn_id": "ibohbf040", "members": ["ibohbfb7q", "ibohbfb9q", "ibohbfbdq"]}
     catalog.replace("datasets", [TABLES["datasets"].empty_row() | members])
+    times = {"started_at": 57000.0, "ended_at": 57000.1}
+    survey = {"run_id": COMMON["run_id"], "command": "survey", "n_done": 3, "n_failed": 0} | times
+    catalog.replace("runs", [TABLES["runs"].empty_row() | survey])
     return catalog
 
 
