@@ -13,7 +13,7 @@ import pytest
 
 from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io import catalog as catalog_module
+from wfc3tvb.io import smallfiles
 from wfc3tvb.io.catalog import Catalog, open_catalog
 from wfc3tvb.schema import TABLES
 
@@ -75,7 +75,7 @@ def test_two_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
 def test_many_commits_leave_few_files_and_every_row(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_module, "MERGE_EVERY", 12)
+    monkeypatch.setattr(smallfiles, "MERGE_EVERY", 12)
     reader = open_catalog(catalog.folder)
     for n in range(30):
         catalog.record([measurement(f"ibaaaa{n:02d}q", 3, sky_mean=float(n))])

@@ -24,12 +24,12 @@ import sys, time
 from functools import partial
 from tests.pipeline.fakes import FakeSource, measure_fake
 from wfc3tvb.config import Selection
-from wfc3tvb.io import catalog as catalog_module
+from wfc3tvb.io import smallfiles
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import survey as module
 
 module.BATCH_SIZE = 7
-catalog_module.MERGE_EVERY = 4
+smallfiles.MERGE_EVERY = 4
 
 def slow(cube, orbit, settings):
     time.sleep(0.01)

@@ -18,18 +18,15 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
+from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError, QueryError
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io import duck, queries
-from wfc3tvb.io.tables import MANY_FILES, MERGED_SIZE, Snapshot, Tables
-from wfc3tvb.schema import SCHEMA_VERSION, TABLES, to_arrow
+from wfc3tvb.io import duck, queries, smallfiles
+from wfc3tvb.io.tables import Snapshot, Tables
+from wfc3tvb.schema import TABLES, to_arrow
 
 log = logging.getLogger(__name__)
 
 Params = Mapping[str, object] | Sequence[object] | None
-
-#: Commits of one catalog object after which the small files are merged: a long survey makes two for every batch.
-MERGE_EVERY = 100
 
 
 class Catalog:
@@ -81,7 +78,7 @@ class Catalog:
         """
         catalog = cls(Path(folder), settings=settings)
         catalog.tables.create()
-        catalog.check_schema()
+        catalog.tables.check_schema()
         catalog.refresh()
         return catalog
 
@@ -226,22 +223,7 @@ class Catalog:
 
     def hint(self) -> str | None:
         """Return a word of advice where many small files slow queries down, else None."""
-        worst = max(self.snapshots.values(), key=lambda s: s.n_small)
-        if worst.n_small <= MANY_FILES:
-            return None
-        remedy = f"merge them with: wfc3tvb compact --catalog {self.folder}"
-        return f"table {worst.table} has {worst.n_small} small files; {remedy}"
-
-    def check_schema(self) -> None:
-        """Raise `SchemaMismatchError` unless every table has the columns of this version's schema."""
-        for name, table in TABLES.items():
-            found = {field.name for field in self.tables.open(name).schema().fields}
-            if found != set(table.names):
-                differ = ", ".join(sorted(found ^ set(table.names)))
-                raise SchemaMismatchError(
-                    f"{self.folder}: table {name} differs from schema {SCHEMA_VERSION} in: {differ}; "
-                    "survey into a new folder with --catalog"
-                )
+        return smallfiles.advice(self.folder, self.snapshots.values())
 
     def close(self) -> None:
         """Close the DuckDB connection."""
@@ -268,10 +250,7 @@ class Catalog:
         """Let the next query see what was committed; every now and then merge the small files of many commits."""
         self.renew()
         self._n_commits += 1
-        if self._n_commits % MERGE_EVERY == 0:
-            for name, snapshot in self.snapshots.items():
-                if sum(size < MERGED_SIZE for size in snapshot.sizes) >= MERGE_EVERY // 4:
-                    self.tables.merge_small(name)
+        if smallfiles.merge_after(self.tables, self._n_commits):
             self.renew()
 
     def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:

@@ -22,7 +22,7 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from wfc3tvb import __version__
-from wfc3tvb.errors import CatalogError, NoCatalogError
+from wfc3tvb.errors import CatalogError, NoCatalogError, SchemaMismatchError
 from wfc3tvb.io.writable import first_line, probe, writing
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, arrow_schema
 
@@ -31,8 +31,6 @@ T = TypeVar("T")
 
 #: Layout that DuckDB scans fastest (measured: row groups of 100,000 rows, dictionaries on).
 WRITER = WriterProperties(compression="ZSTD", max_row_group_size=100_000)
-#: More small files than this slow every query down (0.15 ms a file and query).
-MANY_FILES = 100
 #: Size that sorted files grow to, and below which a file counts as small [byte].
 TARGET_SIZE = 256 * 2**20
 SMALL_SIZE = 16 * 2**20
@@ -122,6 +120,17 @@ class Tables:
         except (DeltaError, OSError) as error:
             problem = f"table {table} in {self.folder} cannot be read: {first_line(error)}"
             raise CatalogError(problem) from error
+
+    def check_schema(self) -> None:
+        """Raise `SchemaMismatchError` unless every table has the columns of this version's schema."""
+        for name, table in TABLES.items():
+            found = {field.name for field in self.open(name).schema().fields}
+            if found != set(table.names):
+                differ = ", ".join(sorted(found ^ set(table.names)))
+                raise SchemaMismatchError(
+                    f"{self.folder}: table {name} differs from schema {SCHEMA_VERSION} in: {differ}; "
+                    "survey into a new folder with --catalog"
+                )
 
     def snapshot(self, table: str) -> Snapshot:
         """Return the newest version of a table with its live files."""
