@@ -166,12 +166,13 @@ def write_weights(weights: Floats, n: int) -> None:
     lines += [f"Made by study/causes.py --fit from {n} exposures (seed {FIT}), all causes equally likely; the page",
               "docs/study-causes.md says how they were drawn and how often the causes are right.",
               '"""', ""]  # fmt: skip
-    lines += ["#: What is weighed, in the order of `cause.vector`.", "FEATURES = ("]
-    lines += [f'    "{name}",' for name in causefit.FEATURES] + [")", ""]
-    lines += ["#: A row per cause, in the order of `cause.ALONE_AND_BOTH`; a column per feature.", "WEIGHTS = ("]
-    for row in weights:
-        lines += ["    ("] + [f"        {value:.4f}," for value in row] + ["    ),"]
-    (ROOT / "src/wfc3tvb/science/causefit.py").write_text("\n".join([*lines, ")", ""]))
+    lines += ["#: Weights of each feature of `cause.vector`, in its order, for the causes of `cause.ALONE_AND_BOTH`:",
+              "#: helium, scattered light, both, trail, persistence, unknown.", "WEIGHTS_BY_FEATURE = {"]  # fmt: skip
+    for name, column in zip(causefit.FEATURES, weights.T, strict=True):
+        lines.append(f'    "{name}": (' + ", ".join(f"{value:.4f}" for value in column) + "),")
+    lines += ["}", "FEATURES = tuple(WEIGHTS_BY_FEATURE)", "#: A row per cause, a column per feature.",
+              "WEIGHTS = tuple(zip(*WEIGHTS_BY_FEATURE.values(), strict=True))", ""]  # fmt: skip
+    (ROOT / "src/wfc3tvb/science/causefit.py").write_text("\n".join(lines))
 
 
 def kinds(named_as: list[tuple[str, str]]) -> list[str]:

@@ -25,7 +25,7 @@ from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.pipeline.measure import measure_cube
 from wfc3tvb.science.background import sky_mask
-from wfc3tvb.science.ramp import flagged_fraction
+from wfc3tvb.science.planewords import flagged_fraction
 from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.exposure import Light, expose
 from wfc3tvb.simulate.frame import Frame

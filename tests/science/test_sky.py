@@ -34,7 +34,7 @@ def intervals(shared_data: Path, name: str):
 def test_jump_statistic(name: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     t, total, _, _ = intervals(shared_data, name)
     with_dark, _ = jump_statistic(t, total)
-    monkeypatch.setattr(sky, "DARK", 0.0)
+    monkeypatch.setattr(sky, "JUMP_DARK", 0.0)
     without, read = jump_statistic(t, total)
     assert without == pytest.approx(EXPECTED[name][0], abs=0.05)
     assert with_dark == pytest.approx(without, rel=0.04)

@@ -24,8 +24,9 @@ from wfc3tvb.pipeline.score import CRREJTAB_SIGMA, score
 from wfc3tvb.schema import TABLES
 from wfc3tvb.science.background import SkyMask, sky_mask
 from wfc3tvb.science.crowding import FaintLight, faint_light, without
+from wfc3tvb.science.planewords import flagged_fraction
 from wfc3tvb.science.quality import header_flags, source_flags
-from wfc3tvb.science.ramp import Curve, flagged_fraction, measure_curve, unsteady
+from wfc3tvb.science.ramp import Curve, measure_curve, unsteady
 from wfc3tvb.science.sky import signal, used_reads
 from wfc3tvb.science.trail import streaks
 

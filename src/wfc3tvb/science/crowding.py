@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.science.background import BAD_PIXEL, SkyMask
+from wfc3tvb.science.expected import SINGLE_READ_NOISE
 from wfc3tvb.science.ramp import Curve
 
 Floats = NDArray[np.float64]
@@ -27,8 +28,6 @@ _FROM, _FULL = 0.014, 0.022
 _ROWS, _SAMPLED = 200, 200
 #: Edge of a box [pixel], good pixels that it must have, boxes that are needed.
 _BOX, _ENOUGH, _BOXES = 4, 12, 300
-#: Noise of a read [electron].
-_READ_NOISE = 14.6
 #: A pixel that differs between the halves by this many standard deviations was hit by a cosmic ray.
 _HIT = 4.0
 #: Upper end of the histogram (quantile), its bins, values that stand for the log-normal distribution.
@@ -159,7 +158,7 @@ def _noise(difference: Floats, times: tuple[float, float, float]) -> float:
     """Return the noise of boxes over the whole exposure, from the difference of its halves."""
     low, high = np.percentile(difference, (15.87, 84.13))
     first, second, whole = times
-    reads = 2 * (_READ_NOISE / _BOX) ** 2
+    reads = 2 * (SINGLE_READ_NOISE / _BOX) ** 2
     photons = max(((high - low) / 2) ** 2 - reads * (first**-2 + second**-2), 0.0) / (1 / first + 1 / second)
     return float(np.sqrt(photons / whole + reads / whole**2))
 

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.rampfit import RampFit, fit_ramps
 from wfc3tvb.names import DQ
-from wfc3tvb.science.expected import DARK
+from wfc3tvb.science.expected import DARK, SINGLE_READ_NOISE
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
 
 #: Pixels drawn, and the part of them that is also fitted flattened, and that alone is drawn where most break.
 N_PIXELS, _FEW, _MOST = 4000, 4, 0.5
-#: Noise of a single read [electron].
-READ_NOISE = 14.6
 #: Read noise of the CCDTAB, from which calwf3 takes the error of a sample [electron].
 _TABLE_NOISE = 20.0
 #: Flags that the last read of a broken ramp gets: a hit, or too many.
@@ -124,7 +122,7 @@ def _noise(t: Floats, sky: Float32s, rng: np.random.Generator) -> Float32s:
     collected = np.diff(sky, axis=0, prepend=np.float32(0)) + dark[:, None]
     draws = rng.standard_normal((2 * n + 1, n_pixels), dtype=np.float32)
     photons = np.cumsum(np.sqrt(np.maximum(collected, 0)) * draws[:n], axis=0)
-    reads: Float32s = np.float32(READ_NOISE) * (draws[n + 1 :] - draws[n])
+    reads: Float32s = np.float32(SINGLE_READ_NOISE) * (draws[n + 1 :] - draws[n])
     return photons + reads
 
 

@@ -12,8 +12,9 @@ Bools = NDArray[np.bool_]
 
 #: The published rule looks at reads from here on [s]: earlier ones are noise.
 FACTOR2_START = 24.0
-#: Read noise and dark rate in the jump statistic [electron, electron/s] (hstcal cridcalc.c; Instrument Handbook 5.7).
-READ_NOISE, DARK = 20.0, 0.05
+#: Read noise [electron] and dark rate [electron/s] of the jump statistic: round numbers, part of its definition, near
+#: those of the Instrument Handbook 5.7.
+JUMP_READ_NOISE, JUMP_DARK = 20.0, 0.05
 #: An affected read stands this far above the minimum [electron/s], and three errors.
 AFFECTED = 0.1
 
@@ -156,7 +157,7 @@ def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
     x, y = t[good], total[good]
     dx = x - x.mean()
     fit = y.mean() + (dx @ y) / (dx @ dx) * dx
-    d = (y - fit) / np.sqrt(READ_NOISE**2 + np.maximum(y, 0) + DARK * x)
+    d = (y - fit) / np.sqrt(JUMP_READ_NOISE**2 + np.maximum(y, 0) + JUMP_DARK * x)
     jumps = np.abs(np.diff(d))
     k = int(np.argmax(jumps))
     return float(jumps[k]), int(good[k + 1]) + 1
@@ -197,7 +198,7 @@ def jump_statistic_error(
     )
     dx = x - x.mean()
     fit = y.mean(1, keepdims=True) + (y @ dx)[:, None] / (dx @ dx) * dx
-    d = (y - fit) / np.sqrt(READ_NOISE**2 + np.maximum(y, 0) + DARK * x)
+    d = (y - fit) / np.sqrt(JUMP_READ_NOISE**2 + np.maximum(y, 0) + JUMP_DARK * x)
     return float(np.abs(np.diff(d)).max(1).std())
 
 
