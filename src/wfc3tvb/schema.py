@@ -22,6 +22,7 @@ SCHEMA_VERSION = "1.0"
 TVB_CLASSES = ("none", "mild", "moderate", "severe")
 TVB_KINDS = ("helium", "scattered", "trail", "persistence", "mixed", "unknown")
 RECOMMENDATIONS = ("none", "flatten", "omit", "mask_reads", "inspect")
+#: Methods of repair; an exposure that one of them is recommended for is flagged.
 METHODS = ("omit", "flatten", "mask_reads")
 POSITIONS = ("start", "middle", "end", "both", "all")
 #: What `quality_flags` may hold, and what each means.

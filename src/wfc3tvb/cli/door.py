@@ -103,7 +103,6 @@ output_options = option_group(
                  help="Format; without it a table, or what the ending of --output says."),
     click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write."),
 )  # fmt: skip
-output_folder = click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 
 
 @click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

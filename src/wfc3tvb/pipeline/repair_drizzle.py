@@ -16,7 +16,7 @@ from wfc3tvb.io.drizzle_child import LOG
 from wfc3tvb.io.drizzle_pars import read_parameters
 from wfc3tvb.io.images import header_of, stamp
 from wfc3tvb.pipeline.repair_bench import Bench, move, read_record, write_record
-from wfc3tvb.pipeline.repair_member import Calibrated, cards_of, reads_used
+from wfc3tvb.pipeline.repair_member import Recalibrated, cards_of, reads_used
 
 #: Record of what was combined, in ``work/``.
 _DONE = "combined.json"
@@ -24,7 +24,7 @@ _DONE = "combined.json"
 _EXCERPT = 4
 
 
-def combine(bench: Bench, made: Mapping[str, Calibrated], process: DrizzleProcess) -> Drizzled:
+def combine(bench: Bench, made: Mapping[str, Recalibrated], process: DrizzleProcess) -> Drizzled:
     """Align and combine the new FLTs; a lone exposure is aligned only: it ends at its FLT.
 
     What an earlier run combined of the same FLTs by the same settings is taken as it is.
@@ -122,7 +122,7 @@ def _attempt(
             shutil.copyfile(folder / LOG, bench.folder / f"{name}.log")
 
 
-def _stamp(bench: Bench, made: Mapping[str, Calibrated], done: Drizzled) -> None:
+def _stamp(bench: Bench, made: Mapping[str, Recalibrated], done: Drizzled) -> None:
     """Write into the drizzled image's header what was done, and what made each of its exposures."""
     methods = ",".join(f"{m.rootname[-3:]}:{m.method}" for m in bench.members if m.repaired)
     first = next(made[member.rootname] for member in bench.members if member.repaired)

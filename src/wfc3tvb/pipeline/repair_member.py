@@ -30,7 +30,7 @@ _SATURATED = int(DQ.SATPIXEL)
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class Recalibrated:
     """An exposure calibrated again.
 
     Attributes
@@ -76,7 +76,7 @@ class CalibrateMember:
     work: Path
     threads: int = 2
 
-    def __call__(self, member: Member, raw: Path, references: References) -> Calibrated:
+    def __call__(self, member: Member, raw: Path, references: References) -> Recalibrated:
         """Return the exposure's new FLT.
 
         Raises
@@ -108,7 +108,7 @@ class CalibrateMember:
             "cumulative": list(member.cumulative), "affected": list(member.affected), "sha1": dict(references.sha1),
         }  # fmt: skip
 
-    def _calibrate(self, member: Member, raw: Path, references: References, folder: Path) -> Calibrated:
+    def _calibrate(self, member: Member, raw: Path, references: References, folder: Path) -> Recalibrated:
         from wfc3tvb.pipeline.calibrate import calibrate
 
         copy = folder / raw.name
@@ -132,16 +132,16 @@ class CalibrateMember:
             result.ima.unlink()
         exptime = float(header_of(result.flt)["EXPTIME"])
         made = result.engine, result.engine_version, exptime, result.wall_s, tuple(result.warnings)
-        return Calibrated(str(result.flt), *made)
+        return Recalibrated(str(result.flt), *made)
 
 
-def _resumed(done: Path, signature: dict[str, Any]) -> Calibrated | None:
+def _resumed(done: Path, signature: dict[str, Any]) -> Recalibrated | None:
     """Return what an earlier run made by the same settings, if it is there."""
     if (record := read_record(done)) is None:
         return None
     made = record["made"] | {"warnings": tuple(record["made"]["warnings"])}
     same = record["signature"] == signature and Path(made["flt"]).exists()
-    return Calibrated(**made) if same else None
+    return Recalibrated(**made) if same else None
 
 
 def _check(flt: Path, member: Member) -> None:

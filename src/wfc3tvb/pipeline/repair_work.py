@@ -5,30 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.crds import References
-from wfc3tvb.io.drizzle import Drizzled, warm_process
+from wfc3tvb.io.drizzle import warm_process
 from wfc3tvb.io.images import header_of
-from wfc3tvb.io.memory import children_peak_mb, forget_peak, peak_mb
+from wfc3tvb.io.memory import forget_peak
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_bench import Bench, Ready
 from wfc3tvb.pipeline.repair_drizzle import combine
-from wfc3tvb.pipeline.repair_member import Calibrated, CalibrateMember
+from wfc3tvb.pipeline.repair_member import CalibrateMember, Recalibrated
 from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
-from wfc3tvb.pipeline.repair_prove import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
-from wfc3tvb.pipeline.repair_sky import Skies, expected_noise, exposure_skies
-from wfc3tvb.science import expected
-
-#: An exposure with this many times the noise of photons and reads is named in the row of the drizzled image.
-_NOISIER = 1.1
+from wfc3tvb.pipeline.repair_rows import prove_all
+from wfc3tvb.pipeline.repair_sky import Skies, exposure_skies
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,7 @@ def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
 # --- calibrate -----------------------------------------------------------------------------------------------------
 
 
-def calibrate_all(bench: Bench, threads: int = 2) -> dict[str, Calibrated]:
+def calibrate_all(bench: Bench, threads: int = 2) -> dict[str, Recalibrated]:
     """Return the new FLT of every exposure, made several at a time, the flagged ones first."""
     flagged = [member for member in bench.members if member.repaired]
     others = [member for member in bench.members if not member.repaired]
@@ -123,9 +116,9 @@ def calibrate_all(bench: Bench, threads: int = 2) -> dict[str, Calibrated]:
         bench.folder / "work",
         max(threads // max(len(flagged), 1), 1),
     )
-    made: dict[str, Calibrated] = {}
+    made: dict[str, Recalibrated] = {}
 
-    def one(member: Member) -> Calibrated:
+    def one(member: Member) -> Recalibrated:
         raw, references = bench.ready.fetched.raw(member.rootname), bench.ready.references[member.rootname]
         again = None if member.repaired else _archives_own(bench, member, references, made)
         return again or calibrate(member, raw, references)
@@ -150,8 +143,8 @@ def _stand_ins(bench: Bench, calibrate: CalibrateMember) -> None:
 
 
 def _archives_own(
-    bench: Bench, member: Member, references: References, made: Mapping[str, Calibrated]
-) -> Calibrated | None:
+    bench: Bench, member: Member, references: References, made: Mapping[str, Recalibrated]
+) -> Recalibrated | None:
     """Return the archive's FLT of an unflagged exposure where version and every reference are the new ones."""
     path = bench.before(f"{member.rootname}_flt")
     if not made or not path.exists():
@@ -163,118 +156,16 @@ def _archives_own(
     if not same or str(old.get("CRCORR")).strip() != "COMPLETE":
         return None
     why = ("the archive's FLT: same version and references",)
-    return Calibrated(str(path), first.engine, first.engine_version, float(old["EXPTIME"]), 0.0, why)
+    return Recalibrated(str(path), first.engine, first.engine_version, float(old["EXPTIME"]), 0.0, why)
 
 
-# --- prove ---------------------------------------------------------------------------------------------------------
+# --- measure ---------------------------------------------------------------------------------------------------------
 
 
-def _skies(bench: Bench, member: Member, made: Mapping[str, Calibrated]) -> Skies:
+def _skies(bench: Bench, member: Member, made: Mapping[str, Recalibrated]) -> Skies:
     """Measure the skies of an exposure before and after."""
     name = f"{member.rootname}_flt"
     return exposure_skies(member, bench.before(name), Path(made[member.rootname].flt), bench.proof(name, "npz"))
-
-
-def prove_all(
-    bench: Bench, made: Mapping[str, Calibrated], skies: Mapping[str, Skies], drizzled: Drizzled
-) -> list[Row]:
-    """Return the rows of `reprocessed`, the drizzled image's last."""
-    stars, last = None, []
-    if drizzled.path is not None:
-        row, stars = _drizzled_row(bench, made, skies, drizzled)
-        last = [row]
-    rows = []
-    for member in bench.members:
-        name = f"{member.rootname}_flt"
-        proof = prove_exposure(member, skies[member.rootname], bench.before(name), bench.after(name), stars)
-        write_numbers(bench.proof(name, "json"), proof)
-        rows.append(_exposure_row(bench, member, made[member.rootname], proof, drizzled))
-    return rows + last
-
-
-def _exposure_row(bench: Bench, member: Member, made: Calibrated, proof: Proof, drizzled: Drizzled) -> Row:
-    said = [member.reason, *made.warnings]
-    said += [note for note in bench.ready.fetched.notes if note.startswith(member.rootname)]
-    if bench.settings.references == "crds" and not bench.ready.references[member.rootname].verified:
-        said.append("references not held against the checksums of CRDS")
-    if bench.association is None:
-        said += drizzled.warnings
-        said += ["a lone exposure: cosmic rays remain in it"] if member.method == "omit" else []
-    name = f"{member.rootname}_flt"
-    own = {
-        "rootname": member.rootname, "noise_expected": expected_noise(member), "wall_s": made.wall_s,
-        "references": bench.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
-    }  # fmt: skip
-    provenance = _provenance(bench, member.method, "; ".join(said), made, name)
-    return product_row(member.rootname, "flt", bench.after(name), proof, provenance | own)
-
-
-def _drizzled_row(
-    bench: Bench, made: Mapping[str, Calibrated], skies: Mapping[str, Skies], drizzled: Drizzled
-) -> tuple[Row, NDArray[np.float64]]:
-    """Return the row of the drizzled image, and the sky positions of its stars."""
-    name, noise = f"{bench.association}_drz", _expected_drizzled(bench, made, weights=bench.weights())
-    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in bench.members]
-    fault = float(np.mean([0.0 if true is None else abs(level - true) for level, true in levels]))
-    proof, stars = prove_drizzled(
-        bench.before(name), bench.after(name), noise, bench.proof(name, "npz"), method=bench.method, fault=fault,
-        flts=[bench.after(f"{member.rootname}_flt") for member in bench.members],
-    )  # fmt: skip
-    write_numbers(bench.proof(name, "json"), proof)
-    own = {
-        "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
-        "references": bench.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
-    }  # fmt: skip
-    first = next(iter(made.values()))
-    reason = "; ".join([*_drizzled_reasons(bench, made, drizzled), *_noisier(bench.members, skies)])
-    provenance = _provenance(bench, bench.method, reason, first, name)
-    return product_row(str(bench.association), "drz", bench.after(name), proof, provenance | own), stars
-
-
-def _provenance(bench: Bench, method: str, reason: str, made: Calibrated, name: str) -> Row:
-    return {
-        "dataset": bench.ready.fetched.repair.dataset,
-        "method": method,
-        "reason": reason,
-        "engine": made.engine,
-        "engine_version": made.engine_version,
-        "crds_context": bench.references.context,
-        "before": "perform" if f"{name}.fits" in bench.made_here() else "archive",
-        "run_id": bench.run_id,
-    }
-
-
-def _drizzled_reasons(bench: Bench, made: Mapping[str, Calibrated], drizzled: Drizzled) -> list[str]:
-    n_repaired = sum(member.repaired for member in bench.members)
-    names = {member.rootname for member in bench.members}
-    said = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
-    said += [note for note in bench.ready.fetched.notes if note[:9] not in names]
-    weighted, by_time = (_expected_drizzled(bench, made, weights=each) for each in (bench.weights(), None))
-    if bench.weights() is not None and weighted and by_time:
-        said.append(f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time")
-    elif bench.settings.weight == "ivm":
-        said.append("weighted by time: for ivm each of two or more exposures must be measured")
-    return said
-
-
-def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:
-    """Say which exposures that were not repaired make the drizzled image noisier than photons and reads would."""
-    for member in members:
-        expected_one, found = expected_noise(member), skies[member.rootname].after.noise
-        if not member.repaired and expected_one and found > _NOISIER * expected_one:
-            excess = 100 * (found / expected_one - 1)
-            yield f"{member.rootname}, not repaired, is {excess:.0f} % noisier than photons and reads alone"
-
-
-def _expected_drizzled(
-    bench: Bench, made: Mapping[str, Calibrated], *, weights: Sequence[float] | None
-) -> float | None:
-    """Return the noise that photons and reads leave in the drizzled image; None where one is not measured."""
-    noises = [expected_noise(member) for member in bench.members]
-    if None in noises:
-        return None
-    exptimes = np.array([made[member.rootname].exptime for member in bench.members])
-    return expected.drizzled(np.array(noises, float), exptimes, weights=None if weights is None else np.array(weights))
 
 
 # --- finish --------------------------------------------------------------------------------------------------------
@@ -290,8 +181,3 @@ def finish(bench: Bench, rows: Sequence[Row]) -> None:
         link.symlink_to(product if rows[-1]["accepted"] else bench.before(product.stem))
     if not bench.settings.keep:
         shutil.rmtree(bench.folder / "work", ignore_errors=True)
-
-
-def _peak_mb(drizzled: Drizzled) -> float:
-    """Return the peak memory of this process with that of its largest child [Mbyte]."""
-    return peak_mb() + max(drizzled.peak_rss_mb, children_peak_mb())

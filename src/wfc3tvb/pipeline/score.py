@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Row
 from wfc3tvb.names import TVB_FILTERS
+from wfc3tvb.schema import METHODS
 from wfc3tvb.science import cause
 from wfc3tvb.science.damage import Damage, class_probabilities, damage_class, predict
 from wfc3tvb.science.expected import last_minus_first_noise
@@ -52,12 +53,12 @@ _SCORES = (
     "lr_diff_max", "lr_ratio_max", "tvb_score", "tvb_score_err", "jump_read",
     "pred_frac_broken", "pred_noise_inflation", "pred_level_bias", "tvb_class", "tvb_kind",
     *(f"prob_{name}" for name in ("none", "mild", "moderate", "severe", *cause.CAUSES)),
-    *(f"noise_{name}" for name in ("pipeline", "omit", "flatten", "mask_reads")),
+    *(f"noise_{name}" for name in ("pipeline", *METHODS)),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Curve:
+class StoredCurve:
     """The columns of the rows of `reads` as arrays, NaN for null, and which reads are used."""
 
     rows: Sequence[Row]
@@ -90,7 +91,7 @@ def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row
     settings : MeasureSettings
         How to measure.
     """
-    curve = Curve(reads, np.array([bool(row["used"]) for row in reads]))
+    curve = StoredCurve(reads, np.array([bool(row["used"]) for row in reads]))
     flags = [flag for flag in exposure["quality_flags"] if flag != "few_reads"]
     n_used = int(curve.used.sum())
     row = exposure | dict.fromkeys(_SCORES) | {"affected_reads": _crossed(exposure)} | _place(reads)
@@ -118,7 +119,7 @@ def generator(rootname: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(rootname.encode()))
 
 
-def _scores(row: Row, curve: Curve, settings: MeasureSettings) -> Row:
+def _scores(row: Row, curve: StoredCurve, settings: MeasureSettings) -> Row:
     interval = curve["t_start"], curve["t_end"], curve["rate"]
     error = np.hypot(curve["rate_err"], settings.systematic)
     sky = measure_sky(*interval, error, curve.used, noise=curve["rate_err"])
@@ -137,7 +138,7 @@ def _scores(row: Row, curve: Curve, settings: MeasureSettings) -> Row:
     return new | _recommend(row, curve, sky, damage, gradient=_gradient(curve, side))
 
 
-def _side(curve: Curve, sky: Sky) -> Floats | None:
+def _side(curve: StoredCurve, sky: Sky) -> Floats | None:
     """Return by how much the left stands above the right since the quietest read; None where that is nothing.
 
     A difference that all reads have is a matter of flat field and sources, not of the background.
@@ -150,18 +151,18 @@ def _side(curve: Curve, sky: Sky) -> Floats | None:
     return change if bool((change > np.maximum(SIDED, SIDED_ERRORS * error)).any()) else None
 
 
-def _gradient(curve: Curve, side: Floats | None) -> float:
+def _gradient(curve: StoredCurve, side: Floats | None) -> float:
     """Return left minus right of the whole exposure's image [electron/s], beyond what all reads have."""
     return 0.0 if side is None else float((side * curve.dt)[curve.used].sum() / curve.dt[curve.used].sum())
 
 
-def _predict(curve: Curve, sigma: float, rng: np.random.Generator, side: Floats | None) -> Damage:
+def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, side: Floats | None) -> Damage:
     good = np.isfinite(curve.total)
     collected = None if side is None else np.cumsum(np.where(good, side * curve.dt, 0.0))[good]
     return predict(curve["t_end"][good], curve.total[good], sigma, rng, side=collected)
 
 
-def _excess(row: Row, curve: Curve, sky: Sky) -> Row:
+def _excess(row: Row, curve: StoredCurve, sky: Sky) -> Row:
     """Return what stands above the zodiacal model; null where there is no model."""
     mjd = column(curve.rows, "mjd")
     date = row["expstart"] if row["expstart"] is not None else float(mjd[0])
@@ -180,7 +181,7 @@ def _excess(row: Row, curve: Curve, sky: Sky) -> Row:
     }
 
 
-def _helium(name: str, curve: Curve, zodi: float) -> float | None:
+def _helium(name: str, curve: StoredCurve, zodi: float) -> float | None:
     """Return sum of (rate - zodi) dt over the reads out of shadow / exposure time: Brammer's definition."""
     shadow, rate = curve["in_shadow"], curve["rate"]
     if name not in TVB_FILTERS or not np.isfinite(shadow).all():
@@ -212,13 +213,13 @@ def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) ->
     settings : MeasureSettings
         How they were measured.
     """
-    curve = Curve(reads, np.array([bool(read["used"]) for read in reads]))
+    curve = StoredCurve(reads, np.array([bool(read["used"]) for read in reads]))
     error = np.hypot(curve["rate_err"], settings.systematic)
     sky = measure_sky(curve["t_start"], curve["t_end"], curve["rate"], error, curve.used)
     return _features(row, curve, sky, error)
 
 
-def _features(row: Row, curve: Curve, sky: Sky, error: Floats) -> Features:
+def _features(row: Row, curve: StoredCurve, sky: Sky, error: Floats) -> Features:
     used = curve.used
     affected = np.isin(np.flatnonzero(used) + 1, sky.affected)
     place = {name: curve[name][used] for name in ("sun_alt", "limb_angle", "bright_limb")}
@@ -227,13 +228,13 @@ def _features(row: Row, curve: Curve, sky: Sky, error: Floats) -> Features:
     return features(row["filter"], t, rate, error[used], side, affected, **place, streak=streak)
 
 
-def _kind(row: Row, curve: Curve, sky: Sky, error: Floats) -> Row:
+def _kind(row: Row, curve: StoredCurve, sky: Sky, error: Floats) -> Row:
     found = cause.posterior(_features(row, curve, sky, error))
     probability = cause.probabilities(found)
     return {"tvb_kind": cause.kind_of(found), **{f"prob_{name}": p for name, p in probability.items()}}
 
 
-def _recommend(row: Row, curve: Curve, sky: Sky, damage: Damage, *, gradient: float) -> Row:
+def _recommend(row: Row, curve: StoredCurve, sky: Sky, damage: Damage, *, gradient: float) -> Row:
     flags = set(row["quality_flags"])
     case = Situation(
         noise_pipeline=damage.noise_pipeline,
@@ -249,12 +250,12 @@ def _recommend(row: Row, curve: Curve, sky: Sky, damage: Damage, *, gradient: fl
     choice = recommendation(case)
     return {
         "recommend": choice,
-        "flagged": choice in ("omit", "flatten", "mask_reads"),
-        **{f"noise_{m}": getattr(case, f"noise_{m}") for m in ("pipeline", "omit", "flatten", "mask_reads")},
+        "flagged": choice in METHODS,
+        **{f"noise_{m}": getattr(case, f"noise_{m}") for m in ("pipeline", *METHODS)},
     }
 
 
-def _masked_noise(curve: Curve, sky: Sky, damage: Damage) -> float | None:
+def _masked_noise(curve: StoredCurve, sky: Sky, damage: Damage) -> float | None:
     """Return the noise with the affected reads left out; None where fewer than three quiet ones stay."""
     quiet = curve.used & ~np.isin(np.arange(curve.used.size) + 1, sky.affected)
     if not sky.affected or quiet.sum() < 3:
@@ -264,7 +265,7 @@ def _masked_noise(curve: Curve, sky: Sky, damage: Damage) -> float | None:
     return noise * damage.noise_flatten / damage.noise_omit
 
 
-def _largest(curve: Curve, name: str) -> float | None:
+def _largest(curve: StoredCurve, name: str) -> float | None:
     values = curve[name][curve.used]
     return float(np.nanmax(values)) if np.isfinite(values).any() else None
 

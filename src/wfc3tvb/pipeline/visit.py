@@ -24,7 +24,6 @@ WHERE visit IN (SELECT unnest($visits)) AND used AND sky_mean IS NOT NULL
 ORDER BY visit, filter, expstart, rootname, read
 """
 
-
 #: Visits with an exposure that is measured otherwise than when the visit was fitted: what a killed survey left undone
 #: is among them. Whether it was measured later does not matter; clocks are set back.
 _DUE = """

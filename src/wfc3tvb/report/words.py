@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wfc3tvb.dates import moment_of
 from wfc3tvb.exposure import Row
-from wfc3tvb.schema import TVB_KINDS
+from wfc3tvb.schema import METHODS, TVB_KINDS
 
 
 def why(row: Row) -> list[str]:
@@ -50,7 +50,7 @@ def _advice(row: Row) -> list[str]:
     if method == "inspect":
         return ["inspect: no method mends it safely (light from one side in most reads, crowding, or an exposure that "
                 "is not repaired here), so it is not flagged"]  # fmt: skip
-    noises = {name: row[f"noise_{name}"] for name in ("omit", "flatten", "mask_reads") if row[f"noise_{name}"]}
+    noises = {name: row[f"noise_{name}"] for name in METHODS if row[f"noise_{name}"]}
     if row["noise_pipeline"] is None or (method == "none" and row["tvb_class"] in (None, "none", "mild")):
         return []
     best = "flatten" if row["asn_id"] is None else "omit"

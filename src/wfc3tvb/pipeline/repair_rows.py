@@ -1,0 +1,128 @@
+"""The rows of `reprocessed` that the repair of a dataset leaves: what was made, how, and whether it is better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.exposure import Row
+from wfc3tvb.io.drizzle import Drizzled
+from wfc3tvb.io.memory import children_peak_mb, peak_mb
+from wfc3tvb.pipeline.repair_bench import Bench
+from wfc3tvb.pipeline.repair_member import Recalibrated
+from wfc3tvb.pipeline.repair_model import Member
+from wfc3tvb.pipeline.repair_prove import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
+from wfc3tvb.pipeline.repair_sky import Skies, expected_noise
+from wfc3tvb.science import expected
+
+#: An exposure with this many times the noise of photons and reads is named in the row of the drizzled image.
+_NOISIER = 1.1
+
+
+def prove_all(
+    bench: Bench, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+) -> list[Row]:
+    """Return the rows of `reprocessed`, the drizzled image's last."""
+    stars, last = None, []
+    if drizzled.path is not None:
+        row, stars = _drizzled_row(bench, made, skies, drizzled)
+        last = [row]
+    rows = []
+    for member in bench.members:
+        name = f"{member.rootname}_flt"
+        proof = prove_exposure(member, skies[member.rootname], bench.before(name), bench.after(name), stars)
+        write_numbers(bench.proof(name, "json"), proof)
+        rows.append(_exposure_row(bench, member, made[member.rootname], proof, drizzled))
+    return rows + last
+
+
+def _exposure_row(bench: Bench, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
+    said = [member.reason, *made.warnings]
+    said += [note for note in bench.ready.fetched.notes if note.startswith(member.rootname)]
+    if bench.settings.references == "crds" and not bench.ready.references[member.rootname].verified:
+        said.append("references not held against the checksums of CRDS")
+    if bench.association is None:
+        said += drizzled.warnings
+        said += ["a lone exposure: cosmic rays remain in it"] if member.method == "omit" else []
+    name = f"{member.rootname}_flt"
+    own = {
+        "rootname": member.rootname, "noise_expected": expected_noise(member), "wall_s": made.wall_s,
+        "references": bench.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
+    }  # fmt: skip
+    provenance = _provenance(bench, member.method, "; ".join(said), made, name)
+    return product_row(member.rootname, "flt", bench.after(name), proof, provenance | own)
+
+
+def _drizzled_row(
+    bench: Bench, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+) -> tuple[Row, NDArray[np.float64]]:
+    """Return the row of the drizzled image, and the sky positions of its stars."""
+    name, noise = f"{bench.association}_drz", _expected_drizzled(bench, made, weights=bench.weights())
+    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in bench.members]
+    fault = float(np.mean([0.0 if true is None else abs(level - true) for level, true in levels]))
+    proof, stars = prove_drizzled(
+        bench.before(name), bench.after(name), noise, bench.proof(name, "npz"), method=bench.method, fault=fault,
+        flts=[bench.after(f"{member.rootname}_flt") for member in bench.members],
+    )  # fmt: skip
+    write_numbers(bench.proof(name, "json"), proof)
+    own = {
+        "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
+        "references": bench.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
+    }  # fmt: skip
+    first = next(iter(made.values()))
+    reason = "; ".join([*_drizzled_reasons(bench, made, drizzled), *_noisier(bench.members, skies)])
+    provenance = _provenance(bench, bench.method, reason, first, name)
+    return product_row(str(bench.association), "drz", bench.after(name), proof, provenance | own), stars
+
+
+def _provenance(bench: Bench, method: str, reason: str, made: Recalibrated, name: str) -> Row:
+    return {
+        "dataset": bench.ready.fetched.repair.dataset,
+        "method": method,
+        "reason": reason,
+        "engine": made.engine,
+        "engine_version": made.engine_version,
+        "crds_context": bench.references.context,
+        "before": "perform" if f"{name}.fits" in bench.made_here() else "archive",
+        "run_id": bench.run_id,
+    }
+
+
+def _drizzled_reasons(bench: Bench, made: Mapping[str, Recalibrated], drizzled: Drizzled) -> list[str]:
+    n_repaired = sum(member.repaired for member in bench.members)
+    names = {member.rootname for member in bench.members}
+    said = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
+    said += [note for note in bench.ready.fetched.notes if note[:9] not in names]
+    weighted, by_time = (_expected_drizzled(bench, made, weights=each) for each in (bench.weights(), None))
+    if bench.weights() is not None and weighted and by_time:
+        said.append(f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time")
+    elif bench.settings.weight == "ivm":
+        said.append("weighted by time: for ivm each of two or more exposures must be measured")
+    return said
+
+
+def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:
+    """Say which exposures that were not repaired make the drizzled image noisier than photons and reads would."""
+    for member in members:
+        expected_one, found = expected_noise(member), skies[member.rootname].after.noise
+        if not member.repaired and expected_one and found > _NOISIER * expected_one:
+            excess = 100 * (found / expected_one - 1)
+            yield f"{member.rootname}, not repaired, is {excess:.0f} % noisier than photons and reads alone"
+
+
+def _expected_drizzled(
+    bench: Bench, made: Mapping[str, Recalibrated], *, weights: Sequence[float] | None
+) -> float | None:
+    """Return the noise that photons and reads leave in the drizzled image; None where one is not measured."""
+    noises = [expected_noise(member) for member in bench.members]
+    if None in noises:
+        return None
+    exptimes = np.array([made[member.rootname].exptime for member in bench.members])
+    return expected.drizzled(np.array(noises, float), exptimes, weights=None if weights is None else np.array(weights))
+
+
+def _peak_mb(drizzled: Drizzled) -> float:
+    """Return the peak memory of this process with that of its largest child [Mbyte]."""
+    return peak_mb() + max(drizzled.peak_rss_mb, children_peak_mb())
