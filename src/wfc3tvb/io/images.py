@@ -59,8 +59,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Ramp:
-    """All reads of an IMA, in time order, the zeroth first, reference pixels left out.
+class UnfittedRamp:
+    """All reads of an IMA whose ramp fit was left out: in time order, the zeroth first, without reference pixels.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ def drop_and_scale(header: Mapping[str, Any]) -> tuple[float, float]:
     return pixfrac, scale / native if scale and native else 1.0
 
 
-def read_ramp(path: Path) -> Ramp:
+def read_ramp(path: Path) -> UnfittedRamp:
     """Read an IMA in electron/s whose ramp fit was left out (CRCORR=OMIT).
 
     Raises
@@ -186,7 +186,7 @@ def read_ramp(path: Path) -> Ramp:
         dq = _stack(hdus, "DQ", versions, np.int16)
     for cube in (counts, error):
         cube *= (times / gain).astype(np.float32)[:, None, None]
-    return Ramp(counts, error, dq, times, gain)
+    return UnfittedRamp(counts, error, dq, times, gain)
 
 
 def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.calibration.rampfit import fit_ramps
 from wfc3tvb.errors import CalibrationError, RefusedError
 from wfc3tvb.io.crds import References
-from wfc3tvb.io.images import Ramp, copy_raw, header_of, read_ramp, stamp, write_planes
+from wfc3tvb.io.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
 from wfc3tvb.io.reftables import rejection
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.parallel import stage
@@ -206,13 +206,13 @@ def _refit(ima: Path, flt: Path, member: Member, limits: Rejection) -> None:
     )
 
 
-def _flattened(ramp: Ramp, member: Member) -> tuple[Ramp, dict[str, Any]]:
+def _flattened(ramp: UnfittedRamp, member: Member) -> tuple[UnfittedRamp, dict[str, Any]]:
     """Return ramps with the sky's curve made straight, and the header's changes."""
     counts = flatten(ramp.counts, ramp.times[1:], _curve(member, ramp), ramp.gain)
     return replace(ramp, counts=counts), {}
 
 
-def _without_reads(ramp: Ramp, member: Member) -> tuple[Ramp, dict[str, Any]]:
+def _without_reads(ramp: UnfittedRamp, member: Member) -> tuple[UnfittedRamp, dict[str, Any]]:
     """Return ramps without the affected reads, also in pixels flagged for good, and the header's changes."""
     if not member.affected:
         raise RefusedError(member.rootname, "mask_reads was asked for, but no read is known to be affected; use omit")
@@ -221,7 +221,9 @@ def _without_reads(ramp: Ramp, member: Member) -> tuple[Ramp, dict[str, Any]]:
     except ValueError as error:
         raise RefusedError(member.rootname, f"mask_reads leaves too little: {error}; use omit") from error
     reads = stitched.reads
-    kept = Ramp(left_out_of(ramp.counts, stitched), ramp.error[reads], ramp.dq[reads], stitched.times, ramp.gain)
+    kept = UnfittedRamp(
+        left_out_of(ramp.counts, stitched), ramp.error[reads], ramp.dq[reads], stitched.times, ramp.gain
+    )
     return kept, {"EXPTIME": float(stitched.times[-1])}
 
 
@@ -242,7 +244,7 @@ def _recover(ima: Path, flt: Path, member: Member) -> None:
     stamp(flt, {}, note)
 
 
-def _curve(member: Member, ramp: Ramp) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _curve(member: Member, ramp: UnfittedRamp) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the sky's cumulative rate at every read of a ramp [electron/s]."""
     if len(member.cumulative) != len(ramp.times) - 1:
         problem = f"the catalog has {len(member.cumulative)} reads of it, the file {len(ramp.times) - 1}"
