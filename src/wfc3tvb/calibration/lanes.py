@@ -129,7 +129,21 @@ def reads_of(lanes, m):
 
 @lanewise
 def add_sample(k, t, w, y, q, low, high, s, sx, sy, sxx, sxy, n):
-    """Add read k, with the weights w, to the sums of the line through each pixel's interval."""
+    """Add a read to the sums of the line through each pixel's interval.
+
+    Parameters
+    ----------
+    k, t : int, float32
+        Number of the read, and its time [s].
+    w, y : ndarray, shape (m,), float32
+        Weight and signal of each pixel in this read.
+    q : ndarray, shape (m,), int32
+        Its flags: only unflagged samples and hits count.
+    low, high : ndarray, shape (m,), int32
+        First read of each pixel's interval, and the one after the last.
+    s, sx, sy, sxx, sxy, n : ndarray, shape (m,)
+        Sums of w, w t, w y, w t^2, w t y, and number of samples; changed in place.
+    """
     read = np.int32(k)
     for x in range(low.size):
         own = (low[x] <= read) & (read < high[x]) & ((q[x] == 0) | (q[x] == HIT))
@@ -144,7 +158,17 @@ def add_sample(k, t, w, y, q, low, high, s, sx, sy, sxx, sxy, n):
 
 @lanewise
 def note_ends(k, q, low, high, first, last, n):
-    """Note read k as the first or the last sample of each pixel's interval, and count it."""
+    """Note a read as the first or the last sample of each pixel's interval, and count it.
+
+    Parameters
+    ----------
+    k : int
+        Number of the read.
+    q, low, high : ndarray, shape (m,), int32
+        As in `add_sample`.
+    first, last, n : ndarray, shape (m,), int32
+        First and last read, and number of samples; changed in place.
+    """
     read = np.int32(k)
     for x in range(low.size):
         own = (low[x] <= read) & (read < high[x]) & ((q[x] == 0) | (q[x] == HIT))

@@ -41,7 +41,19 @@ def empty_single(n):
 
 @compiled
 def load(sci, err, dq, scale, y, x0, m, block):
-    """Load m ramps from row y, column x0 of cubes of shape (reads, ny, nx), as signal and error in DN."""
+    """Load m ramps into a block, as signal and error in DN.
+
+    Parameters
+    ----------
+    sci, err, dq : ndarray, shape (n, ny, nx)
+        Signal, error and flags of every read, in time order.
+    scale : ndarray, shape (n,), float32
+        What brings each read to DN.
+    y, x0, m : int
+        Row, first column and number of the ramps.
+    block : Lanes
+        Where they go.
+    """
     for k in range(sci.shape[0]):
         own = k, y, slice(x0, x0 + m)
         _load_read(scale[k], sci[own], err[own], dq[own], block.y[k, :m], block.e[k, :m], block.q[k, :m])
@@ -90,7 +102,25 @@ def drop_unstable(block, m, hits):
 
 @compiled
 def store_rates(block, m, made, hits, t, ignore, single, rates):
-    """Store rate, error, samples and time of the ramps that were fitted side by side."""
+    """Store the results of the ramps that were fitted side by side; those with too many hits get last minus first.
+
+    Parameters
+    ----------
+    block, m : Lanes, int
+        The ramps, and how many.
+    made : ndarray, shape (4, LANES), float32
+        What `laneslope.combine` filled in.
+    hits : ndarray, shape (m,), int
+        Hits found in each.
+    t : ndarray, shape (n,), float32
+        Time of every read [s].
+    ignore : int
+        Flags that make a sample unusable.
+    single : Single
+        Room for one ramp.
+    rates : tuple of ndarray, shape (m,)
+        Rate and error [DN/s], samples, time [s]; filled.
+    """
     rate, error, samples, time = rates
     n = block.y.shape[0]
     for x in range(m):
@@ -104,7 +134,21 @@ def store_rates(block, m, made, hits, t, ignore, single, rates):
 
 @compiled
 def fit_alone(block, m, alone, tables, constants, limits, single, rates):
-    """Fit the ramps that cannot be fitted side by side."""
+    """Fit the ramps that cannot be fitted side by side, one after the other.
+
+    Parameters
+    ----------
+    block, m : Lanes, int
+        The ramps, and how many; hits are flagged in it.
+    alone : ndarray of bool, shape (m,)
+        Which ones, see `sort`.
+    tables : tuple
+        Time [s], dark current and scale of every read, weights; see `rampline.constants` and `weight_table`.
+    constants, limits : tuple
+        Inverse variance of a read and gain; threshold of a hit, and flags that make a sample unusable.
+    single, rates
+        As in `store_rates`.
+    """
     (t, dark, _, weights), (inverse_variance, gain) = tables, constants
     rate, error, samples, time = rates
     for x in range(m):

@@ -64,7 +64,23 @@ def find_intervals(q, ignore, loose, index, begin):
 
 @compiled
 def residuals(y, e, t, q, index, intercept, slope, ignore, loose, r):
-    """Fill `r` with the residuals of an interval's samples in errors; 0 where a sample has none or is flagged."""
+    """Fill `r` with the residuals of an interval's samples, in errors; 0 where a sample has none or is flagged.
+
+    Parameters
+    ----------
+    y, e, t, q : ndarray, shape (n,)
+        Signal and error [DN], time [s] and flags of a ramp.
+    index : ndarray, int
+        Reads of the interval's samples.
+    intercept, slope : float32
+        The line through them [DN, DN/s].
+    ignore : int
+        Flags that make a sample unusable where `loose`; else any flag does.
+    loose : bool
+        See `ignore`.
+    r : ndarray, float32
+        Filled.
+    """
     for j in range(index.size):
         k = index[j]
         flagged = q[k] & ignore != 0 if loose else q[k] != 0
@@ -104,7 +120,15 @@ def find_spike(r, flags, n, ignore):
 
 @compiled
 def find_jump(r, flags, n, ignore, threshold):
-    """Return the position of the largest jump between neighbours above `threshold`, -1 without one."""
+    """Return the position of the largest jump between neighbours above `threshold`, -1 without one.
+
+    Parameters
+    ----------
+    r, flags, n, ignore
+        As in `find_spike`.
+    threshold : float32
+        Least jump that counts [errors].
+    """
     bad = ignore | HIT
     best, found, previous = np.float32(0), -1, np.float32(0)
     for j in range(1, n):
