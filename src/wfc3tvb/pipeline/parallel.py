@@ -271,7 +271,8 @@ def opened(cluster: str | None) -> Iterator[str | None]:
     count = cluster.removeprefix("local:")
     if not count.isdigit() or int(count) < 1:
         raise BadArgumentError(f"--cluster {cluster}: write local:N with N workers, e.g. local:4")
-    options = {"threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    # Any free port: the usual one is taken where another survey, or a notebook, has a cluster.
+    options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
     with _deaf_to_interrupts():
         cluster_here = LocalCluster(n_workers=int(count), **options)  # type: ignore[no-untyped-call]
     with cluster_here as local:
