@@ -22,7 +22,7 @@ _UNITS = ("ELECTRONS/S", "ELECTRONS", "COUNTS/S", "COUNTS")
 def check_keywords(
     primary: Mapping[str, Any], sci: Sequence[PlaneHeader], times: NDArray[np.float64], path: Path
 ) -> None:
-    """Raise an error unless filter, start, units and times of an exposure can be true.
+    """Raise an error unless what an exposure says of filter, start, units and times can be true.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ def check_keywords(
     MissingKeywordError, BadFileError
         The message names the keyword.
     """
+    if primary.get("NAXIS", 0) != 0:
+        raise BadFileError(path, "its primary header claims to hold an image", "fetch it again")
     for keyword in ("FILTER", "EXPSTART"):
         if keyword not in primary:
             raise MissingKeywordError(path, keyword)
