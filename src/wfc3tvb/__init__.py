@@ -33,3 +33,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names, so that a notebook's Tab key and ``dir`` offer them before their first use."""
+    return sorted({*globals(), *__all__})

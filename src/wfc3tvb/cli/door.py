@@ -24,6 +24,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 EXIT_ITEMS_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
+#: The commands that take up again what an interrupted one of them left.
+RESUMING = ("survey", "reprocess", "validate")
 #: The commands in the order a person meets them.
 COMMANDS = (
     "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "serve",
@@ -55,7 +57,8 @@ class FrontDoor(click.Group):
             # A query that Ctrl-C stops ends in a RuntimeError of DuckDB's.
             if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
                 raise
-            click.secho("interrupted; the same command goes on from here", fg="yellow", err=True)
+            goes_on = "; the same command goes on from here" if ctx.invoked_subcommand in RESUMING else ""
+            click.secho(f"interrupted{goes_on}", fg="yellow", err=True)
             ctx.exit(EXIT_INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
