@@ -176,6 +176,13 @@ def test_flt_file(shared_data: Path) -> None:
         read_ima(shared_data / "headers" / "ib4606cpq_f110w_10x10_flt.fits")
 
 
+def test_a_compressed_file_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "ibohbfb9q_ima.fits.gz"
+    path.write_bytes(b"\x1f\x8b\x08" + bytes(100))
+    with pytest.raises(BadFileError, match="is compressed; unpack it first"):
+        read_ima(path)
+
+
 def test_folder_and_missing_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nothing_ima.fits"):
         with pytest.raises(BadFileError, match=path.name):

@@ -123,6 +123,8 @@ def _check_first(path: Path) -> None:
         raise BadFileError(path, "there is no such file", "check the name") from error
     except OSError as error:
         raise BadFileError(path, f"cannot be read ({error.strerror})", "give an _ima.fits file") from error
+    if first.startswith(b"\x1f\x8b"):
+        raise NotFitsError(path, "is compressed", "unpack it first (gunzip)")
     if first != b"SIMPLE":
         raise NotFitsError(path, "not a FITS file" if first else "the file is empty", "fetch it again")
 
