@@ -23,6 +23,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import CatalogError, NoCatalogError, SchemaMismatchError
+from wfc3tvb.io.turns import alone, beside_others
 from wfc3tvb.io.writable import first_line, probe, writing
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, arrow_schema
 
@@ -39,6 +40,8 @@ MERGED_SIZE = 4 * 2**20
 #: Tables whose rows are history: a row is replaced only by one with the same whole key.
 _WHOLE_KEY = frozenset({"failures"})
 _COMMIT_TRIES = 30
+#: Seconds that sorting waits for other writers to pause.
+_PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -211,18 +214,20 @@ class Tables:
             lambda: self.open(table).optimize.z_order(
                 [key], target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=self._properties()
             ),
+            patience=_PATIENCE,
         )
 
     def vacuum(self, table: str, grace_hours: float) -> int:
         """Remove files that no version newer than `grace_hours` uses, and return how many went.
 
-        Files of killed commits, which no version ever named, go as well.
+        Files of killed commits, which no version ever named, go as well; none goes while another writer is at work,
+        whose files no version names yet.
         """
         hours = int(grace_hours)
-        with writing(self.folder):
-            return len(
-                self.open(table).vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
-            )
+        with writing(self.folder), alone(self.folder, patience=_PATIENCE) as undisturbed:
+            if not undisturbed:
+                return 0
+            return len(self.open(table).vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True))
 
     # --- how -----------------------------------------------------------------------------------------------
 
@@ -260,7 +265,7 @@ class Tables:
         return f"{columns[0]} IN ({', '.join(map(_literal, values))})" if values else ""
 
     def _commit(self, table: str, action: Callable[[], T], n_bytes: int = 0) -> T:
-        with writing(self.folder):
+        with writing(self.folder), beside_others(self.folder):
             probe(self.folder / table, n_bytes)
             return self._again(action)
 
@@ -277,17 +282,20 @@ class Tables:
                 time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
         raise AssertionError("unreachable")
 
-    def _optimize(self, table: str, action: Callable[[], object], *, below: int | None = None) -> bool:
-        """Rewrite the files of a table (those below a size) in one commit; False if another writer was in the way."""
+    def _optimize(
+        self, table: str, action: Callable[[], object], *, below: int = TARGET_SIZE, patience: float = 0.0
+    ) -> bool:
+        """Rewrite the files of a table below a size in one commit; False if another writer was in the way."""
         sizes = self.snapshot(table).sizes
         try:
-            with writing(self.folder):
-                probe(self.folder / table, sum(size for size in sizes if below is None or size < below))
-                action()
+            with writing(self.folder), alone(self.folder, patience=patience) as undisturbed:
+                if undisturbed:
+                    probe(self.folder / table, sum(size for size in sizes if size < below))
+                    action()
+                return undisturbed
         except CommitFailedError as error:
             log.info("files not merged, another writer came first: %s", first_line(error))
             return False
-        return True
 
 
 def _equal(row: Mapping[str, object]) -> str:
