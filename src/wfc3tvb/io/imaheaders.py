@@ -24,6 +24,8 @@ from wfc3tvb.names import BORDER
 _CARD, _BLOCK = 80, 2880
 _NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE",
             "PCOUNT", "GCOUNT")  # fmt: skip
+#: Cards that say nothing by a keyword: half of a header.
+_NO_KEYWORDS = ("", "COMMENT", "HISTORY")
 _NAMES = ("XTENSION", "EXTNAME", "BUNIT")
 _PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")
 #: No real header is longer; one that claims to be would take the memory.
@@ -138,15 +140,17 @@ def _is_image(found: PlaneHeader) -> bool:
 def all_keywords(data: Bytes, start: int, end: int) -> dict[str, Any]:
     """Return the keywords of the header between two offsets, strings stripped; senseless cards are left out."""
     found: dict[str, Any] = {}
+    text = bytes(data[start:end]).decode("latin-1")
+    cards = (text[i : i + _CARD] for i in range(0, len(text), _CARD))
+    kept = "".join(card for card in cards if card[:8].rstrip() not in _NO_KEYWORDS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
-        for card in fits.Header.fromstring(bytes(data[start:end]).decode("latin-1")).cards:
+        for card in fits.Header.fromstring(kept).cards:
             try:
                 keyword, value = card.keyword, card.value
             except (fits.VerifyError, ValueError):
                 continue
-            if keyword not in ("", "COMMENT", "HISTORY"):
-                found.setdefault(keyword, value.strip() if isinstance(value, str) else value)
+            found.setdefault(keyword, value.strip() if isinstance(value, str) else value)
     return found
 
 
