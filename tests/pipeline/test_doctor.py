@@ -55,3 +55,13 @@ def test_no_network_is_said_and_no_failure() -> None:
     nowhere = "http://127.0.0.1:9"
     found = by_name(examine(services=Services(mast=nowhere, s3=nowhere, crds=nowhere)))
     assert [(found[name].ok, found[name].optional) for name in ("MAST", "S3", "CRDS")] == [(False, True)] * 3
+
+
+def test_what_takes_no_connection_is_not_asked_and_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    nowhere = "http://127.0.0.1:9"
+    found = by_name(examine(live=True, services=Services(mast=nowhere, s3=nowhere, crds=nowhere)))
+    assert [(found[name].ok, found[name].optional) for name in ("MAST", "S3", "CRDS")] == [(False, False)] * 3
+    assert "is not reachable" in found["MAST"].detail

@@ -8,11 +8,12 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
 
@@ -128,9 +129,14 @@ def _reached(services: Services) -> Iterator[Finding]:
 
 
 def _asked(services: Services) -> Iterator[Finding]:
-    """Ask each service something small."""
+    """Ask each service something small; one that takes no connection would keep the patient clients for a minute."""
     questions: dict[str, Callable[[Services], str]] = {"MAST": _ask_mast, "S3": _ask_s3, "CRDS": _ask_crds}
-    for name, url in _places(services).items():
+    places = _places(services)
+    for reached in _reached(services):
+        name, url = reached.name, places[reached.name]
+        if not reached.ok and not getproxies():  # a proxy may reach what we do not
+            yield replace(reached, optional=False)
+            continue
         try:
             yield Finding(name, True, f"{url} {questions[name](services)}")
         except TvbError as error:
