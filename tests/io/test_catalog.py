@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,14 @@ def test_many_commits_leave_few_files_and_every_row(
     assert catalog.sql("SELECT count(*), sum(sky_mean) FROM exposures").fetchall() == [(30, 435.0)]
     assert catalog.sql("SELECT count(*), count(DISTINCT rootname) FROM reads").fetchall() == [(90, 30)]
     assert reader.sql("SELECT count(*) FROM reads").fetchall() == [(9,)]  # the files it opened are still there
+
+
+def test_compact_removes_what_a_killed_writer_left_beside(catalog: Catalog) -> None:
+    for name in (".views-old", ".views-new"):
+        (catalog.folder / name).mkdir()
+    os.utime(catalog.folder / ".views-old", (0, 0))
+    compact(catalog, grace_hours=1)
+    assert [path.name for path in catalog.folder.glob(".views-*")] == [".views-new"]
 
 
 def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp_path: Path) -> None:

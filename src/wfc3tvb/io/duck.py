@@ -10,7 +10,9 @@ import hashlib
 import logging
 import os
 import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 #: Name of the DuckDB file with the views.
 VIEWS_FILE = "catalog.duckdb"
+_BESIDE = ".views-"
 #: Live Parquet files of every table.
 Files = Mapping[str, Sequence[Path]]
 #: Names that DuckDB does not know, in messages that do not say where they stand.
@@ -166,7 +169,7 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
         If that cannot be written; what was there stays.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=".views-", dir=folder) as beside:
+        with tempfile.TemporaryDirectory(prefix=_BESIDE, dir=folder) as beside:
             path = Path(beside) / VIEWS_FILE
             with duckdb.connect(str(path)) as connection:
                 connection.execute("BEGIN")
@@ -180,6 +183,13 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
     except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
         # ... "could not write file X: No space left on device": the end is what a person needs.
         raise CatalogNotWritableError(folder, str(error).split("\n", 1)[0].rpartition(": ")[2]) from error
+
+
+def remove_leftovers(folder: Path, grace_hours: float) -> None:
+    """Remove what `write_views` left beside when it was killed, so many hours ago."""
+    for path in folder.glob(f"{_BESIDE}*"):
+        if time.time() - path.stat().st_mtime > 3600 * grace_hours:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.io.duck import remove_leftovers
 from wfc3tvb.schema import TABLES
 
 
@@ -31,5 +32,6 @@ def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
     merged = {name: before[name] < 2 or catalog.tables.sort(name) for name in TABLES}
     catalog.refresh()
     removed = {name: catalog.tables.vacuum(name, grace_hours) for name in TABLES}
+    remove_leftovers(catalog.folder, grace_hours)
     after = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
     return [Compacted(name, before[name], after[name], removed[name], not merged[name]) for name in TABLES]

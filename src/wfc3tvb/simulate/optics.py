@@ -178,9 +178,9 @@ def _diffraction(wave: float) -> Floats:
 
 
 def star_stamp(name: str, dy: float, dx: float) -> Floats:
-    """Return the fractions of a star's light in the 61 x 61 pixels around it.
+    """Return the fractions of a star's light in the 59 x 59 pixels around it, a pixel less than the table on each side.
 
-    `dy`, `dx` are the star's offsets from the middle pixel's centre, -0.5 to 0.5.
+    `dy`, `dx` are the star's offsets from the middle pixel's centre, -0.5 to 0.5 [pixel].
     """
     table = pixel_response(name)
     middle, reach = table.shape[0] // 2, _STAMP // 2 - 1
