@@ -65,7 +65,10 @@ def main() -> None:
         from_folder("256 x 256, whole", folder / "subarrays", None)
         make_files(folder / "frames", n_local)
         from_folder("1024 x 1024, 80 rows", folder / "frames", 80)
-        from_folder("1024 x 1024, whole", folder / "frames", None, n_local // 4)
+        from_folder("1024 x 1024, whole", folder / "frames", None, n_local // 2)
+        print(f"\nthe same as whole commands, from the shell's prompt to the next\n{'files':24}{'n':>5}{'one':>8}{'two':>8}")
+        as_command("256 x 256, whole", folder / "subarrays", n_local)
+        as_command("1024 x 1024, whole", folder / "frames", n_local // 2)
 
 
 def from_archive(
@@ -112,6 +115,20 @@ def from_folder(name: str, folder: Path, rows: int | None, limit: int | None = N
     asked = f"{SCALING} x one: {two / one / SCALING:.2f}, {MEMORY} MB: {peaks[2] / MEMORY:.2f}"
     print(f"{name:24}{1:5}{n:5}{one:8.2f}{peaks[1]:7.0f} MB")
     print(f"{name:24}{2:5}{n:5}{two:8.2f}{peaks[2]:7.0f} MB   {two / one:.2f} times; {asked}", flush=True)
+
+
+def as_command(name: str, folder: Path, n: int) -> None:
+    """Survey a folder by the command line with one worker and with two, in turn, and print the medians."""
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for jobs in (1, 2) * ROUNDS:
+        with tempfile.TemporaryDirectory() as scratch:
+            where = ["--source", str(folder), "--catalog", f"{scratch}/catalog", "--limit", str(n), "--jobs", str(jobs)]
+            began = time.monotonic()
+            command = [sys.executable, "-m", "wfc3tvb", "survey", *where]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            seconds[jobs].append(time.monotonic() - began)
+    one, two = median(seconds[1]), median(seconds[2])
+    print(f"{name:24}{n:5}{one:6.1f} s{two:6.1f} s   {one / two:.2f} times", flush=True)
 
 
 @contextmanager
