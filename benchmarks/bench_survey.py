@@ -66,7 +66,7 @@ def main() -> None:
         make_files(folder / "frames", n_local)
         from_folder("1024 x 1024, 80 rows", folder / "frames", 80)
         from_folder("1024 x 1024, whole", folder / "frames", None, n_local // 2)
-        print(f"\nthe same as whole commands, from the shell's prompt to the next\n{'files':24}{'n':>5}{'one':>8}{'two':>8}")
+        print(f"\nas whole commands, from the shell's prompt to the next\n{'files':24}{'n':>5}{'one':>8}{'two':>8}")
         as_command("256 x 256, whole", folder / "subarrays", n_local)
         as_command("1024 x 1024, whole", folder / "frames", n_local // 2)
 
