@@ -100,6 +100,26 @@ def test_measure_goes_on_after_a_bad_file(tmp_path: Path) -> None:
     assert answer.output.count("wfc3tvb: ") == 2
 
 
+@pytest.mark.parametrize(
+    ("place", "words"), [("x.doc", "take one of .png, .pdf, .svg"), ("x", "tells no"), ("no/x.png", "no folder")]
+)
+def test_a_picture_that_cannot_be_is_refused_before_measuring(place: str, words: str, tmp_path: Path) -> None:
+    answer = run("measure", tmp_path / "absent_ima.fits", "--plot", tmp_path / place)
+    assert answer.exit_code == 2
+    assert words in answer.output
+    assert "absent_ima.fits" not in answer.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("measure", "use: wfc3tvb survey --source"), ("calibrate", "give the _raw.fits")]
+)
+def test_a_folder_given_as_a_file_is_named_one(command: str, words: str, tmp_path: Path) -> None:
+    answer = run(command, tmp_path)
+    assert answer.exit_code == 2
+    assert "is a folder; " + words in answer.output
+
+
 def test_measure_real_files_as_json(shared_data: Path, tmp_path: Path) -> None:
     files = sorted((shared_data / "ima").glob("*_ima.fits"))
     answer = run("measure", *files, "--json", "--plot", tmp_path / "curves.png")
@@ -107,6 +127,13 @@ def test_measure_real_files_as_json(shared_data: Path, tmp_path: Path) -> None:
     assert [one["exposure"]["rootname"] for one in found] == ["ibxy01z8q", "ibxy07p9q"]
     assert [read["read"] for read in found[0]["reads"]] == [1, 2, 3]
     assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("ending", "first"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_a_picture_has_the_format_of_its_ending(ending: str, first: bytes, shared_data: Path, tmp_path: Path) -> None:
+    path = tmp_path / f"curve.{ending}"
+    assert run("measure", sorted((shared_data / "ima").glob("*_ima.fits"))[0], "--plot", path).exit_code == 0
+    assert path.read_bytes().startswith(first)
 
 
 def test_survey_of_real_files(shared_data: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """wfc3tvb: find, score and repair the time-variable background of Hubble WFC3/IR exposures.
 
-The library's front door: `measure`, `open_catalog`, `read_table`, `calibrate`; everything heavier is imported when
-it is used.
+The library's front door: `measure`, `plot`, `open_catalog`, `read_table`, `calibrate`; everything heavier is
+imported when it is used.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from wfc3tvb.io.export import read_table
     from wfc3tvb.pipeline.calibrate import calibrate
     from wfc3tvb.pipeline.measure import measure
+    from wfc3tvb.report.figures import plot
 
 __version__ = "0.1.0"
-__all__ = ["Catalog", "__version__", "calibrate", "measure", "open_catalog", "read_table"]
+__all__ = ["Catalog", "__version__", "calibrate", "measure", "open_catalog", "plot", "read_table"]
 
 _HOMES = {
     "Catalog": "wfc3tvb.io.catalog",
     "calibrate": "wfc3tvb.pipeline.calibrate",
     "measure": "wfc3tvb.pipeline.measure",
     "open_catalog": "wfc3tvb.io.catalog",
+    "plot": "wfc3tvb.report.figures",
     "read_table": "wfc3tvb.io.export",
 }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import click
 
 from wfc3tvb.cli.door import EXIT_ITEMS_FAILED, catalog_option, complain, example, json_option, main, print_json, show
-from wfc3tvb.errors import TvbError, UnknownDatasetError
+from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
 if TYPE_CHECKING:
     from wfc3tvb.exposure import Row
@@ -59,7 +60,8 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
 
 @main.command()
 @click.argument("files", metavar="IMA...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Draw the curves into this PNG.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Draw the curves into this file: .png, .pdf or .svg.")
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median (all pixels, as wfc3tools.pstat).")
 @json_option
 @example("wfc3tvb measure ibohbfb9q_ima.fits --plot curve.png")
@@ -73,6 +75,8 @@ def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat:
     from wfc3tvb.pipeline.measure import measure as measure_file
     from wfc3tvb.report import terminal
 
+    if plot:
+        _check_picture(plot)
     measured, errors = [], []
     for path in files:
         try:
@@ -92,3 +96,21 @@ def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat:
         click.echo(f"wrote {plot}", err=as_json)
     if errors:
         ctx.exit(EXIT_ITEMS_FAILED if measured else errors[0].exit_code)
+
+
+def _check_picture(path: Path) -> None:
+    """Raise `BadArgumentError` before anything is measured where a picture cannot be written."""
+    from wfc3tvb.report.figures import FORMATS
+
+    if path.suffix[1:].lower() not in FORMATS:
+        endings = ", ".join(f".{form}" for form in FORMATS)
+        raise BadArgumentError(f"--plot {path}: the ending tells no picture; take one of {endings}")
+    if not path.parent.is_dir():
+        raise BadArgumentError(f"--plot {path}: there is no folder {path.parent}; make it first")
+    try:
+        if path.exists():
+            path.open("ab").close()
+        else:
+            TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise BadArgumentError(f"--plot {path}: cannot be written ({error.strerror}); give another place") from error

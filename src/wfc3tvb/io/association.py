@@ -66,8 +66,10 @@ def exposures_of(path: Path) -> tuple[list[Path], list[Path]]:
     Raises
     ------
     BadFileError
-        If the association cannot be read, none of its exposures is there, or the file is compressed.
+        If the association cannot be read, none of its exposures is there, or the file is compressed or a folder.
     """
+    if path.is_dir():
+        raise BadFileError(path, "is a folder", "give the _raw.fits or _asn.fits files in it")
     if path.name.endswith((".gz", ".zip")):
         raise BadFileError(path, "is compressed", "unpack it first")
     if not path.name.endswith("_asn.fits"):

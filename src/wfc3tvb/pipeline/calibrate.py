@@ -195,7 +195,9 @@ def _run_native(path: Path, options: Options, progress: Progress) -> CalResult:
     switches = switches_of(read_primary(path), options.crcorr, path)
     ima, flt, trailer = product_paths(path, options)
     if not any(value for name, value in vars(switches).items() if name != "unitcorr"):
-        raise BadFileError(path, "no step is set to PERFORM", "give the _raw.fits file, or set its switches")
+        raw = path.name.endswith("_raw.fits")
+        remedy = "set its switches" if raw else "it is calibrated already: give the _raw.fits file"
+        raise BadFileError(path, "no step is set to PERFORM", remedy)
     try:
         return _calibrated(path, switches, options, (ima, flt, trailer), progress)
     except ReferenceFileError as error:

@@ -11,7 +11,7 @@ import numpy as np
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.dates import mjd_now
-from wfc3tvb.errors import MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.io.ima import read_ima
 from wfc3tvb.io.jit import beside, find_jitter
@@ -73,6 +73,8 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
         If a file is not what it should be; see `wfc3tvb.io.ima.read_ima` and `wfc3tvb.io.spt.read_orbit`.
     """
     settings, path = settings or MeasureSettings(), Path(path)
+    if path.is_dir():
+        raise BadFileError(path, "is a folder", f"use: wfc3tvb survey --source {path}")
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
     own = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
     support = Path(spt) if spt is not None else own if own != path and own.exists() else None

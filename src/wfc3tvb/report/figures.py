@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import Measurement, Row
 from wfc3tvb.report.colors import BLUE, CLASS_COLORS, ORANGE, RED
 
 Image = NDArray[np.floating[Any]]
+#: Formats of a picture, and what is written into its file beside it.
+FORMATS: dict[str, dict[str, str | None]] = {
+    "png": {"Software": "wfc3tvb"},
+    "pdf": {"Creator": "wfc3tvb", "CreationDate": None},
+    "svg": {"Creator": "wfc3tvb", "Date": None},
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,19 @@ class Pane:
         """Return the good, finite pixels."""
         keep = np.isfinite(self.image) if self.good is None else self.good & np.isfinite(self.image)
         return self.image[keep]
+
+
+def plot(*measured: Measurement) -> Figure:
+    """Draw the curves of what `measure` returned, and return the figure; its ``savefig`` writes a file.
+
+    Parameters
+    ----------
+    *measured : Measurement
+        One or more exposures; several share one scale.
+    """
+    if not measured:
+        raise BadArgumentError("plot() has nothing to draw; give it what wfc3tvb.measure returns")
+    return curves_figure(measured)
 
 
 def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
@@ -193,8 +214,10 @@ def histograms_figure(pairs: Sequence[tuple[Pane, Pane]], columns: int = 3) -> F
 
 
 def save(figure: Figure, path: Path, dpi: int = 120) -> Path:
-    """Write a figure as PNG, and return its path."""
+    """Write a figure in the format of the path's ending (`FORMATS`; PNG where it has none), and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # No date in the file: the same rows make the same bytes.
-    figure.savefig(path, dpi=dpi, format="png", metadata={"Software": "wfc3tvb"})
+    form = path.suffix[1:].lower() or "png"
+    with rc_context({"svg.hashsalt": "wfc3tvb"}):
+        figure.savefig(path, dpi=dpi, format=form, metadata=FORMATS[form])
     return path
