@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import queue
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -25,13 +27,13 @@ __all__ = ["Failure", "Outcome", "n_workers", "on_this_machine", "opened", "run"
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-#: Seconds to wait for a Dask scheduler, and for its first worker.
+#: Seconds to wait for a Dask scheduler, and for a worker where there is none.
 _CLUSTER_TIMEOUT = 10
 _WORKER_TIMEOUT = 120
 #: Items that a worker gets at a time at most, and workers that a cluster elsewhere is taken to have.
 _BATCH, _FOREIGN_WORKERS = 8, 8
-#: Seconds between two looks whether the driver still lives.
-_WATCH = 0.5
+#: Seconds between two looks whether the driver still lives, and whether a cluster has workers.
+_WATCH, _LOOK = 0.5, 5.0
 
 
 def run(
@@ -69,7 +71,7 @@ def run(
     WorkerDiedError
         If a worker process was killed.
     BadArgumentError, ServiceUnreachableError
-        If there is no Dask, or no scheduler at that address.
+        If there is no Dask, no scheduler at that address, or no worker there (any more).
     """
     if jobs == 1 and cluster is None:
         yield from attempts(worker, items)
@@ -80,10 +82,13 @@ def run(
         try:
             with _deaf_to_interrupts():
                 finished = parallel(delayed(_attempts)(worker, batch) for batch in batches)
-            for outcomes in finished:
+            for outcomes in _while_workers_live(finished, cluster):
                 yield from outcomes
         except _killed(cluster) as error:
             raise WorkerDiedError from error
+        except CancelledError as error:
+            problem = f"the connection to {cluster} was lost"
+            raise ServiceUnreachableError("Dask scheduler", problem, "run the command again") from error
 
 
 @contextmanager
@@ -126,6 +131,49 @@ def _finish(imports: Iterable[None]) -> None:
             pass
     except TerminatedWorkerError as error:
         raise WorkerDiedError from error
+
+
+def _while_workers_live(finished: Iterator[Value], cluster: str | None) -> Iterator[Value]:
+    """Yield results as they come; on a cluster elsewhere, as long as it has workers: Dask would wait for ever."""
+    if on_this_machine(cluster):
+        yield from finished
+        return
+    results: queue.Queue[tuple[bool, Any]] = queue.Queue()
+    threading.Thread(target=_take_all, args=(finished, results), daemon=True).start()
+    seen = time.monotonic()
+    while True:
+        try:
+            whole, result = results.get(timeout=_LOOK)
+        except queue.Empty:
+            if _has_workers():
+                seen = time.monotonic()
+            elif time.monotonic() - seen > _WORKER_TIMEOUT:
+                problem = f"{cluster} has no workers any more"
+                raise ServiceUnreachableError("Dask", problem, "start some, and run the command again") from None
+            continue
+        if whole:
+            return
+        if isinstance(result, Exception):
+            raise result
+        yield result
+
+
+def _take_all(finished: Iterator[Any], results: queue.Queue[tuple[bool, Any]]) -> None:
+    """Put results into a queue, then whether they are all; an error goes to whoever reads the queue."""
+    try:
+        for result in finished:
+            results.put((False, result))
+    except Exception as error:  # noqa: BLE001 (raised again by the reader)
+        results.put((False, error))
+    else:
+        results.put((True, None))
+
+
+def _has_workers() -> bool:
+    """Say whether the cluster in use has any worker; one whose scheduler is gone has none."""
+    from distributed import default_client
+
+    return bool(default_client().scheduler_info()["workers"])  # type: ignore[no-untyped-call]
 
 
 def _killed(cluster: str | None) -> type[Exception]:
@@ -249,6 +297,11 @@ def _dask_client(cluster: str) -> Iterator[None]:
         except (OSError, ValueError) as error:
             raise ServiceUnreachableError("Dask scheduler", f"no answer from {cluster}") from error
         with client:
+            try:
+                client.wait_for_workers(1, timeout=_WORKER_TIMEOUT)
+            except TimeoutError as error:
+                remedy = f"start some: dask worker {address}"
+                raise ServiceUnreachableError("Dask", f"{cluster} has no workers", remedy) from error
             yield
 
 
