@@ -1,7 +1,7 @@
 """Bytes, requests and speed of a survey: a loopback archive of full frames, by S3 and by MAST; and local files.
 
 Run with ``python benchmarks/bench_survey.py [n_exposures [n_local]]``: so many exposures are served by the archive, a
-process of its own on the same cores, and so many more are measured from a folder (200; 4 GB in a temporary folder).
+process of its own on the same cores, and so many more are measured from a folder (200; 14 GB in a temporary folder).
 Bytes and requests are those of the archive's own log. Every line ends with what was asked for and the ratio to it.
 """
 
@@ -66,9 +66,11 @@ def main() -> None:
         make_files(folder / "frames", n_local)
         from_folder("1024 x 1024, 80 rows", folder / "frames", 80)
         from_folder("1024 x 1024, whole", folder / "frames", None, n_local // 2)
+        make_files(folder / "stars", n_local // 2, like=simulated(folder / "simulated"))
+        from_folder("1024, stars, whole", folder / "stars", None)
         print(f"\nas whole commands, from the shell's prompt to the next\n{'files':24}{'n':>5}{'one':>8}{'two':>8}")
         as_command("256 x 256, whole", folder / "subarrays", n_local)
-        as_command("1024 x 1024, whole", folder / "frames", n_local // 2)
+        as_command("1024, stars, whole", folder / "stars", n_local // 2)
 
 
 def from_archive(
@@ -115,6 +117,13 @@ def from_folder(name: str, folder: Path, rows: int | None, limit: int | None = N
     asked = f"{SCALING} x one: {two / one / SCALING:.2f}, {MEMORY} MB: {peaks[2] / MEMORY:.2f}"
     print(f"{name:24}{1:5}{n:5}{one:8.2f}{peaks[1]:7.0f} MB")
     print(f"{name:24}{2:5}{n:5}{two:8.2f}{peaks[2]:7.0f} MB   {two / one:.2f} times; {asked}", flush=True)
+
+
+def simulated(folder: Path) -> Path:
+    """Return a full frame with stars, cosmic rays and a changing background: frames of empty sky take a third."""
+    command = [sys.executable, "-m", "wfc3tvb", "simulate", str(folder), "--preset", "ibohbf040"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return next(folder.rglob("ibohbfb9q_ima.fits"))
 
 
 def as_command(name: str, folder: Path, n: int) -> None:

@@ -21,12 +21,19 @@ ORBIT = {
 } | {f"FILL{i:04d}": i for i in range(200)}  # fmt: skip
 
 
-def make_files(folder: Path, n: int, *, size: int = 1024) -> None:
-    """Write `n` lone exposures that differ in their names; frames of up to 300 pixels are written whole."""
+def make_files(folder: Path, n: int, *, size: int = 1024, like: Path | None = None) -> None:
+    """Write `n` lone exposures that differ in their names; frames of up to 300 pixels are written whole.
+
+    `like` is a full frame whose headers, SCI and DQ planes they have; without it they are of empty sky.
+    """
     folder.mkdir(parents=True)
     first = folder / "frame.fits"
-    template("i0000000q", size).writeto(first)
-    data, pieces = bytearray(first.read_bytes()), _pieces(first, size)
+    if like is None:
+        template("i0000000q", size).writeto(first)
+    else:
+        first.write_bytes(like.read_bytes())
+        fits.setval(first, "ASN_ID", value="NONE")
+    data, pieces = bytearray(first.read_bytes()), _pieces(first, size, whole=like is not None)
     first.unlink()
     at = data.index(b"ROOTNAME= '") + 11
     for i in range(n):
@@ -42,8 +49,8 @@ def make_files(folder: Path, n: int, *, size: int = 1024) -> None:
         fits.PrimaryHDU(header=fits.Header(ORBIT)).writeto(folder / bucket_key(root, "spt"))
 
 
-def _pieces(path: Path, size: int) -> list[tuple[int, int]]:
-    """Return the ranges of headers, and of the middle rows of planes."""
+def _pieces(path: Path, size: int, *, whole: bool) -> list[tuple[int, int]]:
+    """Return the ranges of headers, and of the middle rows of planes; or of all rows of SCI and DQ."""
     if size <= 300:
         return [(0, path.stat().st_size)]
     found = []
@@ -51,8 +58,9 @@ def _pieces(path: Path, size: int) -> list[tuple[int, int]]:
         for hdu in hdus:
             info = hdu.fileinfo()
             row = abs(hdu.header["BITPIX"]) // 8 * size if hdu.header["NAXIS"] else 0
-            start = info["datLoc"] + (size - WRITTEN) // 2 * row
-            found += [(info["hdrLoc"], info["datLoc"]), (start, start + WRITTEN * row)]
+            n_rows = WRITTEN if not whole else size * (hdu.name in ("SCI", "DQ"))
+            start = info["datLoc"] + (size - n_rows) // 2 * row
+            found += [(info["hdrLoc"], info["datLoc"]), (start, start + n_rows * row)]
     return [piece for piece in found if piece[0] < piece[1]]
 
 
