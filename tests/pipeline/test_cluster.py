@@ -4,55 +4,52 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from wfc3tvb.errors import ServiceUnreachableError
 from wfc3tvb.pipeline import parallel
 
-CLUSTER = "tcp://127.0.0.1:8786"
+
+class FakeClient:
+    """A Dask client that knows of `workers`, and says when it is closed."""
+
+    def __init__(self, *workers: str) -> None:
+        self.workers, self.closed = workers, threading.Event()
+
+    def scheduler_info(self) -> dict[str, Any]:
+        return {"workers": dict.fromkeys(self.workers)}
+
+    def close(self) -> None:
+        self.closed.set()
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_without_workers_is_given_up_and_one_with_slow_ones_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "_LOOK", 0.02)
     monkeypatch.setattr(parallel, "_WORKER_TIMEOUT", 0.1)
+    slow, left = FakeClient("one"), FakeClient()
+    with parallel._watched(slow), parallel._watched(left):  # type: ignore[arg-type]
+        assert left.closed.wait(10)
+    assert not slow.closed.is_set()
 
 
-def test_results_go_on_until_the_last_worker_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_has_workers", lambda: False)
-    never = threading.Event()
+def test_work_that_is_given_up_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def backend(jobs: int, cluster: str | None) -> Iterator[dict[str, Any]]:
+        yield {}
 
-    def finished() -> Iterator[int]:
-        yield 1
-        yield 2
-        never.wait()
+    def given_up(**options: Any) -> Any:
+        def results(calls: Any) -> Iterator[list[Any]]:
+            yield []
+            raise CancelledError
 
-    found: list[int] = []
-    with pytest.raises(ServiceUnreachableError, match=f"Dask: {CLUSTER} has no workers any more; start some"):
-        found.extend(parallel._while_workers_live(finished(), CLUSTER))
-    never.set()
-    assert found == [1, 2]
+        return results
 
-
-def test_slow_workers_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_has_workers", lambda: True)
-    later = threading.Event()
-    threading.Timer(0.4, later.set).start()
-
-    def finished() -> Iterator[int]:
-        later.wait()
-        yield 1
-
-    assert list(parallel._while_workers_live(finished(), CLUSTER)) == [1]
-
-
-def test_what_is_raised_on_the_way_is_raised_here() -> None:
-    def finished() -> Iterator[int]:
-        yield 1
-        raise KeyError("a bug")
-
-    found = parallel._while_workers_live(finished(), CLUSTER)
-    assert next(found) == 1
-    with pytest.raises(KeyError, match="a bug"):
-        next(found)
+    monkeypatch.setattr(parallel, "_backend", backend)
+    monkeypatch.setattr(parallel, "Parallel", given_up)
+    found = parallel.run([("a", 1)], str, cluster="tcp://127.0.0.1:8786")
+    with pytest.raises(ServiceUnreachableError, match="Dask: tcp://127.0.0.1:8786 is gone, or has no workers any more"):
+        list(found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import queue
 import signal
 import threading
 import time
@@ -15,13 +14,16 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import count, islice, repeat
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, WorkerDiedError
 from wfc3tvb.pipeline.ahead import Failure, Fetching, Outcome, attempts, stage
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["Failure", "Outcome", "n_workers", "on_this_machine", "opened", "run", "stage", "started"]
 
@@ -82,13 +84,13 @@ def run(
         try:
             with _deaf_to_interrupts():
                 finished = parallel(delayed(_attempts)(worker, batch) for batch in batches)
-            for outcomes in _while_workers_live(finished, cluster):
+            for outcomes in finished:
                 yield from outcomes
         except _killed(cluster) as error:
             raise WorkerDiedError from error
         except CancelledError as error:
-            problem = f"the connection to {cluster} was lost"
-            raise ServiceUnreachableError("Dask scheduler", problem, "run the command again") from error
+            problem = f"{cluster} is gone, or has no workers any more"
+            raise ServiceUnreachableError("Dask", problem, "start some, and run the command again") from error
 
 
 @contextmanager
@@ -131,49 +133,6 @@ def _finish(imports: Iterable[None]) -> None:
             pass
     except TerminatedWorkerError as error:
         raise WorkerDiedError from error
-
-
-def _while_workers_live(finished: Iterator[Value], cluster: str | None) -> Iterator[Value]:
-    """Yield results as they come; on a cluster elsewhere, as long as it has workers: Dask would wait for ever."""
-    if on_this_machine(cluster):
-        yield from finished
-        return
-    results: queue.Queue[tuple[bool, Any]] = queue.Queue()
-    threading.Thread(target=_take_all, args=(finished, results), daemon=True).start()
-    seen = time.monotonic()
-    while True:
-        try:
-            whole, result = results.get(timeout=_LOOK)
-        except queue.Empty:
-            if _has_workers():
-                seen = time.monotonic()
-            elif time.monotonic() - seen > _WORKER_TIMEOUT:
-                problem = f"{cluster} has no workers any more"
-                raise ServiceUnreachableError("Dask", problem, "start some, and run the command again") from None
-            continue
-        if whole:
-            return
-        if isinstance(result, Exception):
-            raise result
-        yield result
-
-
-def _take_all(finished: Iterator[Any], results: queue.Queue[tuple[bool, Any]]) -> None:
-    """Put results into a queue, then whether they are all; an error goes to whoever reads the queue."""
-    try:
-        for result in finished:
-            results.put((False, result))
-    except Exception as error:  # noqa: BLE001 (raised again by the reader)
-        results.put((False, error))
-    else:
-        results.put((True, None))
-
-
-def _has_workers() -> bool:
-    """Say whether the cluster in use has any worker; one whose scheduler is gone has none."""
-    from distributed import default_client
-
-    return bool(default_client().scheduler_info()["workers"])  # type: ignore[no-untyped-call]
 
 
 def _killed(cluster: str | None) -> type[Exception]:
@@ -302,7 +261,31 @@ def _dask_client(cluster: str) -> Iterator[None]:
             except TimeoutError as error:
                 remedy = f"start some: dask worker {address}"
                 raise ServiceUnreachableError("Dask", f"{cluster} has no workers", remedy) from error
-            yield
+            # It tells at length of a scheduler that is gone, which is said here in one line.
+            logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+            with _watched(client):
+                yield
+
+
+@contextmanager
+def _watched(client: Client) -> Iterator[None]:
+    """Give up what a cluster has still to do when it has had no worker for a while; Dask itself would wait for ever."""
+    over = threading.Event()
+
+    def watch() -> None:
+        seen = time.monotonic()
+        while not over.wait(_LOOK):
+            if client.scheduler_info()["workers"]:
+                seen = time.monotonic()
+            elif time.monotonic() - seen > _WORKER_TIMEOUT:
+                client.close()  # type: ignore[no-untyped-call]
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @contextmanager
