@@ -178,12 +178,17 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
+def _end_at_once() -> None:
+    """Let this process end at once when it is told to: its interpreter takes seconds to be taken down."""
+    atexit.register(os._exit, 0)
+
+
 def _end_with(driver: int) -> None:
     """End this process at once when it is told to, and soon after the one that it works for.
 
-    Its interpreter would take a while to be taken down, and without a driver it would wait for work for minutes.
+    Without a driver it would wait for work for minutes.
     """
-    atexit.register(os._exit, 0)
+    _end_at_once()
 
     def watch() -> None:
         while os.getppid() == driver:
@@ -302,7 +307,7 @@ def opened(cluster: str | None) -> Iterator[str | None]:
     if cluster is None or not cluster.startswith("local:"):
         yield cluster
         return
-    from distributed import LocalCluster
+    from distributed import Client, LocalCluster
 
     count = cluster.removeprefix("local:")
     if not count.isdigit() or int(count) < 1:
@@ -312,6 +317,6 @@ def opened(cluster: str | None) -> Iterator[str | None]:
     with _deaf_to_interrupts():
         cluster_here = LocalCluster(n_workers=int(count), **options)  # type: ignore[no-untyped-call]
     with cluster_here as local:
-        # It warns of workers that take a while to end.
-        logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
+        with Client(local) as client:  # type: ignore[no-untyped-call]
+            client.run(_end_at_once)
         yield str(local.scheduler_address)
