@@ -60,7 +60,10 @@ def dataset_name(text: str) -> str:
     """
     name = text.strip().lower()
     if not _ROOTNAME.fullmatch(name):
-        raise BadArgumentError(f"{text!r} is not a WFC3 dataset name (nine characters, e.g. IBOHBF040 or IBOHBFB9Q)")
+        visit = "; a visit has six: give its associations or exposures" if len(name) == 6 else ""
+        raise BadArgumentError(
+            f"{text!r} is not a WFC3 dataset name (nine characters, e.g. IBOHBF040 or IBOHBFB9Q{visit})"
+        )
     return name
 
 

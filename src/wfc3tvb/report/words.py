@@ -13,21 +13,24 @@ def why(row: Row) -> list[str]:
     sentences = [sky]
     if row["elevated"]:
         sentences.append(f"that is {row['excess_zodi']:.2f} e-/s above the zodiacal light predicted")
-    if row["tvb_score"] is not None:
+    if row["tvb_score"] is not None and row["crrejtab_sigma"] is not None:
         threshold = row["crrejtab_sigma"]
         word = "above" if row["tvb_score"] > threshold else "below"
         sentences.append(
             f"the largest jump of the ramp is {row['tvb_score']:.1f} sigma (read {row['jump_read']}), {word} "
             f"calwf3's cosmic-ray threshold of {threshold:g}"
         )
-    if row["pred_frac_broken"] is not None:
+    if row["pred_frac_broken"] is not None and _harmless(row):
+        sentences.append("calwf3's ramp fit is predicted to take no harm")
+    elif row["pred_frac_broken"] is not None:
         sentences.append(
             f"calwf3 is predicted to cut the ramp of {100 * row['pred_frac_broken']:.1f} % of the blank-sky pixels, "
             f"shift the level by {round(row['pred_level_bias'], 2) + 0.0:+.2f} e-/s, multiply the noise by "
             f"{row['pred_noise_inflation']:.1f}"
         )
     if row["obs_frac_broken"] is not None:
-        sentences.append(f"in the archive's file {100 * row['obs_frac_broken']:.1f} % of them are flagged as hit")
+        percent = 100 * row["obs_frac_broken"]
+        sentences.append(f"in the archive's file {percent:.1f} % of the blank-sky pixels are flagged as hit")
     if row["tvb_kind"] is not None:
         chances = {name: row[f"prob_{name}"] for name in TVB_KINDS if row.get(f"prob_{name}") is not None}
         likely = [f"{name} {p:.2f}" for name, p in sorted(chances.items(), key=lambda item: -item[1]) if p >= 0.05]
@@ -40,6 +43,11 @@ def why(row: Row) -> list[str]:
     if row["quality_flags"]:
         sentences.append("flags: " + ", ".join(row["quality_flags"]))
     return sentences + _advice(row)
+
+
+def _harmless(row: Row) -> bool:
+    """Say whether the predicted damage rounds to none: 0.0 % of the ramps cut, the level shifted by 0.00 e-/s."""
+    return bool(row["pred_frac_broken"] < 5e-4 and abs(row["pred_level_bias"] or 0.0) < 5e-3)
 
 
 def _advice(row: Row) -> list[str]:
