@@ -103,8 +103,8 @@ def _pane(title: str, path: Path, kind: str) -> Pane:
 
 
 def _exposure(row: Row, pair: Pair) -> Picture:
-    caption = f"The archive's image and the one repaired by {row['method']}, with the histograms of their sky."
-    return f"{row['rootname']}_pair", f"{row['rootname']}", caption, images_figure(pair)
+    caption = f"The archive's image and ours by {row['method']} at one stretch, with histograms of the sky."
+    return f"{row['rootname']}_pair", f"{row['rootname']}", caption, images_figure(pair, limits=common_stretch(pair))
 
 
 def _zoom(row: Row, pair: Pair) -> Picture:
