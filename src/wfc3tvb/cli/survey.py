@@ -26,9 +26,9 @@ from wfc3tvb.cli.door import (
 from wfc3tvb.errors import BadArgumentError
 
 if TYPE_CHECKING:
-    from wfc3tvb.config import Selection
-    from wfc3tvb.pipeline.estimate import SurveyPlan
-    from wfc3tvb.pipeline.survey import SurveyReport
+    from wfc3tvb.config import MeasureSettings, Selection
+    from wfc3tvb.io.catalog import Catalog
+    from wfc3tvb.progress import Progress
 
 
 @main.command()
@@ -71,6 +71,8 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
     """Measure, score and store what is new or changed."""
     from wfc3tvb.config import MeasureSettings
     from wfc3tvb.pipeline.crawl import open_source, rows_for_precision
+    from wfc3tvb.pipeline.survey import plan_survey
+    from wfc3tvb.pipeline.survey import survey as run_survey
 
     selection, restricted = _selection(given)
     rows = given["rows"] or (None if given["precision"] is None else rows_for_precision(given["precision"]))
@@ -78,47 +80,29 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
     source = open_source(given["source"])
     options = {"source": source, "settings": settings, "jobs": jobs, "recheck": given["recheck"]}
     if given["dry_run"] or not (restricted or given["everything"] or Path(given["source"]).is_dir()):
-        _say_plan(_planned(catalog, selection, options), as_json, asked=given["dry_run"])
+        with _store(catalog, settings, only_plan=True) as (store, progress):
+            plan = plan_survey(store, selection, progress=progress, **options)
+        _say_plan(plan, as_json, asked=given["dry_run"])
         return
-    report = _surveyed(catalog, selection, options | {"cluster": cluster})
+    with _store(catalog, settings, only_plan=False) as (store, progress):
+        report = run_survey(store, selection, cluster=cluster, progress=progress, **options)
     _say_survey(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.n_failed else 0)
 
 
-def _planned(catalog: Path, selection: Selection, options: dict[str, Any]) -> SurveyPlan:
-    """Return what a survey would do."""
+@contextmanager
+def _store(catalog: Path, settings: MeasureSettings, *, only_plan: bool) -> Iterator[tuple[Catalog, Progress]]:
+    """Yield the catalog, open for writing, and progress bars."""
     from dataclasses import asdict
 
     from wfc3tvb.io.catalog import Catalog
-    from wfc3tvb.pipeline.survey import plan_survey
 
-    made_with = asdict(options["settings"])
     with (
-        _folder(catalog, only_plan=True) as folder,
+        _folder(catalog, only_plan) as folder,
         bars() as progress,
-        Catalog.create(folder, settings=made_with) as store,
+        Catalog.create(folder, settings=asdict(settings)) as store,
     ):
-        return plan_survey(store, selection, progress=progress, **options)
-
-
-def _surveyed(catalog: Path, selection: Selection, options: dict[str, Any]) -> SurveyReport:
-    """Survey, the workers' start beside all else that comes before the first exposure: both take a second."""
-    from dataclasses import asdict
-
-    from wfc3tvb.pipeline.parallel import started
-    from wfc3tvb.pipeline.worker import MEASURING
-
-    with started(options["jobs"], options["cluster"], MEASURING):
-        from wfc3tvb.io.catalog import Catalog
-        from wfc3tvb.pipeline.survey import survey as run_survey
-
-        made_with = asdict(options["settings"])
-        with (
-            _folder(catalog, only_plan=False) as folder,
-            bars() as progress,
-            Catalog.create(folder, settings=made_with) as store,
-        ):
-            return run_survey(store, selection, progress=progress, **options)
+        yield store, progress
 
 
 @contextmanager

@@ -163,10 +163,8 @@ def survey(
         plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
     workers = parallel.n_workers(jobs, cluster)
-    arguments = {"selection": asdict(selection), "settings": asdict(settings)} | _told_of(source)
-    # By these `verify` tells what the catalog must hold.
-    arguments |= {"known": known, "version": catalog.snapshots["exposures"].version}
-    with recorded_run(catalog, "survey", arguments | {"jobs": workers}) as run:
+    arguments = _asked(selection, settings, source) | _found(catalog, known) | {"jobs": workers}
+    with recorded_run(catalog, "survey", arguments) as run:
         items = ((item.rootname, item) for item in plan.due())
         worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
         outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster, total=total)
@@ -189,10 +187,16 @@ def survey(
     )
 
 
-def _told_of(source: Source) -> dict[str, object]:
-    """Return what a run's record says of its source: the name, and the folder of local files."""
+def _asked(selection: Selection, settings: MeasureSettings, source: Source) -> dict[str, object]:
+    """Return what a run's record says it was asked for; of local files the folder too."""
     folder = getattr(source, "folder", None)
-    return {"source": source.name, "folder": str(folder.resolve()) if isinstance(folder, Path) else None}
+    place = str(folder.resolve()) if isinstance(folder, Path) else None
+    return {"selection": asdict(selection), "settings": asdict(settings), "source": source.name, "folder": place}
+
+
+def _found(catalog: Catalog, known: int) -> dict[str, object]:
+    """Return what a run's record says was there before; by it `verify` tells what the catalog must hold."""
+    return {"known": known, "version": catalog.snapshots["exposures"].version}
 
 
 def plan_survey(
