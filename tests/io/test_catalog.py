@@ -80,6 +80,20 @@ def test_two_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     assert catalog.snapshots["reads"].n_rows == 45
 
 
+def test_another_writers_commit_and_a_folder_made_anew_are_seen(catalog: Catalog) -> None:
+    reader = open_catalog(catalog.folder)
+    count = "SELECT count(*) FROM exposures"
+    for n in range(3):
+        catalog.record([measurement(f"ibaaaa0{n}q")])
+        reader.renew()
+        assert reader.sql(count).fetchall() == [(n + 1,)]
+    reader.close()
+    shutil.rmtree(catalog.folder)
+    Catalog.create(catalog.folder).close()
+    reader.renew()
+    assert reader.sql(count).fetchall() == [(0,)]
+
+
 def test_many_commits_leave_few_files_and_every_row(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,6 +82,7 @@ class Tables:
             raise CatalogError(f"{self.folder}: a catalog's path must not hold [ ] or %; take another folder")
         self.settings = dict(settings or {})
         self._stored: dict[str, pa.Schema] = {}
+        self._known: dict[str, Snapshot] = {}
 
     # --- making and opening --------------------------------------------------------------------------------
 
@@ -137,6 +138,8 @@ class Tables:
 
     def snapshot(self, table: str) -> Snapshot:
         """Return the newest version of a table with its live files."""
+        if (known := self._known.get(table)) and self._is_newest(known):
+            return known
         delta = self.open(table)
         # Arrow's own Python interface would import pandas here, which takes longer than most queries.
         actions = delta.get_add_actions(flatten=True)
@@ -144,7 +147,14 @@ class Tables:
         found = sorted(zip(*columns, strict=True))
         files = tuple(self.folder / table / name for name, _, _ in found)
         sizes = tuple(size for _, _, size in found)
-        return Snapshot(table, delta.version(), files, sum(n for _, n, _ in found), sizes)
+        self._known[table] = Snapshot(table, delta.version(), files, sum(n for _, n, _ in found), sizes)
+        return self._known[table]
+
+    def _is_newest(self, snapshot: Snapshot) -> bool:
+        """Say whether a version is there and the next one is not: Delta counts versions without gaps."""
+        log = self.folder / snapshot.table / "_delta_log"
+        own, following = (log / f"{snapshot.version + k:020}.json" for k in (0, 1))
+        return own.exists() and not following.exists()
 
     # --- writing -------------------------------------------------------------------------------------------
 
