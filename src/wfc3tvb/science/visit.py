@@ -96,16 +96,16 @@ def fit_visit(
     design = design_matrix(n, share)
     data = np.concatenate([rate, np.nan_to_num(lr_diff)])
     side = np.where(np.isfinite(lr_diff), np.hypot(3 * error, _SIDE_ERROR), 1e3)
-    noise = np.zeros((2 * n, 2 * n))
     scattered = np.where(data[n:] > _SIDED * side, data[n:], 0.0)
-    noise[:n, :n] = rate_covariance(error, exposure, systematic) + share_err**2 * np.outer(scattered, scattered)
-    noise[n:, n:] = np.diag(side**2)
+    noise = rate_covariance(error, exposure, systematic) + share_err**2 * np.outer(scattered, scattered)
     prior = np.concatenate([[0.0], np.where(shadow, _SHADOW, _FREE) ** -2.0, np.full(n, _SCATTERED**-2.0)])
-    weighted = np.linalg.solve(noise, design)
-    covariance = np.linalg.inv(design.T @ weighted + np.diag(prior))
-    best = covariance @ (weighted.T @ data)
+    # Rates and sides share no noise, so that only the rates' needs solving.
+    both = np.column_stack([design, data])
+    weighted = np.vstack([np.linalg.solve(noise, both[:n]), both[n:] / side[:, None] ** 2])
+    covariance = np.linalg.inv(design.T @ weighted[:, :-1] + np.diag(prior))
+    best = covariance @ (weighted[:, :-1].T @ data)
     residual = data - design @ best
-    chi2 = float(residual @ np.linalg.solve(noise, residual) + prior @ best**2)
+    chi2 = float(residual @ (weighted[:, -1] - weighted[:, :-1] @ best) + prior @ best**2)
     sigma = np.sqrt(np.diag(covariance))
     return VisitFit(
         zodi=float(best[0]),
