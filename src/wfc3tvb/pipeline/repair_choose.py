@@ -157,7 +157,7 @@ def _why(row: Row) -> str:
     if row["pred_frac_broken"] is not None:
         parts.append(f"predicted broken {100 * row['pred_frac_broken']:.1f} %")
     if row["pred_level_bias"] is not None:
-        parts.append(f"level bias {row['pred_level_bias']:+.2f} electron/s")
+        parts.append(f"level bias {row['pred_level_bias']:+z.2f} electron/s")
     elif row["ratio_cumulative"] is not None:
         parts.append(f"cumulative rate changes by {row['ratio_cumulative']:.1f}")
     return ", ".join(parts)

@@ -149,7 +149,7 @@ def repairs(rows: Sequence[Row]) -> Table:
         table.add_column(heading, justify="left" if text else "right", no_wrap=True)
     for row in rows:
         numbers = ("sky_before", "sky_after", "noise_before", "noise_after", "noise_expected", "depth_gain_mag")
-        forms = (".3f", ".3f", ".4f", ".4f", ".4f", "+.2f")
+        forms = ("z.3f", "z.3f", ".4f", ".4f", ".4f", "+z.2f")  # no -0.00
         cells = [_cell(row[name], form) for name, form in zip(numbers, forms, strict=True)]
         accepted = Text("") if row["accepted"] is None else Text("yes", "green") if row["accepted"] else Text("no")
         table.add_row(row["rootname"] or row["dataset"], row["kind"], row["method"], *cells, accepted)

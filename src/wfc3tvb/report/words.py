@@ -25,7 +25,7 @@ def why(row: Row) -> list[str]:
     elif row["pred_frac_broken"] is not None:
         sentences.append(
             f"calwf3 is predicted to cut the ramp of {100 * row['pred_frac_broken']:.1f} % of the blank-sky pixels, "
-            f"shift the level by {round(row['pred_level_bias'], 2) + 0.0:+.2f} e-/s, multiply the noise by "
+            f"shift the level by {row['pred_level_bias']:+z.2f} e-/s, multiply the noise by "
             f"{row['pred_noise_inflation']:.1f}"
         )
     if row["obs_frac_broken"] is not None:
