@@ -263,8 +263,9 @@ class Catalog:
         try:
             return duck.has_no_orphans(connection, files)
         except duckdb.Error as error:
-            problem = f"{self.folder} is damaged: {str(error).split(chr(10), 1)[0]}"
-            raise CatalogError(f"{problem}; wfc3tvb verify --catalog {self.folder} says what is") from error
+            problem = str(error).partition("\n")[0]
+            remedy = f"wfc3tvb verify --catalog {self.folder} says what is"
+            raise CatalogError(f"{self.folder} is damaged: {problem}; {remedy}") from error
 
     def _files(self) -> dict[str, tuple[Path, ...]]:
         return {name: snapshot.files for name, snapshot in self.snapshots.items()}

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 #: Name of the DuckDB file with the views.
 VIEWS_FILE = "catalog.duckdb"
+#: How the folders begin in which it is written before it is renamed into place.
 _BESIDE = ".views-"
 #: Live Parquet files of every table.
 Files = Mapping[str, Sequence[Path]]

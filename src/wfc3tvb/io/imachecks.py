@@ -45,7 +45,7 @@ def check_keywords(
     for keyword in ("FILTER", "EXPSTART"):
         if keyword not in primary:
             raise MissingKeywordError(path, keyword)
-    if str(primary["FILTER"]).strip() not in (*IR_FILTERS, "BLANK"):  # which is that of darks
+    if str(primary["FILTER"]).strip().upper() not in (*IR_FILTERS, "BLANK"):  # which is that of darks
         raise BadFileError(path, f"FILTER is {primary['FILTER']!r}, no filter of WFC3/IR", "fetch it again")
     start = primary["EXPSTART"]
     if not isinstance(start, int | float) or not _FIRST < start < _LAST:

@@ -46,7 +46,12 @@ def plot(*measured: Measurement) -> Figure:
     Parameters
     ----------
     *measured : Measurement
-        One or more exposures; several share one scale.
+        One or more exposures; several share one scale [electron/s].
+
+    Raises
+    ------
+    BadArgumentError
+        If there is none.
     """
     if not measured:
         raise BadArgumentError("plot() has nothing to draw; give it what wfc3tvb.measure returns")
