@@ -25,7 +25,6 @@ from joblib.externals.loky import get_reusable_executor
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.local import LocalSource
-from wfc3tvb.io.memory import forget_peak
 from wfc3tvb.pipeline.crawl import MastSource, S3Source
 from wfc3tvb.pipeline.source import Source
 from wfc3tvb.pipeline.survey import survey
@@ -42,6 +41,14 @@ from wfc3tvb.simulate.archive import serve
 with serve(Path(sys.argv[1]), log=Path(sys.argv[2])) as archive:
     print(json.dumps([archive.mast, archive.s3]), flush=True)
     threading.Event().wait()
+"""
+#: The command line, which says in the end how much memory it had at most [kB].
+COMMAND = """
+import atexit
+from pathlib import Path
+from wfc3tvb.cli import main
+atexit.register(lambda: print(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]))
+main()
 """
 
 
@@ -60,17 +67,22 @@ def main() -> None:
             (MastSource, 80, 2, (0.3, 4e6)), (S3Source, 80, 2, (0.3, 12e6)),
         ):  # fmt: skip
             from_archive(folder, kind, rows, jobs, link)
-        print(f"\n{n_local} local files\n{'files':24}{'jobs':>5}{'n':>5}{'exp/s':>8}{'memory':>10}   asked: ratio")
-        make_files(folder / "subarrays", n_local, size=266)
-        from_folder("256 x 256, whole", folder / "subarrays", None)
-        make_files(folder / "frames", n_local)
-        from_folder("1024 x 1024, 80 rows", folder / "frames", 80)
-        from_folder("1024 x 1024, whole", folder / "frames", None, n_local // 2)
-        make_files(folder / "stars", n_local // 2, like=simulated(folder / "simulated"))
-        from_folder("1024, stars, whole", folder / "stars", None)
-        print(f"\nas whole commands, from the shell's prompt to the next\n{'files':24}{'n':>5}{'one':>8}{'two':>8}")
-        as_command("256 x 256, whole", folder / "subarrays", n_local)
-        as_command("1024, stars, whole", folder / "stars", n_local // 2)
+        print(f"\nlocal files in memory\n{'files':24}{'n':>5}{'one':>8}{'two':>8} exp/s{'worker':>9}   asked: ratio")
+        frame, subarray = simulated(folder / "frame", "ibohbf040"), simulated(folder / "subarray", "demo")
+        sets = [
+            ("256 x 256, stars", folder / "a", {"n": n_local, "like": subarray, "size": 266}, None),
+            ("1024 x 1024, stars", folder / "b", {"n": n_local // 2, "like": frame}, None),
+            ("256 x 256, empty sky", folder / "c", {"n": n_local, "size": 266}, None),
+            ("1024 x 1024, 80 rows", folder / "d", {"n": n_local}, 80),
+            ("1024 x 1024, empty sky", folder / "e", {"n": n_local // 2}, None),
+        ]  # fmt: skip
+        for name, files, what, rows in sets:
+            make_files(files, **what)
+            from_folder(name, files, rows)
+        head = f"{'files':24}{'n':>5}{'one':>8}{'two':>8}  ratio   driver, one and two"
+        print(f"\nas whole commands, from the shell's prompt to the next\n{head}")
+        for name, files, what, _ in sets[:2]:
+            as_command(name, files, what["n"])
 
 
 def from_archive(
@@ -99,29 +111,26 @@ def from_archive(
     print(f"{source.name:7}{rows:5}{jobs:5}{name:>16}{cost}{text if rows < 1014 else ''}", flush=True)
 
 
-def from_folder(name: str, folder: Path, rows: int | None, limit: int | None = None) -> None:
+def from_folder(name: str, folder: Path, rows: int | None) -> None:
     """Survey a folder with one worker and with two, in turn, and print the medians; its files are in memory already."""
     speeds: dict[int, list[float]] = {1: [], 2: []}
-    peaks: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as scratch, Catalog.create(Path(scratch) / "reading") as catalog:
-        n, _ = timed(catalog, LocalSource(folder), rows, 1, limit)
+        n, _ = timed(catalog, LocalSource(folder), rows, 1)
     for jobs in (1, 2) * ROUNDS:
         with tempfile.TemporaryDirectory() as scratch:
             source = LocalSource(folder)
             with warm(Path(scratch) / "catalog", source, rows, jobs) as catalog:
-                forget_peak()  # that of making the files
-                n, seconds = timed(catalog, source, rows, jobs, limit)
-                peaks[jobs] = peak_memory()
+                n, seconds = timed(catalog, source, rows, jobs)
+                peak = largest_worker() if jobs > 1 else 0.0
         speeds[jobs].append(n / seconds)
     one, two = median(speeds[1]), median(speeds[2])
-    asked = f"{SCALING} x one: {two / one / SCALING:.2f}, {MEMORY} MB: {peaks[2] / MEMORY:.2f}"
-    print(f"{name:24}{1:5}{n:5}{one:8.2f}{peaks[1]:7.0f} MB")
-    print(f"{name:24}{2:5}{n:5}{two:8.2f}{peaks[2]:7.0f} MB   {two / one:.2f} times; {asked}", flush=True)
+    asked = f"{SCALING} x one: {two / one / SCALING:.2f}, {MEMORY} MB: {peak / MEMORY:.2f}"
+    print(f"{name:24}{n:5}{one:8.2f}{two:8.2f}{peak:12.0f} MB   {two / one:.2f} times; {asked}", flush=True)
 
 
-def simulated(folder: Path) -> Path:
-    """Return a full frame with stars, cosmic rays and a changing background: frames of empty sky take a third."""
-    command = [sys.executable, "-m", "wfc3tvb", "simulate", str(folder), "--preset", "ibohbf040"]
+def simulated(folder: Path, preset: str) -> Path:
+    """Return an exposure with stars, cosmic rays and a changing background: empty sky takes a third of the work."""
+    command = [sys.executable, "-m", "wfc3tvb", "simulate", str(folder), "--preset", preset]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return next(folder.rglob("ibohbfb9q_ima.fits"))
 
@@ -129,15 +138,18 @@ def simulated(folder: Path) -> Path:
 def as_command(name: str, folder: Path, n: int) -> None:
     """Survey a folder by the command line with one worker and with two, in turn, and print the medians."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
+    peaks: dict[int, float] = {}
     for jobs in (1, 2) * ROUNDS:
         with tempfile.TemporaryDirectory() as scratch:
             where = ["--source", str(folder), "--catalog", f"{scratch}/catalog", "--limit", str(n), "--jobs", str(jobs)]
             began = time.monotonic()
-            command = [sys.executable, "-m", "wfc3tvb", "survey", *where]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            command = [sys.executable, "-c", COMMAND, "survey", *where]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds[jobs].append(time.monotonic() - began)
+            peaks[jobs] = int(done.stdout.split()[-1]) / 1024
     one, two = median(seconds[1]), median(seconds[2])
-    print(f"{name:24}{n:5}{one:6.1f} s{two:6.1f} s   {one / two:.2f} times", flush=True)
+    memory = f"{peaks[1]:.0f} MB, {peaks[2]:.0f} MB"
+    print(f"{name:24}{n:5}{one:6.1f} s{two:6.1f} s   {one / two:.2f}   {memory}", flush=True)
 
 
 @contextmanager
@@ -152,21 +164,20 @@ def warm(folder: Path, source: Source, rows: int | None, jobs: int) -> Iterator[
         get_reusable_executor().shutdown()
 
 
-def timed(catalog: Catalog, source: Source, rows: int | None, jobs: int, limit: int | None = None) -> tuple[int, float]:
+def timed(catalog: Catalog, source: Source, rows: int | None, jobs: int) -> tuple[int, float]:
     """Survey once, and return the number of exposures and the time it took [s]."""
     began = time.monotonic()
-    settings, selection = MeasureSettings(rows=rows), Selection(limit=limit)
-    report = survey(catalog, selection, source=source, settings=settings, jobs=jobs)
+    report = survey(catalog, Selection(), source=source, settings=MeasureSettings(rows=rows), jobs=jobs)
     assert report.n_failed == 0, report.failures[0]
     return report.n_measured, time.monotonic() - began
 
 
-def peak_memory() -> float:
-    """Return the largest resident memory that a worker (or, without any, this process) has had so far [MB]."""
+def largest_worker() -> float:
+    """Return the largest resident memory that a worker has had so far [MB]."""
     tasks = Path("/proc/self/task").glob("*/children")
     children = [pid for task in tasks for pid in task.read_text().split()]
     workers = [pid for pid in children if "LokyProcess" in Path(f"/proc/{pid}/cmdline").read_text()]
-    states = [Path(f"/proc/{pid}/status").read_text() for pid in workers or ["self"]]
+    states = [Path(f"/proc/{pid}/status").read_text() for pid in workers]
     return max(int(state.split("VmHWM:")[1].split()[0]) for state in states) / 1024
 
 
