@@ -85,9 +85,7 @@ def main() -> None:
             as_command(name, files, what["n"])
 
 
-def from_archive(
-    folder: Path, kind: type[MastSource], rows: int, jobs: int, link: tuple[float, float] | None
-) -> None:
+def from_archive(folder: Path, kind: type[MastSource], rows: int, jobs: int, link: tuple[float, float] | None) -> None:
     """Survey the archive once and print a line; `link` is its latency [s] and rate [byte/s]."""
     with tempfile.TemporaryDirectory() as scratch, archive(folder / "archive", Path(scratch) / "log") as services:
         source = kind(services)

@@ -32,9 +32,7 @@ for n in range(int(sys.argv[2])):
 
 
 def measurement(root: str, n_reads: int = 3, **columns: object) -> Measurement:
-    exposure = (
-        TABLES["exposures"].empty_row() | {"rootname": root, "visit": root[:6], "filter": "F105W"} | columns
-    )
+    exposure = TABLES["exposures"].empty_row() | {"rootname": root, "visit": root[:6], "filter": "F105W"} | columns
     reads = [TABLES["reads"].empty_row() | {"rootname": root, "read": n + 1} for n in range(n_reads)]
     return Measurement(exposure, reads)
 
@@ -134,9 +132,7 @@ def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp
         assert missing == [(0,)]
 
 
-@pytest.mark.parametrize(
-    "text", ["COPY (SELECT 1) TO 'x.csv'", "CREATE TABLE t (a INT)", "SELECT 1; SELECT 2", ""]
-)
+@pytest.mark.parametrize("text", ["COPY (SELECT 1) TO 'x.csv'", "CREATE TABLE t (a INT)", "SELECT 1; SELECT 2", ""])
 def test_what_does_not_read_is_refused(catalog: Catalog, text: str) -> None:
     with pytest.raises(QueryError):
         catalog.sql(text)

@@ -31,8 +31,15 @@ from wfc3tvb.schema import QUALITY_FLAGS, TABLES, to_arrow
 def rows() -> list[dict[str, object]]:
     empty = TABLES["exposures"].empty_row()
     return [
-        empty | {"rootname": "ibaaaa01q", "flagged": True, "sky_mean": 1.25, "affected_reads": [3, 4],
-                 "jump_read": 7, "quality_flags": ["crowded", "scan"]},
+        empty
+        | {
+            "rootname": "ibaaaa01q",
+            "flagged": True,
+            "sky_mean": 1.25,
+            "affected_reads": [3, 4],
+            "jump_read": 7,
+            "quality_flags": ["crowded", "scan"],
+        },
         empty | {"rootname": "b", "quality_flags": []},
     ]
 

@@ -171,9 +171,7 @@ def test_downloads_whole_files(mast: Mast, folder: Path, tmp_path: Path) -> None
     assert path.read_bytes() == (folder / bucket_key("ibohbfb9q", "ima")).read_bytes()
 
 
-def test_a_cut_download_is_taken_up_where_it_broke(
-    mast: Mast, archive: Archive, folder: Path, tmp_path: Path
-) -> None:
+def test_a_cut_download_is_taken_up_where_it_broke(mast: Mast, archive: Archive, folder: Path, tmp_path: Path) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 70_000, 1
     path = mast.download("ibohbfb9q", "ima", tmp_path)
     truth = (folder / bucket_key("ibohbfb9q", "ima")).read_bytes()

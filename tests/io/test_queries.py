@@ -105,8 +105,15 @@ def test_known_answers(catalog: Catalog) -> None:
     assert above["efficiency"] == pytest.approx((0.5 / 1.0 + 0.4 / 1.0) / 2)
     assert [row["fraction"] for row in rows("excess_cdf_curve")] == [0.5, 1.0]
     assert rows("cause_by_filter") == [
-        {"filter": "F105W", "control": False, "tvb_kind": "helium", "n": 1, "fraction": 1.0,
-         "fraction_of_filter": 0.5, "median_excess_variable": None}
+        {
+            "filter": "F105W",
+            "control": False,
+            "tvb_kind": "helium",
+            "n": 1,
+            "fraction": 1.0,
+            "fraction_of_filter": 0.5,
+            "median_excess_variable": None,
+        }
     ]
     assert [(row["day_from"], row["median_excess"]) for row in rows("excess_by_day_of_year")] == [(1, 0.5)]
     assert rows("helium_map")[0]["mean_kr"] == pytest.approx((1.0 - (0.5 + 0.4) / 2) * 2.0)

@@ -76,9 +76,7 @@ def test_the_catalogs_of_the_repository_are_whole() -> None:
     [("wfc3tvb 0.1", "mast", True), ("wfc3tvb 0.1", "simulated", True), ("wfc3tvb 0.1", "local", False),
      ("3.7.2(Apr-15-2024)", "mast", False)],
 )  # fmt: skip
-def test_only_what_was_simulated_is_called_synthetic(
-    cal_ver: str, source: str, said: bool, tmp_path: Path
-) -> None:
+def test_only_what_was_simulated_is_called_synthetic(cal_ver: str, source: str, said: bool, tmp_path: Path) -> None:
     with known.make(tmp_path / "catalog") as catalog:
         rows = catalog.fetch("FROM exposures").to_pylist()
         catalog.replace("exposures", [row | {"cal_ver": cal_ver, "source": source} for row in rows])

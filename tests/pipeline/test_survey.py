@@ -146,9 +146,7 @@ def test_a_rerun_tries_again_what_may_pass_up_to_a_limit(catalog: Catalog) -> No
     assert (reprocessed.n_measured, reprocessed.n_given_up) == (4, 0)
 
 
-def test_a_file_that_changed_since_it_failed_is_tried_again(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_changed_since_it_failed_is_tried_again(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     survey(catalog, Selection(), source=FakeSource(4, broken=(rootname(0),)))
     monkeypatch.setattr(FakeSource, "changed_at", lambda self, root: 1e5)
     assert survey(catalog, Selection(), source=FakeSource(4)).n_measured == 1

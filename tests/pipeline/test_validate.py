@@ -41,9 +41,7 @@ def write_ima(path: Path, levels: Sequence[float], origin: str) -> Path:
         ("wfc3tvb 0.1.0", 14, 0.011, False),
     ],
 )
-def test_every_median_is_held_to_a_hundredth(
-    tmp_path: Path, origin: str, read: int, off: float, agrees: bool
-) -> None:
+def test_every_median_is_held_to_a_hundredth(tmp_path: Path, origin: str, read: int, off: float, agrees: bool) -> None:
     levels = list(B9Q_READS)
     levels[read] += off
     finding = compare_reads(write_ima(tmp_path / "ibohbfb9q_ima.fits", levels, origin))

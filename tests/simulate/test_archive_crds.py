@@ -36,9 +36,7 @@ def raw_copies(folder: Path, out: Path, *roots: str) -> list[Path]:
     return [Path(shutil.copy(folder / bucket_key(root, "raw"), out)) for root in roots]
 
 
-def test_bestrefs_fills_the_header_and_fetches_what_it_names(
-    archive: Archive, folder: Path, tmp_path: Path
-) -> None:
+def test_bestrefs_fills_the_header_and_fetches_what_it_names(archive: Archive, folder: Path, tmp_path: Path) -> None:
     (raw,) = raw_copies(folder, tmp_path, "ibohbfb9q")
     done = bestrefs(archive, [raw], tmp_path / "cache")
     assert done.returncode == 0, done.stderr
@@ -75,9 +73,7 @@ def test_sync_brings_a_whole_context(archive: Archive, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["wrong_checksum", "wrong_length"])
-def test_a_wrong_checksum_or_length_is_an_error(
-    archive: Archive, folder: Path, tmp_path: Path, fault: str
-) -> None:
+def test_a_wrong_checksum_or_length_is_an_error(archive: Archive, folder: Path, tmp_path: Path, fault: str) -> None:
     setattr(archive.faults, fault, {"35620111i_drk.fits"})
     done = bestrefs(archive, raw_copies(folder, tmp_path, "ibohbfb9q"), tmp_path / "cache")
     assert done.returncode == 1

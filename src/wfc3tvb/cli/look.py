@@ -60,8 +60,12 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
 
 @main.command()
 @click.argument("files", metavar="IMA...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Draw the curves into this file: .png, .pdf or .svg.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw the curves into this file: .png, .pdf or .svg.",
+)
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median (all pixels, as wfc3tools.pstat).")
 @json_option
 @example("wfc3tvb measure ibohbfb9q_ima.fits --plot curve.png")

@@ -53,8 +53,12 @@ def demo(out: Path, jobs: int) -> None:
 @click.option("--filters", help="F105W,F110W (default), other names with commas, or all.")
 @click.option("--start", help="Observed after this date (2013-01-06, or an MJD).")
 @click.option("--end", help="Observed before this date.")
-@click.option("--all", "everything", is_flag=True,
-              help="The whole archive; without this and without a selection only the plan is printed.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="The whole archive; without this and without a selection only the plan is printed.",
+)
 @click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
 @click.option("--rows", type=click.IntRange(8, 1014), help="Detector rows to read of each exposure.")
 @click.option("--precision", type=float, help="Choose --rows so that a rate has this error [e-/s].")

@@ -16,8 +16,12 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--preset", default="demo", show_default=True, help="Which visit; an unknown name lists them.")
 @click.option("--size", type=click.IntRange(64, 1024), help="Edge of the frame [pixel].")
 @click.option("--seed", type=int, help="Seed of the random numbers; the same seed makes the same bytes.")
-@click.option("--products/--no-products", default=True, show_default=True,
-              help="Make the IMA, FLT and DRZ too, as the archive has them.")
+@click.option(
+    "--products/--no-products",
+    default=True,
+    show_default=True,
+    help="Make the IMA, FLT and DRZ too, as the archive has them.",
+)
 @example("wfc3tvb simulate my-archive --preset ibohbf040")
 def simulate(out: Path, preset: str, size: int | None, seed: int | None, products: bool) -> None:
     """Make synthetic exposures with known truth.
@@ -33,10 +37,19 @@ def simulate(out: Path, preset: str, size: int | None, seed: int | None, product
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option("--ports", type=(_PORT, _PORT), default=(8800, 8801), show_default=True, metavar="MAST S3",
-              help="Ports of MAST with CRDS, and of the bucket; 0 takes a free one.")
-@click.option("--log", type=click.Path(path_type=Path, dir_okay=False),
-              help="File of JSON lines, one per request, with the bytes sent.")
+@click.option(
+    "--ports",
+    type=(_PORT, _PORT),
+    default=(8800, 8801),
+    show_default=True,
+    metavar="MAST S3",
+    help="Ports of MAST with CRDS, and of the bucket; 0 takes a free one.",
+)
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File of JSON lines, one per request, with the bytes sent.",
+)
 @example("wfc3tvb archive my-archive")
 def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
     """Serve a folder as MAST, S3 and CRDS, until Ctrl-C.

@@ -34,8 +34,12 @@ def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True,
-              help="Address to listen on; beyond this machine only with a token.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; beyond this machine only with a token.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8610, show_default=True, help="0 takes a free one.")
 @click.option("--token", help="Token that a browser must show; made up where one is needed and none is given.")
 @images_option
@@ -65,8 +69,14 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
 
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--format", "form", type=click.Choice(["parquet", "votable", "fits", "csv", "ecsv", "json"]),
-              default="parquet", show_default=True, help="Format of the files.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["parquet", "votable", "fits", "csv", "ecsv", "json"]),
+    default="parquet",
+    show_default=True,
+    help="Format of the files.",
+)
 @catalog_option
 @example("wfc3tvb export --format fits my-release")
 def export(out: Path, form: str, catalog: Path) -> None:
@@ -109,8 +119,13 @@ def verify(ctx: click.Context, catalog: Path, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--grace-hours", type=click.IntRange(0), default=24, show_default=True,
-              help="Unused files younger than this stay, for those who read them.")
+@click.option(
+    "--grace-hours",
+    type=click.IntRange(0),
+    default=24,
+    show_default=True,
+    help="Unused files younger than this stay, for those who read them.",
+)
 @catalog_option
 @json_option
 @example("wfc3tvb compact")
@@ -156,10 +171,20 @@ def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
 
 @main.command()
 @click.option("--live", is_flag=True, required=True, help="Confirm that the live services may be asked.")
-@click.option("--source", type=click.Choice(["auto", "s3", "mast"]), default="mast", show_default=True,
-              help="Where the files are fetched from.")
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default="tvb-validation", show_default=True,
-              help="Gets a catalog and the products: 0.4 GB, 1.3 GB meanwhile.")
+@click.option(
+    "--source",
+    type=click.Choice(["auto", "s3", "mast"]),
+    default="mast",
+    show_default=True,
+    help="Where the files are fetched from.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="tvb-validation",
+    show_default=True,
+    help="Gets a catalog and the products: 0.4 GB, 1.3 GB meanwhile.",
+)
 @json_option
 @example("wfc3tvb validate --live")
 @click.pass_context

@@ -49,9 +49,7 @@ class LocalSource:
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
-            raise BadArgumentError(
-                f"there is no folder {self.folder}; --source takes auto, s3, mast or a folder"
-            )
+            raise BadArgumentError(f"there is no folder {self.folder}; --source takes auto, s3, mast or a folder")
 
     ahead: ClassVar[int] = 0
 

@@ -38,9 +38,7 @@ _FIRST = 16 * _BLOCK
 _SPT_FIRST = 10 * _BLOCK
 
 
-def read_exposure(
-    files: Files, rootname: str, settings: MeasureSettings
-) -> tuple[ReadCube, OrbitElements | None]:
+def read_exposure(files: Files, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
     """Return the reads of an exposure and, where its support file is there, the orbit.
 
     Parameters
@@ -178,4 +176,3 @@ def _whole(files: Files, rootname: str, rows: int | None, *, pstat: bool = False
     """Return the reads of an exposure from its file fetched whole; the file is gone when the cube is."""
     with tempfile.TemporaryDirectory() as folder:
         return read_ima(files.download(rootname, "ima", Path(folder)), rows=rows, pstat=pstat)
-

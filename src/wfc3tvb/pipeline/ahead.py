@@ -78,9 +78,7 @@ def stage(name: str) -> Iterator[None]:
         raise full from error
 
 
-def attempts(
-    worker: Callable[[Item], Value] | Fetching, items: Iterable[tuple[str, Item]]
-) -> Iterator[Outcome[Value]]:
+def attempts(worker: Callable[[Item], Value] | Fetching, items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Value]]:
     """Yield the outcome of every item in order, fetched ahead where the worker is `Fetching`."""
     if isinstance(worker, Fetching) and worker.ahead > 0:
         yield from _fetched_ahead(worker, items)

@@ -157,9 +157,7 @@ class Plan:
         text = "SELECT rootname, failed_at FROM wanted WHERE state = 'given_up'"
         rows = self._connection.execute(text).fetchall()
         changes = ((root, self._source.changed_at(root), failed_at) for root, failed_at in rows)
-        self._revived = [
-            root for root, changed, failed in changes if changed is not None and changed > failed
-        ]
+        self._revived = [root for root, changed, failed in changes if changed is not None and changed > failed]
 
 
 def list_datasets(

@@ -53,9 +53,7 @@ class Illustration:
     sql: str = ""
 
 
-def write_report(
-    catalog: Catalog, out: Path, *, images: Sequence[Path] = (), progress: Progress = silent
-) -> Path:
+def write_report(catalog: Catalog, out: Path, *, images: Sequence[Path] = (), progress: Progress = silent) -> Path:
     """Write the report of a catalog, and return its first page.
 
     Parameters
@@ -181,9 +179,7 @@ def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: 
     return Illustration("Curves", caption, image, f"tables/{visit}_curves.csv", command, sql)
 
 
-def _before_and_after(
-    exposures: Sequence[Row], products: Sequence[Row], visit: str, out: Path
-) -> list[Illustration]:
+def _before_and_after(exposures: Sequence[Row], products: Sequence[Row], visit: str, out: Path) -> list[Illustration]:
     """Write the pictures of a visit's repairs, and the table of what was measured in them."""
     found = list(repair_figures(exposures, products))
     table = f"tables/{visit}_repairs.csv"

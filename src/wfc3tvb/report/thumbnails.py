@@ -34,9 +34,7 @@ class Thumbnail:
     word: str
 
 
-def thumbnails(
-    exposures: Sequence[Row], products: Sequence[Row], folders: Sequence[Path] = ()
-) -> Iterator[Thumbnail]:
+def thumbnails(exposures: Sequence[Row], products: Sequence[Row], folders: Sequence[Path] = ()) -> Iterator[Thumbnail]:
     """Yield the thumbnail of every exposure.
 
     Parameters
