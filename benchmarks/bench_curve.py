@@ -22,8 +22,8 @@ from wfc3tools import pstat
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Measurement
+from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.ima import read_ima
 from wfc3tvb.pipeline.measure import measure
 from wfc3tvb.pipeline.rescore import rescore
 from wfc3tvb.pipeline.score import score

@@ -20,7 +20,7 @@ from curves import draw_times, true_curve
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.io.ima import read_ima
+from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.pipeline.measure import measure_cube

@@ -9,9 +9,9 @@ import pytest
 from astropy.io import fits
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
-from wfc3tvb.io.cards import Cards, card, history, value_of
-from wfc3tvb.io.fitsfile import Pixels, read_fits, write_pieces
-from wfc3tvb.io.fitstable import read_columns, rows_of
+from wfc3tvb.fits.bintable import read_columns, rows_of
+from wfc3tvb.fits.cards import Cards, card, history, value_of
+from wfc3tvb.fits.hdus import Pixels, read_fits, write_pieces
 
 VALUES = [
     True, False, 0, -17, 10**12, 1.5, -2.5e-20, 1e30, 56298.78539351, "", "F105W", "it's", "'", "a/b", " blank first",

@@ -21,8 +21,8 @@ from wfc3tvb.errors import (
     TruncatedFileError,
     WrongInstrumentError,
 )
-from wfc3tvb.io.ima import read_ima
-from wfc3tvb.io.medians import plane_medians
+from wfc3tvb.fits.ima import read_ima
+from wfc3tvb.fits.plane_medians import plane_medians
 
 REAL = ("ibxy01z8q", "ibxy07p9q")
 PSTAT = """

@@ -25,12 +25,12 @@ from wfc3tvb.errors import (
     WrongInstrumentError,
 )
 from wfc3tvb.exposure import ReadCube
+from wfc3tvb.fits.ima import read_ima
+from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.io import costs
-from wfc3tvb.io.ima import read_ima
 from wfc3tvb.io.places import BucketFiles, MastFiles, PublicFiles
 from wfc3tvb.io.ranges import read_cube, read_exposure, read_support
 from wfc3tvb.io.sparse import Files
-from wfc3tvb.io.spt import read_orbit
 from wfc3tvb.names import bucket_key
 from wfc3tvb.simulate.archive import Archive, serve
 

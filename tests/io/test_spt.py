@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
-from wfc3tvb.io.spt import KEYWORDS, orbit_of, read_orbit
+from wfc3tvb.fits.support_file import KEYWORDS, orbit_of, read_orbit
 
 
 def header(**changed: object) -> dict[str, object]:

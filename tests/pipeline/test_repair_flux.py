@@ -11,8 +11,8 @@ import pytest
 from astropy.io import fits
 
 from wfc3tvb.config import Selection
+from wfc3tvb.fits.images import read_flt
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.images import read_flt
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.pipeline.survey import survey

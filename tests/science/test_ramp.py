@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.science.generator import SPARS100, STEP200, make_cube, sources
-from wfc3tvb.io.ima import read_ima
+from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.science.background import sky_mask
 from wfc3tvb.science.ramp import measure_curve, unsteady
 

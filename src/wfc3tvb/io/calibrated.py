@@ -12,8 +12,8 @@ import numpy as np
 from wfc3tvb import __version__
 from wfc3tvb.calibration.model import Calibrated, Switches
 from wfc3tvb.calibration.photometry import photfnu, photmode
-from wfc3tvb.io.cards import Cards, card, comment_of, header_bytes, history, keyword_of
-from wfc3tvb.io.fitsfile import Piece, Pixels, write_pieces
+from wfc3tvb.fits.cards import Cards, card, comment_of, header_bytes, history, keyword_of
+from wfc3tvb.fits.hdus import Piece, Pixels, write_pieces
 from wfc3tvb.io.imsets import PLANES, Imsets
 from wfc3tvb.io.references import Loaded, ReferenceFile
 

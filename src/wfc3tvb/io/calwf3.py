@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from wfc3tvb.errors import BadFileError, CalibrationError, EngineMissingError
-from wfc3tvb.io.fitsfile import read_fits, read_header
+from wfc3tvb.fits.hdus import read_fits, read_header
 from wfc3tvb.io.imsets import read_primary
 
 _PROGRAM = "calwf3.e"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.model import Flags, Floats, Ramp
 from wfc3tvb.errors import BadFileError, MissingKeywordError, WrongInstrumentError
-from wfc3tvb.io.cards import Cards
-from wfc3tvb.io.fitsfile import Extension, read_fits, read_header
+from wfc3tvb.fits.cards import Cards
+from wfc3tvb.fits.hdus import Extension, read_fits, read_header
 from wfc3tvb.io.planes import Copy, copy_all
 from wfc3tvb.io.refimages import corner_of
 

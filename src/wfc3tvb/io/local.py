@@ -15,8 +15,8 @@ from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_of
 from wfc3tvb.errors import BadArgumentError, BadFileError, MissingProductError, UnknownDatasetError
 from wfc3tvb.exposure import ReadCube, Row
-from wfc3tvb.io.association import read_members
-from wfc3tvb.io.cards import Cards
+from wfc3tvb.fits.association import read_members
+from wfc3tvb.fits.cards import Cards
 from wfc3tvb.names import is_dataset_name, split_filename
 from wfc3tvb.schema import TABLES
 
@@ -95,9 +95,9 @@ class LocalSource:
         BadFileError
             If a file is not what it should be.
         """
-        from wfc3tvb.io.ima import read_ima
-        from wfc3tvb.io.jit import find_jitter, jitter_names
-        from wfc3tvb.io.spt import read_orbit
+        from wfc3tvb.fits.ima import read_ima
+        from wfc3tvb.fits.observation_log import find_jitter, jitter_names
+        from wfc3tvb.fits.support_file import read_orbit
 
         path = self.path(rootname, "ima")
         if path is None:

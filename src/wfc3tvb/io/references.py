@@ -10,8 +10,8 @@ from typing import Any
 
 from wfc3tvb.calibration.model import Amplifiers, Overscan, Photometry, Ramp, ReferenceData, Switches
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.fits.hdus import read_header
 from wfc3tvb.io import refimages, reftables
-from wfc3tvb.io.fitsfile import read_header
 
 Header = Mapping[str, Any]
 

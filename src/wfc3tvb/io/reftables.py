@@ -11,8 +11,8 @@ import numpy as np
 
 from wfc3tvb.calibration.model import Amplifiers, Flags, Overscan, Photometry, Rejection
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
-from wfc3tvb.io.fitsfile import read_fits
-from wfc3tvb.io.fitstable import Columns, read_columns, rows_of
+from wfc3tvb.fits.bintable import Columns, read_columns, rows_of
+from wfc3tvb.fits.hdus import read_fits
 
 #: Values of a table's cell that stand for any value.
 _ANY = {-1, -999, "ANY", "N/A"}

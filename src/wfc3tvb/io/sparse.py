@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
-from wfc3tvb.io.imaheaders import PlaneHeader, plane_header
+from wfc3tvb.fits.ima_layout import PlaneHeader, plane_header
 
 _BLOCK = 2880
 #: Bytes fetched of a header at first.

@@ -15,8 +15,8 @@ import numpy as np
 from wfc3tvb.calibration.model import Switches
 from wfc3tvb.calibration.work import Work
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
+from wfc3tvb.fits.association import exposures_of
 from wfc3tvb.io import calwf3
-from wfc3tvb.io.association import exposures_of
 from wfc3tvb.io.calibrated import CAL_VER, history_lines, primary_header, write_flt, write_ima
 from wfc3tvb.io.imsets import Imsets, read_imsets, read_primary
 from wfc3tvb.io.references import Loaded, find, load

@@ -13,11 +13,11 @@ from wfc3tvb.config import MeasureSettings
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
-from wfc3tvb.io.ima import read_ima
-from wfc3tvb.io.jit import beside, find_jitter
+from wfc3tvb.fits.ima import read_ima
+from wfc3tvb.fits.observation_log import beside, find_jitter
+from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.io.references import resolve
 from wfc3tvb.io.reftables import rejection
-from wfc3tvb.io.spt import read_orbit
 from wfc3tvb.names import DQ, visit_of
 from wfc3tvb.pipeline.geometry import geometry_rows
 from wfc3tvb.pipeline.score import CRREJTAB_SIGMA, score
@@ -70,7 +70,7 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
     Raises
     ------
     BadFileError
-        If a file is not what it should be; see `wfc3tvb.io.ima.read_ima` and `wfc3tvb.io.spt.read_orbit`.
+        If a file is not what it should be; see `wfc3tvb.fits.ima.read_ima` and `wfc3tvb.fits.support_file.read_orbit`.
     """
     settings, path = settings or MeasureSettings(), Path(path)
     if path.is_dir():

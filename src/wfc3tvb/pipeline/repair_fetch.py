@@ -11,9 +11,9 @@ from typing import Protocol
 
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
-from wfc3tvb.io.association import read_members
-from wfc3tvb.io.fitsfile import read_fits
-from wfc3tvb.io.images import header_of
+from wfc3tvb.fits.association import read_members
+from wfc3tvb.fits.hdus import read_fits
+from wfc3tvb.fits.images import header_of
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
 from wfc3tvb.names import GRISMS

@@ -14,8 +14,8 @@ from wfc3tvb import __version__
 from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.calibration.rampfit import fit_ramps
 from wfc3tvb.errors import CalibrationError, RefusedError
+from wfc3tvb.fits.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
 from wfc3tvb.io.crds import References
-from wfc3tvb.io.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
 from wfc3tvb.io.reftables import rejection
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.parallel import stage

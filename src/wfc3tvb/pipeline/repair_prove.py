@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from wfc3tvb.exposure import Row
+from wfc3tvb.fits.images import Picture, drop_and_scale, read_drz, read_flt
 from wfc3tvb.io.checksums import checksum
-from wfc3tvb.io.images import Picture, drop_and_scale, read_drz, read_flt
 from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.pipeline.repair_sky import Skies, correlation, drizzled_skies, true_level
 from wfc3tvb.schema import TABLES

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError
-from wfc3tvb.io.images import Picture, drop_and_scale, read_flt
+from wfc3tvb.fits.images import Picture, drop_and_scale, read_flt
 from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.science import compare, expected
 from wfc3tvb.science.compare import SkyStatistics

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wfc3tvb.exposure import Row
+from wfc3tvb.fits.images import header_of
 from wfc3tvb.io.crds import References
 from wfc3tvb.io.drizzle import warm_process
-from wfc3tvb.io.images import header_of
 from wfc3tvb.io.memory import forget_peak
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_bench import Bench, Ready

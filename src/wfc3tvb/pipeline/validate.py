@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wfc3tvb.config import Selection
+from wfc3tvb.fits.images import header_of, image_statistics, printed_medians
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.images import header_of, image_statistics, printed_medians
 from wfc3tvb.pipeline.crawl import open_source
 from wfc3tvb.pipeline.doctor import Finding
 from wfc3tvb.pipeline.repair_fetch import open_products
@@ -23,7 +23,7 @@ from wfc3tvb.progress import Progress, silent
 ASSOCIATION = "ibohbf040"
 MEMBERS = ("ibohbfb7q", "ibohbfb9q", "ibohbfbdq", "ibohbfbgq", "ibohbfbkq", "ibohbfbpq")
 FLAGGED = ("ibohbfb9q", "ibohbfbgq", "ibohbfbkq")
-#: Printed medians of the reads of ibohbfb9q, cumulative [electron/s]; see `wfc3tvb.io.images.printed_medians`.
+#: Printed medians of the reads of ibohbfb9q, cumulative [electron/s]; see `wfc3tvb.fits.images.printed_medians`.
 MEASURED = "ibohbfb9q"
 B9Q_READS: Sequence[float] = (0.42, 0.48, 0.47, 0.49, 0.46, 0.47, 0.47, 0.49, 0.67, 0.97, 1.26, 1.40, 1.44, 1.46, 1.50)
 #: Error that reference pixels leave in a read [electron]. The real exposure has the same one at every look; a simulated

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wfc3tvb.errors import BadFileError
-from wfc3tvb.io.fitsfile import read_fits
-from wfc3tvb.io.fitstable import read_columns
+from wfc3tvb.fits.bintable import read_columns
+from wfc3tvb.fits.hdus import read_fits
 
 
 class Member(NamedTuple):

@@ -1,12 +1,13 @@
 """Intermediate files (``_ima.fits``) as cubes of reads.
 
-Only headers are parsed (`wfc3tvb.io.imaheaders`); pixels stay in the memory-mapped file, in its byte order, until
+Only headers are parsed (`wfc3tvb.fits.ima_layout`); pixels stay in the memory-mapped file, in its byte order, until
 someone looks at them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,63 @@ from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.exposure import ReadCube
-from wfc3tvb.io.filebytes import Bytes, FileBytes
-from wfc3tvb.io.imachecks import check_keywords, check_pixels
-from wfc3tvb.io.imaheaders import PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
-from wfc3tvb.io.medians import plane_medians
-from wfc3tvb.names import BORDER
+from wfc3tvb.fits.ima_layout import Bytes, FileBytes, PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
+from wfc3tvb.fits.plane_medians import plane_medians
+from wfc3tvb.names import BORDER, IR_FILTERS
+
+#: WFC3 was installed in May 2009; no exposure can be later than the year 2105 [MJD].
+_FIRST, _LAST = 54900.0, 90000.0
+_UNITS = ("ELECTRONS/S", "ELECTRONS", "COUNTS/S", "COUNTS")
+
+
+def check_keywords(
+    primary: Mapping[str, Any], sci: Sequence[PlaneHeader], times: NDArray[np.float64], path: Path
+) -> None:
+    """Raise an error unless what an exposure says of filter, start, units and times can be true.
+
+    Parameters
+    ----------
+    primary : mapping
+        Keywords of the primary header.
+    sci : sequence of PlaneHeader
+        Its SCI planes in time order, the zeroth read left out.
+    times : ndarray, shape (n,), float64
+        SAMPTIME of each [s].
+    path : Path
+        What messages call the file.
+
+    Raises
+    ------
+    MissingKeywordError, BadFileError
+        The message names the keyword.
+    """
+    if primary.get("NAXIS", 0) != 0:
+        raise BadFileError(path, "its primary header claims to hold an image", "fetch it again")
+    for keyword in ("FILTER", "EXPSTART"):
+        if keyword not in primary:
+            raise MissingKeywordError(path, keyword)
+    if str(primary["FILTER"]).strip().upper() not in (*IR_FILTERS, "BLANK"):  # which is that of darks
+        raise BadFileError(path, f"FILTER is {primary['FILTER']!r}, no filter of WFC3/IR", "fetch it again")
+    start = primary["EXPSTART"]
+    if not isinstance(start, int | float) or not _FIRST < start < _LAST:
+        raise BadFileError(path, f"EXPSTART is {start!r}, no date of WFC3", "fetch it again")
+    for plane in sci:
+        unit = str(plane.keywords.get("BUNIT", ""))
+        if unit.upper() not in _UNITS:
+            version = int(plane.keywords.get("EXTVER", 1))
+            raise BadFileError(path, f"SCI,{version} is in {unit!r}, not in electrons or counts", "fetch it again")
+    if not (np.diff(times, prepend=0.0) > 0).all() or not math.isfinite(times[-1]):
+        raise BadFileError(path, "SAMPTIME does not increase from read to read", "fetch it again")
+
+
+def check_pixels(rates: NDArray[Any], path: Path) -> None:
+    """Raise `BadFileError` where the middle row of a read (of shape (n, ny, nx)) holds no number at all."""
+    middle = rates[:, rates.shape[1] // 2]
+    empty = ~np.isfinite(middle).any(axis=1)
+    if empty.any():
+        n = int(np.argmax(empty)) + 1
+        raise BadFileError(path, f"the pixels of read {n} are no numbers (NaN or infinite)", "fetch it again")
+
 
 #: Gain [electron/DN] where a header says none: the commanded one (WFC3 Instrument Handbook 5.1.1).
 _COMMANDED_GAIN = 2.5

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError
-from wfc3tvb.io.fitsfile import Extension
+from wfc3tvb.fits.hdus import Extension
 
 #: Letters of TFORM and what they store.
 _KINDS = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}

@@ -7,19 +7,60 @@ to measure, so of an extension only the few keywords that matter are looked up.
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
+from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, TruncatedFileError, WrongInstrumentError
-from wfc3tvb.io.filebytes import Bytes
 from wfc3tvb.names import BORDER
+
+
+class Bytes(Protocol):
+    """What can be cut like an array of bytes: an array, a mapped file, or a file that is read piece by piece."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+
+    def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
+        """Return a piece."""
+
+
+class FileBytes:
+    """A file whose pieces are read when they are asked for; a context manager that closes it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self.size = os.fstat(self._file.fileno()).st_size
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+
+    def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
+        """Return a piece, shorter where the file ends."""
+        start, stop, _ = piece.indices(self.size)
+        return np.frombuffer(os.pread(self._file.fileno(), max(stop - start, 0), start), np.uint8)
+
+    def __enter__(self) -> FileBytes:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
+
 
 _CARD, _BLOCK = 80, 2880
 _NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
-from wfc3tvb.io.cards import Cards
+from wfc3tvb.fits.cards import Cards
 from wfc3tvb.io.planes import in_threads
 
 _BLOCK, _END = 2880, b"END".ljust(80)
