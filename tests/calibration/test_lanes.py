@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 import wfc3tvb.calibration
 from tests.calibration import golden
-from wfc3tvb.calibration.rampfit import fit_ramps
-from wfc3tvb.calibration.rampline import constants, weight_table
-from wfc3tvb.calibration.rampslope import fit_pixel
-from wfc3tvb.calibration.readiness import make_ready
+from wfc3tvb.calibration.crcorr.fit import fit_ramps
+from wfc3tvb.calibration.crcorr.line import constants, weight_table
+from wfc3tvb.calibration.crcorr.slope import fit_pixel
+from wfc3tvb.calibration.warm_up import make_ready
 from wfc3tvb.pipeline.calibrate import calibrate
 
 Ramps = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16], NDArray[np.float32]]

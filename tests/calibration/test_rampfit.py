@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.rampfit import RampFit, fit_ramps
+from wfc3tvb.calibration.crcorr.fit import RampFit, fit_ramps
 
 TIMES = 100.0 * np.arange(8)
 

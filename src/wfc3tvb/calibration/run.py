@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from wfc3tvb.calibration import dark
+from wfc3tvb.calibration import darkcorr
+from wfc3tvb.calibration.bands import Band, Work, bands_of
 from wfc3tvb.calibration.model import Calibrated, Ramp, ReferenceData, Switches, Window
 from wfc3tvb.calibration.statistics import good_pixels
 from wfc3tvb.calibration.steps import STEPS, unitcorr
-from wfc3tvb.calibration.work import Band, Work, bands_of
 
 
 def calibrate_ramp(
@@ -95,7 +95,7 @@ def describe(work: Work, bad: int, threads: int) -> Calibrated:
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(lambda job: good_pixels(*job), jobs))
     levels = tuple(float(level) for level in work.levels)
-    darks = dark.means(work.references.dark) if work.references.dark and work.switches.darkcorr else ()
+    darks = darkcorr.means(work.references.dark) if work.references.dark and work.switches.darkcorr else ()
     return Calibrated(ramp, image, work.light, levels, darks, tuple(found[:-1]), found[-1], _counts(work))
 
 

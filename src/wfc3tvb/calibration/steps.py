@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wfc3tvb.calibration import dark, flux, linearity, noise, zeroth
+from wfc3tvb.calibration import darkcorr as dark
+from wfc3tvb.calibration import error_array
+from wfc3tvb.calibration import flatcorr as flux
+from wfc3tvb.calibration import nlincorr as linearity
+from wfc3tvb.calibration import zsigcorr as zeroth
+from wfc3tvb.calibration.bands import Band, Work
+from wfc3tvb.calibration.crcorr.fit import Settings, fit_window
 from wfc3tvb.calibration.model import Flags, Floats, Window
-from wfc3tvb.calibration.rampfit import Settings, fit_window
-from wfc3tvb.calibration.work import Band, Work
 
 _SATURATED, _ZEROSIG = 256, 2048
 
@@ -51,7 +55,7 @@ def zoffcorr(work: Work, band: Band) -> None:
 def initial_errors(work: Work, band: Band) -> None:
     """Give the reads their errors, but those that came with one (3.3.5)."""
     new = slice(0, work.first_kept_error)
-    noise.initialize_error(work.ramp.sci[new], work.ramp.err[new], work.amplifiers, band.light)
+    error_array.initialize_error(work.ramp.sci[new], work.ramp.err[new], work.amplifiers, band.light)
 
 
 def nlincorr(work: Work, band: Band) -> None:

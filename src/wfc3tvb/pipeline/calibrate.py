@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from wfc3tvb.calibration.bands import Work
 from wfc3tvb.calibration.model import Switches
-from wfc3tvb.calibration.work import Work
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
 from wfc3tvb.fits.association import exposures_of
 from wfc3tvb.io import calwf3

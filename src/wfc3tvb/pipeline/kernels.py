@@ -39,7 +39,7 @@ def made_ready(progress: Progress, *, fit: bool) -> Iterator[None]:
 
 def _make_ready(progress: Progress, fit: bool) -> None:
     began = time.monotonic()
-    from wfc3tvb.calibration.readiness import make_ready
+    from wfc3tvb.calibration.warm_up import make_ready
 
     def tell(done: int, total: int) -> None:
         if time.monotonic() - began > _LOADED:

@@ -11,8 +11,8 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3tvb import __version__
+from wfc3tvb.calibration.crcorr.fit import fit_ramps
 from wfc3tvb.calibration.model import Rejection
-from wfc3tvb.calibration.rampfit import fit_ramps
 from wfc3tvb.errors import CalibrationError, RefusedError
 from wfc3tvb.fits.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
 from wfc3tvb.io.crds import References

@@ -13,7 +13,7 @@ from math import erf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.rampfit import RampFit, fit_ramps
+from wfc3tvb.calibration.crcorr.fit import RampFit, fit_ramps
 from wfc3tvb.names import DQ
 from wfc3tvb.science.expected import DARK, SINGLE_READ_NOISE
 

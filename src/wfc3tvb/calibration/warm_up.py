@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from wfc3tvb.calibration.bands import Work, bands_of
 from wfc3tvb.calibration.model import (
     Amplifiers,
     Dark,
@@ -20,7 +21,6 @@ from wfc3tvb.calibration.model import (
 )
 from wfc3tvb.calibration.run import describe
 from wfc3tvb.calibration.steps import STEPS
-from wfc3tvb.calibration.work import Work, bands_of
 
 _READS, _SIZE = 3, 12
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wfc3tvb.calibration import bias
+from wfc3tvb.calibration import blevcorr
 from wfc3tvb.calibration.model import Floats, Image, Ramp, ReferenceData, Switches, Window
 
 #: Rows of a band: all reads of a band fit into a processor's cache.
@@ -78,7 +78,7 @@ def bands_of(work: Work) -> Iterable[Band]:
 
 
 def _level(read: Floats, references: ReferenceData) -> np.float32:
-    return bias.resistant_mean(bias.reference_pixels(read, references.overscan))
+    return blevcorr.resistant_mean(blevcorr.reference_pixels(read, references.overscan))
 
 
 def _first_given_error(ramp: Ramp, light: Window) -> int:

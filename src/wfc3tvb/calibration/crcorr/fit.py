@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wfc3tvb.calibration import rampblock
 from wfc3tvb.calibration.compiled import compiled
-from wfc3tvb.calibration.lanes import LANES, empty_lanes
-from wfc3tvb.calibration.lanesearch import flag_hits
-from wfc3tvb.calibration.laneslope import combine
+from wfc3tvb.calibration.crcorr import block as rampblock
+from wfc3tvb.calibration.crcorr.block import empty_single
+from wfc3tvb.calibration.crcorr.lane_hits import flag_hits
+from wfc3tvb.calibration.crcorr.lane_slope import combine
+from wfc3tvb.calibration.crcorr.lanes import LANES, empty_lanes
+from wfc3tvb.calibration.crcorr.line import constants, weight_table
 from wfc3tvb.calibration.model import Flags, Floats, Window
-from wfc3tvb.calibration.rampblock import empty_single
-from wfc3tvb.calibration.rampline import constants, weight_table
 
 
 @dataclass(frozen=True)

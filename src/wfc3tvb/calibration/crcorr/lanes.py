@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.compiled import compiled, lanewise
+from wfc3tvb.calibration.crcorr.hits import HIT as _HIT
 from wfc3tvb.calibration.model import Floats
-from wfc3tvb.calibration.rampsearch import HIT as _HIT
 
 #: Pixels of a block.
 LANES = 256

@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from wfc3tvb.calibration.compiled import compiled, lanewise
-from wfc3tvb.calibration.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
-from wfc3tvb.calibration.rampline import power_of, signal_to_noise, slope_error
+from wfc3tvb.calibration.crcorr.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
+from wfc3tvb.calibration.crcorr.line import power_of, signal_to_noise, slope_error
 
 _ZERO, _LEAST = np.float32(0), np.float32(1e-6)
 
