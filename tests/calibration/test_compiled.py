@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numba.core.caching import FunctionCache
 
-from wfc3tvb.calibration import compiled
+from wfc3tvb.system import compiled
 
 
 def one_more(x: np.float32) -> np.float32:

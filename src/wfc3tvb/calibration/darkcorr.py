@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
 from wfc3tvb.calibration.model import Dark
+from wfc3tvb.system.compiled import compiled, lanewise
 
 #: Flags of the dark that keep a pixel out of MEANDARK.
 _BAD = np.int16(956)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, lanewise
 
 
 @compiled

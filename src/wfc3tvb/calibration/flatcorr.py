@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, lanewise
 
 
 @compiled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, lanewise
 
 _ZEROSIG, _SATURATED = np.int16(2048), np.int16(256)
 _NONE, _ONE = np.int16(0), np.float32(1)

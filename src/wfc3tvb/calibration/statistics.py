@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
 from wfc3tvb.calibration.model import Flags, Floats
+from wfc3tvb.system.compiled import compiled
 
 
 @compiled

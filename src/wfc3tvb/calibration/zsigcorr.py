@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
 from wfc3tvb.calibration.error_array import poisson_and_read_noise
+from wfc3tvb.system.compiled import compiled, lanewise
 
 #: A signal is seen in the zeroth read when it stands this many errors above the super zero read.
 _SIGNIFICANT = np.float32(4.0)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
 from wfc3tvb.fits.cards import Cards
-from wfc3tvb.io.planes import in_threads
+from wfc3tvb.system.threads import in_threads
 
 _BLOCK, _END = 2880, b"END".ljust(80)
 #: Blocks of a header after which it is none.

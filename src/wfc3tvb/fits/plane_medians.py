@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.system.compiled import compiled
 
 #: Pixels in the subsample, and half the width of the bracket in quantiles of it.
 _SAMPLE = 8192

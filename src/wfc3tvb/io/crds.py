@@ -22,8 +22,8 @@ from astropy.io import fits
 
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
-from wfc3tvb.io.checksums import checksum
 from wfc3tvb.io.crds_child import local_references
+from wfc3tvb.system.files import checksum
 
 _LOG = logging.getLogger(__name__)
 _MISSING = "no reference file of that name in the cache, and CRDS did not give it"

@@ -14,7 +14,7 @@ from typing import Any
 
 from astropy.io import fits
 
-from wfc3tvb.io.checksums import checksum
+from wfc3tvb.system.files import checksum
 
 
 def main(path: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from astropy.io import fits
 
-from wfc3tvb.io.memory import forget_peak, peak_mb
+from wfc3tvb.system.memory import forget_peak, peak_mb
 
 ASTROMETRY_URL = "https://mast.stsci.edu/portal/astrometryDB/"
 #: Variable that names the folder of references, as stwcs reads it.

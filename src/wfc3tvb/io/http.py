@@ -24,7 +24,7 @@ from urllib3.util import Retry
 
 from wfc3tvb.config import Services
 from wfc3tvb.errors import MissingProductError, ServiceError, ServiceUnreachableError, ShortDownloadError
-from wfc3tvb.io.checksums import checksum
+from wfc3tvb.system.files import checksum
 
 log = logging.getLogger(__name__)
 

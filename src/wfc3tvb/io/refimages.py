@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wfc3tvb.calibration.model import Dark, Flat, Linearity, Planes, Window
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.fits.hdus import Extension, read_fits
-from wfc3tvb.io.planes import Copy, copy_all
+from wfc3tvb.system.threads import Copy, copy_all
 
 #: How closely an exposure time of the dark must fit a read's [s].
 _SAME_TIME = 0.01

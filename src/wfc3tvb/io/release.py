@@ -7,10 +7,10 @@ from pathlib import Path
 
 from wfc3tvb import __version__
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.checksums import checksum
 from wfc3tvb.io.export import how_to_read, write_table
 from wfc3tvb.io.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
+from wfc3tvb.system.files import checksum
 
 _ENDINGS = {"votable": "vot"}
 #: Where things lie on the disk of whoever made them says nothing to others: of products dataset, kind and name stay, of

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wfc3tvb.io.memory import available_mb
 from wfc3tvb.names import is_association
+from wfc3tvb.system.memory import available_mb
 
 #: Bytes of a pixel of FLT and drizzled image, and of a pixel and read of RAW (WFC3 Data Handbook table 2.7).
 _FLT_BYTES, _DRZ_BYTES, _RAW_BYTES = 16, 12, 2

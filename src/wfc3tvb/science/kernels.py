@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
+from wfc3tvb.system.compiled import compiled
 
 #: Bins of a cell's histogram.
 N_BINS = 2048

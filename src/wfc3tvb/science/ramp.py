@@ -21,7 +21,7 @@ from wfc3tvb.names import DQ
 from wfc3tvb.science.background import BAD_PIXEL
 from wfc3tvb.science.kernels import N_BINS, clipped_medians, difference_histogram
 from wfc3tvb.science.planewords import flagged_fraction, flat_words
-from wfc3tvb.science.threads import for_each
+from wfc3tvb.system.threads import for_each
 
 Floats = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from wfc3tvb.science.background import BAD_PIXEL
 from wfc3tvb.science.kernels import bright_pixels
 from wfc3tvb.science.planewords import flat_words, stored_bits
 from wfc3tvb.science.ramp import Curve
-from wfc3tvb.science.threads import for_each
+from wfc3tvb.system.threads import for_each
 
 Floats = NDArray[np.float64]
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
 from wfc3tvb.calibration.crcorr.hits import MAX_HITS
 from wfc3tvb.calibration.crcorr.lane_hits import SPIKE, UNSTABLE
 from wfc3tvb.calibration.crcorr.lane_slope import mean_slope
 from wfc3tvb.calibration.crcorr.lanes import HIT, clear
 from wfc3tvb.calibration.crcorr.slope import between_ends, fit_pixel
 from wfc3tvb.calibration.model import Flags, Floats
+from wfc3tvb.system.compiled import compiled, lanewise
 
 _NOT_ZEROSIG, _SATURATED, _BAD, _UNSTABLE = np.int32(~2048), np.int32(256), np.int32(4), np.int32(32)
 _NONE = np.int32(0)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from wfc3tvb.calibration.compiled import compiled
 from wfc3tvb.calibration.crcorr import block as rampblock
 from wfc3tvb.calibration.crcorr.block import empty_single
 from wfc3tvb.calibration.crcorr.lane_hits import flag_hits
@@ -15,6 +14,7 @@ from wfc3tvb.calibration.crcorr.lane_slope import combine
 from wfc3tvb.calibration.crcorr.lanes import LANES, empty_lanes
 from wfc3tvb.calibration.crcorr.line import constants, weight_table
 from wfc3tvb.calibration.model import Flags, Floats, Window
+from wfc3tvb.system.compiled import compiled
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
 from wfc3tvb.calibration.crcorr.line import fit_line
+from wfc3tvb.system.compiled import compiled
 
 #: Flags: a hit, a spike (inside the fit only), too many hits (inside the fit only).
 HIT, SPIKE, UNSTABLE = 8192, 1024, 16384

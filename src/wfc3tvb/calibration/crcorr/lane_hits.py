@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
 from wfc3tvb.calibration.crcorr.hits import MAX_HITS
 from wfc3tvb.calibration.crcorr.hits import SPIKE as _SPIKE
 from wfc3tvb.calibration.crcorr.hits import UNSTABLE as _UNSTABLE
 from wfc3tvb.calibration.crcorr.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
+from wfc3tvb.system.compiled import compiled, lanewise
 
 SPIKE, UNSTABLE = np.int32(_SPIKE), np.int32(_UNSTABLE)
 _ZERO, _ONE, _SPIKE_LIMIT = np.float32(0), np.int32(1), np.float32(6)

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
 from wfc3tvb.calibration.crcorr.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
 from wfc3tvb.calibration.crcorr.line import power_of, signal_to_noise, slope_error
+from wfc3tvb.system.compiled import compiled, lanewise
 
 _ZERO, _LEAST = np.float32(0), np.float32(1e-6)
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.compiled import compiled, lanewise
 from wfc3tvb.calibration.crcorr.hits import HIT as _HIT
 from wfc3tvb.calibration.model import Floats
+from wfc3tvb.system.compiled import compiled, lanewise
 
 #: Pixels of a block.
 LANES = 256

@@ -7,8 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
 from wfc3tvb.calibration.model import Floats
+from wfc3tvb.system.compiled import compiled
 
 #: Read noise of two reads [electron] and dark current [electron/s] that calwf3 takes for the errors of slopes.
 READ_NOISE, DARK_CURRENT = 21.0, 0.036

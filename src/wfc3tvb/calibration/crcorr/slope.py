@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from wfc3tvb.calibration.compiled import compiled
 from wfc3tvb.calibration.crcorr.hits import HIT, find_intervals, flag_hits
 from wfc3tvb.calibration.crcorr.line import fit_line, power_of, signal_to_noise
+from wfc3tvb.system.compiled import compiled
 
 #: Error of a pixel without any usable sample.
 NO_DATA = np.float32(1e5)

@@ -1,0 +1,1 @@
+"""The machine: threads, memory, checksums and files, compiled code."""
