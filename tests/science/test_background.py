@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.science.generator import make_cube, sources
-from wfc3tvb.science.background import sky_mask
-from wfc3tvb.science.crowding import FaintLight
-from wfc3tvb.science.kernels import box_mean
-from wfc3tvb.science.quality import header_flags, source_flags
+from wfc3tvb.curve.faint_sources import FaintLight
+from wfc3tvb.curve.kernels import box_mean
+from wfc3tvb.curve.quality_flags import header_flags, source_flags
+from wfc3tvb.curve.sky_mask import sky_mask
 
 NO_LIGHT = FaintLight(0.0, 0.0)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.science.generator import SPARS100, make_cube, sources
+from wfc3tvb.curve.faint_sources import FaintLight, faint_light, without
+from wfc3tvb.curve.intervals import measure_curve
+from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.exposure import ReadCube
-from wfc3tvb.science.background import sky_mask
-from wfc3tvb.science.crowding import FaintLight, faint_light, without
-from wfc3tvb.science.ramp import measure_curve
 
 SIZE = 256
 

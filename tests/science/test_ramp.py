@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from tests.science.generator import SPARS100, STEP200, make_cube, sources
+from wfc3tvb.curve.intervals import measure_curve, unsteady
+from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.fits.ima import read_ima
-from wfc3tvb.science.background import sky_mask
-from wfc3tvb.science.ramp import measure_curve, unsteady
 
 
 def curve_of(cube, threads: int = 2):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.science.generator import SPARS100, make_cube, sources
+from wfc3tvb.curve.intervals import measure_curve
+from wfc3tvb.curve.sky_mask import sky_mask
+from wfc3tvb.curve.trails import streak, streaks
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.pipeline.measure import measure_cube
 from wfc3tvb.pipeline.rescore import rescore_rows
-from wfc3tvb.science.background import sky_mask
-from wfc3tvb.science.ramp import measure_curve
-from wfc3tvb.science.trail import streak, streaks
 
 
 def exposed(seed: int, sky=0.6, size: int = 192) -> ReadCube:

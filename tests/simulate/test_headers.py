@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from wfc3tvb.curve.geometry import orbit_position
 from wfc3tvb.fits.support_file import read_orbit
-from wfc3tvb.science.geometry import orbit_position
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import KINDS, extension_headers, filled, primary_header
 from wfc3tvb.simulate.plan import ExposurePlan

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sgp4.api import Satrec
 
-from wfc3tvb.science.geometry import orbit_position
+from wfc3tvb.curve.geometry import orbit_position
 from wfc3tvb.simulate.orbit import moon_direction, orbit_at, velocity
 from wfc3tvb.simulate.presets import preset
 

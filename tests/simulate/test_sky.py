@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wfc3tvb.curve.geometry import direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.science.geometry import direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.presets import preset, presets
 from wfc3tvb.simulate.sky import Constant, Helium, Scattered, Step, Tabulated, scattered_pattern

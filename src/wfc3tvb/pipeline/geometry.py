@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.curve.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
+from wfc3tvb.curve.intervals import Curve
 from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import OrbitElements, ReadCube, Row
-from wfc3tvb.science.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
-from wfc3tvb.science.ramp import Curve
 
 _COLUMNS = (
     "sun_alt", "limb_angle", "bright_limb", "los_zenith", "latitude", "longitude", "sun_hour_angle", "in_shadow",

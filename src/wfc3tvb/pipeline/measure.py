@@ -10,6 +10,12 @@ from typing import Any
 import numpy as np
 
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.curve.faint_sources import FaintLight, faint_light, without
+from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
+from wfc3tvb.curve.kernels import flagged_fraction
+from wfc3tvb.curve.quality_flags import header_flags, source_flags
+from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
+from wfc3tvb.curve.trails import streaks
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
@@ -22,13 +28,7 @@ from wfc3tvb.names import DQ, visit_of
 from wfc3tvb.pipeline.geometry import geometry_rows
 from wfc3tvb.pipeline.score import CRREJTAB_SIGMA, score
 from wfc3tvb.schema import TABLES
-from wfc3tvb.science.background import SkyMask, sky_mask
-from wfc3tvb.science.crowding import FaintLight, faint_light, without
-from wfc3tvb.science.planewords import flagged_fraction
-from wfc3tvb.science.quality import header_flags, source_flags
-from wfc3tvb.science.ramp import Curve, measure_curve, unsteady
 from wfc3tvb.science.sky import signal, used_reads
-from wfc3tvb.science.trail import streaks
 
 #: Changes when the measured columns of `reads` change.
 MEASURE_VERSION = "1.2"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.curve import noise_model
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.drizzle import Drizzled
 from wfc3tvb.pipeline.repair_bench import Bench
@@ -14,7 +15,6 @@ from wfc3tvb.pipeline.repair_member import Recalibrated
 from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.pipeline.repair_prove import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
 from wfc3tvb.pipeline.repair_sky import Skies, expected_noise
-from wfc3tvb.science import expected
 from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
 #: An exposure with this many times the noise of photons and reads is named in the row of the drizzled image.
@@ -120,7 +120,9 @@ def _expected_drizzled(
     if None in noises:
         return None
     exptimes = np.array([made[member.rootname].exptime for member in bench.members])
-    return expected.drizzled(np.array(noises, float), exptimes, weights=None if weights is None else np.array(weights))
+    return noise_model.drizzled(
+        np.array(noises, float), exptimes, weights=None if weights is None else np.array(weights)
+    )
 
 
 def _peak_mb(drizzled: Drizzled) -> float:

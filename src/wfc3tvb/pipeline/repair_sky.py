@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.curve import noise_model
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.fits.images import Picture, drop_and_scale, read_flt
 from wfc3tvb.pipeline.repair_model import Member
-from wfc3tvb.science import compare, expected
+from wfc3tvb.science import compare
 from wfc3tvb.science.compare import SkyStatistics
 
 #: Width of the piece shown closer [pixel].
@@ -49,7 +50,7 @@ def expected_noise(member: Member, *, method: str | None = None) -> float | None
     times, sky = np.array(member.times), np.array(member.cumulative)
     if method == "mask_reads":
         times, sky = _kept(member)
-    return expected.last_minus_first(times, sky) if method == "omit" else expected.ramp_fit(times, sky)
+    return noise_model.last_minus_first(times, sky) if method == "omit" else noise_model.ramp_fit(times, sky)
 
 
 def true_level(member: Member) -> float | None:

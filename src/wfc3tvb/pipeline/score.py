@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.curve.noise_model import last_minus_first_noise
 from wfc3tvb.exposure import Row
 from wfc3tvb.names import TVB_FILTERS
 from wfc3tvb.schema import METHODS
 from wfc3tvb.science import cause
 from wfc3tvb.science.damage import Damage, class_probabilities, damage_class, predict
-from wfc3tvb.science.expected import last_minus_first_noise
 from wfc3tvb.science.features import SIDED, SIDED_ERRORS, Features, features
 from wfc3tvb.science.recommend import Situation, recommendation
 from wfc3tvb.science.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal

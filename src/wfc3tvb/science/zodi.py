@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.science.geometry import direction, sun_direction, wrap
+from wfc3tvb.curve.geometry import direction, sun_direction, wrap
 
 Floats = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.time import Time
 
+from wfc3tvb.curve.geometry import direction, sun_direction
 from wfc3tvb.dates import DAY
-from wfc3tvb.science.geometry import direction, sun_direction
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.optics import XREF, YREF
 from wfc3tvb.simulate.orbit import moon_direction

@@ -7,8 +7,8 @@ from astropy.io import fits
 from astropy.time import Time
 from numpy.typing import NDArray
 
+from wfc3tvb.curve.geometry import orbit_position, view_geometry
 from wfc3tvb.dates import DAY
-from wfc3tvb.science.geometry import orbit_position, view_geometry
 from wfc3tvb.simulate.plan import ExposurePlan, VisitPlan
 
 #: Time between rows [s].

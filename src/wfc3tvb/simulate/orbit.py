@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.curve.geometry import orbit_position, view_geometry
 from wfc3tvb.dates import DAY, MJD_1985, MJD_2000
 from wfc3tvb.exposure import OrbitElements
-from wfc3tvb.science.geometry import orbit_position, view_geometry
 
 Floats = NDArray[np.float64]
 

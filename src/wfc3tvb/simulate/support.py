@@ -8,8 +8,8 @@ import numpy as np
 from astropy.io import fits
 from astropy.time import Time
 
+from wfc3tvb.curve.geometry import orbit_position, sun_direction
 from wfc3tvb.dates import DAY, MJD_1985
-from wfc3tvb.science.geometry import orbit_position, sun_direction
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import filled, identity
 from wfc3tvb.simulate.orbit import moon_direction, velocity

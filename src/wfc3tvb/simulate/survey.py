@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.curve.geometry import Geometry, direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import Measurement, OrbitElements, Row
 from wfc3tvb.io.catalog import Catalog
@@ -27,7 +28,6 @@ from wfc3tvb.pipeline.score import score
 from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TABLES
-from wfc3tvb.science.geometry import Geometry, direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.science.zodi import zodiacal_level
 from wfc3tvb.simulate.orbit import orbit_at
 from wfc3tvb.simulate.timing import sample_times

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.curve.intervals import Curve
+from wfc3tvb.curve.noise_model import SINGLE_READ_NOISE
+from wfc3tvb.curve.sky_mask import BAD_PIXEL, SkyMask
 from wfc3tvb.exposure import ReadCube
-from wfc3tvb.science.background import BAD_PIXEL, SkyMask
-from wfc3tvb.science.expected import SINGLE_READ_NOISE
-from wfc3tvb.science.ramp import Curve
 
 Floats = NDArray[np.float64]
 

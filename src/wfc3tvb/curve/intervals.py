@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.curve.kernels import N_BINS, clipped_medians, difference_histogram, flagged_fraction, flat_words
+from wfc3tvb.curve.sky_mask import BAD_PIXEL
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.names import DQ
-from wfc3tvb.science.background import BAD_PIXEL
-from wfc3tvb.science.kernels import N_BINS, clipped_medians, difference_histogram
-from wfc3tvb.science.planewords import flagged_fraction, flat_words
 from wfc3tvb.system.threads import for_each
 
 Floats = NDArray[np.float64]
