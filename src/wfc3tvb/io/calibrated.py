@@ -15,7 +15,7 @@ from wfc3tvb.calibration.photometry import photfnu, photmode
 from wfc3tvb.fits.cards import Cards, card, comment_of, header_bytes, history, keyword_of
 from wfc3tvb.fits.hdus import Piece, Pixels, write_pieces
 from wfc3tvb.io.imsets import PLANES, Imsets
-from wfc3tvb.io.references import Loaded, ReferenceFile
+from wfc3tvb.references.locate import Loaded, ReferenceFile
 
 #: The version of calwf3 that the native engine equals, and how its products say so.
 EQUALS = "3.7.3"

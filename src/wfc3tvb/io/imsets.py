@@ -14,7 +14,7 @@ from wfc3tvb.calibration.model import Flags, Floats, Ramp
 from wfc3tvb.errors import BadFileError, MissingKeywordError, WrongInstrumentError
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.hdus import Extension, read_fits, read_header
-from wfc3tvb.io.refimages import corner_of
+from wfc3tvb.references.images import corner_of
 from wfc3tvb.system.threads import Copy, copy_all
 
 PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")

@@ -8,7 +8,7 @@ from typing import Any
 from wfc3tvb.calibration.model import Calibrated, Switches
 from wfc3tvb.io.calibrated import CAL_VER
 from wfc3tvb.io.imsets import Imsets
-from wfc3tvb.io.references import Loaded
+from wfc3tvb.references.locate import Loaded
 
 
 def write_trailer(

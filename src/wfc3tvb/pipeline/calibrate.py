@@ -19,11 +19,11 @@ from wfc3tvb.fits.association import exposures_of
 from wfc3tvb.io import calwf3
 from wfc3tvb.io.calibrated import CAL_VER, history_lines, primary_header, write_flt, write_ima
 from wfc3tvb.io.imsets import Imsets, read_imsets, read_primary
-from wfc3tvb.io.references import Loaded, find, load
 from wfc3tvb.io.trailer import write_trailer
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.kernels import made_ready
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.references.locate import Loaded, find, load
 
 ENGINES = ("auto", "native", "calwf3")
 _SWITCHED_ON = "PERFORM"

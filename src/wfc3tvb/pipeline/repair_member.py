@@ -15,12 +15,12 @@ from wfc3tvb.calibration.crcorr.fit import fit_ramps
 from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.errors import CalibrationError, RefusedError
 from wfc3tvb.fits.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
-from wfc3tvb.io.crds import References
-from wfc3tvb.io.reftables import rejection
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_bench import read_record, write_record
 from wfc3tvb.pipeline.repair_model import Member
+from wfc3tvb.references.crds import References
+from wfc3tvb.references.tables import rejection
 from wfc3tvb.science.flatten import flatten, last_good_read, left_out_of, recover_saturated, stitch
 
 #: Switch that each method gives to the engine; flatten and mask_reads fit the ramp afterwards, in memory.

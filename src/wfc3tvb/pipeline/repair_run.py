@@ -13,7 +13,6 @@ from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, WorkerDiedError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.crds import References, best_references, header_references, operational_context
 from wfc3tvb.io.drizzle import warm_process
 from wfc3tvb.io.drizzle_child import IREF
 from wfc3tvb.pipeline import parallel
@@ -24,6 +23,7 @@ from wfc3tvb.pipeline.repair_fetch import FetchDataset, Fetched, Products
 from wfc3tvb.pipeline.repair_model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
 from wfc3tvb.pipeline.repair_work import RepairDataset
 from wfc3tvb.progress import Progress
+from wfc3tvb.references.crds import References, best_references, header_references, operational_context
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from wfc3tvb.exposure import Row
 from wfc3tvb.fits.images import header_of
-from wfc3tvb.io.crds import References
 from wfc3tvb.io.drizzle import warm_process
 from wfc3tvb.pipeline.parallel import stage
 from wfc3tvb.pipeline.repair_bench import Bench, Ready
@@ -21,6 +20,7 @@ from wfc3tvb.pipeline.repair_member import CalibrateMember, Recalibrated
 from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
 from wfc3tvb.pipeline.repair_rows import prove_all
 from wfc3tvb.pipeline.repair_sky import Skies, exposure_skies
+from wfc3tvb.references.crds import References
 from wfc3tvb.system.memory import forget_peak
 
 

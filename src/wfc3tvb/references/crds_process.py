@@ -1,4 +1,4 @@
-"""The child process that talks to CRDS: ``python -m wfc3tvb.io.crds_child job.json``.
+"""The child process that talks to CRDS: ``python -m wfc3tvb.references.crds_process job.json``.
 
 crds keeps context, server and mappings for the life of a process and writes defaults into its environment; so each
 question gets a process of its own. What it says goes to the parent's log, the answer to ``<job>.answer``.

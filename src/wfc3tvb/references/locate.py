@@ -11,7 +11,7 @@ from typing import Any
 from wfc3tvb.calibration.model import Amplifiers, Overscan, Photometry, Ramp, ReferenceData, Switches
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.fits.hdus import read_header
-from wfc3tvb.io import refimages, reftables
+from wfc3tvb.references import images, tables
 
 Header = Mapping[str, Any]
 
@@ -157,38 +157,36 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
     skipped = frozenset(_SKIPPED_BY_DUMMY[f.keyword] for f in files.values() if f.dummy)
     able = replace(switches, **{name: False for name in skipped if name != "zsigcorr"})
     warnings: list[str] = []
-    gains, row = reftables.amplifiers(files["CCDTAB"].path, float(header["CCDGAIN"]))
+    gains, row = tables.amplifiers(files["CCDTAB"].path, float(header["CCDGAIN"]))
     table = files["CCDTAB"]
     pedigree = row.get("PEDIGREE") or table.pedigree
     files["CCDTAB"] = replace(table, pedigree=pedigree, row_described=row.get("DESCRIP", ""))
-    over = reftables.overscan(files["OSCNTAB"].path, ramp.shape)
+    over = tables.overscan(files["OSCNTAB"].path, ramp.shape)
     if able.zsigcorr and able.blevcorr and over.sees_light(ramp.shape):
         problem = "its reference columns are light-sensitive ones"
         raise UnsuitableReferenceError("OSCNTAB", files["OSCNTAB"].path.name, problem, "use the file of CRDS")
     warnings += _quadrants(gains, over, ramp)
-    corner = refimages.corner_of(ramp.ltv)
+    corner = images.corner_of(ramp.ltv)
     data = ReferenceData(
         amplifiers=gains,
         overscan=over,
         bad_pixels=(
-            reftables.bad_pixels(files["BPIXTAB"].path, ramp.shape, ramp.ltv, float(header["CCDGAIN"]))
+            tables.bad_pixels(files["BPIXTAB"].path, ramp.shape, ramp.ltv, float(header["CCDGAIN"]))
             if able.dqicorr
             else None
         ),
         linearity=(
-            refimages.read_linearity(files["NLINFILE"].path, ramp.shape, corner)
+            images.read_linearity(files["NLINFILE"].path, ramp.shape, corner)
             if able.nlincorr or able.zsigcorr
             else None
         ),
         dark=_dark(files["DARKFILE"].path, header, ramp, able, over) if able.darkcorr else None,
         flat=(
-            refimages.read_flat([(k, files[k].path) for k in _FLATS if k in files], ramp.shape, corner)
+            images.read_flat([(k, files[k].path) for k in _FLATS if k in files], ramp.shape, corner)
             if able.flatcorr
             else None
         ),
-        rejection=(
-            reftables.rejection(files["CRREJTAB"].path, ramp.n, float(ramp.samptime[-1])) if able.crcorr else None
-        ),
+        rejection=(tables.rejection(files["CRREJTAB"].path, ramp.n, float(ramp.samptime[-1])) if able.crcorr else None),
         photometry=_photometry(files, header, warnings) if able.photcorr else None,
     )
     return Loaded(data, able, files, skipped, tuple(warnings))
@@ -206,11 +204,11 @@ def _dark(path: Path, header: Header, ramp: Ramp, switches: Switches, over: Any)
     first = ramp.samptime[0] if switches.zoffcorr else 0.0
     times = [float(time - first) for time in ramp.samptime]
     kind = str(header["SAMP_SEQ"]), str(header["SUBTYPE"])
-    return refimages.read_dark(path, *kind, times, shape=ramp.shape, light=over.window(ramp.shape))
+    return images.read_dark(path, *kind, times, shape=ramp.shape, light=over.window(ramp.shape))
 
 
 def _photometry(files: Mapping[str, ReferenceFile], header: Header, warnings: list[str]) -> Any:
-    found = reftables.photometry(files["IMPHTTAB"].path, str(header["FILTER"]), float(header["EXPSTART"]))
+    found = tables.photometry(files["IMPHTTAB"].path, str(header["FILTER"]), float(header["EXPSTART"]))
     if found is None:
         warnings.append(
             f"IMPHTTAB {files['IMPHTTAB'].name} has no row for {header['FILTER']}: PHOTFLAM is 0, as calwf3 leaves it"

@@ -22,7 +22,7 @@ from astropy.io import fits
 
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
-from wfc3tvb.io.crds_child import local_references
+from wfc3tvb.references.crds_process import local_references
 from wfc3tvb.system.files import checksum
 
 _LOG = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _ask(job: Mapping[str, Any], services: Services) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="wfc3tvb-crds-") as scratch:
         path = Path(scratch) / "job.json"
         path.write_text(json.dumps(job))
-        command = [sys.executable, "-m", "wfc3tvb.io.crds_child", str(path)]
+        command = [sys.executable, "-m", "wfc3tvb.references.crds_process", str(path)]
         try:
             done = subprocess.run(
                 command, env=_environment(services), capture_output=True, text=True, timeout=_TIMEOUT, check=False,
