@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from wfc3tvb.errors import ServiceUnreachableError
-from wfc3tvb.pipeline import parallel
+from wfc3tvb.parallel import backends
 
 
 class FakeClient:
@@ -28,10 +28,10 @@ class FakeClient:
 
 
 def test_a_cluster_without_workers_is_given_up_and_one_with_slow_ones_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_LOOK", 0.02)
-    monkeypatch.setattr(parallel, "_WORKER_TIMEOUT", 0.1)
+    monkeypatch.setattr(backends, "_LOOK", 0.02)
+    monkeypatch.setattr(backends, "_WORKER_TIMEOUT", 0.1)
     slow, left = FakeClient("one"), FakeClient()
-    with parallel._watched(slow), parallel._watched(left):  # type: ignore[arg-type]
+    with backends._watched(slow), backends._watched(left):  # type: ignore[arg-type]
         assert left.closed.wait(10)
     assert not slow.closed.is_set()
 
@@ -48,8 +48,8 @@ def test_work_that_is_given_up_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
 
         return results
 
-    monkeypatch.setattr(parallel, "_backend", backend)
-    monkeypatch.setattr(parallel, "Parallel", given_up)
-    found = parallel.run([("a", 1)], str, cluster="tcp://127.0.0.1:8786")
+    monkeypatch.setattr(backends, "_backend", backend)
+    monkeypatch.setattr(backends, "Parallel", given_up)
+    found = backends.run([("a", 1)], str, cluster="tcp://127.0.0.1:8786")
     with pytest.raises(ServiceUnreachableError, match="Dask: tcp://127.0.0.1:8786 is gone, or has no workers any more"):
         list(found)

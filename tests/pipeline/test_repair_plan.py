@@ -9,8 +9,8 @@ import pytest
 from wfc3tvb.config import Services
 from wfc3tvb.errors import WorkerDiedError
 from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.parallel.backends import Outcome
 from wfc3tvb.pipeline import repair_run
-from wfc3tvb.pipeline.parallel import Outcome
 from wfc3tvb.pipeline.record import Run
 from wfc3tvb.pipeline.repair_bench import Ready
 from wfc3tvb.pipeline.repair_fetch import Fetched

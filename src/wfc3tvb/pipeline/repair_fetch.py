@@ -17,7 +17,7 @@ from wfc3tvb.fits.images import header_of
 from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
 from wfc3tvb.names import GRISMS
-from wfc3tvb.pipeline.parallel import stage
+from wfc3tvb.parallel.backends import stage
 from wfc3tvb.pipeline.repair_model import Repair
 
 

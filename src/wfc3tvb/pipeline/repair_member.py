@@ -16,7 +16,7 @@ from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.errors import CalibrationError, RefusedError
 from wfc3tvb.fits.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
 from wfc3tvb.names import DQ
-from wfc3tvb.pipeline.parallel import stage
+from wfc3tvb.parallel.backends import stage
 from wfc3tvb.pipeline.repair_bench import read_record, write_record
 from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.references.crds import References

@@ -15,8 +15,8 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.drizzle import warm_process
 from wfc3tvb.io.drizzle_child import IREF
-from wfc3tvb.pipeline import parallel
-from wfc3tvb.pipeline.parallel import Failure, Outcome, stage
+from wfc3tvb.parallel import backends
+from wfc3tvb.parallel.backends import Failure, Outcome, stage
 from wfc3tvb.pipeline.record import Run, record_failures
 from wfc3tvb.pipeline.repair_bench import Ready
 from wfc3tvb.pipeline.repair_fetch import FetchDataset, Fetched, Products
@@ -55,7 +55,7 @@ class Driver:
     @property
     def workers(self) -> int:
         """How many datasets are repaired at a time."""
-        return max(parallel.n_workers(self.jobs, self.cluster), 1)
+        return max(backends.n_workers(self.jobs, self.cluster), 1)
 
     def all(self, due: Sequence[Repair], products: Products) -> None:
         """Repair in portions, the next one fetched meanwhile: the disk holds the raw files of two portions only."""
@@ -64,7 +64,7 @@ class Driver:
         first = self.workers  # one dataset a worker: work begins soon
         size = AHEAD * first
         portions = [due[:first], *(due[i : i + size] for i in range(first, len(due), size))]
-        with _ahead() as fetcher, self._drizzling(), parallel.opened(self.cluster if due else None) as self.address:
+        with _ahead() as fetcher, self._drizzling(), backends.opened(self.cluster if due else None) as self.address:
             pending: Future[_Portion] | None = None
             for i, _ in enumerate(portions):
                 pending = pending or fetcher.submit(self._prepare, portions[i], products)
@@ -89,7 +89,7 @@ class Driver:
     def _repair(self, ready: Sequence[Ready]) -> None:
         """Repair datasets side by side, those that the memory does not hold beside others one at a time."""
         limit, large = memory_limit_mb(self.settings), []
-        if parallel.on_this_machine(self.cluster):
+        if backends.on_this_machine(self.cluster):
             large = [each for each in ready if each.fetched.repair.memory_mb(1) * self.workers > limit]
         lean = [each for each in large if each.fetched.repair.memory_mb(1) > limit]
         self._side_by_side([each for each in ready if each not in large])
@@ -114,14 +114,14 @@ class Driver:
     def _run(self, ready: Sequence[Ready], worker: RepairDataset, *, jobs: int = 1, cluster: str | None = None) -> None:
         """Repair datasets and record what became of them."""
         items = [(each.fetched.repair.dataset, each) for each in ready]
-        for outcome in parallel.run(items, worker, jobs=jobs, cluster=cluster) if items else ():
+        for outcome in backends.run(items, worker, jobs=jobs, cluster=cluster) if items else ():
             self._take(outcome)
 
     def _prepare(self, portion: Sequence[Repair], products: Products) -> _Portion:
         """Fetch datasets one after another, then ask for the references of all together."""
         fetch, failed, fetched = FetchDataset(products, self.settings.outdir), [], []
         for repair in portion:
-            outcome = next(iter(parallel.run([(repair.dataset, repair)], fetch)))
+            outcome = next(iter(backends.run([(repair.dataset, repair)], fetch)))
             if outcome.value is not None:
                 fetched.append(outcome.value)
             elif outcome.failure is not None:
@@ -136,10 +136,10 @@ class Driver:
         if not fetched:
             return [], []
         worker = FindReferences(self.settings, self.services)
-        whole = next(iter(parallel.run([(fetched[0].repair.dataset, tuple(fetched))], worker)))
+        whole = next(iter(backends.run([(fetched[0].repair.dataset, tuple(fetched))], worker)))
         outcomes = [whole]
         if whole.value is None and len(fetched) > 1:
-            outcomes = list(parallel.run([(each.repair.dataset, (each,)) for each in fetched], worker))
+            outcomes = list(backends.run([(each.repair.dataset, (each,)) for each in fetched], worker))
         ready = [one for outcome in outcomes for one in outcome.value or ()]
         self._pin(ready)
         self.progress("references", self.fetched, self.total)

@@ -13,7 +13,7 @@ from pathlib import Path
 from wfc3tvb.exposure import Row
 from wfc3tvb.fits.images import header_of
 from wfc3tvb.io.drizzle import warm_process
-from wfc3tvb.pipeline.parallel import stage
+from wfc3tvb.parallel.backends import stage
 from wfc3tvb.pipeline.repair_bench import Bench, Ready
 from wfc3tvb.pipeline.repair_drizzle import combine
 from wfc3tvb.pipeline.repair_member import CalibrateMember, Recalibrated

@@ -18,7 +18,7 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.io import calwf3
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.drizzle_pars import read_parameters
-from wfc3tvb.pipeline.parallel import n_workers
+from wfc3tvb.parallel.backends import n_workers
 from wfc3tvb.pipeline.record import recorded_run
 from wfc3tvb.pipeline.repair_choose import Chosen, choose
 from wfc3tvb.pipeline.repair_fetch import Products, open_products

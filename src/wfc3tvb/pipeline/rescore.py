@@ -10,7 +10,7 @@ from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import CatalogError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.pipeline import parallel
+from wfc3tvb.parallel import backends
 from wfc3tvb.pipeline.record import recorded_run
 from wfc3tvb.pipeline.score import score
 from wfc3tvb.pipeline.visit import fit_visits
@@ -126,7 +126,7 @@ def _stored(catalog: Catalog, names: list[str]) -> list[tuple[Row, list[Row]]]:
 
 def _scored(batch: list[tuple[Row, list[Row]]], settings: MeasureSettings, jobs: int) -> Iterator[Row]:
     chunks = ((str(i), batch[i : i + CHUNK]) for i in range(0, len(batch), CHUNK))
-    for outcome in parallel.run(chunks, ScoreChunk(settings), jobs=jobs):
+    for outcome in backends.run(chunks, ScoreChunk(settings), jobs=jobs):
         if outcome.failure is not None:
             raise CatalogError(f"stored rows cannot be scored: {outcome.failure.message}")
         yield from outcome.value or []

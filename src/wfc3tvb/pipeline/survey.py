@@ -16,9 +16,9 @@ from pathlib import Path
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.exposure import Measurement, Row
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.pipeline import parallel
+from wfc3tvb.parallel import backends
+from wfc3tvb.parallel.backends import Failure, Outcome
 from wfc3tvb.pipeline.estimate import SurveyPlan, estimate
-from wfc3tvb.pipeline.parallel import Failure, Outcome
 from wfc3tvb.pipeline.plan import Plan
 from wfc3tvb.pipeline.record import Run, record_failures, recorded_run
 from wfc3tvb.pipeline.source import Source
@@ -159,15 +159,15 @@ def survey(
     """
     began = time.monotonic()
     settings = settings or MeasureSettings()
-    with parallel.started(jobs, cluster, MEASURING):
+    with backends.started(jobs, cluster, MEASURING):
         plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
-    workers = parallel.n_workers(jobs, cluster)
+    workers = backends.n_workers(jobs, cluster)
     arguments = _asked(selection, settings, source) | _found(catalog, known) | {"jobs": workers}
     with recorded_run(catalog, "survey", arguments) as run:
         items = ((item.rootname, item) for item in plan.due())
         worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
-        outcomes = parallel.run(items, worker, jobs=jobs, cluster=cluster, total=total)
+        outcomes = backends.run(items, worker, jobs=jobs, cluster=cluster, total=total)
         recorder = _take_all(catalog, run, outcomes, total, progress)
         fit_visits(catalog, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)

@@ -14,7 +14,7 @@ from wfc3tvb.config import MeasureSettings
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import BadFileError, ServiceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
-from wfc3tvb.pipeline.ahead import stage
+from wfc3tvb.parallel.attempts import stage
 from wfc3tvb.pipeline.source import Source, Wanted
 
 #: Makes rows of the reads of an exposure and its orbit.

@@ -20,7 +20,7 @@ from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, WorkerDiedError
-from wfc3tvb.pipeline.ahead import Failure, Fetching, Outcome, attempts, stage
+from wfc3tvb.parallel.attempts import Failure, Fetching, Outcome, attempts, stage
 
 if TYPE_CHECKING:
     from distributed import Client
