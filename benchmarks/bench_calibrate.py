@@ -20,7 +20,7 @@ from statistics import median
 
 from astropy.io import fits
 
-from wfc3tvb.pipeline.calibrate import calibrate
+from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.simulate.visit import simulate
 
 EXPOSURES, IREF = {"ibohbfb9q": "severe rise", "ibohbfb7q": "steady"}, "iref"

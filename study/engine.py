@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.kernels import flagged_fraction
 from wfc3tvb.curve.sky_mask import sky_mask
+from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.names import DQ
-from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.pipeline.measure import measure_cube
 from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.exposure import Light, expose

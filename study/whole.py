@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.exposure import Row
 from wfc3tvb.fits.ima import read_ima
-from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.pipeline.measure import measure_cube
 from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.exposure import Light, Trail, expose

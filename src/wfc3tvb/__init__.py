@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wfc3tvb.engines.calibrate import calibrate
     from wfc3tvb.io.catalog import Catalog, open_catalog
     from wfc3tvb.io.export import read_table
-    from wfc3tvb.pipeline.calibrate import calibrate
     from wfc3tvb.pipeline.measure import measure
     from wfc3tvb.report.figures import plot
 
@@ -20,7 +20,7 @@ __all__ = ["Catalog", "__version__", "calibrate", "measure", "open_catalog", "pl
 
 _HOMES = {
     "Catalog": "wfc3tvb.io.catalog",
-    "calibrate": "wfc3tvb.pipeline.calibrate",
+    "calibrate": "wfc3tvb.engines.calibrate",
     "measure": "wfc3tvb.pipeline.measure",
     "open_catalog": "wfc3tvb.io.catalog",
     "plot": "wfc3tvb.report.figures",

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 
 from tests.calibration import golden
-from wfc3tvb.pipeline.calibrate import calibrate
+from wfc3tvb.engines.calibrate import calibrate
 
 _OTHERS = (
     "01_rapid64_n16_const", "02_spars25_64_n15_rise", "03_spars100_64_n16_rise3peak", "04_step50_64_n13_fall",

@@ -16,7 +16,7 @@ from wfc3tvb.calibration.crcorr.fit import fit_ramps
 from wfc3tvb.calibration.crcorr.line import constants, weight_table
 from wfc3tvb.calibration.crcorr.slope import fit_pixel
 from wfc3tvb.calibration.warm_up import make_ready
-from wfc3tvb.pipeline.calibrate import calibrate
+from wfc3tvb.engines.calibrate import calibrate
 
 Ramps = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16], NDArray[np.float32]]
 

@@ -16,6 +16,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from tests.calibration import golden
+from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.errors import (
     BadFileError,
     CalibrationError,
@@ -29,7 +30,6 @@ from wfc3tvb.errors import (
     UnsuitableReferenceError,
     WrongInstrumentError,
 )
-from wfc3tvb.pipeline.calibrate import calibrate
 
 _CASE = "17_spars100_64_n2_edge"
 
@@ -320,7 +320,7 @@ def test_calwf3_that_fails(
 
 def test_calwf3_that_works(raw: Path, iref: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (
-        "import sys; from wfc3tvb.pipeline.calibrate import calibrate\n"
+        "import sys; from wfc3tvb.engines.calibrate import calibrate\n"
         "print('3.7.3') if '--version' in sys.argv else calibrate(sys.argv[1], engine='native')"
     )
     program(tmp_path / "bin", text, monkeypatch)

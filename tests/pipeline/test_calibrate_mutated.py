@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.calibration import golden
+from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.errors import TvbError
-from wfc3tvb.pipeline.calibrate import calibrate
 
 _CASE, _N = "09_spars100_64_n4_rise", 200
 _VALUES = (b"-5", b"0", b"'text'", b"999999999999", b"NaN", b"1.5E99", b"T")

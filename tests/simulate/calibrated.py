@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wfc3tvb.pipeline.calibrate import calibrate
+from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.simulate.plan import Preset
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 

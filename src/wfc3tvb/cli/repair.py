@@ -55,8 +55,8 @@ def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_im
 
     Reference files come from the folder that the environment variable iref names. Exits with 2 where one failed.
     """
+    from wfc3tvb.engines.calibrate import calibrate as run_calibrate
     from wfc3tvb.fits.association import exposures_of
-    from wfc3tvb.pipeline.calibrate import calibrate as run_calibrate
 
     results, exposures, failed = [], [], 0
     for path in files:

@@ -109,7 +109,7 @@ class CalibrateMember:
         }  # fmt: skip
 
     def _calibrate(self, member: Member, raw: Path, references: References, folder: Path) -> Recalibrated:
-        from wfc3tvb.pipeline.calibrate import calibrate
+        from wfc3tvb.engines.calibrate import calibrate
 
         copy = folder / raw.name
         switches = {key: f"iref${name}" for key, name in references.names.items()} | {"CRCORR": "PERFORM"}

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wfc3tvb.config import Services
+from wfc3tvb.engines import calwf3
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io import calwf3
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.drizzle_pars import read_parameters
 from wfc3tvb.parallel.backends import n_workers

@@ -7,8 +7,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.io.drizzle import DrizzleProcess, drizzle
-from wfc3tvb.pipeline.calibrate import calibrate
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.simulate.made import SimulatedVisit
 

@@ -13,9 +13,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from wfc3tvb.engines.raw_reads import read_primary
 from wfc3tvb.errors import BadFileError, CalibrationError, EngineMissingError
 from wfc3tvb.fits.hdus import read_fits, read_header
-from wfc3tvb.io.imsets import read_primary
 
 _PROGRAM = "calwf3.e"
 #: Lines at the end of a log that an error carries.
@@ -58,7 +58,7 @@ def rootname_of(path: Path) -> str:
     Raises
     ------
     BadFileError
-        As `wfc3tvb.io.imsets.read_imsets`.
+        As `wfc3tvb.engines.raw_reads.read_imsets`.
     """
     return str(read_primary(path)["ROOTNAME"]).lower()
 

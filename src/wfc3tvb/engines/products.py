@@ -11,11 +11,37 @@ import numpy as np
 
 from wfc3tvb import __version__
 from wfc3tvb.calibration.model import Calibrated, Switches
-from wfc3tvb.calibration.photometry import photfnu, photmode
+from wfc3tvb.engines.raw_reads import PLANES, Imsets
 from wfc3tvb.fits.cards import Cards, card, comment_of, header_bytes, history, keyword_of
 from wfc3tvb.fits.hdus import Piece, Pixels, write_pieces
-from wfc3tvb.io.imsets import PLANES, Imsets
 from wfc3tvb.references.locate import Loaded, ReferenceFile
+
+
+def photfnu(photflam: float, photplam: float) -> float:
+    """Return PHOTFNU [Jy s / electron]: ``3.33564e4 PHOTFLAM PHOTPLAM**2`` (PHOTCORR).
+
+    Parameters
+    ----------
+    photflam : float
+        Inverse sensitivity [erg / cm2 / Angstrom / electron].
+    photplam : float
+        Pivot wavelength [Angstrom].
+    """
+    return float(np.float32(3.33564e4 * photflam * photplam * photplam))
+
+
+def photmode(filter_name: str, expstart: float) -> str:
+    """Return PHOTMODE, e.g. ``WFC3 IR F105W MJD#56298.7835``.
+
+    Parameters
+    ----------
+    filter_name : str
+        FILTER.
+    expstart : float
+        EXPSTART [MJD].
+    """
+    return f"WFC3 IR {filter_name} MJD#{expstart:.4f}"
+
 
 #: The version of calwf3 that the native engine equals, and how its products say so.
 EQUALS = "3.7.3"

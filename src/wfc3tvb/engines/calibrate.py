@@ -14,14 +14,14 @@ import numpy as np
 
 from wfc3tvb.calibration.bands import Work
 from wfc3tvb.calibration.model import Switches
+from wfc3tvb.engines import calwf3
+from wfc3tvb.engines.machine_code import made_ready
+from wfc3tvb.engines.products import CAL_VER, history_lines, primary_header, write_flt, write_ima
+from wfc3tvb.engines.raw_reads import Imsets, read_imsets, read_primary
+from wfc3tvb.engines.trailer import write_trailer
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
 from wfc3tvb.fits.association import exposures_of
-from wfc3tvb.io import calwf3
-from wfc3tvb.io.calibrated import CAL_VER, history_lines, primary_header, write_flt, write_ima
-from wfc3tvb.io.imsets import Imsets, read_imsets, read_primary
-from wfc3tvb.io.trailer import write_trailer
 from wfc3tvb.names import DQ
-from wfc3tvb.pipeline.kernels import made_ready
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.references.locate import Loaded, find, load
 

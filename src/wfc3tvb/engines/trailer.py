@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from wfc3tvb.calibration.model import Calibrated, Switches
-from wfc3tvb.io.calibrated import CAL_VER
-from wfc3tvb.io.imsets import Imsets
+from wfc3tvb.engines.products import CAL_VER
+from wfc3tvb.engines.raw_reads import Imsets
 from wfc3tvb.references.locate import Loaded
 
 
