@@ -28,8 +28,8 @@ from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.measure import measure
 from wfc3tvb.pipeline.rescore import rescore
-from wfc3tvb.pipeline.score import score
 from wfc3tvb.schema import TABLES
+from wfc3tvb.score.score import score
 
 SIZE, NSAMP = 1024, 16
 

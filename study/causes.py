@@ -36,11 +36,11 @@ from whole import whole_exposures
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Row
-from wfc3tvb.pipeline.score import cause_features, score
 from wfc3tvb.schema import TABLES, TVB_KINDS
-from wfc3tvb.science import cause, causefit
-from wfc3tvb.science.features import Features
-from wfc3tvb.science.sky import AFFECTED
+from wfc3tvb.score import cause, cause_weights
+from wfc3tvb.score.cause_features import Features
+from wfc3tvb.score.score import cause_features, score
+from wfc3tvb.score.sky import AFFECTED
 from wfc3tvb.simulate.timing import sample_times
 
 Floats = NDArray[np.float64]
@@ -168,7 +168,7 @@ def write_weights(weights: Floats, n: int) -> None:
               '"""', ""]  # fmt: skip
     lines += ["#: Weights of each feature of `cause.vector`, in its order, for the causes of `cause.ALONE_AND_BOTH`:",
               "#: helium, scattered light, both, trail, persistence, unknown.", "WEIGHTS_BY_FEATURE = {"]  # fmt: skip
-    for name, column in zip(causefit.FEATURES, weights.T, strict=True):
+    for name, column in zip(cause_weights.FEATURES, weights.T, strict=True):
         lines.append(f'    "{name}": (' + ", ".join(f"{value:.4f}" for value in column) + "),")
     lines += ["}", "FEATURES = tuple(WEIGHTS_BY_FEATURE)", "#: A row per cause, a column per feature.",
               "WEIGHTS = tuple(zip(*WEIGHTS_BY_FEATURE.values(), strict=True))", ""]  # fmt: skip

@@ -19,9 +19,9 @@ from curves import draw_times, measured_rows, reliability, reliability_figure, t
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.pipeline.score import score
 from wfc3tvb.schema import TABLES, TVB_CLASSES
-from wfc3tvb.science.damage import damage_class, predict
+from wfc3tvb.score.damage import damage_class, predict
+from wfc3tvb.score.score import score
 
 Floats = NDArray[np.float64]
 Case = dict[str, Any]

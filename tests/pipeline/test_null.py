@@ -15,7 +15,7 @@ from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Measurement
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.null import nulls, systematic
-from wfc3tvb.pipeline.score import score
+from wfc3tvb.score.score import score
 
 
 def quiet(k: int, scatter: float) -> Measurement:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wfc3tvb.science.cause import ALONE_AND_BOTH, CAUSES, kind_of, posterior, probabilities, vector
-from wfc3tvb.science.causefit import FEATURES, WEIGHTS
-from wfc3tvb.science.features import features
-from wfc3tvb.science.recommend import Situation, recommendation
+from wfc3tvb.score.cause import ALONE_AND_BOTH, CAUSES, kind_of, posterior, probabilities, vector
+from wfc3tvb.score.cause_features import features
+from wfc3tvb.score.cause_weights import FEATURES, WEIGHTS
+from wfc3tvb.score.recommend import Situation, recommendation
 
 RISE = np.where(np.arange(14) < 8, 0.5, 1.5)
 TIME = 50.0 + 100.0 * np.arange(14)

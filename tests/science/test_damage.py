@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from tests.science.generator import SPARS100
 from tests.science.ibohbf040 import NAMES, curves
-from wfc3tvb.science.damage import Damage, class_probabilities, damage_class, predict
+from wfc3tvb.score.damage import Damage, class_probabilities, damage_class, predict
 
 #: calwf3 3.7.3 on simulated exposures with these curves: median of the FLT, and the fraction of pixels with bit 8192 or
 #: 32 less the 0.048 that real cosmic rays alone give (1 - (1 - f) (1 - 0.048) = observed).

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression
 
-from wfc3tvb.science.features import _rising
+from wfc3tvb.score.cause_features import _rising
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 15])

@@ -9,8 +9,8 @@ import pytest
 
 from tests.science.generator import SPARS100
 from tests.science.ibohbf040 import NAMES, curves
-from wfc3tvb.science import sky
-from wfc3tvb.science.sky import affected_position, jump_statistic, jump_statistic_error, measure_sky, signal, used_reads
+from wfc3tvb.score import sky
+from wfc3tvb.score.sky import affected_position, jump_statistic, jump_statistic_error, measure_sky, signal, used_reads
 
 #: Per exposure: jump statistic without dark term, ratio of cumulative and of interval rates, lowest rate, mean, rule
 #: of 2 (all from the same curves by an independent program; the rule is also the notebook's verdict).

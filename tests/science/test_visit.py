@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.science.ibohbf040 import NAMES, curves, sun_altitudes
-from wfc3tvb.science.visit import SHARE, SHARE_ERROR, fit_visit, rate_covariance
+from wfc3tvb.score.visit_fit import SHARE, SHARE_ERROR, fit_visit, rate_covariance
 
 
 def test_constant_helium_of_the_published_visit(shared_data: Path) -> None:

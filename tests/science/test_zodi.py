@@ -8,7 +8,7 @@ import pytest
 from astropy.coordinates import BarycentricMeanEcliptic, SkyCoord, get_sun
 from astropy.time import Time
 
-from wfc3tvb.science.zodi import brightness_500nm, helioecliptic, zodiacal_level
+from wfc3tvb.score.zodiacal import brightness_500nm, helioecliptic, zodiacal_level
 
 IBOHBF040 = (189.2, 62.2, 56298.8)
 

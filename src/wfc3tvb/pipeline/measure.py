@@ -24,11 +24,11 @@ from wfc3tvb.fits.observation_log import beside, find_jitter
 from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.names import DQ, visit_of
 from wfc3tvb.pipeline.geometry import geometry_rows
-from wfc3tvb.pipeline.score import CRREJTAB_SIGMA, score
 from wfc3tvb.references.locate import resolve
 from wfc3tvb.references.tables import rejection
 from wfc3tvb.schema import TABLES
-from wfc3tvb.science.sky import signal, used_reads
+from wfc3tvb.score.score import CRREJTAB_SIGMA, score
+from wfc3tvb.score.sky import signal, used_reads
 
 #: Changes when the measured columns of `reads` change.
 MEASURE_VERSION = "1.2"

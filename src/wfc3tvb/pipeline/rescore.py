@@ -12,9 +12,9 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.parallel import backends
 from wfc3tvb.pipeline.record import recorded_run
-from wfc3tvb.pipeline.score import score
 from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.score.score import score
 
 #: Exposures of one commit, and of one item of parallel work.
 BATCH, CHUNK = 5000, 100

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.progress import Progress, silent
-from wfc3tvb.science.visit import VisitFit, fit_visit
+from wfc3tvb.score.visit_fit import VisitFit, fit_visit
 
 #: A read is dark where the Sun stands at least this far below the limb [deg]: helium is gone at sunset within a degree,
 #: and begins some minutes after sunrise.

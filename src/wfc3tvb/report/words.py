@@ -52,7 +52,7 @@ def _harmless(row: Row) -> bool:
 
 def _advice(row: Row) -> list[str]:
     """Return the sentence that explains what is recommended; none where nothing is wrong."""
-    from wfc3tvb.science.recommend import GAIN
+    from wfc3tvb.score.recommend import GAIN
 
     method = row["recommend"]
     if method == "inspect":

@@ -24,11 +24,11 @@ from wfc3tvb.exposure import Measurement, OrbitElements, Row
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.names import TVB_FILTERS
 from wfc3tvb.pipeline.record import versions
-from wfc3tvb.pipeline.score import score
 from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TABLES
-from wfc3tvb.science.zodi import zodiacal_level
+from wfc3tvb.score.score import score
+from wfc3tvb.score.zodiacal import zodiacal_level
 from wfc3tvb.simulate.orbit import orbit_at
 from wfc3tvb.simulate.timing import sample_times
 

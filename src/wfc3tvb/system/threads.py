@@ -46,7 +46,6 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         return list(pool.map(function, items))
 
 
-T = TypeVar("T")
 #: Pixels of a read from which on a second thread gains more than it costs to wake it.
 _MANY = 300_000
 

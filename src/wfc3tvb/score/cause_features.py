@@ -1,4 +1,4 @@
-"""What a curve shows of its cause: the features that `wfc3tvb.science.cause` weighs.
+"""What a curve shows of its cause: the features that `wfc3tvb.score.cause` weighs.
 
 Scattered light changes in step with left minus right, helium with the Sun; persistence decays whatever the Sun does,
 in Earth's shadow too, fastest at the start (WFC3 Data Handbook 7.9, 7.10).

@@ -14,12 +14,12 @@ from wfc3tvb.curve.noise_model import last_minus_first_noise
 from wfc3tvb.exposure import Row
 from wfc3tvb.names import TVB_FILTERS
 from wfc3tvb.schema import METHODS
-from wfc3tvb.science import cause
-from wfc3tvb.science.damage import Damage, class_probabilities, damage_class, predict
-from wfc3tvb.science.features import SIDED, SIDED_ERRORS, Features, features
-from wfc3tvb.science.recommend import Situation, recommendation
-from wfc3tvb.science.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
-from wfc3tvb.science.zodi import zodiacal_level
+from wfc3tvb.score import cause
+from wfc3tvb.score.cause_features import SIDED, SIDED_ERRORS, Features, features
+from wfc3tvb.score.damage import Damage, class_probabilities, damage_class, predict
+from wfc3tvb.score.recommend import Situation, recommendation
+from wfc3tvb.score.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
+from wfc3tvb.score.zodiacal import zodiacal_level
 
 Floats = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ unknown     fits nothing better
 ========== =========================================================================================================
 
 The probabilities are a multinomial logistic regression on these features. Its weights are fitted to labelled simulated
-exposures (`wfc3tvb.science.causefit`, made by study/causes.py, which says how often they are right); the prior, how
+exposures (`wfc3tvb.score.cause_weights`, made by study/causes.py, which says how often they are right); the prior, how
 often each cause makes an affected exposure of the archive, is stated: nobody has counted.
 """
 
@@ -21,8 +21,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.science.causefit import WEIGHTS
-from wfc3tvb.science.features import Features
+from wfc3tvb.score.cause_features import Features
+from wfc3tvb.score.cause_weights import WEIGHTS
 
 Floats = NDArray[np.float64]
 
