@@ -22,11 +22,10 @@ from statistics import median
 from frames import make_files
 from joblib.externals.loky import get_reusable_executor
 
+from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.archive.source import MastSource, S3Source, Source
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.local import LocalSource
-from wfc3tvb.pipeline.crawl import MastSource, S3Source
-from wfc3tvb.pipeline.source import Source
 from wfc3tvb.pipeline.survey import survey
 
 #: What was asked for: bytes [MB] and requests of an exposure, exposures/s on two cores, part of the link used,

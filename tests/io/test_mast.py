@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from tests.simulate.small_archive import DATASETS, make_archive
+from wfc3tvb.archive import mast as mast_module
+from wfc3tvb.archive.mast import Mast
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import (
     BadArgumentError,
@@ -22,8 +24,6 @@ from wfc3tvb.errors import (
     TruncatedQueryError,
     UnknownDatasetError,
 )
-from wfc3tvb.io import mast as mast_module
-from wfc3tvb.io.mast import Mast
 from wfc3tvb.names import bucket_key
 from wfc3tvb.simulate.archive import Archive, Faults, Index, serve
 

@@ -13,6 +13,10 @@ import pytest
 from astropy.io import fits
 
 from tests.simulate.small_archive import ima, make_archive, primary_header, write
+from wfc3tvb.archive import costs
+from wfc3tvb.archive.byte_ranges import read_cube, read_exposure, read_support
+from wfc3tvb.archive.files import BucketFiles, MastFiles, PublicFiles
+from wfc3tvb.archive.sparse_file import Files
 from wfc3tvb.config import MeasureSettings, Services
 from wfc3tvb.errors import (
     BadFileError,
@@ -27,10 +31,6 @@ from wfc3tvb.errors import (
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.support_file import read_orbit
-from wfc3tvb.io import costs
-from wfc3tvb.io.places import BucketFiles, MastFiles, PublicFiles
-from wfc3tvb.io.ranges import read_cube, read_exposure, read_support
-from wfc3tvb.io.sparse import Files
 from wfc3tvb.names import bucket_key
 from wfc3tvb.simulate.archive import Archive, serve
 

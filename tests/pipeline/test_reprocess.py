@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import BadArgumentError, QueryError, RefusedError, UnknownDatasetError
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.local import LocalSource
 from wfc3tvb.pipeline import repair_drizzle, repair_member, repair_work
 from wfc3tvb.pipeline.repair_choose import choose
 from wfc3tvb.pipeline.repair_fetch import FetchDataset, LocalProducts, refuse

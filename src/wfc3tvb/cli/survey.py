@@ -73,8 +73,8 @@ def demo(out: Path, jobs: int) -> None:
 @click.pass_context
 def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, cluster: str | None, **given: Any) -> None:
     """Measure, score and store what is new or changed."""
+    from wfc3tvb.archive.source import open_source, rows_for_precision
     from wfc3tvb.config import MeasureSettings
-    from wfc3tvb.pipeline.crawl import open_source, rows_for_precision
     from wfc3tvb.pipeline.survey import plan_survey
     from wfc3tvb.pipeline.survey import survey as run_survey
 

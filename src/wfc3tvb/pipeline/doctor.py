@@ -18,11 +18,11 @@ from urllib.request import getproxies
 import requests
 
 from wfc3tvb import __version__
+from wfc3tvb.archive.files import BUCKET_URL, BucketFiles
+from wfc3tvb.archive.http import answers, harden
+from wfc3tvb.archive.mast import Mast
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import ServiceError, TvbError
-from wfc3tvb.io.http import answers, harden
-from wfc3tvb.io.mast import Mast
-from wfc3tvb.io.places import BUCKET_URL, BucketFiles
 
 _PACKAGES = (
     "astropy", "astroquery", "numpy", "scipy", "numba", "duckdb", "deltalake", "crds", "drizzlepac", "stwcs",

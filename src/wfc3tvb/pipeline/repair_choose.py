@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfc3tvb.archive.costs import side_of
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.costs import side_of
 from wfc3tvb.names import GRISMS
 from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from wfc3tvb.archive.files import MastFiles, PublicFiles, files_of
+from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
 from wfc3tvb.fits.association import read_members
 from wfc3tvb.fits.hdus import read_fits
 from wfc3tvb.fits.images import header_of
-from wfc3tvb.io.local import LocalSource
-from wfc3tvb.io.places import MastFiles, PublicFiles, files_of
 from wfc3tvb.names import GRISMS
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.pipeline.repair_model import Repair

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from wfc3tvb.archive.source import Source, Wanted
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import BadFileError, ServiceError
 from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.parallel.attempts import stage
-from wfc3tvb.pipeline.source import Source, Wanted
 
 #: Makes rows of the reads of an exposure and its orbit.
 Measure = Callable[..., Measurement]

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.exposure import Row
 from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.local import LocalSource
 from wfc3tvb.io.small import as_png, read_small
 from wfc3tvb.report.repairs import before_of
 

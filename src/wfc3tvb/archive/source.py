@@ -1,4 +1,4 @@
-"""Where a survey's exposures come from: the public bucket, MAST, or a folder."""
+"""What a survey needs of a place that holds exposures, be it S3, MAST or a folder, and what it asks of it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from wfc3tvb.archive.costs import cost_of
+from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import OrbitElements, ReadCube, Row
-from wfc3tvb.io.costs import cost_of
-from wfc3tvb.io.local import LocalSource
-from wfc3tvb.pipeline.source import Source
+
+if TYPE_CHECKING:
+    from wfc3tvb.exposure import OrbitElements
 
 log = logging.getLogger(__name__)
 
@@ -48,22 +50,22 @@ class MastSource:
         return replace(self, services=replace(self.services, connections=own))
 
     def datasets(self, selection: Selection) -> Iterable[Row]:
-        """Yield the datasets that a selection asks for; see `wfc3tvb.io.mast.Mast.datasets`."""
-        from wfc3tvb.io.mast import mast_of  # workers, who list nothing, start without astroquery
+        """Yield the datasets that a selection asks for; see `wfc3tvb.archive.mast.Mast.datasets`."""
+        from wfc3tvb.archive.mast import mast_of  # workers, who list nothing, start without astroquery
 
         return mast_of(self.services).datasets(selection)
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
-        """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
-        from wfc3tvb.io.places import MastFiles, files_of  # what reads files is the workers' to import
-        from wfc3tvb.io.ranges import read_exposure
+        """Return the reads of an exposure and the orbit; see `wfc3tvb.archive.byte_ranges.read_exposure`."""
+        from wfc3tvb.archive.byte_ranges import read_exposure
+        from wfc3tvb.archive.files import MastFiles, files_of  # what reads files is the workers' to import
 
         return read_exposure(files_of(MastFiles, self.services), rootname, settings)
 
     def cost(
         self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
     ) -> tuple[float, float]:
-        """Return the requests and bytes that an exposure takes; see `wfc3tvb.io.costs.cost_of`."""
+        """Return the requests and bytes that an exposure takes; see `wfc3tvb.archive.costs.cost_of`."""
         return cost_of(aperture, settings, n_reads)
 
     def changed_at(self, rootname: str) -> float | None:
@@ -79,9 +81,9 @@ class S3Source(MastSource):
     crowd: ClassVar[int] = 2
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
-        """Return the reads of an exposure and the orbit; see `wfc3tvb.io.ranges.read_exposure`."""
-        from wfc3tvb.io.places import PublicFiles, files_of
-        from wfc3tvb.io.ranges import read_exposure
+        """Return the reads of an exposure and the orbit; see `wfc3tvb.archive.byte_ranges.read_exposure`."""
+        from wfc3tvb.archive.byte_ranges import read_exposure
+        from wfc3tvb.archive.files import PublicFiles, files_of
 
         return read_exposure(files_of(PublicFiles, self.services), rootname, settings)
 
@@ -125,3 +127,61 @@ def rows_for_precision(precision: float) -> int:
         raise BadArgumentError(f"--precision {precision:g}: give a rate above zero, e.g. 0.001")
     n_pixels = (NOISE_PER_PIXEL / 100 / precision) ** 2
     return int(min(max(math.ceil(n_pixels / SKY_FRACTION / LINE), 5), LINE))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An exposure to be measured, as the archive lists it."""
+
+    rootname: str
+    dataset: str
+    asn_id: str | None
+    generation_date: float | None
+
+
+class Source(Protocol):
+    """A place that holds exposures. It travels to the workers, so it is picklable and light."""
+
+    @property
+    def name(self) -> str:
+        """What the column `source` says: s3, mast, local, simulated."""
+
+    @property
+    def ahead(self) -> int:
+        """How many exposures to read while one is measured; none where reading does not wait."""
+
+    def shared_by(self, n_workers: int) -> Source:
+        """Return the source for each of so many workers, which together stay below what a host is asked at once."""
+
+    def datasets(self, selection: Selection) -> Iterable[Row]:
+        """Yield the rows of `datasets` that `selection` asks for, members included.
+
+        Where the place lists apertures, a row has its own under ``aperture`` besides.
+
+        Raises
+        ------
+        UnknownDatasetError
+            If nothing is known of one of its ids.
+        ServiceError
+            If the place does not answer.
+        """
+
+    def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
+        """Return the reads of an exposure and, where its SPT is there, the orbit.
+
+        Raises
+        ------
+        ServiceError, BadFileError
+            If it cannot be had, or is not what it should be.
+        """
+
+    def cost(
+        self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
+    ) -> tuple[float, float]:
+        """Return how many requests and bytes reading an exposure takes, as well as is known beforehand.
+
+        `aperture` is what the list says (None where it says nothing), `n_reads` what such exposures have.
+        """
+
+    def changed_at(self, rootname: str) -> float | None:
+        """Return when an exposure's file last changed [MJD, UTC]; None where only the list would say so."""

@@ -17,9 +17,7 @@ import requests
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, ResponseError, TimeoutError
 
-from wfc3tvb.config import Services
-from wfc3tvb.errors import ServiceError, ServiceUnreachableError
-from wfc3tvb.io.http import (
+from wfc3tvb.archive.http import (
     AS_IT_IS,
     CONTENT_RANGE,
     RETRIED,
@@ -31,6 +29,8 @@ from wfc3tvb.io.http import (
     refusal,
     token_of,
 )
+from wfc3tvb.config import Services
+from wfc3tvb.errors import ServiceError, ServiceUnreachableError
 
 #: Files whose version is remembered, to notice one that is replaced while it is read.
 _REMEMBERED = 64

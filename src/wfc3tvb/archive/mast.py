@@ -23,12 +23,12 @@ from astroquery.exceptions import InvalidQueryError, RemoteServiceError
 from astroquery.exceptions import TimeoutError as QueryTimeoutError
 from astroquery.mast import MastMissions, Observations
 
+from wfc3tvb.archive.http import answers, download, harden
+from wfc3tvb.archive.mast_rows import COLUMNS, criteria_of, exposure_of, passes, rows_of, window_of
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.dates import DAY
 from wfc3tvb.errors import ServiceError, ServiceUnreachableError, TruncatedQueryError, UnknownDatasetError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.http import answers, download, harden
-from wfc3tvb.io.mastrows import COLUMNS, criteria_of, exposure_of, passes, rows_of, window_of
 from wfc3tvb.names import product_url, visit_of
 
 log = logging.getLogger(__name__)

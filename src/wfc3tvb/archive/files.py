@@ -13,11 +13,11 @@ from xml.etree import ElementTree
 
 import requests
 
+from wfc3tvb.archive.http import download, harden
+from wfc3tvb.archive.http_ranges import Wire
+from wfc3tvb.archive.sparse_file import Files
 from wfc3tvb.config import Services
 from wfc3tvb.errors import MissingProductError, ServiceError
-from wfc3tvb.io.http import download, harden
-from wfc3tvb.io.sparse import Files
-from wfc3tvb.io.wire import Wire
 from wfc3tvb.names import bucket_key, product_url, split_filename
 
 log = logging.getLogger(__name__)
@@ -40,12 +40,12 @@ class MastFiles:
         self._wire = Wire(services)
 
     def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return ranges of a file; see `wfc3tvb.io.sparse.Files`."""
+        """Return ranges of a file; see `wfc3tvb.archive.sparse_file.Files`."""
         return self._wire.fetch(self.service, product_url(self._services.mast, rootname, suffix), ranges)
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Fetch a file whole; see `wfc3tvb.io.mast.Mast.download`."""
-        from wfc3tvb.io.mast import mast_of  # astroquery takes long to import, and most files are had without
+        """Fetch a file whole; see `wfc3tvb.archive.mast.Mast.download`."""
+        from wfc3tvb.archive.mast import mast_of  # astroquery takes long to import, and most files are had without
 
         return mast_of(self._services).download(rootname, suffix, folder)
 
@@ -63,7 +63,7 @@ class BucketFiles:
         self._moved: dict[str, str] = {}
 
     def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return ranges of a file; see `wfc3tvb.io.sparse.Files`."""
+        """Return ranges of a file; see `wfc3tvb.archive.sparse_file.Files`."""
         name = _name(rootname, suffix)
         try:
             return self._wire.fetch(self.service, self._place(name), ranges)
@@ -71,7 +71,7 @@ class BucketFiles:
             return self._wire.fetch(self.service, self._look_for(name), ranges)
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Fetch a file whole; see `wfc3tvb.io.sparse.Files`."""
+        """Fetch a file whole; see `wfc3tvb.archive.sparse_file.Files`."""
         name = _name(rootname, suffix)
         path = Path(folder) / name
         with harden(requests.Session(), self._services) as session:
@@ -110,11 +110,11 @@ class PublicFiles:
         self._absent: set[tuple[str, str]] = set()
 
     def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return ranges of a file; see `wfc3tvb.io.sparse.Files`."""
+        """Return ranges of a file; see `wfc3tvb.archive.sparse_file.Files`."""
         return self._first(rootname, suffix, lambda files: files.fetch(rootname, suffix, ranges))
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Fetch a file whole; see `wfc3tvb.io.sparse.Files`."""
+        """Fetch a file whole; see `wfc3tvb.archive.sparse_file.Files`."""
         return self._first(rootname, suffix, lambda files: files.download(rootname, suffix, folder))
 
     def _first(self, rootname: str, suffix: str, work: Callable[[Files], T]) -> T:
