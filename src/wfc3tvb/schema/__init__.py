@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from wfc3tvb import columns
 from wfc3tvb.errors import SchemaMismatchError
+from wfc3tvb.schema import columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
