@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from wfc3tvb.io import queries
-from wfc3tvb.io.catalog import Catalog, open_catalog
+from wfc3tvb.catalog import queries
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.schema import TABLES, TVB_CLASSES, arrow_schema
 
 READS = 15

@@ -20,12 +20,12 @@ import numpy as np
 from astropy.io import fits
 from wfc3tools import pstat
 
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.exposure import Measurement
 from wfc3tvb.fits.ima import read_ima
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.measure import measure
 from wfc3tvb.pipeline.rescore import rescore
 from wfc3tvb.schema import TABLES

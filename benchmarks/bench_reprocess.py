@@ -25,9 +25,9 @@ from typing import Any
 from astropy.io import fits
 
 from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import MissingProductError
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.drizzle_child import IREF
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.pipeline.survey import survey

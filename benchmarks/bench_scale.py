@@ -21,11 +21,11 @@ from typing import ClassVar
 import numpy as np
 
 from wfc3tvb.archive.source import MastSource
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.exposure import Measurement, ReadCube, Row
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import survey as module
-from wfc3tvb.pipeline.compact import compact
 from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.archive import Index, serve

@@ -24,8 +24,8 @@ from joblib.externals.loky import get_reusable_executor
 
 from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.archive.source import MastSource, S3Source, Source
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.survey import survey
 
 #: What was asked for: bytes [MB] and requests of an exposure, exposures/s on two cores, part of the link used,

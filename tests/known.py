@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.schema import TABLES
 
 COMMON = {

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests import known
+from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.catalog.export import read_table
+from wfc3tvb.catalog.queries import load_all
 from wfc3tvb.cli import main
-from wfc3tvb.io.catalog import open_catalog
-from wfc3tvb.io.export import read_table
-from wfc3tvb.io.queries import load_all
 from wfc3tvb.report import terminal
 
 QUESTION = "SELECT rootname, sky_mean FROM exposures ORDER BY rootname"

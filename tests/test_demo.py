@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.fits.images import read_flt
-from wfc3tvb.io.catalog import open_catalog
 from wfc3tvb.report.repairs import before_of
 from wfc3tvb.simulate.archive import serve
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wfc3tvb.catalog.catalog import Catalog, open_catalog
+    from wfc3tvb.catalog.export import read_table
     from wfc3tvb.engines.calibrate import calibrate
-    from wfc3tvb.io.catalog import Catalog, open_catalog
-    from wfc3tvb.io.export import read_table
     from wfc3tvb.pipeline.measure import measure
     from wfc3tvb.report.figures import plot
 
@@ -19,12 +19,12 @@ __version__ = "0.1.0"
 __all__ = ["Catalog", "__version__", "calibrate", "measure", "open_catalog", "plot", "read_table"]
 
 _HOMES = {
-    "Catalog": "wfc3tvb.io.catalog",
+    "Catalog": "wfc3tvb.catalog.catalog",
     "calibrate": "wfc3tvb.engines.calibrate",
     "measure": "wfc3tvb.pipeline.measure",
-    "open_catalog": "wfc3tvb.io.catalog",
+    "open_catalog": "wfc3tvb.catalog.catalog",
     "plot": "wfc3tvb.report.figures",
-    "read_table": "wfc3tvb.io.export",
+    "read_table": "wfc3tvb.catalog.export",
 }
 
 

@@ -12,8 +12,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from wfc3tvb.archive.source import open_source
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.progress import Progress, silent

@@ -12,18 +12,18 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from wfc3tvb.catalog import compaction
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io import smallfiles
-from wfc3tvb.io.catalog import Catalog, open_catalog
-from wfc3tvb.pipeline.compact import compact
 from wfc3tvb.schema import TABLES
 
 WRITER = """
 import sys
 from tests.io.test_catalog import measurement
 from wfc3tvb.io import smallfiles
-from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog
 smallfiles.MERGE_EVERY = 4
 catalog = Catalog.create(sys.argv[1])
 for n in range(int(sys.argv[2])):
@@ -95,7 +95,7 @@ def test_another_writers_commit_and_a_folder_made_anew_are_seen(catalog: Catalog
 def test_many_commits_leave_few_files_and_every_row(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smallfiles, "MERGE_EVERY", 12)
+    monkeypatch.setattr(compaction, "MERGE_EVERY", 12)
     reader = open_catalog(catalog.folder)
     for n in range(30):
         catalog.record([measurement(f"ibaaaa{n:02d}q", 3, sky_mean=float(n))])

@@ -21,10 +21,10 @@ from astropy.io.votable.exceptions import W50
 from astropy.table import QTable, Table
 from astropy.utils.metadata import MergeConflictWarning
 
+from wfc3tvb.catalog.export import how_to_read, read_table, write_table
+from wfc3tvb.catalog.queries import queries_markdown
+from wfc3tvb.catalog.release import schema_markdown
 from wfc3tvb.errors import BadArgumentError, BadFileError
-from wfc3tvb.io.export import how_to_read, read_table, write_table
-from wfc3tvb.io.queries import queries_markdown
-from wfc3tvb.io.release import schema_markdown
 from wfc3tvb.schema import QUALITY_FLAGS, TABLES, to_arrow
 
 

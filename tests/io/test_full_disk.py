@@ -13,10 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.io.test_catalog import measurement
+from wfc3tvb.catalog import duckdb_views, export
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.cli import main
 from wfc3tvb.errors import CatalogNotWritableError
-from wfc3tvb.io import duck, export
-from wfc3tvb.io.catalog import Catalog, open_catalog
 
 FULL = "No space left on device; make room and run the command again, or give another folder with --catalog"
 Usage = namedtuple("Usage", "total used free")
@@ -42,16 +42,16 @@ def test_nothing_is_begun_for_which_there_is_no_room(catalog: Catalog, monkeypat
 
 
 def test_the_views_file_stays_whole(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = (catalog.folder / duck.VIEWS_FILE).read_bytes()
+    before = (catalog.folder / duckdb_views.VIEWS_FILE).read_bytes()
     catalog.record([measurement("ibaaaa02q")])
 
     def fail(connection: duckdb.DuckDBPyConnection) -> None:
         raise duckdb.TransactionException('Failed to commit: Could not write file "x.wal": No space left on device')
 
-    monkeypatch.setattr(duck, "add_comments", fail)
+    monkeypatch.setattr(duckdb_views, "add_comments", fail)
     with pytest.raises(CatalogNotWritableError, match=FULL):
         catalog.refresh()
-    assert (catalog.folder / duck.VIEWS_FILE).read_bytes() == before
+    assert (catalog.folder / duckdb_views.VIEWS_FILE).read_bytes() == before
     # Who only reads is not stopped.
     assert open_catalog(catalog.folder).sql("SELECT count(*) FROM exposures").fetchall() == [(2,)]
 

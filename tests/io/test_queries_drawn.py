@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.simulate.survey import simulate_catalog
 
 

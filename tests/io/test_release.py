@@ -12,8 +12,8 @@ import pytest
 from astropy import units as u
 
 from tests import known
-from wfc3tvb.io.export import read_table
-from wfc3tvb.io.release import is_synthetic, write_release
+from wfc3tvb.catalog.export import read_table
+from wfc3tvb.catalog.release import is_synthetic, write_release
 from wfc3tvb.schema import TABLES
 
 ENDINGS = {"parquet": "parquet", "votable": "vot", "fits": "fits", "csv": "csv", "ecsv": "ecsv"}

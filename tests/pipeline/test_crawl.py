@@ -16,9 +16,9 @@ from wfc3tvb.archive import costs
 from wfc3tvb.archive.costs import cost_of
 from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.archive.source import MastSource, S3Source, open_source, rows_for_precision
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.names import bucket_key
 from wfc3tvb.pipeline.survey import plan_survey, survey
 from wfc3tvb.simulate.archive import Archive, Index, serve

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from tests.science.generator import SPARS100
 from tests.science.rows import curve_rows
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.cli import main
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.null import nulls, systematic
 from wfc3tvb.score.score import score
 

@@ -11,9 +11,9 @@ import pytest
 from astropy.io import fits
 
 from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import read_flt
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.science.photometry import flux_ratio

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.run_log import Run
 from wfc3tvb.config import Services
 from wfc3tvb.errors import WorkerDiedError
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.parallel.backends import Outcome
 from wfc3tvb.pipeline import repair_run
-from wfc3tvb.pipeline.record import Run
 from wfc3tvb.pipeline.repair_bench import Ready
 from wfc3tvb.pipeline.repair_fetch import Fetched
 from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings, memory_limit_mb

@@ -19,9 +19,9 @@ import pytest
 from astropy.io import fits
 
 from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import BadArgumentError, QueryError, RefusedError, UnknownDatasetError
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import repair_drizzle, repair_member, repair_work
 from wfc3tvb.pipeline.repair_choose import choose
 from wfc3tvb.pipeline.repair_fetch import FetchDataset, LocalProducts, refuse
@@ -434,7 +434,7 @@ def test_any_number_of_jobs_gives_the_same_rows(catalog: Catalog, settings: Repr
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.pipeline import repair_fetch, repair_member, repair_work
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
 

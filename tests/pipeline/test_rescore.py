@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.science.generator import SPARS100, make_cube
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.measure import measure_cube
 from wfc3tvb.pipeline.rescore import rescore
 from wfc3tvb.schema import TABLES

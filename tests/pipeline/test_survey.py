@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from tests.pipeline.fakes import N_READS, FakeSource, measure_fake, rootname
+from wfc3tvb.catalog import run_log
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import UnknownDatasetError
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline import plan as plan_module
-from wfc3tvb.pipeline import record, worker
+from wfc3tvb.pipeline import worker
 from wfc3tvb.pipeline.plan import ASKED_AGAIN, MAX_ATTEMPTS
 from wfc3tvb.pipeline.survey import plan_survey
 from wfc3tvb.pipeline.survey import survey as real_survey
-from wfc3tvb.pipeline.verify import verify
 
 survey = partial(real_survey, measure=measure_fake)
 STABLE = "EXCLUDE (measured_at, bytes_read, run_id)"
@@ -191,7 +192,7 @@ def test_a_clock_that_jumps_loses_and_doubles_nothing(
 ) -> None:
     down = FakeSource(8, down=(rootname(1),))
     survey(catalog, Selection(), source=down)
-    for module in (record, worker, plan_module):
+    for module in (run_log, worker, plan_module):
         monkeypatch.setattr(module, "mjd_now", lambda: mjd_now() + skew)
     assert survey(catalog, Selection(), source=down).n_failed == 1
     report = survey(catalog, Selection(), source=FakeSource(12))
@@ -204,7 +205,7 @@ def test_a_clock_that_jumps_loses_and_doubles_nothing(
 def test_a_failure_by_a_clock_that_was_ahead_hides_no_newer_file(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "mjd_now", lambda: mjd_now() + 3000)
+    monkeypatch.setattr(run_log, "mjd_now", lambda: mjd_now() + 3000)
     assert survey(catalog, Selection(), source=FakeSource(3, broken=(rootname(1),))).n_failed == 1
     monkeypatch.undo()
     assert survey(catalog, Selection(), source=FakeSource(3)).n_measured == 1

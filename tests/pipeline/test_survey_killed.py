@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 
 from tests.pipeline.fakes import N_READS
-from wfc3tvb.io.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 
 T = TypeVar("T")
 N = 40
@@ -25,7 +25,7 @@ from functools import partial
 from tests.pipeline.fakes import FakeSource, measure_fake
 from wfc3tvb.config import Selection
 from wfc3tvb.io import smallfiles
-from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.pipeline import survey as module
 
 module.BATCH_SIZE = 7

@@ -10,10 +10,10 @@ import pytest
 
 from tests.simulate.small_archive import ima, primary_header
 from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.survey import survey
-from wfc3tvb.pipeline.verify import verify
 
 N, SIZE, NSAMP = 500, 32, 4
 

@@ -13,15 +13,15 @@ from deltalake import DeltaTable
 
 from tests.io.test_catalog import measurement
 from tests.pipeline.fakes import FakeSource, measure_fake
+from wfc3tvb.catalog import run_log
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.compaction import compact
+from wfc3tvb.catalog.verify import verify
 from wfc3tvb.cli import main
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import CatalogError, NoCatalogError
-from wfc3tvb.io.catalog import Catalog, open_catalog
-from wfc3tvb.pipeline import record
-from wfc3tvb.pipeline.compact import compact
 from wfc3tvb.pipeline.survey import plan_survey
 from wfc3tvb.pipeline.survey import survey as real_survey
-from wfc3tvb.pipeline.verify import verify
 
 survey = partial(real_survey, measure=measure_fake)
 
@@ -51,7 +51,7 @@ def test_what_is_not_surveyed_yet_is_no_fault(tmp_path: Path, monkeypatch: pytes
     assert told(catalog) == "12 exposures listed: 4 measured, 1 failed, 7 not surveyed yet"
     survey(catalog, Selection(ids=("iaaaac010",)), source=source)
     # A clock that is a year behind: the exposures of the first survey are measured again, before it as it were.
-    monkeypatch.setattr(record, "mjd_now", lambda: 50000.0)
+    monkeypatch.setattr(run_log, "mjd_now", lambda: 50000.0)
     survey(catalog, Selection(limit=6), source=source, recheck=True)
     survey(catalog, Selection(), source=source)
     assert wrong(catalog) == set()

@@ -8,9 +8,9 @@ import pytest
 
 from tests.science.ibohbf040 import curves, limb_angles, sun_altitudes
 from tests.science.rows import curve_rows
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.visit import fit_stored_visit, fit_visits
 from wfc3tvb.score.score import score
 

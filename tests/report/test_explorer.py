@@ -27,8 +27,8 @@ from starlette.testclient import TestClient
 from tests import known
 from tests.report.browser import CTRL, Browser
 from tests.report.served import listening
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import NoCatalogError
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.report.explorer import AT_A_TIME, Explorer, application
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.survey import simulate_catalog

@@ -14,7 +14,7 @@ from astropy.io import fits
 from PIL import Image
 
 from tests import known
-from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.io.small import read_small
 from wfc3tvb.report.pages import write_report
 from wfc3tvb.schema import TABLES

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.pipeline.verify import verify
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.verify import verify
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.survey import simulate_catalog, solar_activity
 

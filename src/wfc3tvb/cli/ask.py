@@ -36,7 +36,7 @@ def sql(text: str, form: str | None, output: Path | None, timeout: float, catalo
 
     Its tables: wfc3tvb sql "SHOW TABLES"; the columns of one: wfc3tvb sql "DESCRIBE exposures".
     """
-    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.catalog.catalog import open_catalog
 
     with open_catalog(catalog) as store:
         _deliver(store.fetch(text, timeout=timeout), "json" if as_json else form, output)
@@ -60,8 +60,8 @@ def query(
     as_json: bool,
 ) -> None:
     """Run a documented query; `wfc3tvb queries` lists them."""
-    from wfc3tvb.io.catalog import open_catalog
-    from wfc3tvb.io.queries import load
+    from wfc3tvb.catalog.catalog import open_catalog
+    from wfc3tvb.catalog.queries import load
 
     pairs = [text.partition("=") for text in params]
     if wrong := [key for key, equals, _ in pairs if not equals]:
@@ -82,7 +82,7 @@ def queries(name: str | None, as_json: bool) -> None:
 
     With a NAME its SQL is printed, documentation and parameters on top.
     """
-    from wfc3tvb.io.queries import load, load_all
+    from wfc3tvb.catalog.queries import load, load_all
     from wfc3tvb.report import terminal
 
     if as_json:
@@ -100,7 +100,7 @@ def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
     if output is None and form in (None, "table"):
         _show_table(rows)
         return
-    from wfc3tvb.io.export import format_of, text_of, write_table
+    from wfc3tvb.catalog.export import format_of, text_of, write_table
 
     if output is None:
         click.echo(text_of(rows, str(form)), nl=False)

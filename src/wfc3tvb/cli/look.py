@@ -13,8 +13,8 @@ from wfc3tvb.cli.door import EXIT_ITEMS_FAILED, catalog_option, complain, exampl
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
 if TYPE_CHECKING:
+    from wfc3tvb.catalog.catalog import Catalog
     from wfc3tvb.exposure import Row
-    from wfc3tvb.io.catalog import Catalog
 
 
 @main.command("show")
@@ -27,7 +27,7 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
 
     Of one exposure the curve, the verdict and why; of several a table.
     """
-    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report import terminal
 
     with open_catalog(catalog) as store:

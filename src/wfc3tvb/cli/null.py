@@ -19,8 +19,8 @@ def null(catalog: Path, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.config import MeasureSettings
-    from wfc3tvb.io.catalog import open_catalog
     from wfc3tvb.pipeline.null import nulls
 
     assumed = MeasureSettings().systematic

@@ -160,7 +160,7 @@ def reprocess(
     Recalibrate, drizzle, compare with the archive's products, record what is better. Without --id and --where all that
     is flagged; --dry-run says first what it takes.
     """
-    from wfc3tvb.io.catalog import Catalog, open_catalog
+    from wfc3tvb.catalog.catalog import Catalog, open_catalog
     from wfc3tvb.names import dataset_name
     from wfc3tvb.pipeline.reprocess import ReprocessSettings, plan_reprocess
     from wfc3tvb.pipeline.reprocess import reprocess as run_reprocess

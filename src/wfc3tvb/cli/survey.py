@@ -26,8 +26,8 @@ from wfc3tvb.cli.door import (
 from wfc3tvb.errors import BadArgumentError
 
 if TYPE_CHECKING:
+    from wfc3tvb.catalog.catalog import Catalog
     from wfc3tvb.config import MeasureSettings, Selection
-    from wfc3tvb.io.catalog import Catalog
     from wfc3tvb.progress import Progress
 
 
@@ -99,7 +99,7 @@ def _store(catalog: Path, settings: MeasureSettings, *, only_plan: bool) -> Iter
     """Yield the catalog, open for writing, and progress bars."""
     from dataclasses import asdict
 
-    from wfc3tvb.io.catalog import Catalog
+    from wfc3tvb.catalog.catalog import Catalog
 
     with (
         _folder(catalog, only_plan) as folder,
@@ -130,8 +130,8 @@ def _folder(catalog: Path, only_plan: bool) -> Iterator[Path]:
 
 def _begun(catalog: Path) -> bool:
     """Say whether a catalog knows of any run."""
+    from wfc3tvb.catalog.catalog import Catalog
     from wfc3tvb.errors import CatalogError
-    from wfc3tvb.io.catalog import Catalog
 
     try:
         with Catalog(catalog) as store:  # which writes nothing: the disk may be full
@@ -225,7 +225,7 @@ def _say_survey(report: Any, as_json: bool) -> None:
 @example("wfc3tvb rescore")
 def rescore(catalog: Path, as_json: bool) -> None:
     """Score again from the stored reads, without pixels."""
-    from wfc3tvb.io.catalog import Catalog, open_catalog
+    from wfc3tvb.catalog.catalog import Catalog, open_catalog
     from wfc3tvb.pipeline.rescore import rescore as run_rescore
     from wfc3tvb.report import terminal
 

@@ -25,7 +25,7 @@ def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
 
     Pages of HTML, pictures, and the tables that they were drawn from.
     """
-    from wfc3tvb.io.catalog import open_catalog
+    from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report.pages import write_report
 
     with open_catalog(catalog) as store, bars() as progress:
@@ -86,9 +86,9 @@ def export(out: Path, form: str, catalog: Path) -> None:
     astropy alone needs a word more for VOTable, whose units have no electron: Table.read(FILE, format="votable",
     unit_format="generic").
     """
-    from wfc3tvb.io.catalog import open_catalog
-    from wfc3tvb.io.export import how_to_read
-    from wfc3tvb.io.release import file_name, write_release
+    from wfc3tvb.catalog.catalog import open_catalog
+    from wfc3tvb.catalog.export import how_to_read
+    from wfc3tvb.catalog.release import file_name, write_release
 
     with open_catalog(catalog) as store:
         for path in write_release(store, out, form):
@@ -105,8 +105,8 @@ def verify(ctx: click.Context, catalog: Path, as_json: bool) -> None:
     """Check the catalog: files, keys, units, versions, counts."""
     from dataclasses import asdict
 
-    from wfc3tvb.io.catalog import Catalog
-    from wfc3tvb.pipeline.verify import verify as run_verify
+    from wfc3tvb.catalog.catalog import Catalog
+    from wfc3tvb.catalog.verify import verify as run_verify
     from wfc3tvb.report import terminal
 
     results = run_verify(Catalog(catalog))
@@ -133,8 +133,8 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
     """Merge the catalog's small files; readers are not blocked."""
     from dataclasses import asdict
 
-    from wfc3tvb.io.catalog import Catalog, open_catalog
-    from wfc3tvb.pipeline.compact import compact as run_compact
+    from wfc3tvb.catalog.catalog import Catalog, open_catalog
+    from wfc3tvb.catalog.compaction import compact as run_compact
 
     open_catalog(catalog).close()  # a missing catalog is an error here, not made
     with Catalog.create(catalog) as store:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from wfc3tvb.archive.costs import MOST_READS
 from wfc3tvb.archive.source import Source
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.plan import Plan
 
 #: Bytes that a worker reads and measures in a second, where the catalog knows of no earlier survey.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.io.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog
 
 Floats = NDArray[np.float64]
 

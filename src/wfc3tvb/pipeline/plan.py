@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from wfc3tvb.archive.source import Source, Wanted
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.views import literal
 from wfc3tvb.config import Selection
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.views import literal
 from wfc3tvb.progress import Progress, silent
 
 #: A failed exposure whose error may pass is tried this often, then left until the archive changes it.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wfc3tvb.archive.costs import side_of
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.names import GRISMS
 from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Services
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.drizzle_child import IREF
 from wfc3tvb.pipeline.repair_choose import Chosen, edge
 from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes

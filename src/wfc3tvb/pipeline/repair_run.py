@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.run_log import Run, record_failures
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, WorkerDiedError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.drizzle import warm_process
 from wfc3tvb.io.drizzle_child import IREF
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome, stage
-from wfc3tvb.pipeline.record import Run, record_failures
 from wfc3tvb.pipeline.repair_bench import Ready
 from wfc3tvb.pipeline.repair_fetch import FetchDataset, Fetched, Products
 from wfc3tvb.pipeline.repair_model import AHEAD, Repair, ReprocessSettings, memory_limit_mb

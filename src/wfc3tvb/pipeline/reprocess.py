@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.run_log import recorded_run
 from wfc3tvb.config import Services
 from wfc3tvb.engines import calwf3
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.drizzle_pars import read_parameters
 from wfc3tvb.parallel.backends import n_workers
-from wfc3tvb.pipeline.record import recorded_run
 from wfc3tvb.pipeline.repair_choose import Chosen, choose
 from wfc3tvb.pipeline.repair_fetch import Products, open_products
 from wfc3tvb.pipeline.repair_model import ReprocessSettings, scratch_bytes

@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from wfc3tvb.archive.source import Source
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.run_log import Run, record_failures, recorded_run
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.exposure import Measurement, Row
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome
 from wfc3tvb.pipeline.estimate import SurveyPlan, estimate
 from wfc3tvb.pipeline.plan import Plan
-from wfc3tvb.pipeline.record import Run, record_failures, recorded_run
 from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.pipeline.worker import MEASURING, Measure, MeasureExposure
 from wfc3tvb.progress import Progress, silent

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wfc3tvb.archive.source import open_source
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import header_of, image_statistics, printed_medians
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.pipeline.doctor import Finding
 from wfc3tvb.pipeline.repair_fetch import open_products
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess

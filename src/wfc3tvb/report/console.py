@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
+from wfc3tvb.catalog.queries import Query, load_all
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.queries import Query, load_all
 
 #: Characters of a cell that are shown.
 CELL = 2000

@@ -26,11 +26,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from wfc3tvb import __version__
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.export import FORMATS, write_table
+from wfc3tvb.catalog.views import RELATIONS, column_comment
 from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownDatasetError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.catalog import Catalog, open_catalog
-from wfc3tvb.io.export import FORMATS, write_table
-from wfc3tvb.io.views import RELATIONS, column_comment
 from wfc3tvb.report.charts import charts
 from wfc3tvb.report.console import cut, examples, limited
 from wfc3tvb.report.figures import histograms_figure

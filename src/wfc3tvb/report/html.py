@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from wfc3tvb.io.views import RELATIONS, column_comment
+from wfc3tvb.catalog.views import RELATIONS, column_comment
 from wfc3tvb.schema import TVB_CLASSES
 
 _COMMENTS = {c.name: column_comment(c) for table in RELATIONS.values() for c in table.columns}

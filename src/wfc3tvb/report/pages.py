@@ -11,11 +11,11 @@ import pyarrow as pa
 from matplotlib.figure import Figure
 
 from wfc3tvb import __version__
+from wfc3tvb.catalog import queries
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.export import write_table
+from wfc3tvb.catalog.release import is_synthetic
 from wfc3tvb.exposure import Measurement, Row
-from wfc3tvb.io import queries
-from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.export import write_table
-from wfc3tvb.io.release import is_synthetic
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.report.chart_figures import chart_figure
 from wfc3tvb.report.charts import Chart, charts

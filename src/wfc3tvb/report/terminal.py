@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from wfc3tvb.catalog.queries import Query
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.queries import Query
 from wfc3tvb.report.words import date, duration, size, why
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.small import as_png, read_small
 from wfc3tvb.report.repairs import before_of
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.run_log import versions
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.geometry import Geometry, direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import Measurement, OrbitElements, Row
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.names import TVB_FILTERS
-from wfc3tvb.pipeline.record import versions
 from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TABLES

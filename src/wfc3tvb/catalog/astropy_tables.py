@@ -29,7 +29,7 @@ from astropy.table import Table as AstropyTable
 from astropy.units import UnrecognizedUnit
 from astropy.utils.exceptions import AstropyUserWarning
 
-from wfc3tvb.io.views import RELATIONS, column_comment
+from wfc3tvb.catalog.views import RELATIONS, column_comment
 
 #: Every column that the schema and the views know.
 COLUMNS = {column.name: column for table in RELATIONS.values() for column in table.columns}

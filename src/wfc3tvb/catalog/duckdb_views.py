@@ -23,8 +23,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
+from wfc3tvb.catalog.views import comment_statements, literal, orphans_query, view_statements
 from wfc3tvb.errors import CatalogNotWritableError, QueryError
-from wfc3tvb.io.views import comment_statements, literal, orphans_query, view_statements
 from wfc3tvb.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)

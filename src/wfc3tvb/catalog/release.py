@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wfc3tvb import __version__
-from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.export import how_to_read, write_table
-from wfc3tvb.io.views import RELATIONS
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.export import how_to_read, write_table
+from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 from wfc3tvb.system.files import checksum
 
@@ -57,7 +57,7 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
     out : Path
         Folder; made if needed.
     format : str
-        One of `wfc3tvb.io.export.FORMATS`.
+        One of `wfc3tvb.catalog.export.FORMATS`.
 
     Raises
     ------

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from wfc3tvb import __version__
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.parallel.backends import Failure
 from wfc3tvb.schema import TABLES
 

@@ -22,9 +22,9 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from wfc3tvb import __version__
+from wfc3tvb.catalog.write_errors import first_line, probe, writing
+from wfc3tvb.catalog.write_lock import alone, beside_others
 from wfc3tvb.errors import CatalogError, NoCatalogError, SchemaMismatchError
-from wfc3tvb.io.turns import alone, beside_others
-from wfc3tvb.io.writable import first_line, probe, writing
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, arrow_schema
 
 log = logging.getLogger(__name__)

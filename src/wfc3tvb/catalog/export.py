@@ -15,8 +15,7 @@ from astropy.table import MaskedColumn, meta
 from astropy.table import Table as AstropyTable
 
 from wfc3tvb import __version__
-from wfc3tvb.errors import BadArgumentError, BadFileError
-from wfc3tvb.io.astrotables import (
+from wfc3tvb.catalog.astropy_tables import (
     COLUMNS,
     described,
     fields_as_votable,
@@ -26,6 +25,7 @@ from wfc3tvb.io.astrotables import (
     write_fits,
     write_votable,
 )  # fmt: skip
+from wfc3tvb.errors import BadArgumentError, BadFileError
 from wfc3tvb.schema import SCHEMA_VERSION, Column, arrow_type
 
 #: VOTable's names of what a list holds, where it is no text.

@@ -3,10 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wfc3tvb.io.tables import MERGED_SIZE, Snapshot, Tables
+from wfc3tvb.catalog.delta_tables import MERGED_SIZE, Snapshot, Tables
+from wfc3tvb.catalog.duckdb_views import remove_leftovers
 from wfc3tvb.schema import TABLES
+
+if TYPE_CHECKING:
+    from wfc3tvb.catalog.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """A table's files before, after and removed, and whether another writer was in the way."""
+
+    table: str
+    n_before: int
+    n_after: int
+    n_removed: int
+    in_the_way: bool
+
+
+def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
+    """Sort every table of several files into few, and remove files unused for `grace_hours` (whole hours).
+
+    Raises
+    ------
+    CatalogNotWritableError
+        If the catalog cannot be written; the tables stay as they were.
+    """
+    before = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
+    merged = {name: before[name] < 2 or catalog.tables.sort(name) for name in TABLES}
+    catalog.refresh()
+    removed = {name: catalog.tables.vacuum(name, grace_hours) for name in TABLES}
+    remove_leftovers(catalog.folder, grace_hours)
+    after = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
+    return [Compacted(name, before[name], after[name], removed[name], not merged[name]) for name in TABLES]
+
 
 #: More small files than this slow every query down (0.15 ms a file and query).
 MANY_FILES = 100

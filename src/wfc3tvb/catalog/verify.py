@@ -9,10 +9,10 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from wfc3tvb.catalog import duckdb_views
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.delta_tables import Snapshot
 from wfc3tvb.errors import CatalogError, NoCatalogError
-from wfc3tvb.io import duck
-from wfc3tvb.io.catalog import Catalog
-from wfc3tvb.io.tables import Snapshot
 from wfc3tvb.schema import POSITIONS, RECOMMENDATIONS, SCHEMA_VERSION, TABLES, TVB_CLASSES, TVB_KINDS
 
 _AGAIN = "the same survey again measures them"
@@ -148,7 +148,7 @@ def verify(catalog: Catalog) -> list[CheckResult]:
             results += [found, _units(catalog, name), _version(catalog, name)]
             if found.passed:
                 sound[name] = snapshot.files
-    with closing(duck.connect({name: sound.get(name, ()) for name in TABLES}, whole=True)) as connection:
+    with closing(duckdb_views.connect({name: sound.get(name, ()) for name in TABLES}, whole=True)) as connection:
         results += [_keys(connection, name) for name in sound]
         results += [_holds(connection, rule) for rule in _RULES if set(rule.needs) <= set(sound)]
         if {"datasets", "exposures", "failures"} <= set(sound):
@@ -172,7 +172,9 @@ def _files(snapshot: Snapshot) -> CheckResult:
     if gone := [path.name for path in files if not path.is_file()]:
         return CheckResult(False, "files", name, f"{len(gone)} files are missing, e.g. {gone[0]}; {_RESTORE}")
     try:
-        with closing(duck.connect({each: files if each == name else () for each in TABLES}, whole=True)) as connection:
+        with closing(
+            duckdb_views.connect({each: files if each == name else () for each in TABLES}, whole=True)
+        ) as connection:
             row = connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {name} t").fetchone()
     except duckdb.Error as error:
         problem = str(error).split("\n", 1)[0]

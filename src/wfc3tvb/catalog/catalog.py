@@ -18,10 +18,10 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
+from wfc3tvb.catalog import compaction, duckdb_views, queries
+from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError, QueryError
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io import duck, queries, smallfiles
-from wfc3tvb.io.tables import Snapshot, Tables
 from wfc3tvb.schema import TABLES, to_arrow
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Catalog:
     def connection(self) -> DuckDBPyConnection:
         """The DuckDB connection (in memory) that holds the views of `snapshots`."""
         if self._connection is None:
-            self._connection = self._lock(duck.connect(self._files(), **self._options))
+            self._connection = self._lock(duckdb_views.connect(self._files(), **self._options))
         return self._connection
 
     def sql(self, text: str, params: Params = None) -> DuckDBPyRelation:
@@ -113,10 +113,10 @@ class Catalog:
         QueryError
             If DuckDB refuses it; the message says where. Also if it would write.
         """
-        with duck.query_errors(text):
-            duck.check_reads(self.connection, text)
+        with duckdb_views.query_errors(text):
+            duckdb_views.check_reads(self.connection, text)
             if "duckdb_" in text.lower():
-                duck.add_comments(self.connection)
+                duckdb_views.add_comments(self.connection)
             return self.connection.sql(text, params=params)
 
     def fetch(self, text: str, params: Params = None, *, timeout: float | None = None) -> pa.Table:
@@ -139,8 +139,8 @@ class Catalog:
         try:
             if timer:
                 timer.start()
-            with duck.query_errors(text):
-                return duck.tidy(self.sql(text, params).to_arrow_table())
+            with duckdb_views.query_errors(text):
+                return duckdb_views.tidy(self.sql(text, params).to_arrow_table())
         except duckdb.InterruptException as error:
             raise QueryError(f"stopped after {timeout:g} s; ask for less, add a LIMIT, or allow more time") from error
         finally:
@@ -212,18 +212,18 @@ class Catalog:
             If ``catalog.duckdb`` has to be written and cannot.
         """
         self.renew()
-        files, connection = self._files(), duck.bare(**self._options)
-        found = duck.about(connection, self.folder)
-        fits = found.get("stamp") == duck.stamp(files)
+        files, connection = self._files(), duckdb_views.bare(**self._options)
+        found = duckdb_views.about(connection, self.folder)
+        fits = found.get("stamp") == duckdb_views.stamp(files)
         whole = found.get("whole") == "True" if fits else self._whole(connection, files)
-        duck.add_views(connection, files, whole=whole)
+        duckdb_views.add_views(connection, files, whole=whole)
         if not fits:
-            duck.write_views(self.folder, files, whole=whole)
+            duckdb_views.write_views(self.folder, files, whole=whole)
         self._connection = self._lock(connection)
 
     def hint(self) -> str | None:
         """Return a word of advice where many small files slow queries down, else None."""
-        return smallfiles.advice(self.folder, self.snapshots.values())
+        return compaction.advice(self.folder, self.snapshots.values())
 
     def close(self) -> None:
         """Close the DuckDB connection."""
@@ -250,18 +250,18 @@ class Catalog:
         """Let the next query see what was committed; every now and then merge the small files of many commits."""
         self.renew()
         self._n_commits += 1
-        if smallfiles.merge_after(self.tables, self._n_commits):
+        if compaction.merge_after(self.tables, self._n_commits):
             self.renew()
 
     def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
         if self._locked:
-            duck.lock(connection, self.folder)
+            duckdb_views.lock(connection, self.folder)
         return connection
 
-    def _whole(self, connection: DuckDBPyConnection, files: duck.Files) -> bool:
+    def _whole(self, connection: DuckDBPyConnection, files: duckdb_views.Files) -> bool:
         """Say whether every read has its exposure."""
         try:
-            return duck.has_no_orphans(connection, files)
+            return duckdb_views.has_no_orphans(connection, files)
         except duckdb.Error as error:
             problem = str(error).partition("\n")[0]
             remedy = f"wfc3tvb verify --catalog {self.folder} says what is"
@@ -305,5 +305,5 @@ def open_catalog(
     try:
         catalog.refresh()
     except CatalogNotWritableError as error:
-        log.info("%s is left as it is: %s", duck.VIEWS_FILE, error)
+        log.info("%s is left as it is: %s", duckdb_views.VIEWS_FILE, error)
     return catalog
