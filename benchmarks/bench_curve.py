@@ -27,9 +27,9 @@ from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.exposure import Measurement
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.pipeline.measure import measure
-from wfc3tvb.pipeline.rescore import rescore
 from wfc3tvb.schema import TABLES
 from wfc3tvb.score.score import score
+from wfc3tvb.survey.rescore import rescore
 
 SIZE, NSAMP = 1024, 16
 

@@ -30,8 +30,8 @@ from wfc3tvb.config import Selection
 from wfc3tvb.errors import MissingProductError
 from wfc3tvb.io.drizzle_child import IREF
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
-from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.simulate.visit import simulate
+from wfc3tvb.survey.survey import survey
 
 ASSOCIATION = "ibohbf040"
 FLAGGED = ("ibohbfb9q", "ibohbfbgq", "ibohbfbkq")

@@ -25,10 +25,10 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.exposure import Measurement, ReadCube, Row
-from wfc3tvb.pipeline import survey as module
-from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.archive import Index, serve
+from wfc3tvb.survey import survey as module
+from wfc3tvb.survey.survey import survey
 
 MEMBERS, READS = 6, 15
 ASK = """SELECT filter, tvb_class, count(*), avg(r.rate - e.sky_mean) FROM reads r JOIN exposures e USING (rootname)

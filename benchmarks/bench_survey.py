@@ -26,7 +26,7 @@ from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.archive.source import MastSource, S3Source, Source
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
-from wfc3tvb.pipeline.survey import survey
+from wfc3tvb.survey.survey import survey
 
 #: What was asked for: bytes [MB] and requests of an exposure, exposures/s on two cores, part of the link used,
 #: two workers against one, and a worker's memory [MB].

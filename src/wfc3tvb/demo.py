@@ -15,12 +15,12 @@ from wfc3tvb.archive.source import open_source
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
-from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.report import terminal
 from wfc3tvb.report.pages import write_report
 from wfc3tvb.simulate.archive import serve
 from wfc3tvb.simulate.visit import simulate
+from wfc3tvb.survey.survey import survey
 
 ASSOCIATION = "ibohbf040"
 #: The query that is shown.

@@ -14,8 +14,8 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.cli import main
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.pipeline.null import nulls, systematic
 from wfc3tvb.score.score import score
+from wfc3tvb.survey.null_calibration import nulls, systematic
 
 
 def quiet(k: int, scatter: float) -> Measurement:

@@ -15,13 +15,13 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import read_flt
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
-from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.science.photometry import flux_ratio
 from wfc3tvb.simulate import scene
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.plan import ExposurePlan, Preset, VisitPlan
 from wfc3tvb.simulate.presets import preset
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
+from wfc3tvb.survey.survey import survey
 
 HIT, QUIET = "ibohbfb9q", "ibohbfb7q"
 SIZE, STARS = 256, 350

@@ -29,10 +29,10 @@ from wfc3tvb.pipeline.repair_model import Member, Repair
 from wfc3tvb.pipeline.repair_run import FindReferences
 from wfc3tvb.pipeline.repair_work import RepairDataset
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, plan_reprocess, reprocess
-from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.archive import serve
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
+from wfc3tvb.survey.survey import survey
 
 FLAGGED = ("ibohbfb9q", "ibohbfbgq", "ibohbfbkq")
 

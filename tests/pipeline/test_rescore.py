@@ -10,8 +10,8 @@ from tests.science.generator import SPARS100, make_cube
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.exposure import Measurement
 from wfc3tvb.pipeline.measure import measure_cube
-from wfc3tvb.pipeline.rescore import rescore
 from wfc3tvb.schema import TABLES
+from wfc3tvb.survey.rescore import rescore
 
 
 def measurements() -> list[Measurement]:

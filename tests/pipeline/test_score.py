@@ -13,9 +13,9 @@ from tests.science.rows import curve_rows
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Row
 from wfc3tvb.pipeline.measure import measure_cube
-from wfc3tvb.pipeline.rescore import rescore_rows
 from wfc3tvb.schema import TABLES, to_arrow
 from wfc3tvb.score.score import score
+from wfc3tvb.survey.rescore import rescore_rows
 
 #: Class, flag, fraction broken, bias and elevation (calwf3 on simulated exposures; see tests/science/test_damage.py).
 EXPECTED = {

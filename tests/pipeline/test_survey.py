@@ -16,11 +16,11 @@ from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import UnknownDatasetError
-from wfc3tvb.pipeline import plan as plan_module
-from wfc3tvb.pipeline import worker
-from wfc3tvb.pipeline.plan import ASKED_AGAIN, MAX_ATTEMPTS
-from wfc3tvb.pipeline.survey import plan_survey
-from wfc3tvb.pipeline.survey import survey as real_survey
+from wfc3tvb.survey import plan as plan_module
+from wfc3tvb.survey import worker
+from wfc3tvb.survey.plan import ASKED_AGAIN, MAX_ATTEMPTS
+from wfc3tvb.survey.survey import plan_survey
+from wfc3tvb.survey.survey import survey as real_survey
 
 survey = partial(real_survey, measure=measure_fake)
 STABLE = "EXCLUDE (measured_at, bytes_read, run_id)"

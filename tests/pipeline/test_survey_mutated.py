@@ -13,7 +13,7 @@ from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.pipeline.survey import survey
+from wfc3tvb.survey.survey import survey
 
 N, SIZE, NSAMP = 500, 32, 4
 

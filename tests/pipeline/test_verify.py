@@ -20,8 +20,8 @@ from wfc3tvb.catalog.verify import verify
 from wfc3tvb.cli import main
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import CatalogError, NoCatalogError
-from wfc3tvb.pipeline.survey import plan_survey
-from wfc3tvb.pipeline.survey import survey as real_survey
+from wfc3tvb.survey.survey import plan_survey
+from wfc3tvb.survey.survey import survey as real_survey
 
 survey = partial(real_survey, measure=measure_fake)
 

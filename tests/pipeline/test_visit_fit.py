@@ -11,8 +11,8 @@ from tests.science.rows import curve_rows
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.pipeline.visit import fit_stored_visit, fit_visits
 from wfc3tvb.score.score import score
+from wfc3tvb.survey.fit_visits import fit_stored_visit, fit_visits
 
 
 @pytest.fixture

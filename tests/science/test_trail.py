@@ -13,7 +13,7 @@ from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.curve.trails import streak, streaks
 from wfc3tvb.exposure import ReadCube
 from wfc3tvb.pipeline.measure import measure_cube
-from wfc3tvb.pipeline.rescore import rescore_rows
+from wfc3tvb.survey.rescore import rescore_rows
 
 
 def exposed(seed: int, sky=0.6, size: int = 192) -> ReadCube:

@@ -21,7 +21,7 @@ def null(catalog: Path, as_json: bool) -> None:
 
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.config import MeasureSettings
-    from wfc3tvb.pipeline.null import nulls
+    from wfc3tvb.survey.null_calibration import nulls
 
     assumed = MeasureSettings().systematic
     with open_catalog(catalog) as store:

@@ -75,8 +75,8 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
     """Measure, score and store what is new or changed."""
     from wfc3tvb.archive.source import open_source, rows_for_precision
     from wfc3tvb.config import MeasureSettings
-    from wfc3tvb.pipeline.survey import plan_survey
-    from wfc3tvb.pipeline.survey import survey as run_survey
+    from wfc3tvb.survey.survey import plan_survey
+    from wfc3tvb.survey.survey import survey as run_survey
 
     selection, restricted = _selection(given)
     rows = given["rows"] or (None if given["precision"] is None else rows_for_precision(given["precision"]))
@@ -226,8 +226,8 @@ def _say_survey(report: Any, as_json: bool) -> None:
 def rescore(catalog: Path, as_json: bool) -> None:
     """Score again from the stored reads, without pixels."""
     from wfc3tvb.catalog.catalog import Catalog, open_catalog
-    from wfc3tvb.pipeline.rescore import rescore as run_rescore
     from wfc3tvb.report import terminal
+    from wfc3tvb.survey.rescore import rescore as run_rescore
 
     open_catalog(catalog).close()  # a missing catalog is an error here, not made
     with bars() as progress:

@@ -17,8 +17,8 @@ from wfc3tvb.fits.images import header_of, image_statistics, printed_medians
 from wfc3tvb.pipeline.doctor import Finding
 from wfc3tvb.pipeline.repair_fetch import open_products
 from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
-from wfc3tvb.pipeline.survey import survey
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.survey.survey import survey
 
 ASSOCIATION = "ibohbf040"
 MEMBERS = ("ibohbfb7q", "ibohbfb9q", "ibohbfbdq", "ibohbfbgq", "ibohbfbkq", "ibohbfbpq")

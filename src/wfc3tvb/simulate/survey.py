@@ -24,13 +24,13 @@ from wfc3tvb.curve.geometry import Geometry, direction, orbit_position, sun_dire
 from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import Measurement, OrbitElements, Row
 from wfc3tvb.names import TVB_FILTERS
-from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TABLES
 from wfc3tvb.score.score import score
 from wfc3tvb.score.zodiacal import zodiacal_level
 from wfc3tvb.simulate.orbit import orbit_at
 from wfc3tvb.simulate.timing import sample_times
+from wfc3tvb.survey.fit_visits import fit_visits
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from wfc3tvb.archive.costs import MOST_READS
 from wfc3tvb.archive.source import Source
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.pipeline.plan import Plan
+from wfc3tvb.survey.plan import Plan
 
 #: Bytes that a worker reads and measures in a second, where the catalog knows of no earlier survey.
 _FROM_DISK, _FETCHED = 6e8, 4e6

@@ -12,9 +12,9 @@ from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import CatalogError
 from wfc3tvb.exposure import Row
 from wfc3tvb.parallel import backends
-from wfc3tvb.pipeline.visit import fit_visits
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.score.score import score
+from wfc3tvb.survey.fit_visits import fit_visits
 
 #: Exposures of one commit, and of one item of parallel work.
 BATCH, CHUNK = 5000, 100

@@ -20,12 +20,12 @@ from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.exposure import Measurement, Row
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome
-from wfc3tvb.pipeline.estimate import SurveyPlan, estimate
-from wfc3tvb.pipeline.plan import Plan
-from wfc3tvb.pipeline.visit import fit_visits
-from wfc3tvb.pipeline.worker import MEASURING, Measure, MeasureExposure
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TVB_CLASSES
+from wfc3tvb.survey.estimate import SurveyPlan, estimate
+from wfc3tvb.survey.fit_visits import fit_visits
+from wfc3tvb.survey.plan import Plan
+from wfc3tvb.survey.worker import MEASURING, Measure, MeasureExposure
 
 #: A batch is committed when it has this many exposures, or is this old [s].
 BATCH_SIZE = 200

@@ -1,0 +1,1 @@
+"""The survey: plan, measure in parallel, store, score again."""
