@@ -28,8 +28,8 @@ from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import MissingProductError
-from wfc3tvb.io.drizzle_child import IREF
-from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
+from wfc3tvb.repair.astrodrizzle_process import IREF
+from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.simulate.visit import simulate
 from wfc3tvb.survey.survey import survey
 

@@ -11,9 +11,8 @@ import pytest
 from astropy.io import fits
 
 from wfc3tvb.errors import BadArgumentError, DrizzleError
-from wfc3tvb.io import drizzle_child
-from wfc3tvb.io.drizzle import DrizzleProcess, DrizzleSettings, drizzle
-from wfc3tvb.io.drizzle_pars import parameters_for, read_parameters
+from wfc3tvb.repair import astrodrizzle_process
+from wfc3tvb.repair.astrodrizzle import DrizzleProcess, DrizzleSettings, drizzle, parameters_for, read_parameters
 
 
 def flts(folder: Path, n: int, size: int = 16) -> list[Path]:
@@ -41,7 +40,7 @@ def test_the_users_parameters_win(tmp_path: Path) -> None:
 
 
 def test_a_large_association_is_drizzled_out_of_core(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.io.drizzle_pars.IN_MEMORY_LIMIT", 1000)
+    monkeypatch.setattr("wfc3tvb.repair.astrodrizzle.IN_MEMORY_LIMIT", 1000)
     assert not parameters_for(flts(tmp_path, 3), {})["in_memory"]
 
 
@@ -119,8 +118,8 @@ def test_a_process_without_a_job_ends_with_its_block() -> None:
 
 def test_an_astrometry_service_that_is_away_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASTROMETRY_SERVICE_URL", "http://127.0.0.1:9/")
-    monkeypatch.setattr(drizzle_child.time, "sleep", lambda seconds: None)
-    assert not drizzle_child.astrometry_answers()
+    monkeypatch.setattr(astrodrizzle_process.time, "sleep", lambda seconds: None)
+    assert not astrodrizzle_process.astrometry_answers()
 
 
 @pytest.mark.parametrize(
@@ -141,9 +140,9 @@ def test_all_exposures_have_the_services_solution_or_none(
             for keyword, value in (("CTYPE1", "RA---TAN-SIP"), ("WCSNAME", name if use_db else "IDC_w3m18525i")):
                 fits.setval(path, keyword, value=value, extname="SCI")
 
-    monkeypatch.setattr(drizzle_child, "_update", update)
-    monkeypatch.setattr(drizzle_child, "astrometry_answers", lambda: True)
-    assert drizzle_child.align([str(path) for path in paths], use_db=True) == problem
+    monkeypatch.setattr(astrodrizzle_process, "_update", update)
+    monkeypatch.setattr(astrodrizzle_process, "astrometry_answers", lambda: True)
+    assert astrodrizzle_process.align([str(path) for path in paths], use_db=True) == problem
     assert asked == ([True, False] if problem else [True])
     assert fits.getval(paths[0], "WCSNAME", extname="SCI") == (names[0] if not problem else "IDC_w3m18525i")
 
@@ -156,6 +155,6 @@ def test_a_service_that_breaks_off_is_said_and_done_without(tmp_path: Path, monk
             raise ConnectionError("reset by peer")
         fits.setval(path, "CTYPE1", value="RA---TAN-SIP", extname="SCI")
 
-    monkeypatch.setattr(drizzle_child, "_update", update)
-    monkeypatch.setattr(drizzle_child, "astrometry_answers", lambda: True)
-    assert drizzle_child.align([str(path)], use_db=True) == "the astrometry service broke off (ConnectionError)"
+    monkeypatch.setattr(astrodrizzle_process, "_update", update)
+    monkeypatch.setattr(astrodrizzle_process, "astrometry_answers", lambda: True)
+    assert astrodrizzle_process.align([str(path)], use_db=True) == "the astrometry service broke off (ConnectionError)"

@@ -13,9 +13,9 @@ from astropy.io import fits
 from tests.simulate.small_archive import association
 from wfc3tvb.errors import DiskFullError, MissingProductError, RefusedError, TruncatedFileError
 from wfc3tvb.parallel.backends import stage
-from wfc3tvb.pipeline.repair_bench import read_record, write_record
-from wfc3tvb.pipeline.repair_fetch import FetchDataset, check
-from wfc3tvb.pipeline.repair_model import Member, Repair
+from wfc3tvb.repair.fetch import FetchDataset, check
+from wfc3tvb.repair.model import Member, Repair
+from wfc3tvb.repair.workspace import read_record, write_record
 
 ROOTS = ("ibohbfb7q", "ibohbfb9q")
 

@@ -14,8 +14,8 @@ from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import read_flt
-from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
-from wfc3tvb.science.photometry import flux_ratio
+from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
+from wfc3tvb.repair.star_photometry import flux_ratio
 from wfc3tvb.simulate import scene
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.plan import ExposurePlan, Preset, VisitPlan

@@ -11,12 +11,12 @@ from wfc3tvb.catalog.run_log import Run
 from wfc3tvb.config import Services
 from wfc3tvb.errors import WorkerDiedError
 from wfc3tvb.parallel.backends import Outcome
-from wfc3tvb.pipeline import repair_run
-from wfc3tvb.pipeline.repair_bench import Ready
-from wfc3tvb.pipeline.repair_fetch import Fetched
-from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings, memory_limit_mb
-from wfc3tvb.pipeline.reprocess import plan_reprocess
 from wfc3tvb.progress import silent
+from wfc3tvb.repair import driver as repair_run
+from wfc3tvb.repair.fetch import Fetched
+from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb
+from wfc3tvb.repair.reprocess import plan_reprocess
+from wfc3tvb.repair.workspace import Ready
 from wfc3tvb.schema import TABLES
 
 FULL = 1024**2
@@ -139,6 +139,6 @@ def test_a_killed_worker_costs_its_dataset_only(
 
 
 def test_the_limit_is_what_was_given_or_most_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.pipeline.repair_model.available_mb", lambda: 10_000.0)
+    monkeypatch.setattr("wfc3tvb.repair.model.available_mb", lambda: 10_000.0)
     assert memory_limit_mb(ReprocessSettings()) == 8000
     assert memory_limit_mb(ReprocessSettings(memory_gb=4.0)) == 4000

@@ -22,13 +22,13 @@ from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import BadArgumentError, QueryError, RefusedError, UnknownDatasetError
-from wfc3tvb.pipeline import repair_drizzle, repair_member, repair_work
-from wfc3tvb.pipeline.repair_choose import choose
-from wfc3tvb.pipeline.repair_fetch import FetchDataset, LocalProducts, refuse
-from wfc3tvb.pipeline.repair_model import Member, Repair
-from wfc3tvb.pipeline.repair_run import FindReferences
-from wfc3tvb.pipeline.repair_work import RepairDataset
-from wfc3tvb.pipeline.reprocess import ReprocessSettings, plan_reprocess, reprocess
+from wfc3tvb.repair import combine, dataset, recalibrate
+from wfc3tvb.repair.choose import choose
+from wfc3tvb.repair.dataset import RepairDataset
+from wfc3tvb.repair.driver import FindReferences
+from wfc3tvb.repair.fetch import FetchDataset, LocalProducts, refuse
+from wfc3tvb.repair.model import Member, Repair
+from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess, reprocess
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.archive import serve
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
@@ -354,7 +354,7 @@ def test_a_failed_drizzle_is_a_row_with_the_end_of_its_log_and_is_resumed(
     assert "cubist" in failure["message"]
     assert catalog.sql("SELECT count(*) FROM reprocessed").fetchall() == [(0,)]
 
-    monkeypatch.setattr(repair_member.CalibrateMember, "_calibrate", never)
+    monkeypatch.setattr(recalibrate.CalibrateMember, "_calibrate", never)
     report = reprocess(catalog, ids=["ibohbf040"], settings=replace(settings, method="omit"))
     assert report.failures == ()
     assert len(report.products) == 7
@@ -370,7 +370,7 @@ def test_an_interrupted_run_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(repair_work, "prove_all", interrupt)
+        patch.setattr(dataset, "prove_all", interrupt)
         with pytest.raises(KeyboardInterrupt):
             alone(member, settings, visit)
     assert (settings.outdir / "ibohbfbkq" / "flt" / "ibohbfbkq_flt.fits").exists()
@@ -436,7 +436,7 @@ import os, signal, sys
 from pathlib import Path
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.pipeline import repair_fetch, repair_member, repair_work
-from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
+from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -461,9 +461,9 @@ def test_a_run_killed_in_any_stage_goes_on(
     assert done.returncode == -signal.SIGKILL, done.stderr
     catalog.refresh()
     if where == "compare":
-        monkeypatch.setattr(repair_drizzle, "_drizzle", never)
+        monkeypatch.setattr(combine, "_drizzle", never)
     if where in ("drizzle", "compare"):
-        monkeypatch.setattr(repair_member.CalibrateMember, "_calibrate", never)
+        monkeypatch.setattr(recalibrate.CalibrateMember, "_calibrate", never)
     (row,) = reprocess(catalog, ids=["ibohbfbkq"], settings=settings).products
     assert row["accepted"]
     assert catalog.sql("SELECT count(*) FROM reprocessed").fetchall() == [(1,)]

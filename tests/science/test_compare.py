@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wfc3tvb.science import compare
-from wfc3tvb.science.compare import SkyStatistics
-from wfc3tvb.science.verdict import FluxRatio, Verdict, verdict
+from wfc3tvb.repair import sky_statistics
+from wfc3tvb.repair.acceptance import FluxRatio, Verdict, verdict
+from wfc3tvb.repair.sky_statistics import SkyStatistics
 
 
 def sky(level: float, noise: float, *, shape: tuple[int, int] = (300, 300), seed: int = 1) -> np.ndarray:
@@ -15,7 +15,7 @@ def sky(level: float, noise: float, *, shape: tuple[int, int] = (300, 300), seed
 
 
 def statistics(image: np.ndarray, resolution: float = 0.035) -> SkyStatistics:
-    return compare.sky_statistics(image, np.ones(image.shape, bool), resolution=resolution)
+    return sky_statistics.sky_statistics(image, np.ones(image.shape, bool), resolution=resolution)
 
 
 def test_a_quiet_sky_has_one_peak_its_level_and_its_noise() -> None:
@@ -57,7 +57,7 @@ def test_too_few_pixels_say_nothing() -> None:
 def test_sources_are_masked_and_the_sky_is_not() -> None:
     image = sky(1.0, 0.05)
     image[100:110, 150:160] += 5
-    mask = compare.source_mask(image, np.ones(image.shape, bool))
+    mask = sky_statistics.source_mask(image, np.ones(image.shape, bool))
     assert mask[100:110, 150:160].all()
     assert mask.mean() < 0.1
 
@@ -66,7 +66,7 @@ def test_sources_are_masked_and_the_sky_is_not() -> None:
     ("pixfrac", "scale", "factor"), [(1.0, 1.0, 2 / 3), (0.8, 1.0, 1 - 0.8 / 3), (1.0, 0.5, 0.5 * (1 - 0.5 / 3))]
 )
 def test_correlated_noise_of_casertano_2000(pixfrac: float, scale: float, factor: float) -> None:
-    assert compare.correlated_noise(pixfrac, scale) == pytest.approx(factor)
+    assert sky_statistics.correlated_noise(pixfrac, scale) == pytest.approx(factor)
 
 
 def test_correlated_noise_is_what_shifted_drops_show() -> None:
@@ -78,7 +78,7 @@ def test_correlated_noise_is_what_shifted_drops_show() -> None:
         rows = (1 - dy) * image[:-1] + dy * image[1:]
         ratios.append(((1 - dx) * rows[:, :-1] + dx * rows[:, 1:]).std())
     # One exposure at a time: the mean square of (1 - 2x + 2x^2) over x is 2/3 on each axis.
-    assert np.sqrt(np.mean(np.square(ratios))) == pytest.approx(compare.correlated_noise(1, 1), abs=0.03)
+    assert np.sqrt(np.mean(np.square(ratios))) == pytest.approx(sky_statistics.correlated_noise(1, 1), abs=0.03)
 
 
 # --- the verdict ---------------------------------------------------------------------------------------------------
@@ -133,8 +133,8 @@ def test_clipping_equals_the_plain_way() -> None:
         if inside.size == kept.size:
             break
         kept = inside
-    assert np.array_equal(compare.clip(values), np.sort(kept))
+    assert np.array_equal(sky_statistics.clip(values), np.sort(kept))
 
 
 def test_equal_values_are_all_kept() -> None:
-    assert compare.clip(np.full(10, 2.5)).tolist() == [2.5] * 10
+    assert sky_statistics.clip(np.full(10, 2.5)).tolist() == [2.5] * 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wfc3tvb.science.flatten import flatten, left_out_of, recover_saturated, stitch
+from wfc3tvb.repair.methods import flatten, left_out_of, recover_saturated, stitch
 
 TIMES = np.array([0.0, 3.0, 100.0, 200.0, 300.0, 400.0])
 RATES = np.array([0.5, 0.5, 0.5, 1.5, 2.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wfc3tvb.science.photometry import find_stars, flux_ratio, offset
+from wfc3tvb.repair.star_photometry import find_stars, flux_ratio, offset
 
 NOISE, LEVEL, SIZE = 0.03, 0.8, 300
 

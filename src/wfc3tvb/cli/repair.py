@@ -162,8 +162,8 @@ def reprocess(
     """
     from wfc3tvb.catalog.catalog import Catalog, open_catalog
     from wfc3tvb.names import dataset_name
-    from wfc3tvb.pipeline.reprocess import ReprocessSettings, plan_reprocess
-    from wfc3tvb.pipeline.reprocess import reprocess as run_reprocess
+    from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess
+    from wfc3tvb.repair.reprocess import reprocess as run_reprocess
 
     open_catalog(catalog).close()  # a missing catalog is an error here, not made
     settings = ReprocessSettings(**options)

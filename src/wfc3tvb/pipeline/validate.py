@@ -15,9 +15,9 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import header_of, image_statistics, printed_medians
 from wfc3tvb.pipeline.doctor import Finding
-from wfc3tvb.pipeline.repair_fetch import open_products
-from wfc3tvb.pipeline.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.repair.fetch import open_products
+from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.survey.survey import survey
 
 ASSOCIATION = "ibohbf040"

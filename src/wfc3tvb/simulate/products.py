@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wfc3tvb.engines.calibrate import calibrate
-from wfc3tvb.io.drizzle import DrizzleProcess, drizzle
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.repair.astrodrizzle import DrizzleProcess, drizzle
 from wfc3tvb.simulate.made import SimulatedVisit
 
 #: Drizzling processes at a time.

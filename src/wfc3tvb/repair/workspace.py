@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wfc3tvb.pipeline.repair_fetch import Fetched
-from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
-from wfc3tvb.pipeline.repair_sky import expected_noise
 from wfc3tvb.references.crds import References
+from wfc3tvb.repair.compare_sky import expected_noise
+from wfc3tvb.repair.fetch import Fetched
+from wfc3tvb.repair.model import Member, ReprocessSettings
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ from wfc3tvb.catalog.run_log import Run, record_failures
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, WorkerDiedError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.drizzle import warm_process
-from wfc3tvb.io.drizzle_child import IREF
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome, stage
-from wfc3tvb.pipeline.repair_bench import Ready
-from wfc3tvb.pipeline.repair_fetch import FetchDataset, Fetched, Products
-from wfc3tvb.pipeline.repair_model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
-from wfc3tvb.pipeline.repair_work import RepairDataset
 from wfc3tvb.progress import Progress
 from wfc3tvb.references.crds import References, best_references, header_references, operational_context
+from wfc3tvb.repair.astrodrizzle import warm_process
+from wfc3tvb.repair.astrodrizzle_process import IREF
+from wfc3tvb.repair.dataset import RepairDataset
+from wfc3tvb.repair.fetch import FetchDataset, Fetched, Products
+from wfc3tvb.repair.model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
+from wfc3tvb.repair.workspace import Ready
 
 
 @dataclass(frozen=True)

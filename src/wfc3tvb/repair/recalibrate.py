@@ -17,11 +17,11 @@ from wfc3tvb.errors import CalibrationError, RefusedError
 from wfc3tvb.fits.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
 from wfc3tvb.names import DQ
 from wfc3tvb.parallel.backends import stage
-from wfc3tvb.pipeline.repair_bench import read_record, write_record
-from wfc3tvb.pipeline.repair_model import Member
 from wfc3tvb.references.crds import References
 from wfc3tvb.references.tables import rejection
-from wfc3tvb.science.flatten import flatten, last_good_read, left_out_of, recover_saturated, stitch
+from wfc3tvb.repair.methods import flatten, last_good_read, left_out_of, recover_saturated, stitch
+from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.workspace import read_record, write_record
 
 #: Switch that each method gives to the engine; flatten and mask_reads fit the ramp afterwards, in memory.
 _SWITCH = {"omit": "omit", "flatten": "omit", "mask_reads": "omit", "perform": "perform"}

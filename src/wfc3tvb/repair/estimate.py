@@ -12,10 +12,10 @@ import numpy as np
 
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Services
-from wfc3tvb.io.drizzle_child import IREF
-from wfc3tvb.pipeline.repair_choose import Chosen, edge
-from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 from wfc3tvb.references.crds import cache_folder
+from wfc3tvb.repair.astrodrizzle_process import IREF
+from wfc3tvb.repair.choose import Chosen, edge
+from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 
 #: Bytes a pixel of references: a dark per read, a flat, the linearity file; and tables.
 _DARK_BYTES, _FLAT_BYTES, _LINEARITY_BYTES, _TABLE_BYTES = 10, 10, 78, 10_000_000

@@ -14,8 +14,8 @@ from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture,
 from photutils.detection import DAOStarFinder
 from photutils.utils.exceptions import NoDetectionsWarning
 
-from wfc3tvb.science.compare import Bools, Floats, Image
-from wfc3tvb.science.verdict import FluxRatio, StarFlux
+from wfc3tvb.repair.acceptance import FluxRatio, StarFlux
+from wfc3tvb.repair.sky_statistics import Bools, Floats, Image
 
 #: Radius of the aperture, and of the ring that gives the sky [pixel].
 RADIUS, RING = 3.0, (6.0, 10.0)

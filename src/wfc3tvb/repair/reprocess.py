@@ -18,14 +18,14 @@ from wfc3tvb.config import Services
 from wfc3tvb.engines import calwf3
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.drizzle_pars import read_parameters
 from wfc3tvb.parallel.backends import n_workers
-from wfc3tvb.pipeline.repair_choose import Chosen, choose
-from wfc3tvb.pipeline.repair_fetch import Products, open_products
-from wfc3tvb.pipeline.repair_model import ReprocessSettings, scratch_bytes
-from wfc3tvb.pipeline.repair_plan import RepairPlan, summarize
-from wfc3tvb.pipeline.repair_run import Driver
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.repair.astrodrizzle import read_parameters
+from wfc3tvb.repair.choose import Chosen, choose
+from wfc3tvb.repair.driver import Driver
+from wfc3tvb.repair.estimate import RepairPlan, summarize
+from wfc3tvb.repair.fetch import Products, open_products
+from wfc3tvb.repair.model import ReprocessSettings, scratch_bytes
 
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]
 

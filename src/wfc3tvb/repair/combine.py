@@ -12,11 +12,10 @@ from typing import Any
 from wfc3tvb import __version__
 from wfc3tvb.errors import DrizzleError
 from wfc3tvb.fits.images import header_of, stamp
-from wfc3tvb.io.drizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzle
-from wfc3tvb.io.drizzle_child import LOG
-from wfc3tvb.io.drizzle_pars import read_parameters
-from wfc3tvb.pipeline.repair_bench import Bench, move, read_record, write_record
-from wfc3tvb.pipeline.repair_member import Recalibrated, cards_of, reads_used
+from wfc3tvb.repair.astrodrizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzle, read_parameters
+from wfc3tvb.repair.astrodrizzle_process import LOG
+from wfc3tvb.repair.recalibrate import Recalibrated, cards_of, reads_used
+from wfc3tvb.repair.workspace import Bench, move, read_record, write_record
 
 #: Record of what was combined, in ``work/``.
 _DONE = "combined.json"

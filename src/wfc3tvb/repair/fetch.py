@@ -18,7 +18,7 @@ from wfc3tvb.fits.hdus import read_fits
 from wfc3tvb.fits.images import header_of
 from wfc3tvb.names import GRISMS
 from wfc3tvb.parallel.backends import stage
-from wfc3tvb.pipeline.repair_model import Repair
+from wfc3tvb.repair.model import Repair
 
 
 class Products(Protocol):

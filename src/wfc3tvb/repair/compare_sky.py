@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from wfc3tvb.curve import noise_model
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.fits.images import Picture, drop_and_scale, read_flt
-from wfc3tvb.pipeline.repair_model import Member
-from wfc3tvb.science import compare
-from wfc3tvb.science.compare import SkyStatistics
+from wfc3tvb.repair import sky_statistics
+from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.sky_statistics import SkyStatistics
 
 #: Width of the piece shown closer [pixel].
 ZOOM = 200
@@ -85,7 +85,7 @@ def exposure_skies(member: Member, before: Path, after: Path, proof: Path) -> Sk
     noise = expected_noise(member) or _TYPICAL_NOISE
     good = old.good & new.good
     # Each by its own mask: cosmic rays that `omit` leaves in cover pixels that are noisy, but sky, in the other.
-    skies = (good & ~compare.source_mask(old.image, good), good & ~compare.source_mask(new.image, good))
+    skies = (good & ~sky_statistics.source_mask(old.image, good), good & ~sky_statistics.source_mask(new.image, good))
     each = zip((before, after), (old, new), skies, strict=True)
     pair = [statistics(path, picture, sky, noise) for path, picture, sky in each]
     write_figures(proof, (old, new), skies, noise, member.method)
@@ -116,8 +116,8 @@ def drizzled_skies(
     old, new = pictures
     same = old.image.shape == new.image.shape
     good_old, good_new = (old.good & new.good,) * 2 if same else (old.good, new.good)
-    mask = compare.source_mask(new.image, good_new)
-    skies = (good_old & ~(mask if same else compare.source_mask(old.image, good_old)), good_new & ~mask)
+    mask = sky_statistics.source_mask(new.image, good_new)
+    skies = (good_old & ~(mask if same else sky_statistics.source_mask(old.image, good_old)), good_new & ~mask)
     width = noise or _TYPICAL_NOISE / 2
     before, after = (
         statistics(path, each, sky, width * correlation(each)).corrected(correlation(each))
@@ -133,7 +133,7 @@ def correlation(picture: Picture) -> float:
     The factor of correlated noise, and the size of the pixel: an image drizzled to other pixels is compared fairly.
     """
     pixfrac, scale = drop_and_scale(picture.header)
-    return compare.correlated_noise(pixfrac, scale) * scale
+    return sky_statistics.correlated_noise(pixfrac, scale) * scale
 
 
 def statistics(path: Path, picture: Picture, sky: NDArray[np.bool_], noise: float) -> SkyStatistics:
@@ -145,7 +145,7 @@ def statistics(path: Path, picture: Picture, sky: NDArray[np.bool_], noise: floa
         If there is too little sky.
     """
     try:
-        return compare.sky_statistics(picture.image, sky, resolution=noise)
+        return sky_statistics.sky_statistics(picture.image, sky, resolution=noise)
     except ValueError as error:
         raise BadFileError(path, f"cannot be compared: {error}") from error
 
@@ -172,7 +172,7 @@ def write_figures(
     """
     arrays: dict[str, Any] = {"method": method, "noise_expected": noise}
     for word, picture, sky in zip(("before", "after"), pictures, skies, strict=True):
-        edges, counts = compare.histogram(compare.clip(picture.image[sky]), noise)
+        edges, counts = sky_statistics.histogram(sky_statistics.clip(picture.image[sky]), noise)
         arrays |= {f"{word}_edges": edges, f"{word}_counts": counts, f"{word}_zoom": _middle(picture.image)}
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)

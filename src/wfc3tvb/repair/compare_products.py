@@ -15,11 +15,11 @@ from scipy import ndimage
 
 from wfc3tvb.exposure import Row
 from wfc3tvb.fits.images import Picture, drop_and_scale, read_drz, read_flt
-from wfc3tvb.pipeline.repair_model import Member
-from wfc3tvb.pipeline.repair_sky import Skies, correlation, drizzled_skies, true_level
+from wfc3tvb.repair.acceptance import FluxRatio, verdict
+from wfc3tvb.repair.compare_sky import Skies, correlation, drizzled_skies, true_level
+from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.star_photometry import find_stars, flux_ratio, offset
 from wfc3tvb.schema import TABLES
-from wfc3tvb.science.photometry import find_stars, flux_ratio, offset
-from wfc3tvb.science.verdict import FluxRatio, verdict
 from wfc3tvb.system.files import checksum
 
 #: Systematic error of the sky's true mean rate: reference pixels, and the curve's own [electron/s].

@@ -1,4 +1,4 @@
-"""The child process in which stwcs and drizzlepac run: ``python -m wfc3tvb.io.drizzle_child``.
+"""The child process in which stwcs and drizzlepac run: ``python -m wfc3tvb.repair.astrodrizzle_process``.
 
 They keep global state, print, read ``iref`` from the environment and write where they stand, so they get a process of
 their own. It loads them once (seconds), then reads the names of JSON files from standard input, a line each, and does

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from wfc3tvb.curve import noise_model
 from wfc3tvb.exposure import Row
-from wfc3tvb.io.drizzle import Drizzled
-from wfc3tvb.pipeline.repair_bench import Bench
-from wfc3tvb.pipeline.repair_member import Recalibrated
-from wfc3tvb.pipeline.repair_model import Member
-from wfc3tvb.pipeline.repair_prove import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
-from wfc3tvb.pipeline.repair_sky import Skies, expected_noise
+from wfc3tvb.repair.astrodrizzle import Drizzled
+from wfc3tvb.repair.compare_products import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
+from wfc3tvb.repair.compare_sky import Skies, expected_noise
+from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.recalibrate import Recalibrated
+from wfc3tvb.repair.workspace import Bench
 from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
 #: An exposure with this many times the noise of photons and reads is named in the row of the drizzled image.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wfc3tvb.science.compare import SkyStatistics
+from wfc3tvb.repair.sky_statistics import SkyStatistics
 
 
 @dataclass(frozen=True)

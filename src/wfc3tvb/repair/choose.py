@@ -12,7 +12,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.names import GRISMS
-from wfc3tvb.pipeline.repair_model import Member, Repair, ReprocessSettings
+from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 
 #: Settings, besides method, engine and context, that decide the pixels of products.
 _DECIDING = ("recover_saturated", "weight", "use_db", "drizzle_pars")

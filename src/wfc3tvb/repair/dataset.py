@@ -12,15 +12,15 @@ from pathlib import Path
 
 from wfc3tvb.exposure import Row
 from wfc3tvb.fits.images import header_of
-from wfc3tvb.io.drizzle import warm_process
 from wfc3tvb.parallel.backends import stage
-from wfc3tvb.pipeline.repair_bench import Bench, Ready
-from wfc3tvb.pipeline.repair_drizzle import combine
-from wfc3tvb.pipeline.repair_member import CalibrateMember, Recalibrated
-from wfc3tvb.pipeline.repair_model import Member, ReprocessSettings
-from wfc3tvb.pipeline.repair_rows import prove_all
-from wfc3tvb.pipeline.repair_sky import Skies, exposure_skies
 from wfc3tvb.references.crds import References
+from wfc3tvb.repair.astrodrizzle import warm_process
+from wfc3tvb.repair.combine import combine
+from wfc3tvb.repair.compare_sky import Skies, exposure_skies
+from wfc3tvb.repair.model import Member, ReprocessSettings
+from wfc3tvb.repair.recalibrate import CalibrateMember, Recalibrated
+from wfc3tvb.repair.rows import prove_all
+from wfc3tvb.repair.workspace import Bench, Ready
 from wfc3tvb.system.memory import forget_peak
 
 
