@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wfc3tvb.catalog.export import read_table
     from wfc3tvb.engines.calibrate import calibrate
     from wfc3tvb.pipeline.measure import measure
-    from wfc3tvb.report.figures import plot
+    from wfc3tvb.report.exposure_figures import plot
 
 __version__ = "0.1.0"
 __all__ = ["Catalog", "__version__", "calibrate", "measure", "open_catalog", "plot", "read_table"]
@@ -23,7 +23,7 @@ _HOMES = {
     "calibrate": "wfc3tvb.engines.calibrate",
     "measure": "wfc3tvb.pipeline.measure",
     "open_catalog": "wfc3tvb.catalog.catalog",
-    "plot": "wfc3tvb.report.figures",
+    "plot": "wfc3tvb.report.exposure_figures",
     "read_table": "wfc3tvb.catalog.export",
 }
 

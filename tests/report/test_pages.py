@@ -15,8 +15,8 @@ from PIL import Image
 
 from tests import known
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.io.small import read_small
 from wfc3tvb.report.pages import write_report
+from wfc3tvb.report.thumbnails import read_small
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.survey import simulate_catalog
 

@@ -94,7 +94,7 @@ def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat:
         for m in measured:
             show(terminal.verdict(m.exposure), terminal.curve(m.reads), "")
     if plot and measured:
-        from wfc3tvb.report.figures import curves_figure, save
+        from wfc3tvb.report.exposure_figures import curves_figure, save
 
         save(curves_figure(measured), plot)
         click.echo(f"wrote {plot}", err=as_json)
@@ -104,7 +104,7 @@ def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat:
 
 def _check_picture(path: Path) -> None:
     """Raise `BadArgumentError` before anything is measured where a picture cannot be written."""
-    from wfc3tvb.report.figures import FORMATS
+    from wfc3tvb.report.exposure_figures import FORMATS
 
     if path.suffix[1:].lower() not in FORMATS:
         endings = ", ".join(f".{form}" for form in FORMATS)

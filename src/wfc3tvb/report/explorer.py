@@ -33,14 +33,14 @@ from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownData
 from wfc3tvb.exposure import Row
 from wfc3tvb.report.charts import charts
 from wfc3tvb.report.console import cut, examples, limited
-from wfc3tvb.report.figures import histograms_figure
+from wfc3tvb.report.exposure_figures import histograms_figure
 from wfc3tvb.report.guard import Guard
-from wfc3tvb.report.html import environment
 from wfc3tvb.report.plots import chart_plot, visit_plot
-from wfc3tvb.report.repairs import products_of, read_pairs
+from wfc3tvb.report.rendering import environment
+from wfc3tvb.report.repair_figures import products_of, read_pairs
 from wfc3tvb.report.search import Search
+from wfc3tvb.report.sentences import reasons
 from wfc3tvb.report.thumbnails import find_image, surveyed_folders, thumbnails, why_not
-from wfc3tvb.report.words import reasons
 
 #: Limits of a statement: rows shown, rows downloaded, seconds, DuckDB's memory.
 ROWS_SHOWN, ROWS_DOWNLOADED, SECONDS, MEMORY = 500, 1_000_000, 20.0, "1GB"

@@ -19,11 +19,11 @@ from wfc3tvb.exposure import Measurement, Row
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.report.chart_figures import chart_figure
 from wfc3tvb.report.charts import Chart, charts
-from wfc3tvb.report.figures import curves_figure, save
-from wfc3tvb.report.html import environment
-from wfc3tvb.report.repairs import PRODUCTS, products_of, repair_figures
+from wfc3tvb.report.exposure_figures import curves_figure, save
+from wfc3tvb.report.rendering import environment
+from wfc3tvb.report.repair_figures import PRODUCTS, products_of, repair_figures
+from wfc3tvb.report.sentences import date, reasons
 from wfc3tvb.report.thumbnails import Thumbnail, surveyed_folders, thumbnails
-from wfc3tvb.report.words import date, reasons
 from wfc3tvb.schema import to_arrow
 
 #: Visits that get a page of their own in a report of the whole catalog, the worst first.

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from wfc3tvb.catalog.queries import Query
 from wfc3tvb.exposure import Row
-from wfc3tvb.report.words import date, duration, size, why
+from wfc3tvb.report.sentences import date, duration, size, why
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.exposure import Row
 from wfc3tvb.fits.images import read_drz, read_flt
-from wfc3tvb.report.figures import Pane, common_stretch, histograms_figure, images_figure, zoom_figure
+from wfc3tvb.report.exposure_figures import Pane, common_stretch, histograms_figure, images_figure, zoom_figure
 
 log = logging.getLogger(__name__)
 
