@@ -29,9 +29,9 @@ from tests.report.browser import CTRL, Browser
 from tests.report.served import listening
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import NoCatalogError
-from wfc3tvb.report.explorer import AT_A_TIME, Explorer, application
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.survey import simulate_catalog
+from wfc3tvb.web.app import AT_A_TIME, Explorer, application
 
 HOST = {"base_url": "http://localhost"}
 
@@ -73,7 +73,7 @@ def test_search_sorts(client: TestClient) -> None:
 
 
 def test_search_turns_pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.report.explorer.ROWS_A_PAGE", 2)
+    monkeypatch.setattr("wfc3tvb.web.app.ROWS_A_PAGE", 2)
     with TestClient(application(folder), **HOST) as client:
         first = client.get("/?filter=F105W&sort=rootname").text
         assert "3 exposures; shown: 1 to 2" in first
@@ -118,7 +118,7 @@ def test_unknown_pages_are_pages(client: TestClient) -> None:
 
 
 def test_a_bug_is_a_page_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.report.explorer.visit_plot", lambda *_: 1 / 0)
+    monkeypatch.setattr("wfc3tvb.web.app.visit_plot", lambda *_: 1 / 0)
     with TestClient(application(folder), raise_server_exceptions=False, **HOST) as client:
         page = client.get("/visit/ibohbf")
     assert page.status_code == 500
@@ -285,7 +285,7 @@ def test_console_refuses_all_but_the_catalog(client: TestClient, text: str) -> N
     ],
 )
 def test_a_statement_without_end_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr("wfc3tvb.report.explorer.SECONDS", 1.0)
+    monkeypatch.setattr("wfc3tvb.web.app.SECONDS", 1.0)
     with TestClient(application(folder), **HOST) as client:
         assert client.get("/sql", params={"q": text}).status_code == 400
         assert client.get("/").status_code == 200
@@ -296,7 +296,7 @@ def test_one_huge_value_does_not_take_the_memory() -> None:
     # DuckDB's own limit does not count it.
     script = """
 import duckdb
-from wfc3tvb.report.guard import limit_memory
+from wfc3tvb.web.security import limit_memory
 limit_memory(2**30)
 try:
     duckdb.sql("SELECT repeat('x', 4000000000)").fetchall()

@@ -52,8 +52,8 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
 
     import uvicorn
 
-    from wfc3tvb.report.explorer import PROCESS_MEMORY, application
-    from wfc3tvb.report.guard import limit_memory
+    from wfc3tvb.web.app import PROCESS_MEMORY, application
+    from wfc3tvb.web.security import limit_memory
 
     limit_memory(PROCESS_MEMORY)
     own = host in ("127.0.0.1", "localhost", "::1")

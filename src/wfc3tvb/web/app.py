@@ -32,15 +32,15 @@ from wfc3tvb.catalog.views import RELATIONS, column_comment
 from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownDatasetError
 from wfc3tvb.exposure import Row
 from wfc3tvb.report.charts import charts
-from wfc3tvb.report.console import cut, examples, limited
 from wfc3tvb.report.exposure_figures import histograms_figure
-from wfc3tvb.report.guard import Guard
-from wfc3tvb.report.plots import chart_plot, visit_plot
 from wfc3tvb.report.rendering import environment
 from wfc3tvb.report.repair_figures import products_of, read_pairs
-from wfc3tvb.report.search import Search
 from wfc3tvb.report.sentences import reasons
 from wfc3tvb.report.thumbnails import find_image, surveyed_folders, thumbnails, why_not
+from wfc3tvb.web.plotly_charts import chart_plot, visit_plot
+from wfc3tvb.web.search import Search
+from wfc3tvb.web.security import Guard
+from wfc3tvb.web.sql_console import cut, examples, limited
 
 #: Limits of a statement: rows shown, rows downloaded, seconds, DuckDB's memory.
 ROWS_SHOWN, ROWS_DOWNLOADED, SECONDS, MEMORY = 500, 1_000_000, 20.0, "1GB"
