@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.simulate.small_archive import make_archive
+from wfc3tvb.checks.doctor import Finding, examine
 from wfc3tvb.config import Services
-from wfc3tvb.pipeline.doctor import Finding, examine
 from wfc3tvb.simulate.archive import Archive
 
 

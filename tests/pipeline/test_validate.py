@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from wfc3tvb.pipeline.validate import B9Q_READS, compare_reads
+from wfc3tvb.checks.validate import B9Q_READS, compare_reads
 
 #: Times of STEP200, NSAMP 16 [s].
 TIMES = (2.932, 5.865, 8.797, 11.729, 24.23, 49.23, *(99.231 + np.array([0, 1, 3, 5, 7, 9, 11, 13, 15]) * 100))

@@ -157,7 +157,7 @@ def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
     """Say what is installed and what is reachable, in ten lines."""
     from dataclasses import asdict
 
-    from wfc3tvb.pipeline.doctor import examine
+    from wfc3tvb.checks.doctor import examine
     from wfc3tvb.report import terminal
 
     findings = examine(live=live)
@@ -195,7 +195,7 @@ def validate(ctx: click.Context, live: bool, source: str, folder: Path, as_json:
     """
     from dataclasses import asdict
 
-    from wfc3tvb.pipeline.validate import validate as run_validate
+    from wfc3tvb.checks.validate import validate as run_validate
     from wfc3tvb.report import terminal
 
     findings = []

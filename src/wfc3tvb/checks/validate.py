@@ -12,9 +12,9 @@ from pathlib import Path
 
 from wfc3tvb.archive.source import open_source
 from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.checks.doctor import Finding
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import header_of, image_statistics, printed_medians
-from wfc3tvb.pipeline.doctor import Finding
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.repair.fetch import open_products
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess

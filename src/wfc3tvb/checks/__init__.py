@@ -1,0 +1,1 @@
+"""Checks of an installation and of the live services: `doctor`, `validate`."""
