@@ -36,7 +36,7 @@ ROUNDS = 3
 SERVER = """
 import json, sys, threading
 from pathlib import Path
-from wfc3tvb.simulate.archive import serve
+from wfc3tvb.loopback import serve
 with serve(Path(sys.argv[1]), log=Path(sys.argv[2])) as archive:
     print(json.dumps([archive.mast, archive.s3]), flush=True)
     threading.Event().wait()

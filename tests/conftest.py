@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulate.small_archive import as_new
-from wfc3tvb.simulate.archive import Archive, serve
+from wfc3tvb.loopback import Archive, serve
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from scipy import stats
 
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.fits.images import read_flt
+from wfc3tvb.loopback import serve
 from wfc3tvb.report.repair_figures import before_of
-from wfc3tvb.simulate.archive import serve
 
 #: Mean rates of the published curves [electron/s].
 TRUTH = {"ibohbfb9q": 1.503, "ibohbfbgq": 0.606, "ibohbfbkq": 1.036}

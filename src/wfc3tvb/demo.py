@@ -14,11 +14,11 @@ from rich.text import Text
 from wfc3tvb.archive.source import open_source
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.loopback import serve
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.report import terminal
 from wfc3tvb.report.pages import write_report
-from wfc3tvb.simulate.archive import serve
 from wfc3tvb.simulate.visit import simulate
 from wfc3tvb.survey.survey import survey
 

@@ -13,7 +13,7 @@ from astropy.time import Time
 from wfc3tvb.archive.mast import Mast
 from wfc3tvb.archive.mast_rows import COLUMNS, criteria_of, exposure_of, rows_of
 from wfc3tvb.config import Selection
-from wfc3tvb.simulate.archive.mast import MISSION_COLUMNS
+from wfc3tvb.loopback.mast import MISSION_COLUMNS
 
 FULL = Selection(filters=("F105W",), proposals=(12099,), start=56000.0)
 

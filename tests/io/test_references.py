@@ -11,9 +11,9 @@ import pytest
 from tests.simulate.small_archive import as_new, make_archive
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
+from wfc3tvb.loopback import Archive, serve
 from wfc3tvb.names import bucket_key
 from wfc3tvb.references.crds import best_references, header_references, operational_context
-from wfc3tvb.simulate.archive import Archive, serve
 
 
 @pytest.fixture(scope="module")

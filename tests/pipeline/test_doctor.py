@@ -9,7 +9,7 @@ import pytest
 from tests.simulate.small_archive import make_archive
 from wfc3tvb.checks.doctor import Finding, examine
 from wfc3tvb.config import Services
-from wfc3tvb.simulate.archive import Archive
+from wfc3tvb.loopback import Archive
 
 
 @pytest.fixture(scope="module")

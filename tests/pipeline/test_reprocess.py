@@ -22,6 +22,7 @@ from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import BadArgumentError, QueryError, RefusedError, UnknownDatasetError
+from wfc3tvb.loopback import serve
 from wfc3tvb.repair import combine, dataset, recalibrate
 from wfc3tvb.repair.choose import choose
 from wfc3tvb.repair.dataset import RepairDataset
@@ -30,7 +31,6 @@ from wfc3tvb.repair.fetch import FetchDataset, LocalProducts, refuse
 from wfc3tvb.repair.model import Member, Repair
 from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess, reprocess
 from wfc3tvb.schema import TABLES
-from wfc3tvb.simulate.archive import serve
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 from wfc3tvb.survey.survey import survey
 

@@ -59,7 +59,7 @@ def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
     import threading
 
     from wfc3tvb.errors import BadArgumentError
-    from wfc3tvb.simulate.archive import serve
+    from wfc3tvb.loopback import serve
 
     if not (folder / "hst" / "public").is_dir():
         problem = f"{folder}: not laid out like the public bucket (hst/public/...)"

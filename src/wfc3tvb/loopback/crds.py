@@ -13,9 +13,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from wfc3tvb.simulate.archive.faults import Faults
-from wfc3tvb.simulate.archive.files import file_response
-from wfc3tvb.simulate.archive.mappings import CONTEXT, make_mappings
+from wfc3tvb.loopback.crds_mappings import CONTEXT, make_mappings
+from wfc3tvb.loopback.faults import Faults
+from wfc3tvb.loopback.files import file_response
 from wfc3tvb.system.files import checksum
 
 #: Path of the service; the client sees the observatory in it.

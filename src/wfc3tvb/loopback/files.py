@@ -12,7 +12,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from wfc3tvb.simulate.archive.faults import Faults
+from wfc3tvb.loopback.faults import Faults
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 #: Bytes sent at a time, over a link of limited rate and otherwise.

@@ -19,12 +19,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from wfc3tvb.simulate.archive.crds import PREFIX, Crds
-from wfc3tvb.simulate.archive.faults import Access, AccessLog, Faults
-from wfc3tvb.simulate.archive.index import Index
-from wfc3tvb.simulate.archive.mappings import CONTEXT
-from wfc3tvb.simulate.archive.mast import Mast
-from wfc3tvb.simulate.archive.s3 import Bucket, error
+from wfc3tvb.loopback.crds import PREFIX, Crds
+from wfc3tvb.loopback.crds_mappings import CONTEXT
+from wfc3tvb.loopback.faults import Access, AccessLog, Faults
+from wfc3tvb.loopback.index import Index
+from wfc3tvb.loopback.mast import Mast
+from wfc3tvb.loopback.s3 import Bucket, error
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]

@@ -8,9 +8,9 @@ from xml.sax.saxutils import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wfc3tvb.simulate.archive.faults import Faults
-from wfc3tvb.simulate.archive.files import file_response
-from wfc3tvb.simulate.archive.index import Index
+from wfc3tvb.loopback.faults import Faults
+from wfc3tvb.loopback.files import file_response
+from wfc3tvb.loopback.index import Index
 
 _MAX_KEYS = 1000
 
