@@ -27,12 +27,12 @@ from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.names import DQ
 from wfc3tvb.pipeline.measure import measure_cube
 from wfc3tvb.simulate.detector import Detector, make_detector
-from wfc3tvb.simulate.exposure import Light, expose
+from wfc3tvb.simulate.expose import Light, expose
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.plan import ExposurePlan, Target
-from wfc3tvb.simulate.references import reference_names, write_references
+from wfc3tvb.simulate.reference_files import reference_names, write_references
 from wfc3tvb.simulate.scene import make_sources, scene_rate
-from wfc3tvb.simulate.sky import Tabulated
+from wfc3tvb.simulate.sky_models import Tabulated
 from wfc3tvb.simulate.visit import raw_file
 
 Floats = NDArray[np.float64]

@@ -18,12 +18,12 @@ from wfc3tvb.exposure import Row
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.pipeline.measure import measure_cube
 from wfc3tvb.simulate.detector import Detector, make_detector
-from wfc3tvb.simulate.exposure import Light, Trail, expose
+from wfc3tvb.simulate.expose import Light, Trail, expose
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.plan import ExposurePlan, Target
-from wfc3tvb.simulate.references import reference_names, write_references
+from wfc3tvb.simulate.reference_files import reference_names, write_references
 from wfc3tvb.simulate.scene import make_sources, scene_rate
-from wfc3tvb.simulate.sky import Constant, Helium, Scattered, Sky, SkyModel, Step, SunAltitude
+from wfc3tvb.simulate.sky_models import Constant, Helium, Scattered, Sky, SkyModel, Step, SunAltitude
 from wfc3tvb.simulate.visit import raw_file
 
 Floats = NDArray[np.float64]

@@ -16,9 +16,9 @@ from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.observation_log import beside, find_jitter, jitter_names, read_jitter
 from wfc3tvb.pipeline.measure import measure
 from wfc3tvb.simulate.frame import Frame
-from wfc3tvb.simulate.jitter import jitter_file
+from wfc3tvb.simulate.observation_log import jitter_file
 from wfc3tvb.simulate.presets import preset
-from wfc3tvb.simulate.support import support_file
+from wfc3tvb.simulate.support_files import support_file
 
 VISIT = preset("ibohbf040").visits[0]
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.simulate.survey import simulate_catalog
+from wfc3tvb.simulate.catalog import simulate_catalog
 
 
 @dataclass

@@ -18,7 +18,7 @@ from wfc3tvb.errors import BadFileError, MissingKeywordError
 from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.pipeline.measure import measure, measure_cube, rejection_threshold
 from wfc3tvb.schema import TABLES, to_arrow
-from wfc3tvb.simulate.tables import crrejtab
+from wfc3tvb.simulate.reference_tables import crrejtab
 
 
 def check_rows(measured) -> None:

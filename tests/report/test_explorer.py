@@ -30,7 +30,7 @@ from tests.report.served import listening
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import NoCatalogError
 from wfc3tvb.schema import TABLES
-from wfc3tvb.simulate.survey import simulate_catalog
+from wfc3tvb.simulate.catalog import simulate_catalog
 from wfc3tvb.web.app import AT_A_TIME, Explorer, application
 
 HOST = {"base_url": "http://localhost"}

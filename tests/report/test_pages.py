@@ -18,7 +18,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.report.pages import write_report
 from wfc3tvb.report.thumbnails import read_small
 from wfc3tvb.schema import TABLES
-from wfc3tvb.simulate.survey import simulate_catalog
+from wfc3tvb.simulate.catalog import simulate_catalog
 
 
 def write_image(path: Path, value: float, size: int = 64) -> Path:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from wfc3tvb.simulate.detector import MEAN_GAIN, Detector, make_detector
-from wfc3tvb.simulate.exposure import Light, Trail, add_cosmic_rays, expose, trail_image
+from wfc3tvb.simulate.expose import Light, Trail, add_cosmic_rays, expose, trail_image
 from wfc3tvb.simulate.frame import Frame
-from wfc3tvb.simulate.sky import Constant, Sky, Step
+from wfc3tvb.simulate.sky_models import Constant, Sky, Step
 from wfc3tvb.simulate.timing import sample_times
 
 TIMES = sample_times("SPARS100", 12)

@@ -15,8 +15,8 @@ from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import KINDS, extension_headers, filled, primary_header
 from wfc3tvb.simulate.plan import ExposurePlan
 from wfc3tvb.simulate.presets import preset
-from wfc3tvb.simulate.references import reference_names
-from wfc3tvb.simulate.support import association_table, support_file
+from wfc3tvb.simulate.reference_files import reference_names
+from wfc3tvb.simulate.support_files import association_table, support_file
 
 #: Of the file's structure, not of the exposure; or of instruments since 2021.
 STRUCTURE = {

@@ -12,7 +12,7 @@ from wfc3tvb.curve.geometry import direction, orbit_position, sun_direction, vie
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.presets import preset, presets
-from wfc3tvb.simulate.sky import Constant, Helium, Scattered, Step, Tabulated, scattered_pattern
+from wfc3tvb.simulate.sky_models import Constant, Helium, Scattered, Step, Tabulated, scattered_pattern
 from wfc3tvb.simulate.timing import sample_times
 
 TIMES = sample_times("SPARS100")

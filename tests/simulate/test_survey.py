@@ -9,7 +9,7 @@ import pytest
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.verify import verify
 from wfc3tvb.schema import TABLES
-from wfc3tvb.simulate.survey import simulate_catalog, solar_activity
+from wfc3tvb.simulate.catalog import simulate_catalog, solar_activity
 
 N = 60
 

@@ -17,7 +17,7 @@ from astropy.wcs import WCS
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.presets import preset
-from wfc3tvb.simulate.references import reference_names
+from wfc3tvb.simulate.reference_files import reference_names
 from wfc3tvb.simulate.timing import sample_times
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from wfc3tvb.dates import DAY
 from wfc3tvb.exposure import OrbitElements
-from wfc3tvb.simulate.exposure import Trail
+from wfc3tvb.simulate.expose import Trail
 from wfc3tvb.simulate.frame import FULL
 from wfc3tvb.simulate.optics import Pointing, point_at
 from wfc3tvb.simulate.orbit import orbit_at, sun_altitude
-from wfc3tvb.simulate.sky import Sky, SkyModel
+from wfc3tvb.simulate.sky_models import Sky, SkyModel
 from wfc3tvb.simulate.timing import MAX_NSAMP, sample_times
 
 Floats = NDArray[np.float64]

@@ -12,10 +12,10 @@ from functools import cache
 
 from wfc3tvb.dates import DAY
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.simulate.exposure import Trail
+from wfc3tvb.simulate.expose import Trail
 from wfc3tvb.simulate.frame import FULL
 from wfc3tvb.simulate.plan import ExposurePlan, Preset, Target, VisitPlan
-from wfc3tvb.simulate.sky import Constant, Helium, Scattered, SkyModel, Step, Tabulated
+from wfc3tvb.simulate.sky_models import Constant, Helium, Scattered, SkyModel, Step, Tabulated
 
 _GOODS_NORTH = Target("GOODS-N", 189.22, 62.24, 12442, 123.4)
 _JAN_6 = 56298.0

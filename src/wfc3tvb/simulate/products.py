@@ -10,7 +10,7 @@ from pathlib import Path
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.repair.astrodrizzle import DrizzleProcess, drizzle
-from wfc3tvb.simulate.made import SimulatedVisit
+from wfc3tvb.simulate.result import SimulatedVisit
 
 #: Drizzling processes at a time.
 _CHILDREN = 2

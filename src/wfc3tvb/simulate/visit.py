@@ -15,16 +15,16 @@ from astropy.io import fits
 from wfc3tvb.names import bucket_key
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.simulate.detector import Detector, make_detector
-from wfc3tvb.simulate.exposure import Light, Reads, expose
+from wfc3tvb.simulate.expose import Light, Reads, expose
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import KINDS, extension_headers, primary_header
-from wfc3tvb.simulate.jitter import jitter_file
-from wfc3tvb.simulate.made import SimulatedVisit
+from wfc3tvb.simulate.observation_log import jitter_file
 from wfc3tvb.simulate.plan import ExposurePlan, Preset, VisitPlan
 from wfc3tvb.simulate.presets import preset as preset_named
-from wfc3tvb.simulate.references import reference_names, write_references
+from wfc3tvb.simulate.reference_files import reference_names, write_references
+from wfc3tvb.simulate.result import SimulatedVisit
 from wfc3tvb.simulate.scene import Sources, make_sources, place, scene_rate
-from wfc3tvb.simulate.support import association_table, support_file
+from wfc3tvb.simulate.support_files import association_table, support_file
 
 __all__ = ["SimulatedVisit", "raw_file", "simulate", "truth_of"]
 

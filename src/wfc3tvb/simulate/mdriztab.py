@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from wfc3tvb.simulate.tables import reference, table
+from wfc3tvb.simulate.reference_tables import reference, table
 
 _ALL_BITS = 65535
 _UNSET = -2147483647

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.simulate.detector import Detector, Image
-from wfc3tvb.simulate.sky import Sky, scattered_pattern
+from wfc3tvb.simulate.sky_models import Sky, scattered_pattern
 from wfc3tvb.simulate.timing import zeroth_read_time
 
 Floats = NDArray[np.float64]

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from wfc3tvb.names import DQ
 from wfc3tvb.simulate.detector import MEAN_GAIN, NONLINEARITY, Detector, make_detector
-from wfc3tvb.simulate.drizpars import mdriztab
 from wfc3tvb.simulate.frame import FULL, Frame
+from wfc3tvb.simulate.mdriztab import mdriztab
 from wfc3tvb.simulate.plan import ExposurePlan
-from wfc3tvb.simulate.tables import bpixtab, ccdtab, crrejtab, idctab, imphttab, oscntab, reference
+from wfc3tvb.simulate.reference_tables import bpixtab, ccdtab, crrejtab, idctab, imphttab, oscntab, reference
 from wfc3tvb.simulate.timing import MAX_NSAMP, sample_times
 
 _CONFIG: dict[str, Any] = {"CCDAMP": "ABCD", "CCDGAIN": 2.5}
