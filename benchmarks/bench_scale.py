@@ -24,8 +24,8 @@ from wfc3tvb.archive.source import MastSource
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.config import MeasureSettings, Selection, Services
-from wfc3tvb.exposure import Measurement, ReadCube, Row
 from wfc3tvb.loopback import Index, serve
+from wfc3tvb.models import Measurement, ReadCube, Row
 from wfc3tvb.schema import TABLES
 from wfc3tvb.survey import survey as module
 from wfc3tvb.survey.survey import survey

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from wfc3tvb.names import bucket_key
+from wfc3tvb.identifiers import bucket_key
 
 NSAMP = 16
 #: Rows in the middle of every plane that are written; the others read as zeros and take no room on the disk.

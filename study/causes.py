@@ -35,7 +35,7 @@ from scipy.optimize import minimize
 from whole import whole_exposures
 
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.schema import TABLES, TVB_KINDS
 from wfc3tvb.score import cause, cause_weights
 from wfc3tvb.score.cause_features import Features

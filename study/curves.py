@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.plan import ExposurePlan
 from wfc3tvb.simulate.presets import preset

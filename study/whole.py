@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.engines.calibrate import calibrate
-from wfc3tvb.exposure import Row
 from wfc3tvb.fits.ima import read_ima
-from wfc3tvb.pipeline.measure import measure_cube
+from wfc3tvb.measure import measure_cube
+from wfc3tvb.models import Row
 from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.expose import Light, Trail, expose
 from wfc3tvb.simulate.frame import Frame

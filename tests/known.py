@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.exposure import Measurement
+from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 
 COMMON = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wfc3tvb.catalog.catalog import Catalog, open_catalog
     from wfc3tvb.catalog.export import read_table
     from wfc3tvb.engines.calibrate import calibrate
-    from wfc3tvb.pipeline.measure import measure
+    from wfc3tvb.measure import measure
     from wfc3tvb.report.exposure_figures import plot
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ __all__ = ["Catalog", "__version__", "calibrate", "measure", "open_catalog", "pl
 _HOMES = {
     "Catalog": "wfc3tvb.catalog.catalog",
     "calibrate": "wfc3tvb.engines.calibrate",
-    "measure": "wfc3tvb.pipeline.measure",
+    "measure": "wfc3tvb.measure",
     "open_catalog": "wfc3tvb.catalog.catalog",
     "plot": "wfc3tvb.report.exposure_figures",
     "read_table": "wfc3tvb.catalog.export",

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfc3tvb.names import TVB_FILTERS
+from wfc3tvb.identifiers import TVB_FILTERS
 
 DEFAULT_CATALOG = Path("tvb-catalog")
 MAST_URL = "https://mast.stsci.edu"

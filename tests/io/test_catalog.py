@@ -16,7 +16,7 @@ from wfc3tvb.catalog import compaction
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
-from wfc3tvb.exposure import Measurement
+from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 
 WRITER = """

@@ -24,8 +24,8 @@ from wfc3tvb.errors import (
     TruncatedQueryError,
     UnknownDatasetError,
 )
+from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, Faults, Index, serve
-from wfc3tvb.names import bucket_key
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from wfc3tvb.catalog import queries
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import QueryParameterError, UnknownQueryError
-from wfc3tvb.exposure import Measurement
+from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 
 GIVEN = {

@@ -28,11 +28,11 @@ from wfc3tvb.errors import (
     TruncatedFileError,
     WrongInstrumentError,
 )
-from wfc3tvb.exposure import ReadCube
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.support_file import read_orbit
+from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, serve
-from wfc3tvb.names import bucket_key
+from wfc3tvb.models import ReadCube
 
 ROOT = "ibohbfb9q"
 SETTINGS = MeasureSettings(rows=12)

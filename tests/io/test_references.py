@@ -11,8 +11,8 @@ import pytest
 from tests.simulate.small_archive import as_new, make_archive
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
+from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, serve
-from wfc3tvb.names import bucket_key
 from wfc3tvb.references.crds import best_references, header_references, operational_context
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import BadFileError, MissingProductError, ServiceUnreachableError, UnknownDatasetError
-from wfc3tvb.exposure import Measurement, ReadCube, Row
+from wfc3tvb.models import Measurement, ReadCube, Row
 from wfc3tvb.schema import TABLES
 
 N_READS = 3

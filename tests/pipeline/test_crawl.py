@@ -19,8 +19,8 @@ from wfc3tvb.archive.source import MastSource, S3Source, open_source, rows_for_p
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
+from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, Index, serve
-from wfc3tvb.names import bucket_key
 from wfc3tvb.survey.survey import plan_survey, survey
 
 SETTINGS = MeasureSettings(rows=12, min_reads=2)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.simulate.calibrated import calibrated
-from wfc3tvb.exposure import Measurement
-from wfc3tvb.pipeline.measure import measure
+from wfc3tvb.measure import measure
+from wfc3tvb.models import Measurement
 from wfc3tvb.simulate.visit import SimulatedVisit
 
 

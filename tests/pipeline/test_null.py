@@ -13,7 +13,7 @@ from tests.science.rows import curve_rows
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.cli import main
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.exposure import Measurement
+from wfc3tvb.models import Measurement
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.null_calibration import nulls, systematic
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from tests.science.generator import SPARS100, make_cube
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.exposure import Measurement
-from wfc3tvb.pipeline.measure import measure_cube
+from wfc3tvb.measure import measure_cube
+from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 from wfc3tvb.survey.rescore import rescore
 

@@ -11,8 +11,8 @@ from tests.science.generator import SPARS100, STEP200, make_cube
 from tests.science.ibohbf040 import NAMES, curves, limb_angles, sun_altitudes
 from tests.science.rows import curve_rows
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.exposure import Row
-from wfc3tvb.pipeline.measure import measure_cube
+from wfc3tvb.measure import measure_cube
+from wfc3tvb.models import Row
 from wfc3tvb.schema import TABLES, to_arrow
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.rescore import rescore_rows

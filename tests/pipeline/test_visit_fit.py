@@ -10,7 +10,7 @@ from tests.science.ibohbf040 import curves, limb_angles, sun_altitudes
 from tests.science.rows import curve_rows
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.exposure import Measurement
+from wfc3tvb.models import Measurement
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.fit_visits import fit_stored_visit, fit_visits
 

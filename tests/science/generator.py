@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.exposure import ReadCube
+from wfc3tvb.models import ReadCube
 
 #: Read noise of a single read [electron] (20-22 of a correlated double sample; Instrument Handbook 5.7).
 READ_NOISE = 14.6

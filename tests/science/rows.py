@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.schema import TABLES
 
 

@@ -12,7 +12,7 @@ from tests.science.generator import SPARS100, make_cube, sources
 from wfc3tvb.curve.faint_sources import FaintLight, faint_light, without
 from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
-from wfc3tvb.exposure import ReadCube
+from wfc3tvb.models import ReadCube
 
 SIZE = 256
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sgp4.api import Satrec
 
 from wfc3tvb.curve.geometry import EARTH_RADIUS, orbit_position, rotation_angle, sun_direction, view_geometry
-from wfc3tvb.exposure import OrbitElements
 from wfc3tvb.fits.support_file import read_orbit
+from wfc3tvb.models import OrbitElements
 
 #: Starts of the exposures of visit IBOHBF040 (STScI's notebook calwf3_recal_tvb); GOODS-N.
 STARTS = {

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
+from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, Faults
-from wfc3tvb.names import bucket_key
 
 #: Datasets and their members.
 DATASETS = {

@@ -12,8 +12,8 @@ import pytest
 from astropy.io import fits
 
 from tests.simulate.small_archive import REFERENCES, make_archive
+from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive
-from wfc3tvb.names import bucket_key
 
 
 @pytest.fixture(scope="module")

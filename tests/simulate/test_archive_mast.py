@@ -14,8 +14,8 @@ import requests
 from s3fs import S3FileSystem
 
 from tests.simulate.small_archive import DATASETS, make_archive
+from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, serve
-from wfc3tvb.names import bucket_key
 
 ASTROQUERY = """
 import json, sys, warnings

@@ -23,11 +23,11 @@ from wfc3tvb.archive.http import NoRangesError
 from wfc3tvb.archive.sparse_file import Files, IrregularLayoutError, SparseFile
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import MissingProductError
-from wfc3tvb.exposure import OrbitElements, ReadCube
 from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
 from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_header
 from wfc3tvb.fits.support_file import orbit_of
-from wfc3tvb.names import BORDER
+from wfc3tvb.identifiers import BORDER
+from wfc3tvb.models import OrbitElements, ReadCube
 
 log = logging.getLogger(__name__)
 

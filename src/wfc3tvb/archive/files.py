@@ -18,7 +18,7 @@ from wfc3tvb.archive.http_ranges import Wire
 from wfc3tvb.archive.sparse_file import Files
 from wfc3tvb.config import Services
 from wfc3tvb.errors import MissingProductError, ServiceError
-from wfc3tvb.names import bucket_key, product_url, split_filename
+from wfc3tvb.identifiers import bucket_key, product_url, split_filename
 
 log = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_of
 from wfc3tvb.errors import BadArgumentError, BadFileError, MissingProductError, UnknownDatasetError
-from wfc3tvb.exposure import ReadCube, Row
 from wfc3tvb.fits.association import read_members
 from wfc3tvb.fits.cards import Cards
-from wfc3tvb.names import is_dataset_name, split_filename
+from wfc3tvb.identifiers import is_dataset_name, split_filename
+from wfc3tvb.models import ReadCube, Row
 from wfc3tvb.schema import TABLES
 
 if TYPE_CHECKING:
-    from wfc3tvb.exposure import OrbitElements
+    from wfc3tvb.models import OrbitElements
 
 log = logging.getLogger(__name__)
 

@@ -28,8 +28,8 @@ from wfc3tvb.archive.mast_rows import COLUMNS, criteria_of, exposure_of, passes,
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.dates import DAY
 from wfc3tvb.errors import ServiceError, ServiceUnreachableError, TruncatedQueryError, UnknownDatasetError
-from wfc3tvb.exposure import Row
-from wfc3tvb.names import product_url, visit_of
+from wfc3tvb.identifiers import product_url, visit_of
+from wfc3tvb.models import Row
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from astropy.time import Time
 
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.exposure import Row
-from wfc3tvb.names import is_association, is_dataset_name, split_filename
+from wfc3tvb.identifiers import is_association, is_dataset_name, split_filename
+from wfc3tvb.models import Row
 from wfc3tvb.schema import TABLES
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from wfc3tvb.archive.costs import cost_of
 from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.exposure import OrbitElements, ReadCube, Row
+from wfc3tvb.models import OrbitElements, ReadCube, Row
 
 if TYPE_CHECKING:
-    from wfc3tvb.exposure import OrbitElements
+    from wfc3tvb.models import OrbitElements
 
 log = logging.getLogger(__name__)
 

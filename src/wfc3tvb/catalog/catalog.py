@@ -21,7 +21,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from wfc3tvb.catalog import compaction, duckdb_views, queries
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError, QueryError
-from wfc3tvb.exposure import Measurement
+from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES, to_arrow
 
 log = logging.getLogger(__name__)

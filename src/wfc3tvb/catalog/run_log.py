@@ -14,7 +14,7 @@ from importlib.metadata import version
 from wfc3tvb import __version__
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.dates import mjd_now
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.parallel.backends import Failure
 from wfc3tvb.schema import TABLES
 

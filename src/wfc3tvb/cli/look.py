@@ -14,7 +14,7 @@ from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
 if TYPE_CHECKING:
     from wfc3tvb.catalog.catalog import Catalog
-    from wfc3tvb.exposure import Row
+    from wfc3tvb.models import Row
 
 
 @main.command("show")
@@ -76,7 +76,7 @@ def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat:
     The geometry comes from the SPT or JIT file in the same folder, where there is one.
     """
     from wfc3tvb.config import MeasureSettings
-    from wfc3tvb.pipeline.measure import measure as measure_file
+    from wfc3tvb.measure import measure as measure_file
     from wfc3tvb.report import terminal
 
     if plot:

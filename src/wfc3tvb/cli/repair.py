@@ -161,7 +161,7 @@ def reprocess(
     is flagged; --dry-run says first what it takes.
     """
     from wfc3tvb.catalog.catalog import Catalog, open_catalog
-    from wfc3tvb.names import dataset_name
+    from wfc3tvb.identifiers import dataset_name
     from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess
     from wfc3tvb.repair.reprocess import reprocess as run_reprocess
 

@@ -143,7 +143,7 @@ def _begun(catalog: Path) -> bool:
 def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
     """Return the selection that options mean, and whether they restrict anything."""
     from wfc3tvb.config import Selection
-    from wfc3tvb.names import dataset_name
+    from wfc3tvb.identifiers import dataset_name
 
     names, start, end = _filters(given["filters"]), _mjd(given["start"]), _mjd(given["end"])
     if start is not None and end is not None and end < start:
@@ -155,7 +155,7 @@ def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
 
 def _filters(text: str | None) -> tuple[str, ...] | None:
     """Return the filters that a list with commas names; ("all",) for any."""
-    from wfc3tvb.names import IR_FILTERS
+    from wfc3tvb.identifiers import IR_FILTERS
 
     if text is None:
         return None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from wfc3tvb.curve.intervals import Curve
 from wfc3tvb.curve.noise_model import SINGLE_READ_NOISE
 from wfc3tvb.curve.sky_mask import BAD_PIXEL, SkyMask
-from wfc3tvb.exposure import ReadCube
+from wfc3tvb.models import ReadCube
 
 Floats = NDArray[np.float64]
 

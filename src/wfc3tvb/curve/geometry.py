@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.dates import DAY, MJD_1985, MJD_2000
-from wfc3tvb.exposure import Jitter, OrbitElements
+from wfc3tvb.models import Jitter, OrbitElements
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

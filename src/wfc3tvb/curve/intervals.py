@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from wfc3tvb.curve.kernels import N_BINS, clipped_medians, difference_histogram, flagged_fraction, flat_words
 from wfc3tvb.curve.sky_mask import BAD_PIXEL
-from wfc3tvb.exposure import ReadCube
-from wfc3tvb.names import DQ
+from wfc3tvb.identifiers import DQ
+from wfc3tvb.models import ReadCube
 from wfc3tvb.system.threads import for_each
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wfc3tvb.curve.faint_sources import FaintLight
-from wfc3tvb.names import GRISMS
+from wfc3tvb.identifiers import GRISMS
 
 #: Share of the frame that is masked, above which there is no sky.
 EXTENDED = 0.85

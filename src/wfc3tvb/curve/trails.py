@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from wfc3tvb.curve.intervals import Curve
 from wfc3tvb.curve.kernels import bright_pixels, flat_words, stored_bits
 from wfc3tvb.curve.sky_mask import BAD_PIXEL
-from wfc3tvb.exposure import ReadCube
+from wfc3tvb.models import ReadCube
 from wfc3tvb.system.threads import for_each
 
 Floats = NDArray[np.float64]

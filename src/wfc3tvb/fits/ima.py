@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
-from wfc3tvb.exposure import ReadCube
 from wfc3tvb.fits.ima_layout import Bytes, FileBytes, PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
 from wfc3tvb.fits.plane_medians import plane_medians
-from wfc3tvb.names import BORDER, IR_FILTERS
+from wfc3tvb.identifiers import BORDER, IR_FILTERS
+from wfc3tvb.models import ReadCube
 
 #: WFC3 was installed in May 2009; no exposure can be later than the year 2105 [MJD].
 _FIRST, _LAST = 54900.0, 90000.0

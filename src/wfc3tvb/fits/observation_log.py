@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.dates import DAY
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
-from wfc3tvb.exposure import Jitter
+from wfc3tvb.models import Jitter
 
 log = logging.getLogger(__name__)
 

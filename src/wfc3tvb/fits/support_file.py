@@ -10,7 +10,7 @@ from typing import Any
 from astropy.io import fits
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
-from wfc3tvb.exposure import OrbitElements
+from wfc3tvb.models import OrbitElements
 
 #: Field of `OrbitElements` and the keyword that fills it.
 KEYWORDS = {

@@ -12,8 +12,8 @@ from astropy.io import fits
 from astropy.time import Time
 
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.exposure import Row
-from wfc3tvb.names import is_association, split_filename
+from wfc3tvb.identifiers import is_association, split_filename
+from wfc3tvb.models import Row
 
 #: Products that are listed for a member where there are no files to look at.
 SUFFIXES = ("asn", "raw", "ima", "flt", "spt")

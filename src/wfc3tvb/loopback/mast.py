@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from wfc3tvb.dates import DAY
-from wfc3tvb.exposure import Row
 from wfc3tvb.loopback.faults import Faults
 from wfc3tvb.loopback.files import file_response
 from wfc3tvb.loopback.index import Index
+from wfc3tvb.models import Row
 
 #: Columns of the search API that are answered, with their SQL type.
 MISSION_COLUMNS = {

@@ -10,8 +10,8 @@ from pathlib import Path
 from wfc3tvb.archive.costs import side_of
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import UnknownDatasetError
-from wfc3tvb.exposure import Row
-from wfc3tvb.names import GRISMS
+from wfc3tvb.identifiers import GRISMS
+from wfc3tvb.models import Row
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 
 #: Settings, besides method, engine and context, that decide the pixels of products.

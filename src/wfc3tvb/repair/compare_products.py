@@ -13,8 +13,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from wfc3tvb.exposure import Row
 from wfc3tvb.fits.images import Picture, drop_and_scale, read_drz, read_flt
+from wfc3tvb.models import Row
 from wfc3tvb.repair.acceptance import FluxRatio, verdict
 from wfc3tvb.repair.compare_sky import Skies, correlation, drizzled_skies, true_level
 from wfc3tvb.repair.model import Member

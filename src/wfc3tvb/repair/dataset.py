@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from wfc3tvb.exposure import Row
 from wfc3tvb.fits.images import header_of
+from wfc3tvb.models import Row
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
 from wfc3tvb.repair.astrodrizzle import warm_process

@@ -13,7 +13,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, WorkerDiedError
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome, stage
 from wfc3tvb.progress import Progress

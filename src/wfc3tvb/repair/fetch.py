@@ -16,7 +16,7 @@ from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
 from wfc3tvb.fits.association import read_members
 from wfc3tvb.fits.hdus import read_fits
 from wfc3tvb.fits.images import header_of
-from wfc3tvb.names import GRISMS
+from wfc3tvb.identifiers import GRISMS
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.repair.model import Repair
 

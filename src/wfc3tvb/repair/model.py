@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wfc3tvb.names import is_association
+from wfc3tvb.identifiers import is_association
 from wfc3tvb.system.memory import available_mb
 
 #: Bytes of a pixel of FLT and drizzled image, and of a pixel and read of RAW (WFC3 Data Handbook table 2.7).

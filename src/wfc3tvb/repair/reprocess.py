@@ -17,7 +17,7 @@ from wfc3tvb.catalog.run_log import recorded_run
 from wfc3tvb.config import Services
 from wfc3tvb.engines import calwf3
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.parallel.backends import n_workers
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.repair.astrodrizzle import read_parameters

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve import noise_model
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
 from wfc3tvb.repair.compare_products import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
 from wfc3tvb.repair.compare_sky import Skies, expected_noise

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.report.charts import Chart, classes, dates
 from wfc3tvb.report.colors import BLUE, CLASS_COLORS, ORANGE, RED
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from wfc3tvb.catalog import queries
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.dates import DAY
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.report.colors import CLASS_COLORS
 
 _MJD_ZERO = np.datetime64("1858-11-17T00:00:00")

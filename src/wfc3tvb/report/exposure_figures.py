@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.exposure import Measurement, Row
+from wfc3tvb.models import Measurement, Row
 from wfc3tvb.report.colors import BLUE, CLASS_COLORS, ORANGE, RED
 
 Image = NDArray[np.floating[Any]]

@@ -15,7 +15,7 @@ from wfc3tvb.catalog import queries
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.export import write_table
 from wfc3tvb.catalog.release import is_synthetic
-from wfc3tvb.exposure import Measurement, Row
+from wfc3tvb.models import Measurement, Row
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.report.chart_figures import chart_figure
 from wfc3tvb.report.charts import Chart, charts

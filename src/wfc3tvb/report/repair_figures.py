@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadFileError
-from wfc3tvb.exposure import Row
 from wfc3tvb.fits.images import read_drz, read_flt
+from wfc3tvb.models import Row
 from wfc3tvb.report.exposure_figures import Pane, common_stretch, histograms_figure, images_figure, zoom_figure
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wfc3tvb.dates import moment_of
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.schema import METHODS, TVB_KINDS
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wfc3tvb.catalog.queries import Query
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.report.sentences import date, duration, size, why
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.names import TVB_FILTERS
+from wfc3tvb.identifiers import TVB_FILTERS
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

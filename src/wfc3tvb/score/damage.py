@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.crcorr.fit import RampFit, fit_ramps
 from wfc3tvb.curve.noise_model import DARK, SINGLE_READ_NOISE
-from wfc3tvb.names import DQ
+from wfc3tvb.identifiers import DQ
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]

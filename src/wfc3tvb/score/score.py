@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.noise_model import last_minus_first_noise
-from wfc3tvb.exposure import Row
-from wfc3tvb.names import TVB_FILTERS
+from wfc3tvb.identifiers import TVB_FILTERS
+from wfc3tvb.models import Row
 from wfc3tvb.schema import METHODS
 from wfc3tvb.score import cause
 from wfc3tvb.score.cause_features import SIDED, SIDED_ERRORS, Features, features

@@ -22,8 +22,8 @@ from wfc3tvb.catalog.run_log import versions
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.geometry import Geometry, direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.dates import DAY
-from wfc3tvb.exposure import Measurement, OrbitElements, Row
-from wfc3tvb.names import TVB_FILTERS
+from wfc3tvb.identifiers import TVB_FILTERS
+from wfc3tvb.models import Measurement, OrbitElements, Row
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TABLES
 from wfc3tvb.score.score import score

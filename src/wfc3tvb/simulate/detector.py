@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from wfc3tvb.names import DQ
+from wfc3tvb.identifiers import DQ
 from wfc3tvb.simulate.frame import FULL, Frame
 
 Image = NDArray[np.float32]

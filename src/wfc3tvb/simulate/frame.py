@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.names import BORDER
+from wfc3tvb.identifiers import BORDER
 
 #: Edge length by which a frame is asked for; 1024 is the full frame, the others are light-sensitive pixels.
 SIZES = (64, 128, 256, 512, 1024)

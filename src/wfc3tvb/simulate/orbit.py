@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.curve.geometry import orbit_position, view_geometry
 from wfc3tvb.dates import DAY, MJD_1985, MJD_2000
-from wfc3tvb.exposure import OrbitElements
+from wfc3tvb.models import OrbitElements
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.dates import DAY
-from wfc3tvb.exposure import OrbitElements
+from wfc3tvb.models import OrbitElements
 from wfc3tvb.simulate.expose import Trail
 from wfc3tvb.simulate.frame import FULL
 from wfc3tvb.simulate.optics import Pointing, point_at

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from wfc3tvb.names import DQ
+from wfc3tvb.identifiers import DQ
 from wfc3tvb.simulate.detector import MEAN_GAIN, NONLINEARITY, Detector, make_detector
 from wfc3tvb.simulate.frame import FULL, Frame
 from wfc3tvb.simulate.mdriztab import mdriztab

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from wfc3tvb.names import BORDER
+from wfc3tvb.identifiers import BORDER
 from wfc3tvb.simulate.detector import GAIN, READ_NOISE, Detector
 from wfc3tvb.simulate.frame import FULL_LIGHT, SIZES, Frame
 from wfc3tvb.simulate.optics import CX, CY, SCALE, THETA, V2REF, V3REF, WAVELENGTH, XREF, YREF

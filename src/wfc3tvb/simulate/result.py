@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wfc3tvb.names import bucket_key
+from wfc3tvb.identifiers import bucket_key
 
 
 @dataclass(frozen=True)

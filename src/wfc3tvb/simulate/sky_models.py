@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.names import BORDER
+from wfc3tvb.identifiers import BORDER
 from wfc3tvb.simulate.frame import FULL_LIGHT, Frame
 
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from wfc3tvb.names import bucket_key
+from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.expose import Light, Reads, expose

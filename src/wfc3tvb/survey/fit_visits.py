@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.score.visit_fit import VisitFit, fit_visit
 

@@ -12,7 +12,7 @@ from wfc3tvb.catalog.views import literal
 from wfc3tvb.config import Selection
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import UnknownDatasetError
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.progress import Progress, silent
 
 #: A failed exposure whose error may pass is tried this often, then left until the archive changes it.

@@ -10,7 +10,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import recorded_run
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import CatalogError
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.parallel import backends
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.score.score import score

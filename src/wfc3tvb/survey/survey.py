@@ -17,7 +17,7 @@ from wfc3tvb.archive.source import Source
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures, recorded_run
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.exposure import Measurement, Row
+from wfc3tvb.models import Measurement, Row
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome
 from wfc3tvb.progress import Progress, silent
@@ -146,7 +146,7 @@ def survey(
     progress : Progress, optional
         Called with stages ``list``, ``measure`` and ``visits``.
     measure : callable, optional
-        What makes rows of reads; by default `wfc3tvb.pipeline.measure.measure_cube`.
+        What makes rows of reads; by default `wfc3tvb.measure.measure_cube`.
 
     Raises
     ------

@@ -14,13 +14,13 @@ from wfc3tvb.archive.source import Source, Wanted
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import BadFileError, ServiceError
-from wfc3tvb.exposure import Measurement, OrbitElements, ReadCube, Row
+from wfc3tvb.models import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.parallel.attempts import stage
 
 #: Makes rows of the reads of an exposure and its orbit.
 Measure = Callable[..., Measurement]
 #: The module that most of a worker's start goes into.
-MEASURING = "wfc3tvb.pipeline.measure"
+MEASURING = "wfc3tvb.measure"
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,6 @@ def _reading() -> Iterator[None]:
 
 
 def _measure_cube() -> Measure:
-    from wfc3tvb.pipeline.measure import measure_cube
+    from wfc3tvb.measure import measure_cube
 
     return partial(measure_cube, threads=1)  # a core for each worker

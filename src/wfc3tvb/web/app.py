@@ -30,7 +30,7 @@ from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.export import FORMATS, write_table
 from wfc3tvb.catalog.views import RELATIONS, column_comment
 from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownDatasetError
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.report.charts import charts
 from wfc3tvb.report.exposure_figures import histograms_figure
 from wfc3tvb.report.rendering import environment

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 from wfc3tvb.report.charts import Chart, classes, dates
 from wfc3tvb.report.colors import BLUE, CLASS_COLORS, CURVE_COLORS, ORANGE, RED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from wfc3tvb.catalog.queries import Query, load_all
-from wfc3tvb.exposure import Row
+from wfc3tvb.models import Row
 
 #: Characters of a cell that are shown.
 CELL = 2000
