@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import wfc3tvb
-from wfc3tvb.cli.door import FrontDoor
+from wfc3tvb.cli.app import FrontDoor
 
 
 def test_dir_lists_the_public_names() -> None:

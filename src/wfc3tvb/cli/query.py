@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from wfc3tvb.cli.door import catalog_option, example, json_option, main, output_options, print_json, show
+from wfc3tvb.cli.app import catalog_option, example, json_option, main, output_options, print_json, show
 from wfc3tvb.errors import BadArgumentError
 
 #: Rows that are shown in the terminal; files get them all.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wfc3tvb.cli.door import bars, example, main
+from wfc3tvb.cli.app import bars, example, main
 
 _PORT = click.IntRange(0, 65535)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from wfc3tvb.cli.door import EXIT_ITEMS_FAILED, bars, catalog_option, example, json_option, main, print_json, show
+from wfc3tvb.cli.app import EXIT_ITEMS_FAILED, bars, catalog_option, example, json_option, main, print_json, show
 
 images_option = click.option(
     "--images", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),

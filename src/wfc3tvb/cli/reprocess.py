@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from wfc3tvb.cli.door import (
+from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     bars,
     catalog_option,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfc3tvb.cli.door import EXIT_ITEMS_FAILED, catalog_option, complain, example, json_option, main, print_json, show
+from wfc3tvb.cli.app import EXIT_ITEMS_FAILED, catalog_option, complain, example, json_option, main, print_json, show
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
 if TYPE_CHECKING:
