@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulate.small_archive import as_new
+from tests.helpers.small_archive import as_new
 from wfc3tvb.loopback import Archive, serve
 
 

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.report.served import listening
+from tests.helpers.served import listening
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 

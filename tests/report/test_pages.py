@@ -13,7 +13,7 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from tests import known
+from tests.helpers import known
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.report.pages import write_report
 from wfc3tvb.report.thumbnails import read_small

@@ -21,7 +21,7 @@ from wfc3tvb.simulate.reference_files import reference_names
 from wfc3tvb.simulate.timing import sample_times
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 
-CHILD = Path(__file__).with_name("drizzle_child.py")
+CHILD = Path(__file__).parents[1] / "helpers" / "drizzle_child.py"
 MEMBERS = ("ibohbfb7q", "ibohbfb9q", "ibohbfbdq", "ibohbfbgq", "ibohbfbkq", "ibohbfbpq")
 
 

@@ -1,1 +1,0 @@
-"""One door to each outside thing."""

@@ -1,0 +1,341 @@
+"""Cubes from byte ranges: equal to those of whole files, few bytes, every header checked."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from tests.helpers.small_archive import ima, make_archive, primary_header, write
+from wfc3tvb.archive import costs
+from wfc3tvb.archive.byte_ranges import read_cube, read_exposure, read_support
+from wfc3tvb.archive.files import BucketFiles, MastFiles, PublicFiles
+from wfc3tvb.archive.sparse_file import Files
+from wfc3tvb.config import MeasureSettings, Services
+from wfc3tvb.errors import (
+    BadFileError,
+    MissingProductError,
+    NotFitsError,
+    ServiceError,
+    ServiceUnreachableError,
+    ShortDownloadError,
+    TruncatedFileError,
+    WrongInstrumentError,
+)
+from wfc3tvb.fits.ima import read_ima
+from wfc3tvb.fits.support_file import read_orbit
+from wfc3tvb.identifiers import bucket_key
+from wfc3tvb.loopback import Archive, serve
+from wfc3tvb.models import ReadCube
+
+ROOT = "ibohbfb9q"
+SETTINGS = MeasureSettings(rows=12)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_archive(tmp_path_factory.mktemp("archive"), size=96, nsamp=6)
+
+
+@pytest.fixture(params=[BucketFiles, MastFiles])
+def files(request: pytest.FixtureRequest, archive: Archive) -> Files:
+    return make(request.param, archive)
+
+
+@pytest.fixture(autouse=True)
+def _no_file_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "_SMALL", 0)
+
+
+def make(kind: Callable[[Services], Files], archive: Archive) -> Files:
+    return kind(Services(mast=archive.mast, s3=archive.s3, retries=2, backoff=0.01, timeout=10.0))
+
+
+def same(a: ReadCube, b: ReadCube) -> bool:
+    arrays = ("t", "mjd", "rate", "dq", "rows")
+    assert all(np.array_equal(getattr(a, name), getattr(b, name), equal_nan=True) for name in arrays)
+    assert dict(a.header) == dict(b.header)
+    return (a.rootname, a.shape, a.raw_shape) == (b.rootname, b.shape, b.raw_shape)
+
+
+def test_equal_to_the_whole_file(files: Files, folder: Path, archive: Archive) -> None:
+    cube, orbit = read_exposure(files, ROOT, SETTINGS)
+    assert same(cube, read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
+    assert orbit == read_orbit(folder / bucket_key(ROOT, "spt"))
+    got = archive.log.by_file()
+    assert cube.n_bytes == sum(size for _, size in got.values())
+    # The first bytes, a header and two bands of each of five reads, and the DQ header of the first.
+    assert got["ibohbfb9q_ima.fits"][0] == 17
+    assert got["ibohbfb9q_spt.fits"][0] == 1
+
+
+def test_a_real_file(files: Files, folder: Path, shared_data: Path) -> None:
+    real = shared_data / "ima" / "ibxy07p9q_ima.fits"
+    target = folder / bucket_key("ibxy01z8q", "ima")
+    kept = target.read_bytes()
+    shutil.copy(real, target)
+    try:
+        assert same(read_cube(files, "ibxy01z8q", rows=20), read_ima(real, rows=20))
+    finally:
+        target.write_bytes(kept)
+
+
+def test_full_frame_of_16_reads_within_its_budget(tmp_path: Path) -> None:
+    header = primary_header(ROOT, None, 55800.0, 16, 1024)
+    hdus = ima(header, 1024, 16, sky=0.8)
+    # Real primary headers are 8 blocks.
+    hdus[0].header.extend([("HISTORY", f"line {i}") for i in range(230)])
+    write(tmp_path, ROOT, "ima", hdus)
+    with serve(tmp_path) as archive:
+        cube = read_cube(make(BucketFiles, archive), ROOT)
+        n_requests, n_bytes = archive.log.by_file()[f"{ROOT}_ima.fits"]
+    assert cube.rate.shape == (15, 80, 1014)
+    assert n_requests == 48
+    assert n_bytes == cube.n_bytes < 8_000_000
+    assert same(cube, read_ima(tmp_path / bucket_key(ROOT, "ima"), rows=80))
+
+
+def test_pstat_takes_the_whole_file(files: Files, folder: Path) -> None:
+    cube = read_cube(files, ROOT, pstat=True)
+    assert cube.cumulative_median is not None
+    assert cube.n_bytes == (folder / bucket_key(ROOT, "ima")).stat().st_size
+
+
+def test_many_rows_take_the_whole_file(files: Files, folder: Path, archive: Archive) -> None:
+    assert same(read_cube(files, ROOT, rows=500), read_ima(folder / bucket_key(ROOT, "ima"), rows=500))
+    # The first bytes, then the file.
+    assert archive.log.by_file()["ibohbfb9q_ima.fits"][0] == 2
+
+
+def test_a_small_file_is_fetched_whole_and_all_of_it_measured(
+    files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(costs, "_SMALL", 16_000_000)
+    assert same(read_cube(files, ROOT), read_ima(folder / bucket_key(ROOT, "ima")))
+
+
+def test_a_server_without_ranges_streams_the_file_once(archive: Archive, folder: Path) -> None:
+    archive.faults.no_ranges = True
+    cube, orbit = read_exposure(make(MastFiles, archive), ROOT, SETTINGS)
+    assert same(cube, read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
+    assert orbit == read_orbit(folder / bucket_key(ROOT, "spt"))
+
+
+def test_no_support_file(files: Files, archive: Archive) -> None:
+    archive.faults.missing = {"ibohbfb9q_spt.fits"}
+    _, orbit = read_exposure(files, ROOT, SETTINGS)
+    assert orbit is None
+
+
+def test_a_missing_file(files: Files) -> None:
+    with pytest.raises(MissingProductError, match="has no file ibohbfzzq_ima.fits"):
+        read_cube(files, "ibohbfzzq")
+
+
+def test_503_is_tried_again(files: Files, folder: Path, archive: Archive) -> None:
+    archive.faults.mast_503 = archive.faults.s3_503 = 2
+    assert same(read_cube(files, ROOT, rows=12), read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
+    archive.faults.mast_503 = archive.faults.s3_503 = 1000
+    with pytest.raises(ServiceUnreachableError):
+        read_cube(files, ROOT, rows=12)
+
+
+def test_cut_answers_are_fetched_again(files: Files, folder: Path, archive: Archive) -> None:
+    archive.faults.cut_after, archive.faults.cut_times = 1000, 2
+    assert same(read_cube(files, ROOT, rows=12), read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
+
+
+def test_a_file_whose_folder_has_another_name(folder: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "hst" / "public" / "iboh" / "ibohbfb9j"
+    shutil.copytree((folder / bucket_key(ROOT, "ima")).parent, odd)
+    with serve(tmp_path) as archive:
+        cube, orbit = read_exposure(make(BucketFiles, archive), ROOT, SETTINGS)
+    assert cube.rootname == ROOT
+    assert orbit is not None
+
+
+# --- files that are not what they should be ------------------------------------------------------------------------
+
+
+def change_header(hdus: fits.HDUList) -> fits.HDUList:
+    hdus[6].header.update({f"MORE{i}": i for i in range(99)})
+    return hdus
+
+
+def swap(hdus: fits.HDUList) -> fits.HDUList:
+    hdus[6].ver = 7
+    return hdus
+
+
+def uvis(hdus: fits.HDUList) -> fits.HDUList:
+    hdus[0].header["DETECTOR"] = "UVIS"
+    return hdus
+
+
+def one_plane_larger(hdus: fits.HDUList) -> fits.HDUList:
+    hdus[6].data = np.zeros((200, 96), np.float32)
+    return hdus
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [(uvis, WrongInstrumentError), (swap, TruncatedFileError), (one_plane_larger, BadFileError)],
+)
+def test_lying_files_are_named(
+    tmp_path: Path, change: Callable[[fits.HDUList], fits.HDUList], error: type[Exception]
+) -> None:
+    hdus = change(ima(primary_header(ROOT, None, 55800.0, 6, 96), 96, 6, sky=0.5))
+    write(tmp_path, ROOT, "ima", hdus)
+    with serve(tmp_path) as archive, pytest.raises(error, match="ibohbfb9q_ima.fits"):
+        read_cube(make(MastFiles, archive), ROOT, rows=12)
+
+
+def test_a_file_laid_out_otherwise_is_fetched_whole(tmp_path: Path) -> None:
+    hdus = change_header(ima(primary_header(ROOT, None, 55800.0, 6, 96), 96, 6, sky=0.5))
+    write(tmp_path, ROOT, "ima", hdus)
+    with serve(tmp_path) as archive:
+        cube = read_cube(make(MastFiles, archive), ROOT, rows=12)
+    assert same(cube, read_ima(tmp_path / bucket_key(ROOT, "ima"), rows=12))
+
+
+@pytest.mark.parametrize("size", [0, 100, 3000, 60_000, 200_000])
+def test_files_cut_short(tmp_path: Path, folder: Path, size: int) -> None:
+    path = tmp_path / bucket_key(ROOT, "ima")
+    path.parent.mkdir(parents=True)
+    path.write_bytes((folder / bucket_key(ROOT, "ima")).read_bytes()[:size])
+    with serve(tmp_path) as archive, pytest.raises(BadFileError, match="ibohbfb9q_ima.fits") as caught:
+        read_cube(make(MastFiles, archive), ROOT, rows=12)
+    assert isinstance(caught.value, TruncatedFileError | NotFitsError)
+
+
+@pytest.mark.parametrize("size", [0, 2000])
+def test_a_broken_support_file(tmp_path: Path, folder: Path, size: int) -> None:
+    path = tmp_path / bucket_key(ROOT, "spt")
+    path.parent.mkdir(parents=True)
+    path.write_bytes((folder / bucket_key(ROOT, "spt")).read_bytes()[:size])
+    with serve(tmp_path) as archive, pytest.raises(BadFileError, match="ibohbfb9q_spt.fits"):
+        read_support(make(MastFiles, archive), ROOT)
+
+
+@pytest.mark.parametrize("keyword", ["NAXIS1", "NAXIS2"])
+def test_a_huge_claim_takes_no_memory(tmp_path: Path, folder: Path, keyword: str) -> None:
+    path = tmp_path / bucket_key(ROOT, "ima")
+    path.parent.mkdir(parents=True)
+    raw = (folder / bucket_key(ROOT, "ima")).read_bytes()
+    card = next(raw[i : i + 80] for i in range(0, 20_000, 80) if raw[i : i + 8].decode() == f"{keyword:<8}")
+    path.write_bytes(raw.replace(card, f"{keyword:<8}= {2_000_000_000:>20}".ljust(80).encode()))
+    with serve(tmp_path) as archive, pytest.raises(BadFileError, match="claims more data"):
+        read_cube(make(MastFiles, archive), ROOT, rows=12)
+
+
+def test_no_network() -> None:
+    nowhere = Services(mast="http://localhost:9", s3="http://localhost:9", retries=0, timeout=2.0)
+    for kind, service in ((BucketFiles, "S3"), (MastFiles, "MAST")):
+        with pytest.raises(ServiceUnreachableError, match=f"^{service}: "):
+            read_cube(kind(replace(nowhere)), ROOT)
+
+
+class Memory:
+    """Files from bytes in memory."""
+
+    service = "memory"
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        return [self.data[start:stop] for start, stop in ranges]
+
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        path = folder / f"{rootname}_{suffix}.fits"
+        path.write_bytes(self.data)
+        return path
+
+
+def mutate(data: bytearray, rng: np.random.Generator) -> bytearray:
+    """Cut, overwrite, swap or repeat something, mostly in headers."""
+    at = int(rng.integers(0, len(data)))
+    block = at // 2880 * 2880
+    match int(rng.integers(0, 6)):
+        case 0:
+            return data[:at]
+        case 1:
+            data[at : at + 8] = rng.bytes(8)
+        case 2:
+            cards = [i for i in range(0, len(data) - 80, 80) if data[i + 8 : i + 10] == b"= "]
+            card = cards[int(rng.integers(0, len(cards)))]
+            value = str(rng.choice(["-1", "0", "7", "99999999999", "T", "'x'", "NaN", "1.5", ""]))
+            data[card + 10 : card + 80] = f"{value:>20}".ljust(70).encode()
+        case 3:
+            data[block : block + 2880] = b" " * 2880
+        case 4:
+            del data[block : block + 2880]
+        case 5:
+            data[block:block] = data[block : block + 2880]
+    return data
+
+
+def test_three_hundred_mutated_files_are_cubes_or_one_line(folder: Path) -> None:
+    truth = (folder / bucket_key(ROOT, "ima")).read_bytes()
+    rng = np.random.default_rng(5)
+    n_bad = 0
+    for _ in range(300):
+        files = Memory(bytes(mutate(bytearray(truth), rng)))
+        try:
+            cube = read_cube(files, ROOT, rows=12)
+        except BadFileError as error:
+            assert "\n" not in str(error)
+            n_bad += 1
+        else:
+            assert cube.rate.shape[1:] == (12, 86)
+    assert 50 < n_bad < 300
+
+
+def test_retry_after_is_honoured_by_both(files: Files, archive: Archive) -> None:
+    archive.faults.s3_503 = archive.faults.mast_503 = 1
+    archive.faults.retry_after = 1.0
+    began = time.monotonic()
+    read_support(files, ROOT)
+    assert time.monotonic() - began >= 1.0
+
+
+def test_answers_that_all_break_off_are_said_so(files: Files, archive: Archive) -> None:
+    archive.faults.cut_after, archive.faults.cut_times = 100, 1000
+    with pytest.raises(ShortDownloadError, match="every answer broke off before its end .*; check the network"):
+        files.fetch(ROOT, "ima", [(0, 2880)])
+
+
+def test_a_download_is_checked_against_the_stated_checksum(files: Files, archive: Archive, tmp_path: Path) -> None:
+    assert files.download(ROOT, "ima", tmp_path).exists()
+    archive.faults.wrong_checksum = {"ibohbfb9q_spt.fits"}
+    with pytest.raises(ShortDownloadError, match="came damaged: another checksum than announced"):
+        files.download(ROOT, "spt", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["ibohbfb9q_ima.fits"]
+
+
+def test_a_file_replaced_while_it_is_read_is_noticed(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    path = copy / bucket_key(ROOT, "ima")
+    with serve(copy) as archive:
+        files = make(BucketFiles, archive)
+        files.fetch(ROOT, "ima", [(0, 100)])
+        path.write_bytes(path.read_bytes() + bytes(2880))
+        with pytest.raises(ServiceError, match="ibohbfb9q_ima.fits changed while it was read"):
+            files.fetch(ROOT, "ima", [(100, 200)])
+
+
+def test_what_s3_lacks_comes_from_mast_file_by_file(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / bucket_key(ROOT, "spt")).unlink()
+    with serve(folder) as mast, serve(copy) as bucket:
+        files = PublicFiles(Services(mast=mast.mast, s3=bucket.s3, retries=0))
+        cube, orbit = read_exposure(files, ROOT, SETTINGS)
+    assert orbit == read_orbit(folder / bucket_key(ROOT, "spt"))
+    assert list(mast.log.by_file()) == ["ibohbfb9q_spt.fits"]
+    assert cube.n_bytes == bucket.log.by_file()["ibohbfb9q_ima.fits"][1] + mast.log.n_bytes

@@ -1,0 +1,192 @@
+"""The catalog: replaced rows, several writers, moved folders, refused statements."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from wfc3tvb.catalog import compaction
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.compaction import compact
+from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
+from wfc3tvb.models import Measurement
+from wfc3tvb.schema import TABLES
+
+WRITER = """
+import sys
+from tests.catalog.test_catalog import measurement
+from wfc3tvb.io import smallfiles
+from wfc3tvb.catalog.catalog import Catalog
+smallfiles.MERGE_EVERY = 4
+catalog = Catalog.create(sys.argv[1])
+for n in range(int(sys.argv[2])):
+    catalog.record([measurement(f"ibaaaa{n // 10}{n % 10}q", 3)])
+"""
+
+
+def measurement(root: str, n_reads: int = 3, **columns: object) -> Measurement:
+    exposure = TABLES["exposures"].empty_row() | {"rootname": root, "visit": root[:6], "filter": "F105W"} | columns
+    reads = [TABLES["reads"].empty_row() | {"rootname": root, "read": n + 1} for n in range(n_reads)]
+    return Measurement(exposure, reads)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog.create(tmp_path / "catalog")
+
+
+def test_rows_described_by_another_version_are_taken(catalog: Catalog) -> None:
+    rows = catalog._arrow("failures", [TABLES["failures"].empty_row() | {"key": "a", "stage": "fetch", "attempt": 1}])
+    for n, write in enumerate((catalog.tables.append, catalog.tables.replace)):
+        fields = [field.with_metadata({b"description": b"version %d" % n}) for field in rows.schema]
+        write("failures", rows.cast(pa.schema(fields)))
+    catalog.refresh()
+    assert catalog.sql("SELECT key FROM failures").fetchall() == [("a",)]
+
+
+def test_a_measured_again_exposure_replaces_its_rows(catalog: Catalog) -> None:
+    catalog.record([measurement("ibaaaa01q", 5, sky_mean=1.0), measurement("ibaaaa02q", 5)])
+    catalog.record([measurement("ibaaaa01q", 3, sky_mean=2.0)])
+    assert catalog.sql("SELECT sky_mean FROM exposures WHERE rootname = 'ibaaaa01q'").fetchall() == [(2.0,)]
+    assert catalog.sql("SELECT rootname, count(*) FROM reads GROUP BY 1 ORDER BY 1").fetchall() == [
+        ("ibaaaa01q", 3), ("ibaaaa02q", 5)]  # fmt: skip
+
+
+def test_reads_without_their_exposure_do_not_exist(catalog: Catalog) -> None:
+    catalog.replace("reads", measurement("ibaaaa01q").reads)
+    assert catalog.sql("SELECT count(*) FROM reads").fetchall() == [(0,)]
+
+
+def test_two_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", WRITER, str(tmp_path / "catalog"), "15"]
+    Catalog.create(tmp_path / "catalog").close()
+    writers = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(2)]
+    catalog = open_catalog(tmp_path / "catalog")
+    while any(writer.poll() is None for writer in writers):  # who merge files now and then
+        compact(catalog, grace_hours=1)
+    assert [writer.wait() for writer in writers] == [0, 0]
+    catalog.refresh()
+    counts = "SELECT count(*), count(DISTINCT rootname) FROM exposures"
+    assert catalog.sql(counts).fetchall() == [(15, 15)]
+    assert catalog.snapshots["reads"].n_rows == 45
+
+
+def test_another_writers_commit_and_a_folder_made_anew_are_seen(catalog: Catalog) -> None:
+    reader = open_catalog(catalog.folder)
+    count = "SELECT count(*) FROM exposures"
+    for n in range(3):
+        catalog.record([measurement(f"ibaaaa0{n}q")])
+        reader.renew()
+        assert reader.sql(count).fetchall() == [(n + 1,)]
+    reader.close()
+    shutil.rmtree(catalog.folder)
+    Catalog.create(catalog.folder).close()
+    reader.renew()
+    assert reader.sql(count).fetchall() == [(0,)]
+
+
+def test_many_commits_leave_few_files_and_every_row(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "MERGE_EVERY", 12)
+    reader = open_catalog(catalog.folder)
+    for n in range(30):
+        catalog.record([measurement(f"ibaaaa{n:02d}q", 3, sky_mean=float(n))])
+        if n == 2:
+            reader.refresh()
+    snapshots = catalog.snapshots
+    # A merge leaves one file; six batches come between two merges.
+    assert max(len(snapshots[name].files) for name in ("reads", "exposures")) <= 1 + 6
+    assert catalog.sql("SELECT count(*), sum(sky_mean) FROM exposures").fetchall() == [(30, 435.0)]
+    assert catalog.sql("SELECT count(*), count(DISTINCT rootname) FROM reads").fetchall() == [(90, 30)]
+    assert reader.sql("SELECT count(*) FROM reads").fetchall() == [(9,)]  # the files it opened are still there
+
+
+def test_compact_removes_what_a_killed_writer_left_beside(catalog: Catalog) -> None:
+    for name in (".views-old", ".views-new"):
+        (catalog.folder / name).mkdir()
+    os.utime(catalog.folder / ".views-old", (0, 0))
+    compact(catalog, grace_hours=1)
+    assert [path.name for path in catalog.folder.glob(".views-*")] == [".views-new"]
+
+
+def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.record([measurement("ibaaaa01q")])
+    catalog.refresh()
+    catalog.close()
+    shutil.move(catalog.folder, tmp_path / "moved here")
+    open_catalog(tmp_path / "moved here")
+    with duckdb.connect(str(tmp_path / "moved here" / "catalog.duckdb"), read_only=True) as plain:
+        assert plain.execute("SELECT count(*) FROM reads").fetchall() == [(3,)]
+        text = "SELECT comment FROM duckdb_columns() WHERE table_name = 'reads' AND column_name = 'rate'"
+        assert plain.execute(text).fetchall() == [("interval rate of the sky [electron/s]",)]
+        missing = plain.execute("SELECT count(*) FROM duckdb_columns() WHERE database_name = 'catalog' AND NOT "
+                                "internal AND table_name <> 'about' AND comment IS NULL").fetchall()  # fmt: skip
+        assert missing == [(0,)]
+
+
+@pytest.mark.parametrize("text", ["COPY (SELECT 1) TO 'x.csv'", "CREATE TABLE t (a INT)", "SELECT 1; SELECT 2", ""])
+def test_what_does_not_read_is_refused(catalog: Catalog, text: str) -> None:
+    with pytest.raises(QueryError):
+        catalog.sql(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("SELECT sky_meen FROM exposures", "LINE 1: SELECT sky_meen FROM exposures\n               ^^^^^^^^"),
+        ("-- nope\nSELECT e.rootname,\n e.nope FROM exposures e", "LINE 3:  e.nope FROM exposures e\n           ^^^^"),
+        ("SELECT 1\nFROM exposurs", "LINE 2: FROM exposurs\n             ^^^^^^^^"),
+        ("SELECT fooo(1)", "LINE 1: SELECT fooo(1)\n               ^^^^"),
+        ("SELEC 1", "LINE 1: SELEC 1\n        ^^^^^"),
+    ],
+)
+def test_a_typo_is_answered_with_the_place(catalog: Catalog, text: str, place: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        catalog.sql(text)
+    assert str(caught.value).endswith(place)
+
+
+def test_a_query_without_end_is_stopped(catalog: Catalog) -> None:
+    with pytest.raises(QueryError, match="stopped after 0.2 s"):
+        catalog.fetch("SELECT count(*) FROM range(10000000000) a, range(10000000000) b", timeout=0.2)
+
+
+def test_no_catalog_bad_rows_and_a_folder_that_is_a_file(catalog: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(NoCatalogError):
+        open_catalog(tmp_path / "nothing")
+    with pytest.raises(SchemaMismatchError, match="unknown columns"):
+        catalog.append("runs", [TABLES["runs"].empty_row() | {"typo": 1}])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CatalogNotWritableError):
+        Catalog.create(tmp_path / "file")
+
+
+def test_lost_reads_are_hidden_also_by_the_views_on_disk(tmp_path: Path) -> None:
+    with Catalog.create(tmp_path / "c") as catalog:
+        catalog.record([measurement("ibaaaa01q"), measurement("ibaaaa02q")])
+        catalog.refresh()
+        whole = catalog.sql("SELECT count(*) FROM reads").fetchall()
+        catalog.replace("exposures", [], keys=["ibaaaa02q"])
+        for _ in range(2):  # as it is read from the tables, then as catalog.duckdb remembers it
+            catalog.refresh()
+            assert catalog.sql("SELECT DISTINCT rootname FROM reads").fetchall() == [("ibaaaa01q",)]
+        catalog.record([measurement("ibaaaa02q")])
+        catalog.refresh()
+        assert catalog.sql("SELECT count(*) FROM reads").fetchall() == whole
+
+
+def test_a_catalog_of_a_version_with_fewer_tables_opens(tmp_path: Path) -> None:
+    with Catalog.create(tmp_path / "c") as catalog:
+        catalog.record([measurement("ibaaaa01q")])
+    shutil.rmtree(tmp_path / "c" / "visit_fits")
+    with open_catalog(tmp_path / "c") as catalog:
+        assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(1,)]
+        assert catalog.sql("SELECT count(*) FROM visit_fits").fetchall() == [(0,)]

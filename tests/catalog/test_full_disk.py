@@ -1,0 +1,74 @@
+"""A disk without room: one line with a remedy, and what was there stays whole."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from tests.catalog.test_catalog import measurement
+from wfc3tvb.catalog import duckdb_views, export
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.cli import main
+from wfc3tvb.errors import CatalogNotWritableError
+
+FULL = "No space left on device; make room and run the command again, or give another folder with --catalog"
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    catalog = Catalog.create(tmp_path / "catalog")
+    catalog.record([measurement("ibaaaa01q")])
+    catalog.refresh()
+    return catalog
+
+
+def test_nothing_is_begun_for_which_there_is_no_room(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog.record([measurement("ibaaaa02q")])
+    versions = {name: snapshot.version for name, snapshot in catalog.snapshots.items()}
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(10**9, 10**9 - 100, 100))
+    for work in (lambda: catalog.record([measurement("ibaaaa03q")]), lambda: catalog.tables.sort("reads")):
+        with pytest.raises(CatalogNotWritableError, match=FULL):
+            work()
+    catalog.renew()
+    assert {name: snapshot.version for name, snapshot in catalog.snapshots.items()} == versions
+
+
+def test_the_views_file_stays_whole(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (catalog.folder / duckdb_views.VIEWS_FILE).read_bytes()
+    catalog.record([measurement("ibaaaa02q")])
+
+    def fail(connection: duckdb.DuckDBPyConnection) -> None:
+        raise duckdb.TransactionException('Failed to commit: Could not write file "x.wal": No space left on device')
+
+    monkeypatch.setattr(duckdb_views, "add_comments", fail)
+    with pytest.raises(CatalogNotWritableError, match=FULL):
+        catalog.refresh()
+    assert (catalog.folder / duckdb_views.VIEWS_FILE).read_bytes() == before
+    # Who only reads is not stopped.
+    assert open_catalog(catalog.folder).sql("SELECT count(*) FROM exposures").fetchall() == [(2,)]
+
+
+def test_a_file_is_written_whole_or_not_at_all(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(rows: pa.Table, path: Path) -> None:
+        path.write_text("half of")
+        raise OSError(errno.ENOSPC, "Error writing bytes to file")
+
+    monkeypatch.setattr(export, "_write_json", fail)
+    out = tmp_path / "out" / "reads.json"
+    out.parent.mkdir()
+    out.write_text("what was there")
+    command = ["sql", "FROM reads", "--catalog", str(catalog.folder), "--output", str(out)]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("wfc3tvb: no space is left on the disk; make room")
+    assert [(path.name, path.read_text()) for path in out.parent.iterdir()] == [("reads.json", "what was there")]

@@ -1,0 +1,220 @@
+"""The front door: output for people and programs, exit codes, one clear line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.helpers import known
+from wfc3tvb.cli import main
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "catalog"
+    known.make(folder).close()
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for name in main.commands:
+        text = run(name, "--help")
+        assert text.exit_code == 0
+        assert "Example:\n    wfc3tvb " in text.output or "Example:\n    iref=" in text.output, name
+
+
+def test_sql_prints_a_table_json_and_csv(catalog: Path) -> None:
+    text = "SELECT rootname, sky_mean FROM exposures ORDER BY rootname"
+    assert "ibohbfb9q" in run("sql", text, "--catalog", catalog).output
+    rows = json.loads(run("sql", text, "--json", "--catalog", catalog).stdout)
+    assert rows == [
+        {"rootname": "ibohbfb7q", "sky_mean": 0.47},
+        {"rootname": "ibohbfb9q", "sky_mean": 1.5},
+        {"rootname": "ibohbfbdq", "sky_mean": None},
+    ]
+    csv = run("sql", text, "--format", "csv", "--catalog", catalog).stdout.splitlines()
+    assert csv[1] == '"ibohbfb7q",0.47'
+
+
+def test_sql_writes_the_format_of_the_ending(catalog: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.parquet"
+    assert run("sql", "FROM exposures", "--output", out, "--catalog", catalog).exit_code == 0
+    assert out.read_bytes()[:4] == b"PAR1"
+    answer = run("sql", "FROM exposures", "--output", tmp_path / "x.doc", "--catalog", catalog)
+    assert answer.exit_code == 2
+    assert "ending" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sql", "SELEC 1"], "syntax error"),
+        (["sql", "DROP TABLE exposures"], "refused"),
+        (["query", "worst_visit"], "did you mean worst_visits"),
+        (["query", "my_visit"], "--param visit="),
+        (["show", "ibzzzz010"], "ibzzzz010 is not known"),
+    ],
+)
+def test_wrong_questions_get_one_line_and_exit_2(catalog: Path, arguments: list[str], words: str) -> None:
+    answer = run(*arguments, "--catalog", catalog)
+    assert answer.exit_code == 2
+    assert words in answer.output
+    assert "Traceback" not in answer.output
+
+
+def test_no_catalog_yet(tmp_path: Path) -> None:
+    for command in (["sql", "SELECT 1"], ["show", "ibohbf040"], ["rescore"], ["report", tmp_path / "r"], ["verify"]):
+        answer = run(*command, "--catalog", tmp_path / "none")
+        assert answer.exit_code == 2
+        assert "make one with: wfc3tvb survey" in answer.output
+    assert not (tmp_path / "none").exists()
+
+
+def test_show_gives_the_verdict_and_the_next_command(catalog: Path) -> None:
+    one = run("show", "IBOHBFB9Q", "--catalog", catalog).output
+    assert "severe, helium" in one
+    assert "96.0 % of the blank-sky pixels" in one
+    assert "reprocess --id ibohbf040" in one
+    visit = run("show", "ibohbf", "--catalog", catalog).output
+    assert visit.index("ibohbfb7q") < visit.index("ibohbfb9q")
+    found = json.loads(run("show", "ibohbf040", "--json", "--catalog", catalog).stdout)
+    assert [len(one["reads"]) for one in found] == [2, 2, 2]
+
+
+def test_measure_goes_on_after_a_bad_file(tmp_path: Path) -> None:
+    bad = tmp_path / "ibohbfb9q_ima.fits"
+    bad.write_text("no FITS")
+    answer = run("measure", bad, tmp_path / "absent_ima.fits")
+    assert answer.exit_code == 2
+    assert answer.output.count("wfc3tvb: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "words"), [("x.doc", "take one of .png, .pdf, .svg"), ("x", "tells no"), ("no/x.png", "no folder")]
+)
+def test_a_picture_that_cannot_be_is_refused_before_measuring(place: str, words: str, tmp_path: Path) -> None:
+    answer = run("measure", tmp_path / "absent_ima.fits", "--plot", tmp_path / place)
+    assert answer.exit_code == 2
+    assert words in answer.output
+    assert "absent_ima.fits" not in answer.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("measure", "use: wfc3tvb survey --source"), ("calibrate", "give the _raw.fits")]
+)
+def test_a_folder_given_as_a_file_is_named_one(command: str, words: str, tmp_path: Path) -> None:
+    answer = run(command, tmp_path)
+    assert answer.exit_code == 2
+    assert "is a folder; " + words in answer.output
+
+
+def test_measure_real_files_as_json(shared_data: Path, tmp_path: Path) -> None:
+    files = sorted((shared_data / "ima").glob("*_ima.fits"))
+    answer = run("measure", *files, "--json", "--plot", tmp_path / "curves.png")
+    found = json.loads(answer.stdout)
+    assert [one["exposure"]["rootname"] for one in found] == ["ibxy01z8q", "ibxy07p9q"]
+    assert [read["read"] for read in found[0]["reads"]] == [1, 2, 3]
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("ending", "first"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_a_picture_has_the_format_of_its_ending(ending: str, first: bytes, shared_data: Path, tmp_path: Path) -> None:
+    path = tmp_path / f"curve.{ending}"
+    assert run("measure", sorted((shared_data / "ima").glob("*_ima.fits"))[0], "--plot", path).exit_code == 0
+    assert path.read_bytes().startswith(first)
+
+
+def test_survey_of_real_files(shared_data: Path, tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog"
+    answer = run("survey", "--source", shared_data / "ima", "--filters", "all", "--catalog", catalog)
+    assert answer.exit_code == 0, answer.output
+    text = "select rootname, filter, nsamp, exptime, sky_mean, quality_flags from exposures order by 1"
+    rows = json.loads(run("sql", text, "--json", "--catalog", catalog).stdout)
+    assert [(row["filter"], row["nsamp"], row["sky_mean"]) for row in rows] == [("F130N", 4, None)] * 2
+    assert all({"few_reads", "subarray"} <= set(row["quality_flags"]) for row in rows)
+
+
+def test_export_can_be_checked_and_verify_passes(catalog: Path, tmp_path: Path) -> None:
+    assert run("export", tmp_path / "release", "--catalog", catalog).exit_code == 0
+    sums = (tmp_path / "release" / "SHA256SUMS").read_text().splitlines()
+    assert len(sums) == 7 + 3
+    readme = (tmp_path / "release" / "README.md").read_text()
+    assert "| sky_mean | float | electron/s |" in readme
+    assert "Synthetic" in readme
+    assert run("verify", "--catalog", catalog).exit_code == 0
+
+
+def test_places_that_cannot_be_written_are_one_line(catalog: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    for command in (["report", file / "r"], ["export", file / "e"], ["simulate", file / "s"], ["demo", file / "d"]):
+        options = [] if command[0] in ("simulate", "demo") else ["--catalog", catalog]
+        answer = run(*command, *options)
+        assert answer.exit_code == 2, command
+        assert "give another place" in answer.output
+    answer = run("sql", "SELECT 1", "--output", tmp_path / "none" / "x.csv", "--catalog", catalog)
+    assert (answer.exit_code, "make it first" in answer.output) == (2, True)
+
+
+def test_a_plan_leaves_nothing_behind(shared_data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "catalog"
+    options = ["--filters", "all", "--dry-run", "--json", "--catalog", folder]
+    answer = run("survey", "--source", shared_data / "ima", *options)
+    assert json.loads(answer.stdout)["n_exposures"] == 2
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["survey", "--filters", "F999W"], "'F999W' is no WFC3/IR filter; take all, or of F098M, F105W"),
+        (["survey", "--precision", "0"], "--precision 0: give a rate above zero"),
+        (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
+        (["archive", "."], "make such a folder with: wfc3tvb simulate"),
+        (["survey", "--source", "."], "give their folder with --source"),
+    ],
+)
+def test_options_without_sense_are_refused_before_anything_is_made(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer = run(*arguments)
+    assert answer.exit_code == 2
+    assert words in answer.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--context", "newest"], "a CRDS context is written hst_NNNN.pmap"),
+        (["--references", "header"], "set the environment variable iref"),
+        (["--where", "nosuch > 1"], '"nosuch" not found'),
+        (["--id", "ibxx99999"], "survey it first, or check the name"),
+    ],
+)
+def test_a_repair_that_cannot_be_is_refused_before_anything_is_fetched(
+    catalog: Path, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("iref", raising=False)
+    answer = run("reprocess", *options, "--catalog", catalog, "--outdir", tmp_path / "products")
+    assert answer.exit_code == 2
+    assert words in answer.output
+    assert not (tmp_path / "products").exists()
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    assert [name for name in main.commands if not re.search(rf"`(wfc3tvb )?{name}`|wfc3tvb {name}\b", readme)] == []

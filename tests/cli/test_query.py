@@ -1,0 +1,120 @@
+"""Asking by the command line: every format, and what is said of a wrong question."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.helpers import known
+from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.catalog.export import read_table
+from wfc3tvb.catalog.queries import load_all
+from wfc3tvb.cli import main
+from wfc3tvb.report import terminal
+
+QUESTION = "SELECT rootname, sky_mean FROM exposures ORDER BY rootname"
+
+ENDLESS = "SELECT count() FROM range(10000000000) a, range(10000000000) b"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ask") / "catalog"
+    known.make(folder).close()
+    return folder
+
+
+def ask(folder: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--catalog", str(folder)])
+
+
+def test_text_formats(folder: Path) -> None:
+    assert [row["sky_mean"] for row in json.loads(ask(folder, "sql", QUESTION, "--json").stdout)] == [0.47, 1.5, None]
+    rows = list(csv.DictReader(io.StringIO(ask(folder, "sql", QUESTION, "--format", "csv").stdout)))
+    assert [row["sky_mean"] for row in rows] == ["0.47", "1.5", ""]
+    shown = ask(folder, "sql", QUESTION)
+    assert shown.stdout.splitlines()[1].split() == ["ibohbfb7q", "0.47"]
+    assert "(3 rows)" in shown.stderr
+    assert "<VOTABLE" in ask(folder, "sql", QUESTION, "--format", "votable").stdout
+
+
+@pytest.mark.parametrize("ending", ["parquet", "vot", "fits", "csv", "ecsv"])
+def test_files(folder: Path, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"x.{ending}"
+    assert ask(folder, "sql", QUESTION, "--output", str(path)).exit_code == 0
+    table = read_table(path)
+    assert table["sky_mean"].unit.to_string() == "electron / s"
+    assert table["sky_mean"].mask.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["sql", "SELECT sky_meen FROM exposures"], "LINE 1: SELECT sky_meen FROM exposures\n               ^^^^^^^^"),
+        (["sql", "DROP VIEW reads"], "DROP is refused"),
+        (["sql", ENDLESS, "--timeout", "0.2"], "stopped after 0.2 s"),
+        (["sql", "SELECT 1", "--format", "fits"], "add --output FILE"),
+        (["sql", "SELECT 1", "--output", "x.xls"], "the ending tells no format"),
+        (["query", "worst_visit"], "did you mean worst_visits"),
+        (["query", "my_visit"], "needs --param visit=..."),
+        (["query", "my_visit", "--param", "visit"], "write --param visit=VALUE"),
+        (["query", "my_visit", "--param", "vist=a"], "no parameter vist"),
+        (["query", "worst_visits", "--param", "limit=x"], "'x' is not of type int > 0"),
+        (["query", "excess_by_solar_flux", "--param", "table=none.csv"], "none.csv"),
+    ],
+)
+def test_wrong_questions(folder: Path, arguments: list[str], word: str) -> None:
+    answer = ask(folder, *arguments)
+    assert answer.exit_code == 2
+    assert word in answer.stderr
+    assert not answer.stdout
+
+
+def test_a_bad_table_of_a_user_is_one_message(folder: Path, tmp_path: Path) -> None:
+    for text in ("mjd,flux\n56298,abc\n", "a,b\n1,2\n", ""):
+        (tmp_path / "flux.csv").write_text(text)
+        answer = ask(folder, "query", "excess_by_solar_flux", "--param", f"table={tmp_path / 'flux.csv'}")
+        assert answer.exit_code == 2
+        assert answer.stderr.startswith("wfc3tvb: ")
+
+
+def test_nothing_found_is_no_error(folder: Path, tmp_path: Path) -> None:
+    answer = ask(folder, "query", "my_visit", "--param", "visit=izzzzz")
+    assert answer.exit_code == 0
+    assert "(0 rows)" in answer.stderr
+    assert "no catalog in" in ask(tmp_path / "none", "sql", "SELECT 1").stderr
+
+
+def test_sums_are_numbers_and_names_stay_apart(folder: Path, tmp_path: Path) -> None:
+    text = "SELECT sum(n_flagged) AS n, 1.5 AS x, sum(n_flagged) * 10000000000000000000 AS large FROM visits"
+    assert json.loads(ask(folder, "sql", text, "--json").stdout) == [{"n": 1, "x": 1.5, "large": 1e19}]
+    both = "SELECT e.rootname, r.rootname FROM exposures e JOIN reads r USING (rootname) LIMIT 1"
+    for ending in ("parquet", "fits", "vot", "csv"):
+        path = tmp_path / f"x.{ending}"
+        assert ask(folder, "sql", both, "--output", str(path)).exit_code == 0
+        assert read_table(path).colnames == ["rootname", "rootname_1"]
+    odd = "SELECT INTERVAL 2 DAY AS i, 'ab'::BLOB AS b"
+    assert ask(folder, "sql", odd, "--format", "csv").stdout.splitlines()[1] == '"0 months 2 days 0 s","6162"'
+
+
+def test_a_wide_result_shows_the_columns_that_fit(folder: Path) -> None:
+    with open_catalog(folder) as catalog:
+        rows = catalog.fetch("FROM exposures")
+    assert len(terminal.relation(rows).columns) == rows.num_columns
+    shown = terminal.relation(rows, None, 40)
+    assert [column.header.plain for column in shown.columns] == ["rootname", "dataset", "asn_id", "visit"]
+    piped = ask(folder, "sql", "SELECT * FROM exposures")
+    assert len(piped.stdout.splitlines()) == 4
+    assert "56298.78520" in piped.stdout
+
+
+def test_queries_are_listed_and_printed() -> None:
+    run = CliRunner().invoke
+    assert all(name in run(main, ["queries"]).stdout for name in load_all())
+    assert run(main, ["queries", "my_visit"]).stdout == load_all()["my_visit"].sql
+    assert run(main, ["queries", "my_vist"]).exit_code == 2

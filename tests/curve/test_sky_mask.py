@@ -1,0 +1,97 @@
+"""The mask of sources and bad pixels, and the flags that come of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.helpers.generator import make_cube, sources
+from wfc3tvb.curve.faint_sources import FaintLight
+from wfc3tvb.curve.kernels import box_mean
+from wfc3tvb.curve.quality_flags import header_flags, source_flags
+from wfc3tvb.curve.sky_mask import sky_mask
+
+NO_LIGHT = FaintLight(0.0, 0.0)
+
+
+def test_sources_are_masked_and_the_sky_is_not() -> None:
+    scene = sources(256, 10, 20, np.random.default_rng(5))
+    cube = make_cube(0.6, scene=scene)
+    mask = sky_mask(cube.rate[-1], cube.dq[0])
+    assert (mask.skip[scene > 0.2] == 1).mean() > 0.98
+    assert (mask.skip[scene < 0.005] == 1).mean() < 0.03
+
+
+def test_a_gradient_is_not_a_source() -> None:
+    cube = make_cube(0.5, gradient=0.4, size=512)
+    assert sky_mask(cube.rate[-1], cube.dq[0]).source_fraction < 0.05
+
+
+@pytest.mark.parametrize(("bit", "left_out"), [(4, 1), (16, 1), (256, 1), (512, 1), (32, 0), (64, 0), (8192, 0)])
+def test_flags(bit: int, left_out: int) -> None:
+    cube = make_cube(0.5, size=64)
+    dq = np.zeros((64, 64), np.int16)
+    dq[10, 20] = bit
+    draft = np.full((64, 64), 0.5, np.float32) + cube.rate[-1] * 0
+    assert sky_mask(draft, dq).skip[10, 20] == left_out
+
+
+@pytest.mark.parametrize(
+    ("brightness", "scale", "extended"), [(1, 2, True), (30, 3, True), (200, 2, True), (30, 10, False)]
+)
+def test_light_that_fills_the_frame_is_no_sky(brightness: float, scale: float, extended: bool) -> None:
+    x = np.linspace(-1, 1, 256)
+    cube = make_cube(0.5, scene=brightness * np.exp(-scale * np.hypot(x[:, None], x)))
+    mask = sky_mask(cube.rate[-1], cube.dq[0])
+    assert ("extended_source" in source_flags(mask.source_fraction, 0.0, NO_LIGHT, mask.unevenness)) is extended
+
+
+@pytest.mark.parametrize(("stars", "galaxies"), [(0, 0), (60, 150), (400, 1000)])
+def test_fields_of_any_density_are_even(stars: int, galaxies: int) -> None:
+    cube = make_cube(0.5, scene=sources(256, stars, galaxies, np.random.default_rng(1)))
+    assert sky_mask(cube.rate[-1], cube.dq[0]).unevenness < 0.015
+
+
+def test_light_scattered_along_rows_is_not_uneven() -> None:
+    cube = make_cube(0.5, gradient=0.5)
+    assert sky_mask(cube.rate[-1], cube.dq[0]).unevenness < 0.015
+
+
+def test_nothing_but_bad_pixels() -> None:
+    mask = sky_mask(np.full((64, 64), np.nan, np.float32), np.zeros((64, 64), np.int16))
+    assert mask.skip.all()
+    assert mask.source_fraction == 1.0
+
+
+def test_box_mean_is_the_mean_of_the_box() -> None:
+    rng = np.random.default_rng(1)
+    image, skip = rng.normal(size=(20, 31)).astype(np.float32), (rng.random((20, 31)) < 0.3).astype(np.uint8)
+    image[3, 4] = np.nan
+    ours = box_mean(image, skip, 2)
+    for y, x in ((0, 0), (3, 4), (10, 15), (19, 30), (2, 29)):
+        window = slice(max(0, y - 2), y + 3), slice(max(0, x - 2), x + 3)
+        assert ours[y, x] == pytest.approx(np.nanmean(image[window][skip[window] == 0]), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "flags"),
+    [
+        ({"FGSLOCK": "FINE", "EXPFLAG": "NORMAL", "SCAN_TYP": "N", "MTFLAG": "F", "FILTER": "F105W"}, []),
+        ({"FGSLOCK": "GYROS"}, ["guide_star_failure"]),
+        ({"EXPFLAG": "INTERRUPTED"}, ["guide_star_failure"]),
+        ({"SCAN_TYP": "C"}, ["scan"]),
+        ({"MTFLAG": True}, ["moving_target"]),
+        ({"MTFLAG": False, "SUBARRAY": True}, ["subarray"]),
+        ({"FILTER": "G141"}, ["grism"]),
+        ({}, []),
+    ],
+)
+def test_flags_of_a_header(keywords: dict[str, object], flags: list[str]) -> None:
+    assert header_flags(keywords) == flags
+
+
+def test_flags_of_pixels() -> None:
+    assert source_flags(0.1, 0.001, NO_LIGHT) == []
+    assert source_flags(0.6, 0.02, FaintLight(0.012, 0.004)) == ["crowded", "saturated"]
+    assert source_flags(0.6, 0.0, FaintLight(0.0, 0.0, 0.3)) == ["crowded"]
+    assert source_flags(0.9, 0.0, FaintLight(0.012, 0.004)) == ["extended_source"]

@@ -1,0 +1,127 @@
+"""Observation logs: the archive's layout, the start of the window in three places, and what is wrong with bad ones."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.time import Time
+
+from tests.helpers.calibrated import calibrated
+from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
+from wfc3tvb.fits.observation_log import beside, find_jitter, jitter_names, read_jitter
+from wfc3tvb.measure import measure
+from wfc3tvb.simulate.frame import Frame
+from wfc3tvb.simulate.observation_log import jitter_file
+from wfc3tvb.simulate.presets import preset
+from wfc3tvb.simulate.support_files import support_file
+
+VISIT = preset("ibohbf040").visits[0]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "ibohbf040_jit.fits"
+    jitter_file(VISIT, 256).writeto(path)
+    support_file(VISIT.exposures[1], Frame(256)).writeto(tmp_path / "ibohbfb9q_spt.fits")
+    return path
+
+
+def changed(path: Path, **keywords: str) -> None:
+    """Set keywords of the table of ibohbfb9q."""
+    with fits.open(path, mode="update") as hdus:
+        hdus[2].header.update(keywords)
+
+
+def test_table_of_the_exposure_and_its_times(log: Path) -> None:
+    found = read_jitter(log, "ibohbfb9q", log.with_name("ibohbfb9q_spt.fits"))
+    assert found.mjd[0] == pytest.approx(Time("2013-01-06T18:50:42").mjd, abs=1e-9)
+    assert np.diff(found.mjd) * 86400 == pytest.approx(3.0, abs=1e-4)
+    assert found.mjd[-1] > found.mjd[0] + 1599 / 86400
+    assert found.bright_limb is not None
+    assert found.night is not None
+    assert found.night.max() == 0.0  # b9q begins at sunrise
+    assert read_jitter(log, "ibohbfb7q", log.with_name("ibohbfb9q_spt.fits")).night.max() == 1.0
+
+
+def test_start_in_the_log_goes_before_the_companion_and_the_support_file(log: Path) -> None:
+    support = log.with_name("ibohbfb9q_spt.fits")
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "E", array=[0.0])])
+    table.header.update({"EXPNAME": "ibohbfb9j", "STARTIME": "2013.006:18:50:12.50"})
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(log.with_name("ibohbf040_jif.fits"))
+    assert read_jitter(log, "ibohbfb9q", support).mjd[0] == pytest.approx(Time("2013-01-06T18:50:12.5").mjd, abs=1e-9)
+    changed(log, STARTIME="2013.006:18:50:22")
+    assert read_jitter(log, "ibohbfb9q", support).mjd[0] == pytest.approx(Time("2013-01-06T18:50:22").mjd, abs=1e-9)
+
+
+def test_entries_that_are_no_angles_are_left_out(log: Path) -> None:
+    with fits.open(log, mode="update") as hdus:
+        hdus[2].data["LimbAng"][5:8] = 9999.0
+        hdus[2].data["Latitude"][9] = np.nan
+    whole = read_jitter(log, "ibohbfbdq", log.with_name("ibohbfb9q_spt.fits"))
+    found = read_jitter(log, "ibohbfb9q", log.with_name("ibohbfb9q_spt.fits"))
+    assert whole.mjd.size - found.mjd.size == 4
+    assert np.abs(found.limb_angle).max() < 180
+
+
+def test_what_is_wrong(log: Path, tmp_path: Path) -> None:
+    support = log.with_name("ibohbfb9q_spt.fits")
+    with pytest.raises(MissingKeywordError, match="STARTIME"):
+        read_jitter(log, "ibohbfb9q")
+    with pytest.raises(BadFileError, match="no table for ibxy01z8q"):
+        read_jitter(log, "ibxy01z8q", support)
+    changed(log, STARTIME="yesterday")
+    with pytest.raises(BadFileError, match="STARTIME"):
+        read_jitter(log, "ibohbfb9q", support)
+    with fits.open(log) as hdus:
+        columns = [c for c in hdus[2].columns if c.name != "LOS_Zenith"]
+        table = fits.BinTableHDU.from_columns(columns, header=fits.Header({"EXPNAME": "ibohbfb9j"}))
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "b_jit.fits")
+    with pytest.raises(BadFileError, match="no column LOS_Zenith"):
+        read_jitter(tmp_path / "b_jit.fits", "ibohbfb9q", support)
+    (tmp_path / "c_jit.fits").write_bytes(log.read_bytes()[:9000])
+    with pytest.raises(NotFitsError):
+        read_jitter(tmp_path / "c_jit.fits", "ibohbfb9q", support)
+
+
+def test_a_bad_file_is_passed_over(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bad = log.with_name("ibohbfb9j_jit.fits")
+    bad.write_bytes(b"<html>503</html>")
+    found = find_jitter([log.with_name("none_jit.fits"), bad], "ibohbfb9q")
+    assert found is None
+    assert "the geometry comes from the support file" in caplog.text
+    assert find_jitter([bad, log], "ibohbfb9q", log.with_name("ibohbfb9q_spt.fits")) is not None
+
+
+def test_names() -> None:
+    assert jitter_names("ibohbfb9q", "IBOHBF040") == ("ibohbf040", "ibohbfb9j")
+    assert jitter_names("ibohbfb9q", "NONE") == ("ibohbfb9j",)
+    found = beside(Path("iboh/ibohbfb9q/ibohbfb9q_ima.fits"), "IBOHBF040")
+    assert Path("iboh/ibohbf040/ibohbf040_jit.fits") in found
+    assert Path("iboh/ibohbfb9q/ibohbfb9j_jit.fits") in found
+
+
+def test_measured_geometry_is_that_of_the_support_file(tmp_path: Path) -> None:
+    """The log's angles are those of the orbit elements; without the log, or beyond it, the elements are taken."""
+    one = replace(VISIT, association=None, exposures=(VISIT.exposures[4],))
+    made = calibrated(tmp_path, replace(preset("ibohbf040"), visits=(one,)), 64)
+    ima = made.path("ibohbfbkq", "ima")
+    logged = measure(ima)
+    log = ima.with_name("ibohbfbkj_jit.fits")
+    with fits.open(log, mode="update") as hdus:
+        hdus[1].data["Seconds"] = hdus[1].data["Seconds"] - 2000
+    beyond = measure(ima)
+    log.unlink()
+    shutil.copy(ima, tmp_path / "ibohbfbkq_ima.fits")
+    alone = measure(tmp_path / "ibohbfbkq_ima.fits")
+    assert [m.exposure["geometry_source"] for m in (logged, beyond, alone)] == ["jit", "spt", None]
+    assert "no_geometry" in alone.exposure["quality_flags"]
+    for a, b in zip(logged.reads, beyond.reads, strict=True):
+        for name in ("sun_alt", "limb_angle", "los_zenith", "latitude", "longitude", "sun_hour_angle"):
+            assert a[name] == pytest.approx(b[name], abs=0.002), name
+        assert (a["bright_limb"], a["in_shadow"]) == (b["bright_limb"], b["in_shadow"])
+    assert {row["in_shadow"] for row in logged.reads} == {True, False}

@@ -1,0 +1,213 @@
+"""From a file, or a cube, to complete rows: real files, bad inputs, nulls where nothing can be said."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from tests.helpers.generator import SPARS100, make_cube, sources
+from wfc3tvb.config import MeasureSettings
+from wfc3tvb.errors import BadFileError, MissingKeywordError
+from wfc3tvb.fits.support_file import read_orbit
+from wfc3tvb.measure import measure, measure_cube, rejection_threshold
+from wfc3tvb.schema import TABLES, to_arrow
+from wfc3tvb.simulate.reference_tables import crrejtab
+
+
+def check_rows(measured) -> None:
+    to_arrow("exposures", [measured.exposure])
+    to_arrow("reads", measured.reads)
+    for row in (measured.exposure, *measured.reads):
+        assert not [k for k, v in row.items() if v == "" or (isinstance(v, float) and not math.isfinite(v))]
+
+
+@pytest.mark.parametrize("name", ["ibxy01z8q", "ibxy07p9q"])
+def test_short_subarrays_of_the_archive(name: str, shared_data: Path) -> None:
+    """F130N, RAPID, 0.8 s: the curve is kept, nothing is said of the sky."""
+    measured = measure(shared_data / "ima" / f"{name}_ima.fits")
+    row = measured.exposure
+    check_rows(measured)
+    assert (row["rootname"], row["filter"], row["samp_seq"], row["nsamp"]) == (name, "F130N", "RAPID", 4)
+    assert row["quality_flags"][0] == "subarray"
+    assert "few_reads" in row["quality_flags"]
+    assert row["n_reads_used"] == 0
+    for column in ("sky_mean", "ratio_cumulative", "factor2", "tvb_score", "excess_variable", "tvb_class"):
+        assert row[column] is None
+    assert row["recommend"] == "none"
+    assert row["flagged"] is False
+    assert [read["read"] for read in measured.reads] == [1, 2, 3]
+    assert all(read["rate"] is not None and read["n_pixels"] > 60000 for read in measured.reads)
+    assert row["source"] == "local"
+
+
+@pytest.fixture
+def golden(shared_data: Path, tmp_path: Path) -> Path:
+    source = shared_data / "golden" / "03_spars100_64_n16_rise3peak" / "perform" / "igold031q_ima.fits.gz"
+    path = tmp_path / "igold031q_ima.fits"
+    path.write_bytes(gzip.decompress(source.read_bytes()))
+    return path
+
+
+def test_rise_on_a_subarray_calibrated_by_calwf3(golden: Path) -> None:
+    measured = measure(golden, settings=MeasureSettings(pstat=True))
+    row = measured.exposure
+    check_rows(measured)
+    assert row["sky_mean"] == pytest.approx(1.5149, abs=0.01)
+    assert row["factor2"] is True
+    assert row["affected_position"] == "end"
+    assert row["tvb_score"] > 4
+    assert row["obs_frac_broken"] > 0.9
+    assert all(read["cumulative_median"] is not None for read in measured.reads)
+    assert "no_geometry" in row["quality_flags"]
+
+
+def test_geometry_from_the_support_file_beside(golden: Path, shared_data: Path) -> None:
+    shutil.copy(shared_data / "ephemeris" / "jbz504eoq_spt.fits", golden.with_name("igold031q_spt.fits"))
+    measured = measure(golden)
+    row = measured.exposure
+    check_rows(measured)
+    assert row["geometry_source"] == "spt"
+    assert "no_geometry" not in row["quality_flags"]
+    assert all(read["sun_alt"] is not None and read["longitude"] is not None for read in measured.reads)
+    assert row["sun_alt_min"] == min(read["sun_alt"] for read in measured.reads)
+    assert 0 <= row["frac_in_shadow"] <= 1
+
+
+def test_support_file_without_elements(golden: Path) -> None:
+    fits.PrimaryHDU().writeto(golden.with_name("igold031q_spt.fits"))
+    with pytest.raises(MissingKeywordError, match="EPCHTIME"):
+        measure(golden)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(BadFileError, match="no such file"):
+        measure(tmp_path / "ibohbfb9q_ima.fits")
+
+
+def test_rows_are_complete_for_two_to_sixteen_reads() -> None:
+    for n in (1, 2, 3, 15):
+        measured = measure_cube(make_cube(0.6, SPARS100[:n], size=64))
+        check_rows(measured)
+        assert len(measured.reads) == n
+        assert set(measured.exposure) == set(TABLES["exposures"].names)
+        assert ("few_reads" in measured.exposure["quality_flags"]) is (n < 4)
+        assert (measured.exposure["sky_mean"] is None) is (n < 4)
+
+
+@pytest.mark.parametrize("times", [(3.0, 103.0, 103.0, 203.0), (203.0, 103.0, 50.0, 3.0), (0.0, 0.0, 0.0, 0.0)])
+def test_times_that_do_not_increase(times: tuple[float, ...]) -> None:
+    cube = replace(make_cube(0.6, size=64), t=np.array(times))
+    cube = replace(cube, rate=cube.rate[:4], dq=cube.dq[:4], mjd=cube.mjd[:4])
+    measured = measure_cube(cube)
+    check_rows(measured)
+    assert "bad_times" in measured.exposure["quality_flags"]
+    assert measured.exposure["sky_mean"] is None
+
+
+def test_reads_without_pixels() -> None:
+    cube = make_cube(0.6, size=64)
+    rate = cube.rate.copy()
+    rate[[3, 14]] = np.nan
+    measured = measure_cube(replace(cube, rate=rate))
+    check_rows(measured)
+    assert "bad_reads" in measured.exposure["quality_flags"]
+    assert [read["read"] for read in measured.reads if read["rate"] is None] == [4, 15]
+    assert measured.exposure["sky_mean"] == pytest.approx(0.6, abs=0.02)
+    nothing = measure_cube(replace(cube, rate=np.full_like(rate, np.nan)))
+    check_rows(nothing)
+    assert nothing.exposure["sky_mean"] is None
+
+
+@pytest.mark.parametrize("i", [5, 14])
+def test_reads_that_hold_no_light(i: int) -> None:
+    """Lost pixels are all alike; a read may be flagged all over (saturated): neither gives a rate."""
+    cube = make_cube(0.6, size=64)
+    lost, flagged = cube.rate.copy(), cube.dq.copy()
+    lost[i] = 0
+    flagged[i] |= 256
+    for changed in (replace(cube, rate=lost), replace(cube, dq=flagged)):
+        measured = measure_cube(changed)
+        check_rows(measured)
+        assert "bad_reads" in measured.exposure["quality_flags"]
+        assert [read["read"] for read in measured.reads if read["rate"] is None] == [i + 1]
+        assert measured.exposure["sky_mean"] == pytest.approx(0.6, abs=0.02)
+    nowhere = measure_cube(replace(cube, dq=cube.dq | 512))
+    assert set(nowhere.exposure["quality_flags"]) == {"bad_reads", "few_reads", "no_geometry"}
+    assert nowhere.exposure["sky_mean"] is None
+
+
+@pytest.mark.parametrize("brightness", [1.0, 30.0, 200.0])
+def test_extended_target_has_no_sky(brightness: float) -> None:
+    """A galaxy that fills the frame: the curve is kept, nothing is said of the sky."""
+    x = np.linspace(-1, 1, 256)
+    light = brightness * np.exp(-2 * np.hypot(x[:, None], x))
+    measured = measure_cube(make_cube(0.6, scene=light, size=256))
+    check_rows(measured)
+    assert "extended_source" in measured.exposure["quality_flags"]
+    assert measured.exposure["sky_mean"] is None
+    assert measured.exposure["tvb_class"] is None
+    assert measured.exposure["flagged"] is False
+    assert measured.reads[5]["rate"] is not None
+
+
+def test_band_of_rows(golden: Path) -> None:
+    measured = measure(golden, settings=MeasureSettings(rows=20))
+    assert "partial_rows" in measured.exposure["quality_flags"]
+    assert measured.exposure["rows_used"] == 20
+    check_rows(measured)
+
+
+def test_header_that_lies() -> None:
+    """Values of the wrong kind become null."""
+    header = {"EXPTIME": "n/a", "RA_APER": None, "PROPOSID": "", "EXPSTART": float("inf"), "ASN_ID": "NONE"}
+    measured = measure_cube(make_cube(0.6, size=64, header=header))
+    check_rows(measured)
+    row = measured.exposure
+    assert [row[name] for name in ("exptime", "ra", "proposal_id", "expstart", "asn_id")] == [None] * 5
+    assert row["dataset"] == "isimu0x1q"
+
+
+def test_geometry_needs_a_direction(shared_data: Path) -> None:
+    orbit = read_orbit(shared_data / "ephemeris" / "jbz504eoq_spt.fits")
+    measured = measure_cube(make_cube(0.6, size=64), orbit)
+    check_rows(measured)
+    assert measured.reads[0]["sun_alt"] is None
+    assert "no_geometry" in measured.exposure["quality_flags"]
+    assert measured.exposure["geometry_source"] is None
+
+
+def test_threshold_is_that_of_the_exposures_own_crrejtab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where iref has the table; else the archive's, 4 standard deviations."""
+    header = {"CRREJTAB": "iref$own_crr.fits", "EXPTIME": 1402.9}
+    monkeypatch.delenv("iref", raising=False)
+    assert measure_cube(make_cube(0.6, size=64, header=header)).exposure["crrejtab_sigma"] == 4.0
+    monkeypatch.setenv("iref", str(tmp_path))
+    assert rejection_threshold(header | {"NSAMP": 16}) == 4.0
+    table = crrejtab()
+    table[1].data["CRSIGMAS"] = "5.5"
+    table.writeto(tmp_path / "own_crr.fits")
+    assert rejection_threshold(header | {"NSAMP": 16}) == 5.5
+    sky = np.where(np.arange(15) < 8, 0.5, 2.0)
+    patient = measure_cube(make_cube(sky, size=64, header=header)).exposure
+    usual = measure_cube(make_cube(sky, size=64)).exposure
+    assert patient["crrejtab_sigma"] == 5.5
+    assert patient["pred_frac_broken"] < usual["pred_frac_broken"]
+
+
+def test_without_a_flat_field_rates_hold_the_response() -> None:
+    scene = sources(256, 400, 800, np.random.default_rng(4))
+    flagged, plain = (
+        measure_cube(make_cube(1.0, scene=scene, size=256, header={"FLATCORR": switch}))
+        for switch in ("OMIT", "COMPLETE")
+    )
+    check_rows(flagged)
+    assert "no_flat_field" in flagged.exposure["quality_flags"]
+    assert "no_flat_field" not in plain.exposure["quality_flags"]
+    assert plain.exposure["sky_mean"] < flagged.exposure["sky_mean"]  # faint light is taken off of one alone

@@ -1,0 +1,154 @@
+"""Scores of the published curves of IBOHBF040: what is flagged, why, and the same again from stored rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.generator import SPARS100, STEP200, make_cube
+from tests.helpers.ibohbf040 import NAMES, curves, limb_angles, sun_altitudes
+from tests.helpers.rows import curve_rows
+from wfc3tvb.config import MeasureSettings
+from wfc3tvb.measure import measure_cube
+from wfc3tvb.models import Row
+from wfc3tvb.schema import TABLES, to_arrow
+from wfc3tvb.score.score import score
+from wfc3tvb.survey.rescore import rescore_rows
+
+#: Class, flag, fraction broken, bias and elevation (calwf3 on simulated exposures; see tests/science/test_damage.py).
+EXPECTED = {
+    "b7q": ("none", False, 0.000, 0.000, False),
+    "b9q": ("severe", True, 0.958, 0.129, True),
+    "bdq": ("moderate", False, 0.028, -0.003, True),
+    "bgq": ("moderate", True, 0.048, 0.007, False),
+    "bkq": ("severe", True, 1.000, -0.410, True),
+    "bpq": ("moderate", False, 0.026, -0.034, True),
+}
+
+
+@pytest.fixture(scope="module")
+def scored(shared_data: Path) -> dict[str, Row]:
+    altitude, limb = sun_altitudes(shared_data), limb_angles(shared_data)
+    rows = {}
+    for name, (t, cumulative) in curves(shared_data).items():
+        place = {"sun_alt": altitude[name], "limb_angle": limb[name], "in_shadow": altitude[name] < 0}
+        exposure, reads = curve_rows(f"ibohbf{name}", t, cumulative, **place, bright_limb=altitude[name] > 0)
+        rows[name] = score(exposure, reads, MeasureSettings())
+    to_arrow("exposures", list(rows.values()))
+    return rows
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_class_damage_and_flag(name: str, scored: dict[str, Row]) -> None:
+    row = scored[name]
+    tvb_class, flagged, fraction, bias, elevated = EXPECTED[name]
+    assert row["tvb_class"] == tvb_class
+    assert row["flagged"] is flagged
+    assert row["recommend"] == ("omit" if flagged else "none")
+    assert row["pred_frac_broken"] == pytest.approx(fraction, abs=0.015)
+    assert row["pred_level_bias"] == pytest.approx(bias, abs=0.01)
+    assert row["elevated"] is elevated
+    assert row["tvb_kind"] == (None if tvb_class == "none" else "helium")
+
+
+def test_flagged_members_are_the_notebooks(scored: dict[str, Row]) -> None:
+    assert [name for name in NAMES if scored[name]["flagged"]] == ["b9q", "bgq", "bkq"]
+    assert [name for name in NAMES if scored[name]["factor2"]] == ["b9q", "bgq", "bkq"]
+
+
+def test_excess_over_the_zodiacal_light(scored: dict[str, Row]) -> None:
+    """In shadow there is none; bdq's constant helium, which no ratio shows, is 2.5 electron/s."""
+    assert scored["b7q"]["excess_zodi"] == pytest.approx(0.0, abs=0.05)
+    assert scored["b7q"]["excess_helium"] == pytest.approx(0.0, abs=0.02)
+    assert scored["bdq"]["excess_helium"] == pytest.approx(2.5, abs=0.1)
+    assert scored["bdq"]["he_kr"] == pytest.approx(1.508 * scored["bdq"]["excess_helium"])
+    assert scored["bgq"]["excess_helium"] < scored["bgq"]["excess_zodi"]
+
+
+def test_probabilities(scored: dict[str, Row]) -> None:
+    for row in scored.values():
+        assert sum(row[f"prob_{c}"] for c in ("none", "mild", "moderate", "severe")) == pytest.approx(1)
+        assert max(["none", "mild", "moderate", "severe"], key=lambda c: row[f"prob_{c}"]) == row["tvb_class"]
+
+
+def test_expected_noise(scored: dict[str, Row]) -> None:
+    """STScI: b9q 0.169 in the archive's FLT, 0.046 after its ramp is flattened (sources included)."""
+    assert scored["b9q"]["noise_pipeline"] == pytest.approx(0.163, abs=0.01)
+    assert scored["b9q"]["noise_omit"] == pytest.approx(0.0335, abs=0.002)
+    assert scored["b9q"]["noise_flatten"] == pytest.approx(0.0317, abs=0.002)
+    assert scored["b7q"]["noise_pipeline"] < scored["b7q"]["noise_omit"]
+
+
+def test_scores_again_from_stored_rows_are_the_same() -> None:
+    sky = np.where(np.arange(15) < 9, 0.5, 2.0)
+    measured = measure_cube(make_cube(sky, STEP200, size=64))
+    again = rescore_rows(measured.exposure, measured.reads, MeasureSettings())
+    assert again == measured.exposure
+    assert measured.exposure["tvb_class"] in ("moderate", "severe")
+
+
+def test_scores_do_not_survive_their_reads(scored: dict[str, Row]) -> None:
+    """Fewer used reads than needed: every score is null again."""
+    _, reads = curve_rows("ibohbfb9q", SPARS100, np.full(15, 0.5))
+    row = score(scored["b9q"], [read | {"used": False} for read in reads], MeasureSettings())
+    assert row["quality_flags"] == ["few_reads"]
+    assert row["flagged"] is False
+    empty = ("sky_mean", "tvb_score", "pred_frac_broken", "tvb_class", "prob_severe", "tvb_kind", "noise_omit", "he_kr")
+    assert [row[name] for name in empty] == [None] * len(empty)
+    assert set(row) == set(TABLES["exposures"].names)
+
+
+def flat_rise(**columns: object) -> tuple[Row, list[Row]]:
+    t = np.array(SPARS100)
+    rate = np.where(np.arange(15) < 8, 0.5, 2.5)
+    return curve_rows("ibohbfb9q", t, np.cumsum(rate * np.diff(t, prepend=0)) / t, **columns)
+
+
+def test_without_geometry_or_zodiacal_model() -> None:
+    exposure, reads = flat_rise()
+    row = score(exposure | {"filter": "F130N", "ra": None}, reads, MeasureSettings())
+    assert row["zodi_model"] is None
+    assert row["excess_helium"] is None
+    assert row["elevated"] is None
+    assert row["tvb_class"] == "severe"
+    assert row["prob_helium"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [({"asn_id": None}, "flatten"), ({"quality_flags": ["grism"]}, "inspect"), ({"quality_flags": ["crowded"]}, "omit"),
+     ({"asn_id": None, "quality_flags": ["crowded"]}, "inspect")],
+)  # fmt: skip
+def test_recommendation_by_situation(changes: Row, expected: str) -> None:
+    exposure, reads = flat_rise()
+    row = score(exposure | changes, reads, MeasureSettings())
+    assert row["recommend"] == expected
+    assert row["flagged"] is (expected != "inspect")
+
+
+def test_scattered_light_is_masked_read_by_read() -> None:
+    t = np.array(SPARS100)
+    side = np.where(np.arange(15) < 5, 1.5, 0.0)
+    rate = 0.9 + 0.15 * side
+    limb = np.where(side > 0, 18.0, 60.0)
+    exposure, reads = curve_rows(
+        "icqtbbbxq", t, np.cumsum(rate * np.diff(t, prepend=0)) / t, lr_diff=side,
+        sun_alt=np.full(15, 40.0), limb_angle=limb, bright_limb=np.ones(15, bool), in_shadow=np.zeros(15, bool),
+    )  # fmt: skip
+    row = score(exposure | {"filter": "F140W"}, reads, MeasureSettings())
+    assert row["tvb_kind"] == "scattered"
+    assert row["recommend"] == "mask_reads"
+    assert row["lr_diff_max"] == 1.5
+    assert row["affected_position"] == "start"
+    assert row["noise_mask_reads"] > row["noise_flatten"]
+
+
+def test_a_gradient_that_the_image_hardly_shows_is_left() -> None:
+    t = np.array(SPARS100)
+    side = np.where(np.arange(15) == 14, 0.3, 0.0)  # one read of 100 s in 1400 s: 0.02 electron/s in the image
+    rate = 0.9 + 0.15 * side
+    exposure, reads = curve_rows("icqtbbbxq", t, np.cumsum(rate * np.diff(t, prepend=0)) / t, lr_diff=side)
+    row = score(exposure | {"filter": "F140W"}, reads, MeasureSettings())
+    assert (row["recommend"], row["flagged"]) == ("none", False)

@@ -1,0 +1,442 @@
+"""The explorer answers, and a stranger gets nothing but the catalog."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.testclient import TestClient
+
+from tests.helpers import known
+from tests.helpers.browser import CTRL, Browser
+from tests.helpers.served import listening
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.errors import NoCatalogError
+from wfc3tvb.schema import TABLES
+from wfc3tvb.simulate.catalog import simulate_catalog
+from wfc3tvb.web.app import AT_A_TIME, Explorer, application
+
+HOST = {"base_url": "http://localhost"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("explorer") / "catalog"
+    known.make(folder).close()
+    return folder
+
+
+@pytest.fixture
+def client(folder: Path) -> Iterator[TestClient]:
+    with TestClient(application(folder), **HOST) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("query", "n"),
+    [("filter=f105w", 3), ("filter=F160W", 0), ("flagged=yes", 1), ("page=2", 0), ("", 3), ("text=12442", 3),
+     ("text=ibohbfb9q", 1), ("text=goods", 3), ("tvb_class=severe", 1),
+     ("cone=189.2,62.2,0.1", 3), ("cone=10 10 1", 0), ("text=nothing", 0)],
+)  # fmt: skip
+def test_search(client: TestClient, query: str, n: int) -> None:
+    page = client.get(f"/?{query}")
+    assert page.status_code == 200
+    assert page.text.count('href="/visit/ibohbf"') == n
+
+
+@pytest.mark.parametrize("cone", ["1,2", "a b c", "189.2 62.2 nan", "10 100 1", "10 10 -1", "inf 0 1"])
+def test_no_cone(client: TestClient, cone: str) -> None:
+    assert "is no cone" in client.get("/", params={"cone": cone}).text
+
+
+def test_search_sorts(client: TestClient) -> None:
+    text = client.get("/?sort=sky_mean").text
+    assert text.index("ibohbfb7q") < text.index("ibohbfb9q") < text.index("ibohbfbdq")
+    assert client.get("/?sort=1;drop").status_code == 400
+
+
+def test_search_turns_pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.web.app.ROWS_A_PAGE", 2)
+    with TestClient(application(folder), **HOST) as client:
+        first = client.get("/?filter=F105W&sort=rootname").text
+        assert "3 exposures; shown: 1 to 2" in first
+        later = re.search(r'href="([^"]+)" rel="next"', first)
+        assert later
+        assert 'rel="prev"' not in first
+        second = client.get(html.unescape(later[1])).text
+        assert "shown: 3 to 3" in second
+        assert 'rel="prev"' in second and 'rel="next"' not in second
+        assert "No page 3: 3 exposures found" in client.get("/?page=3").text
+        for page in ("0", "-1", "x", "1e9", "9" * 30):
+            assert client.get("/", params={"page": page}).status_code == 400
+
+
+def test_an_empty_catalog_says_what_to_do(tmp_path: Path) -> None:
+    Catalog.create(tmp_path / "empty").close()
+    with TestClient(application(tmp_path / "empty"), **HOST) as client:
+        assert "wfc3tvb survey" in client.get("/").text
+        assert "Nothing found. Try fewer conditions" in client.get("/?text=x").text
+        assert "No exposure has been scored yet" in client.get("/statistics").text
+        assert "No rows. Columns: rootname" in client.get("/sql?q=SELECT rootname FROM reads").text
+
+
+def test_cells_are_text(client: TestClient) -> None:
+    text = client.get("/").text
+    assert "GOODS-N &lt;b&gt;" in text
+    assert "GOODS-N <b>" not in text
+
+
+def test_visit(client: TestClient) -> None:
+    page = client.get("/visit/ibohbf")
+    assert "severe, helium" in page.text
+    assert client.get("/visit/ibzzzz").status_code == 404
+
+
+def test_unknown_pages_are_pages(client: TestClient) -> None:
+    for path in ("nothing", "static/x.js", "thumbnail/ibohbfb9q.png", "visit/ibohbf/histograms.png", "visit/a/b/c"):
+        page = client.get(f"/{path}")
+        assert page.status_code == 404
+        assert 'role="alert"' in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_a_bug_is_a_page_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.web.app.visit_plot", lambda *_: 1 / 0)
+    with TestClient(application(folder), raise_server_exceptions=False, **HOST) as client:
+        page = client.get("/visit/ibohbf")
+    assert page.status_code == 500
+    assert "ZeroDivisionError in /visit/ibohbf" in page.text
+
+
+def test_thumbnails_and_histograms(tmp_path: Path) -> None:
+    products = tmp_path / "products" / "ibohbf040"
+    for folder, level in (("orig", 1.0), ("flt", 2.0)):
+        write_flt(products / folder / "ibohbfb9q_flt.fits", level)
+    made = {"product_id": "p", "rootname": "ibohbfb9q", "dataset": "ibohbf040", "kind": "flt", "method": "omit",
+            "path": str(products / "flt" / "ibohbfb9q_flt.fits")}  # fmt: skip
+    with known.make(tmp_path / "catalog") as catalog:
+        catalog.replace("reprocessed", [TABLES["reprocessed"].empty_row() | made])
+    with TestClient(application(tmp_path / "catalog"), **HOST) as client:
+        text = client.get("/visit/IBOHBF").text
+        assert 'src="/thumbnail/ibohbfb9q.png"' in text
+        assert 'src="/visit/ibohbf/histograms.png"' in text
+        assert text.count("pixels are not at hand") == 2
+        for path in ("/thumbnail/ibohbfb9q.png", "/visit/ibohbf/histograms.png"):
+            answer = client.get(path)
+            assert answer.headers["content-type"] == "image/png"
+            assert answer.content.startswith(b"\x89PNG")
+
+
+def write_flt(path: Path, level: float) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.random.default_rng(1).normal(level, 0.1, (64, 64)).astype(np.float32)
+    planes = [fits.ImageHDU(image, name="SCI", ver=1), fits.ImageHDU(np.zeros((64, 64), np.int16), name="DQ", ver=1)]
+    fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(path)
+
+
+def test_statistics_have_plots_and_their_numbers(tmp_path: Path) -> None:
+    simulate_catalog(tmp_path / "drawn", 12).close()
+    with TestClient(application(tmp_path / "drawn"), **HOST) as client:
+        text = client.get("/statistics").text
+        plots = [json.loads(html.unescape(found)) for found in re.findall(r'data-plot="([^"]+)"', text)]
+        assert len(plots) >= 9
+        assert all(trace["x"] and len(trace["x"]) == len(trace["y"]) for plot in plots for trace in plot["data"])
+        assert text.count("<summary>Numbers") == len(plots)
+        asked = re.findall(r'href="(/sql[?]q=[^"]+)"', text)
+        assert len(asked) == len(plots)
+        assert all(client.get(html.unescape(link)).status_code == 200 for link in asked)
+
+
+def test_documented_queries_can_be_asked_as_they_stand(client: TestClient) -> None:
+    links = re.findall(r'<li><a href="(/sql[?]q=[^"]+)"', client.get("/sql").text)
+    assert len(links) >= 20
+    for link in links:
+        assert client.get(html.unescape(link)).status_code == 200, link
+
+
+def test_contrast_is_enough_in_light_and_dark() -> None:
+    style = (files("wfc3tvb.report") / "templates" / "style.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root \{([^}]+--paper[^}]+)\}", style)
+    assert len(blocks) == 2
+    for block in blocks:
+        colors = dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6})", block))
+        for ground in ("paper", "panel", "head"):
+            for name in ("ink", "soft", "accent", "none", "mild", "moderate", "severe"):
+                assert contrast(colors[name], colors[ground]) >= 4.5, (name, ground)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours (WCAG 2.1)."""
+
+    def luminance(color: str) -> float:
+        digits = color[1:] if len(color) == 7 else "".join(2 * c for c in color[1:])
+        parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_console_and_download(client: TestClient) -> None:
+    query = {"q": "SELECT rootname FROM exposures WHERE flagged"}
+    assert "ibohbfb9q" in client.get("/sql", params=query).text
+    assert client.get("/download", params=query | {"format": "csv"}).text == '"rootname"\n"ibohbfb9q"\n'
+    for name in ("parquet", "votable", "fits", "ecsv", "json"):
+        assert client.get("/download", params=query | {"format": name}).status_code == 200
+    assert client.get("/download", params=query | {"format": "exe"}).status_code == 400
+
+
+HOSTILE = """
+SELECT * FROM read_csv('/etc/passwd')
+SELECT * FROM read_text('/etc/hostname')
+SELECT * FROM read_blob('/etc/hostname')
+SELECT * FROM read_json('/etc/os-release')
+SELECT * FROM read_parquet('/etc/passwd')
+SELECT * FROM parquet_metadata('/etc/passwd')
+SELECT * FROM parquet_schema('/etc/passwd')
+SELECT * FROM sniff_csv('/etc/passwd')
+SELECT * FROM glob('/etc/*')
+SELECT * FROM '/etc/passwd'
+SELECT * FROM '/etc/x.csv'
+SELECT * FROM read_csv('../../../../etc/passwd')
+SELECT * FROM read_csv('file:///etc/passwd')
+SELECT * FROM 'http://127.0.0.1:1/x.parquet'
+SELECT * FROM read_csv('https://127.0.0.1:1/x.csv')
+SELECT * FROM read_parquet('s3://stpubdata/x.parquet')
+WITH x AS (SELECT * FROM read_csv('/etc/passwd')) SELECT * FROM x
+SELECT (SELECT count(*) FROM read_text('/etc/hostname'))
+FROM read_csv('/etc/passwd')
+FROM query('SELECT * FROM read_csv(''/etc/passwd'')')
+SUMMARIZE SELECT * FROM read_csv('/etc/passwd')
+DESCRIBE SELECT * FROM read_csv('/etc/passwd')
+EXPLAIN ANALYZE SELECT * FROM read_csv('/etc/passwd')
+COPY (SELECT 1) TO '/tmp/out.csv'
+COPY exposures TO 'out.parquet'
+EXPORT DATABASE '/tmp/out'
+IMPORT DATABASE '/tmp/out'
+ATTACH '/tmp/x.duckdb'
+ATTACH ':memory:' AS other
+DETACH memory
+USE memory
+SET enable_external_access = true
+SET allowed_directories = ['/']
+SET lock_configuration = false
+SET memory_limit = '100GB'
+RESET memory_limit
+PRAGMA database_list
+PRAGMA enable_profiling
+INSTALL httpfs
+LOAD httpfs
+CREATE TABLE t AS SELECT 1
+CREATE OR REPLACE VIEW exposures AS SELECT 1
+CREATE MACRO f(a) AS a
+CREATE SECRET s (TYPE s3)
+DROP VIEW exposures
+INSERT INTO exposures VALUES (1)
+UPDATE exposures SET rootname = 'x'
+DELETE FROM exposures
+CALL force_checkpoint()
+CHECKPOINT
+VACUUM
+PREPARE q AS SELECT 1
+SELECT 1; SELECT 2
+SELECT 1; DROP VIEW exposures
+BEGIN
+SELECT nextval('x')
+SELECT * FROM no_such_table
+SELECT
+)) UNION SELECT 1 --
+SELECT * FROM exposures) ; DROP VIEW exposures; --
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_console_refuses_all_but_the_catalog(client: TestClient, text: str) -> None:
+    page = client.get("/sql", params={"q": text})
+    assert page.status_code == 400
+    assert 'role="alert"' in page.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT count(*) FROM range(10000000000) a, range(10000000000) b",
+        "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT max(n) FROM t",
+        "SELECT length(repeat('x', 100000000000))",
+        "SELECT list(range) FROM range(10000000000)",
+    ],
+)
+def test_a_statement_without_end_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("wfc3tvb.web.app.SECONDS", 1.0)
+    with TestClient(application(folder), **HOST) as client:
+        assert client.get("/sql", params={"q": text}).status_code == 400
+        assert client.get("/").status_code == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_one_huge_value_does_not_take_the_memory() -> None:
+    # DuckDB's own limit does not count it.
+    script = """
+import duckdb
+from wfc3tvb.web.security import limit_memory
+limit_memory(2**30)
+try:
+    duckdb.sql("SELECT repeat('x', 4000000000)").fetchall()
+except (duckdb.OutOfMemoryException, MemoryError):
+    print(duckdb.sql("SELECT 'goes on'").fetchall()[0][0])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "goes on"
+
+
+def test_too_much_memory_is_a_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(*_: object) -> Response:
+        raise MemoryError
+
+    monkeypatch.setattr(Explorer, "_statistics", exhaust)
+    with TestClient(application(folder), **HOST) as client:
+        answer = client.get("/statistics")
+    assert answer.status_code == 400
+    assert "too much memory" in answer.text
+
+
+def test_console_limits_rows(client: TestClient) -> None:
+    page = client.get("/sql", params={"q": "SELECT * FROM range(100000) ORDER BY 1 -- many"})
+    assert page.text.count("<tr>") == 501
+
+
+def test_long_cells_are_cut(client: TestClient) -> None:
+    page = client.get("/sql", params={"q": "SELECT repeat('x', 10000000) AS long, range(100000) AS list"})
+    assert page.status_code == 200
+    assert "... (10000000 characters)" in page.text
+    assert len(page.text) < 200_000
+
+
+def text_of(url: str) -> str:
+    with urlopen(url) as answer:
+        return str(answer.read().decode())
+
+
+def test_many_at_once_wait_for_each_other(folder: Path) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    class Counted(Explorer):
+        def _console(self, text: str) -> Response:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            time.sleep(0.05)
+            with lock:
+                running -= 1
+            return Response(text)
+
+    app = Starlette(routes=Counted(folder).routes())
+    with listening(app) as address, ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda n: text_of(f"{address}/sql?q={n}"), range(24)))
+    assert answers == [str(n) for n in range(24)]
+    assert most == AT_A_TIME
+
+
+def test_other_hosts_and_strangers_are_refused(folder: Path) -> None:
+    with TestClient(application(folder), base_url="http://evil.example") as client:
+        assert client.get("/").status_code == 400
+    with TestClient(application(folder, token="secret", hosts=("*",)), base_url="http://shared") as client:
+        assert client.get("/").status_code == 403
+        assert client.get("/?token=wrong").status_code == 403
+        assert client.get("/?token=secret").status_code == 200
+        assert client.get("/sql").status_code == 200
+
+
+def test_policy_forbids_scripts_of_others(client: TestClient) -> None:
+    policy = client.get("/").headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_no_catalog(tmp_path: Path) -> None:
+    with pytest.raises(NoCatalogError):
+        application(tmp_path / "none")
+
+
+def test_chromium_draws_the_plot(folder: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+    with listening(application(folder)) as address:
+        command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000", "--dump-dom"]
+        done = subprocess.run([*command, f"{address}/visit/ibohbf"], check=True, capture_output=True, timeout=120)
+    page = done.stdout.decode()
+    assert "main-svg" in page
+    assert page.count('class="legendtext"') >= 3
+
+
+def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+
+    async def story(address: str) -> None:
+        browser = await Browser(chromium, tmp_path / "profile").open()
+        try:
+            await browser.go(address)
+            await browser.run("document.querySelector('a[href*=sort][href*=sky_mean]').click()")
+            await browser.until("document.querySelector('th[aria-sort=ascending]')?.innerText === 'sky_mean'")
+            await browser.run("document.querySelector('a[href=\"/visit/ibohbf\"]').click()")
+            await browser.until("document.querySelectorAll('.main-svg').length > 0")
+            await browser.screenshot(tmp_path / "visit.png")
+            await browser.run("document.querySelector('nav a[href=\"/statistics\"]').click()")
+            await browser.until("document.querySelectorAll('section .main-svg').length > 2")
+            assert await browser.run("document.querySelectorAll('.modebar-btn').length") > 2
+            assert await browser.run("document.querySelector('.modebar-btn[data-title*=hare]')") is None  # no cloud
+            await browser.run("document.querySelector('nav a[href=\"/sql\"]').click()")
+            await browser.until("document.querySelector('textarea') !== null")
+            await browser.run("document.querySelector('textarea').value = 'SELECT 6 * 7 AS answer'")
+            await browser.run("document.querySelector('form button').click()")
+            await browser.until("document.querySelector('td')?.innerText === '42'")
+            # By keyboard alone: a name of the schema put where the cursor is, and Ctrl+Enter.
+            await browser.until("typeof editor !== 'undefined' && editor.value !== undefined")
+            await browser.run("editor.setRangeText('SELECT count() AS n FROM ', 0, editor.value.length, 'end')")
+            await browser.run("document.querySelector('button[data-insert=rootname]').click()")
+            await browser.until("editor.value === 'SELECT count() AS n FROM rootname'")
+            await browser.run("editor.value = 'SELECT count() AS n FROM reads'; editor.focus()")
+            await browser.key("Enter", modifiers=CTRL)
+            await browser.until("document.querySelector('td')?.innerText === '6'")
+            await browser.go(address)
+            await browser.key("Tab")
+            assert await browser.run("document.activeElement.innerText") == "to the content"
+            assert await browser.run("getComputedStyle(document.activeElement).position") == "static"
+            # On a telephone nothing but tables and code scrolls sideways, and at night it is dark.
+            await browser.call(
+                "Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True
+            )
+            dark = {"name": "prefers-color-scheme", "value": "dark"}
+            await browser.call("Emulation.setEmulatedMedia", features=[dark])
+            for page in ("", "visit/ibohbf", "statistics", "sql"):
+                await browser.go(f"{address}/{page}")
+                assert await browser.run("document.documentElement.scrollWidth") == 390, page
+            assert await browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 28)"
+        finally:
+            await browser.close()
+
+    with listening(application(folder)) as address:
+        asyncio.run(story(address))
+    assert (tmp_path / "visit.png").stat().st_size > 10_000
