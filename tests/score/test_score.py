@@ -17,7 +17,7 @@ from wfc3tvb.schema import TABLES, to_arrow
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.rescore import rescore_rows
 
-#: Class, flag, fraction broken, bias and elevation (calwf3 on simulated exposures; see tests/science/test_damage.py).
+#: Class, flag, fraction broken, bias and elevation (calwf3 on simulated exposures; see tests/score/test_damage.py).
 EXPECTED = {
     "b7q": ("none", False, 0.000, 0.000, False),
     "b9q": ("severe", True, 0.958, 0.129, True),

@@ -3,6 +3,7 @@
 Pixels come as words in either byte order, a plane as one array from its first pixel to its last and the distance of
 its rows, so that a memory-mapped FITS plane is read once and copied never.
 """
+# mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
