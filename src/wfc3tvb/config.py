@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfc3tvb.identifiers import TVB_FILTERS
+from wfc3tvb.instrument import helium_filters
 
 DEFAULT_CATALOG = Path("tvb-catalog")
 MAST_URL = "https://mast.stsci.edu"
@@ -38,7 +38,7 @@ class Selection:
     #: Associations, datasets or rootnames, lower case.
     ids: tuple[str, ...] = ()
     proposals: tuple[int, ...] = ()
-    #: Filters; None means `TVB_FILTERS`, or any filter where `ids` name what is wanted; ("all",) means any.
+    #: Filters; None means `helium_filters`, or any filter where `ids` name what is wanted; ("all",) means any.
     filters: tuple[str, ...] | None = None
     #: Window of the start time [MJD, UTC].
     start: float | None = None
@@ -50,7 +50,7 @@ class Selection:
     def wanted_filters(self) -> tuple[str, ...] | None:
         """Filters that pass; None means any."""
         if self.filters is None:
-            return None if self.ids else TVB_FILTERS
+            return None if self.ids else helium_filters()
         return None if "all" in self.filters else self.filters
 
 

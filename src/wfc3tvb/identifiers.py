@@ -1,48 +1,16 @@
-"""Names of the field: rootnames, associations, file names, data-quality bits, filters.
+"""Names of datasets and files: rootnames, associations, products at MAST and in the public bucket.
 
-Sources: WFC3 Data Handbook, section 2.1 (file names) and table 3.3 (data quality flags);
-the archive's public bucket ``stpubdata`` (key layout).
+Sources: WFC3 Data Handbook, section 2.1 (file names); the archive's public bucket ``stpubdata`` (key layout).
 """
 
 from __future__ import annotations
 
 import re
-from enum import IntFlag
 
 from wfc3tvb.errors import BadArgumentError
 
 _ROOTNAME = re.compile(r"i[a-z0-9]{8}")
 _FILE = re.compile(r"(?P<root>i[a-z0-9]{8})_(?P<suffix>[a-z0-9]{2,8})\.fits")
-
-#: The filters that pass He I 10830 A (WFC3 Data Handbook 7.10); the grisms are catalogued on request.
-TVB_FILTERS = ("F105W", "F110W")
-GRISMS = ("G102", "G141")
-#: Filters of the IR channel (WFC3 Instrument Handbook 7.2).
-IR_FILTERS = (
-    "F098M", "F105W", "F110W", "F125W", "F126N", "F127M", "F128N", "F130N", "F132N", "F139M", "F140W", "F153M", "F160W",
-    "F164N", "F167N", *GRISMS,
-)  # fmt: skip
-#: Reference pixels on each side of an IR raw frame (WFC3 Instrument Handbook 5.7).
-BORDER = 5
-
-
-class DQ(IntFlag):
-    """Data-quality bits of WFC3/IR, as calwf3 names them (WFC3 Data Handbook table 3.3)."""
-
-    SOFTERR = 1
-    DATALOST = 2
-    DETECTORPROB = 4
-    BADZERO = 8
-    HOTPIX = 16
-    UNSTABLE = 32
-    WARMPIX = 64
-    BADBIAS = 128
-    SATPIXEL = 256
-    BADFLAT = 512
-    SPIKE = 1024
-    ZEROSIG = 2048
-    DATAREJECT = 8192
-    HIGH_CURVATURE = 16384
 
 
 def dataset_name(text: str) -> str:

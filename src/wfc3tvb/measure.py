@@ -23,7 +23,8 @@ from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableRefere
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.observation_log import beside, find_jitter
 from wfc3tvb.fits.support_file import read_orbit
-from wfc3tvb.identifiers import DQ, visit_of
+from wfc3tvb.identifiers import visit_of
+from wfc3tvb.instrument import DQ
 from wfc3tvb.models import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.references.locate import resolve
 from wfc3tvb.references.tables import rejection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import DQ
 from wfc3tvb.simulate.detector import FULL_WELL, make_detector, quadrant_map
 from wfc3tvb.simulate.frame import Frame
 

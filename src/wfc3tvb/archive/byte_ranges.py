@@ -26,7 +26,7 @@ from wfc3tvb.errors import MissingProductError
 from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
 from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_header
 from wfc3tvb.fits.support_file import orbit_of
-from wfc3tvb.identifiers import BORDER
+from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import OrbitElements, ReadCube
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.identifiers import BORDER
+from wfc3tvb.instrument import BORDER
 
 #: Rows of every read that are fetched where nothing else is asked for.
 BAND_ROWS = 80

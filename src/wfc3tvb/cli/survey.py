@@ -187,15 +187,15 @@ def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
 
 def _filters(text: str | None) -> tuple[str, ...] | None:
     """Return the filters that a list with commas names; ("all",) for any."""
-    from wfc3tvb.identifiers import IR_FILTERS
+    from wfc3tvb.instrument import FILTERS, find_filter
 
     if text is None:
         return None
     if text.strip().lower() == "all":
         return ("all",)
     names = tuple(name.strip().upper() for name in text.split(","))
-    if wrong := [name for name in names if name not in IR_FILTERS]:
-        raise BadArgumentError(f"--filters: {wrong[0]!r} is no WFC3/IR filter; take all, or of {', '.join(IR_FILTERS)}")
+    if wrong := [name for name in names if find_filter(name) is None]:
+        raise BadArgumentError(f"--filters: {wrong[0]!r} is no WFC3/IR filter; take all, or of {', '.join(FILTERS)}")
     return names
 
 

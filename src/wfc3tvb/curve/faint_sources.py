@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve.intervals import Curve
-from wfc3tvb.curve.noise_model import SINGLE_READ_NOISE
 from wfc3tvb.curve.sky_mask import BAD_PIXEL, SkyMask
+from wfc3tvb.instrument import SINGLE_READ_NOISE
 from wfc3tvb.models import ReadCube
 
 Floats = NDArray[np.float64]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.curve.kernels import N_BINS, clipped_medians, difference_histogram, flagged_fraction, flat_words
 from wfc3tvb.curve.sky_mask import BAD_PIXEL
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import DQ
 from wfc3tvb.models import ReadCube
 from wfc3tvb.system.threads import for_each
 

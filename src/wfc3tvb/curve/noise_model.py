@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.instrument import DARK, READ_NOISE
+
 Floats = NDArray[np.float64]
 
-#: Read noise of a correlated double sample [electron] and dark rate [electron/s] (WFC3 Instrument Handbook 5.7).
-READ_NOISE, DARK = 20.5, 0.048
-#: Noise of a single read [electron].
-SINGLE_READ_NOISE = 14.6
 #: Signal to noise of the last read above which calwf3 fits with each power (Fixsen et al. 2000).
 _POWERS = ((100.0, 10.0), (50.0, 6.0), (20.0, 3.0), (10.0, 1.0), (5.0, 0.4))
 

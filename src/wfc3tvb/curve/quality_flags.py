@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wfc3tvb.curve.faint_sources import FaintLight
-from wfc3tvb.identifiers import GRISMS
+from wfc3tvb.instrument import is_grism
 
 #: Share of the frame that is masked, above which there is no sky.
 EXTENDED = 0.85
@@ -27,7 +27,7 @@ def header_flags(header: Mapping[str, Any]) -> list[str]:
         "guide_star_failure": lock not in ("FINE", "") or state not in ("NORMAL", ""),
         "scan": _text(header, "SCAN_TYP") not in ("N", ""),
         "moving_target": _text(header, "MTFLAG") in ("T", "1", "TRUE"),
-        "grism": _text(header, "FILTER") in GRISMS,
+        "grism": is_grism(header.get("FILTER")),
         "no_flat_field": _text(header, "FLATCORR") not in ("COMPLETE", ""),
     }
     return [name for name, true in tests.items() if true]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve.kernels import box_mean
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import DQ
 
 #: Flags of the first read that disqualify a pixel for the whole exposure.
 BAD_PIXEL = DQ.DETECTORPROB | DQ.HOTPIX | DQ.SATPIXEL | DQ.BADFLAT

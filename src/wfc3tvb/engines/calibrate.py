@@ -21,7 +21,7 @@ from wfc3tvb.engines.raw_reads import Imsets, read_imsets, read_primary
 from wfc3tvb.engines.trailer import write_trailer
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
 from wfc3tvb.fits.association import exposures_of
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import DQ
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.references.locate import Loaded, find, load
 

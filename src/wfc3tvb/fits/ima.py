@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.ima_layout import Bytes, FileBytes, PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
 from wfc3tvb.fits.plane_medians import plane_medians
-from wfc3tvb.identifiers import BORDER, IR_FILTERS
+from wfc3tvb.instrument import BORDER, COMMANDED_GAIN, find_filter
 from wfc3tvb.models import ReadCube
 
 #: WFC3 was installed in May 2009; no exposure can be later than the year 2105 [MJD].
@@ -52,7 +52,8 @@ def check_keywords(
     for keyword in ("FILTER", "EXPSTART"):
         if keyword not in primary:
             raise MissingKeywordError(path, keyword)
-    if str(primary["FILTER"]).strip().upper() not in (*IR_FILTERS, "BLANK"):  # which is that of darks
+    name = str(primary["FILTER"])
+    if find_filter(name) is None and name.strip().upper() != "BLANK":  # which is that of darks
         raise BadFileError(path, f"FILTER is {primary['FILTER']!r}, no filter of WFC3/IR", "fetch it again")
     start = primary["EXPSTART"]
     if not isinstance(start, int | float) or not _FIRST < start < _LAST:
@@ -73,10 +74,6 @@ def check_pixels(rates: NDArray[Any], path: Path) -> None:
     if empty.any():
         n = int(np.argmax(empty)) + 1
         raise BadFileError(path, f"the pixels of read {n} are no numbers (NaN or infinite)", "fetch it again")
-
-
-#: Gain [electron/DN] where a header says none: the commanded one (WFC3 Instrument Handbook 5.1.1).
-_COMMANDED_GAIN = 2.5
 
 
 def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
@@ -235,7 +232,7 @@ def _gain(header: Mapping[str, Any]) -> float:
     """Return the mean gain of the four amplifiers [electron/DN]."""
     values = [header.get(f"ATODGN{amp}") for amp in "ABCD"]
     good = [float(v) for v in values if isinstance(v, int | float) and v > 0]
-    return float(np.mean(good)) if good else _COMMANDED_GAIN
+    return float(np.mean(good)) if good else COMMANDED_GAIN
 
 
 def _pstat(planes: list[NDArray[Any]], t: NDArray[np.float64], unit: str) -> NDArray[np.float64]:

@@ -21,7 +21,7 @@ from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, TruncatedFileError, WrongInstrumentError
-from wfc3tvb.identifiers import BORDER
+from wfc3tvb.instrument import BORDER
 
 
 class Bytes(Protocol):

@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError
-from wfc3tvb.identifiers import BORDER, DQ
+from wfc3tvb.instrument import BORDER, DQ
 
 #: A pixel with one of these is not used; the flags of the ramp fit (32) and of small blemishes (64) do not matter.
 BAD = int(DQ.SOFTERR | DQ.DATALOST | DQ.DETECTORPROB | DQ.BADZERO | DQ.HOTPIX | DQ.BADBIAS | DQ.SATPIXEL | DQ.BADFLAT)

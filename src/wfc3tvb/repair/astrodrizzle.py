@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from wfc3tvb.errors import BadArgumentError, DrizzleError
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.astrodrizzle_process import LOG
 
 #: What always holds. One process gives the same pixels as drizzlepac's default pool in half the time; bit 4096 of an

@@ -10,7 +10,7 @@ from pathlib import Path
 from wfc3tvb.archive.costs import side_of
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import UnknownDatasetError
-from wfc3tvb.identifiers import GRISMS
+from wfc3tvb.instrument import is_grism
 from wfc3tvb.models import Row
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 
@@ -142,7 +142,7 @@ def _method(row: Row, asked: bool, wanted: str) -> tuple[str, str]:
     """Return the method for an exposure, and why."""
     why = _why(row)
     explicit = wanted != "auto"
-    if row["filter"] in GRISMS:
+    if is_grism(row["filter"]):
         return ("omit", "grism") if row["flagged"] or asked else ("perform", "grism")
     if explicit and (row["flagged"] or asked):
         return wanted, f"asked for; {why}"

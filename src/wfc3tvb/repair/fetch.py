@@ -16,7 +16,7 @@ from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
 from wfc3tvb.fits.association import read_members
 from wfc3tvb.fits.hdus import read_fits
 from wfc3tvb.fits.images import header_of
-from wfc3tvb.identifiers import GRISMS
+from wfc3tvb.instrument import is_grism
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.repair.model import Repair
 
@@ -170,7 +170,7 @@ class FetchDataset:
 def refuse(repair: Repair) -> None:
     """Raise `RefusedError` for what this package does not repair, before anything is fetched."""
     for member in repair.members:
-        if member.filter in GRISMS:
+        if is_grism(member.filter):
             reason = "grism exposures are not repaired: their background varies over the detector (WFC3 ISR 2020-04)"
             raise RefusedError(repair.dataset, reason)
         for flag, words in (("moving_target", "a moving target"), ("scan", "a spatial scan")):

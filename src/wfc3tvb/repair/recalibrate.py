@@ -15,7 +15,7 @@ from wfc3tvb.calibration.crcorr.fit import fit_ramps
 from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.errors import CalibrationError, RefusedError
 from wfc3tvb.fits.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import DQ
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
 from wfc3tvb.references.tables import rejection

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadFileError, NotFitsError
-from wfc3tvb.identifiers import BORDER
+from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import Row
 from wfc3tvb.report.repair_figures import before_of
 

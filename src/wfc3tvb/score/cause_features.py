@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.identifiers import TVB_FILTERS
+from wfc3tvb.instrument import sees_helium
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -132,7 +132,7 @@ def features(
     known = np.isfinite(sun_alt[reads])
     near = (limb_angle[reads] < _LIMB) & (bright_limb[reads] > 0.5)
     return Features(
-        helium_filter=name in TVB_FILTERS,
+        helium_filter=sees_helium(name),
         **_sides(above, side, _SIDE_NOISE * error[reads]),
         sunlit=float((sun_alt[reads][known] > 0).mean()) if known.any() else None,
         bright_limb=float(near[known].mean()) if known.any() else None,

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.crcorr.fit import RampFit, fit_ramps
-from wfc3tvb.curve.noise_model import DARK, SINGLE_READ_NOISE
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import DARK, DQ, SINGLE_READ_NOISE
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]

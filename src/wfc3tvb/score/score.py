@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.noise_model import last_minus_first_noise
-from wfc3tvb.identifiers import TVB_FILTERS
+from wfc3tvb.instrument import find_filter, sees_helium
 from wfc3tvb.models import Row
 from wfc3tvb.schema import METHODS
 from wfc3tvb.score import cause
@@ -28,8 +28,6 @@ SCORE_VERSION = "1.3"
 #: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations]: where
 #: the exposure's own table is not at hand.
 CRREJTAB_SIGMA = 4.0
-#: Helium brightness that a rate in F105W means [kR per electron/s] (1 R = 3.715e-14/lambda erg/s/cm2/arcsec2).
-KILORAYLEIGH = 1.508
 #: An exposure is elevated above this excess over the zodiacal light [electron/s] (Brammer's 75th percentile).
 ELEVATED = 0.5
 #: Error of left minus right over that of the frame's rate, without the systematic that `features` counts in.
@@ -171,20 +169,21 @@ def _excess(row: Row, curve: StoredCurve, sky: Sky) -> Row:
     zodi = zodiacal_level(row["filter"], row["ra"], row["dec"], date)
     if zodi is None:
         return {}
-    helium = _helium(row["filter"], curve, zodi)
+    helium, known = _helium(row["filter"], curve, zodi), find_filter(row["filter"])
+    kilorayleigh = None if known is None else known.kilorayleigh
     return {
         "zodi_model": zodi,
         "excess_zodi": sky.mean - zodi,
         "elevated": sky.mean - zodi > ELEVATED,
         "excess_helium": helium,
-        "he_kr": KILORAYLEIGH * helium if helium is not None and row["filter"] == "F105W" else None,
+        "he_kr": None if helium is None or kilorayleigh is None else kilorayleigh * helium,
     }
 
 
 def _helium(name: str, curve: StoredCurve, zodi: float) -> float | None:
     """Return sum of (rate - zodi) dt over the reads out of shadow / exposure time: Brammer's definition."""
     shadow, rate = curve["in_shadow"], curve["rate"]
-    if name not in TVB_FILTERS or not np.isfinite(shadow).all():
+    if not sees_helium(name) or not np.isfinite(shadow).all():
         return None
     lit = (shadow == 0) & np.isfinite(rate)
     return float(((rate - zodi) * curve.dt)[lit].sum() / curve["t_end"][-1])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve.geometry import direction, sun_direction, wrap
+from wfc3tvb.instrument import FILTERS, find_filter
 
 Floats = NDArray[np.float64]
 
@@ -58,19 +59,6 @@ _JANSKY = 1e-26
 ZODI_ERROR = 0.1
 
 
-#: F105W: pivot wavelength [um] (Instrument Handbook table 6.2) and AB zero point [mag] (STScI 2012, infinite aperture).
-_PIVOT, _ZERO_POINT = 1.0552, 26.2687
-#: Zodiacal light of a filter over that of F160W, and thermal emission of telescope and camera [electron/s].
-_FILTERS = {
-    "F098M": (0.66, 0.05),
-    "F105W": (1.23, 0.05),
-    "F110W": (2.05, 0.05),
-    "F125W": (1.15, 0.05),
-    "F140W": (1.46, 0.07),
-    "F160W": (1.00, 0.13),
-}
-
-
 def zodiacal_level(name: str | None, ra: float, dec: float, mjd: float) -> float | None:
     """Return the level of zodiacal light and thermal emission [electron/s].
 
@@ -90,13 +78,14 @@ def zodiacal_level(name: str | None, ra: float, dec: float, mjd: float) -> float
         `ZODI_ERROR`.
     """
     brightness = brightness_500nm(*helioecliptic(ra, dec, mjd))
-    if name not in _FILTERS or not np.isfinite(brightness):
+    known, base = find_filter(name), FILTERS["F105W"]
+    if known is None or known.zodi is None or known.thermal is None or not np.isfinite(brightness):
         return None
-    relative, thermal = _FILTERS[name]
-    colour = np.exp(np.interp(np.log(_PIVOT), np.log(_WAVELENGTH), np.log(_SPECTRUM))) / _SPECTRUM[0]
-    per_frequency = brightness * colour * _PIVOT**2 / _LIGHT  # W m-2 sr-1 Hz-1
+    assert base.pivot is not None and base.zero_point is not None and base.zodi is not None
+    colour = np.exp(np.interp(np.log(base.pivot), np.log(_WAVELENGTH), np.log(_SPECTRUM))) / _SPECTRUM[0]
+    per_frequency = brightness * colour * base.pivot**2 / _LIGHT  # W m-2 sr-1 Hz-1
     magnitude = -2.5 * np.log10(per_frequency * _PIXEL / (3631 * _JANSKY))
-    return float(10 ** (-0.4 * (magnitude - _ZERO_POINT)) * relative / _FILTERS["F105W"][0] + thermal)
+    return float(10 ** (-0.4 * (magnitude - base.zero_point)) * known.zodi / base.zodi + known.thermal)
 
 
 def helioecliptic(ra: float, dec: float, mjd: float) -> tuple[float, float]:

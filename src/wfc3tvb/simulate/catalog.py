@@ -22,7 +22,7 @@ from wfc3tvb.catalog.run_log import versions
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.geometry import Geometry, direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.dates import DAY
-from wfc3tvb.identifiers import TVB_FILTERS
+from wfc3tvb.instrument import sees_helium
 from wfc3tvb.models import Measurement, OrbitElements, Row
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TABLES
@@ -201,7 +201,7 @@ def _measure(visit: _Visit, number: int, start: float, times: Floats, rng: np.ra
 
 def _helium(visit: _Visit, seen: Geometry, mjd: Floats) -> Floats:
     """Return the helium of every read [electron/s]: in sunlight, later at dawn than it goes at dusk."""
-    if visit.filter not in TVB_FILTERS:
+    if not sees_helium(visit.filter):
         return np.zeros(mjd.size)
     half = np.where(seen.sun_hour_angle < 0, 20.0, 6.0)
     lit = np.where(seen.in_shadow, 0.0, 1 / (1 + np.exp((half - seen.sun_alt) / 4)))

@@ -14,16 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import DQ, GAINS, READ_NOISES
 from wfc3tvb.simulate.frame import FULL, Frame
 
 Image = NDArray[np.float32]
 Flags = NDArray[np.int16]
 
-#: Gain [electron/DN] and noise of the difference of two reads [electron] by amplifier (CCDTAB t2c16200i).
-GAIN = {"A": 2.34, "B": 2.37, "C": 2.31, "D": 2.38}
-READ_NOISE = {"A": 20.2, "B": 19.8, "C": 19.9, "D": 20.1}
-MEAN_GAIN = sum(GAIN.values()) / 4
+MEAN_GAIN = sum(GAINS.values()) / 4
 #: Measured counts v become linear ones by v (1 + c2 v + c3 v^2 + c4 v^3); c2 varies by pixel, in DN.
 NONLINEARITY = (7.5e-7, -4.2e-12, 8.5e-16)
 #: Counts above the zeroth read at which a pixel stops, relative to the saturation level of the reference file.
@@ -133,12 +130,12 @@ def _full_detector(seed: int) -> Detector:
     dark[flags & DQ.WARMPIX > 0] = rng.uniform(0.15, 0.4, np.count_nonzero(flags & DQ.WARMPIX))
     zero = _ZERO_LEVEL + smooth_map(rng, 150) + 25 * rng.standard_normal(shape, np.float32)
     zero[flags & DQ.BADZERO > 0] += 2500
-    noise = quadrant_map(READ_NOISE) / np.sqrt(2)
+    noise = quadrant_map(READ_NOISES) / np.sqrt(2)
     noise[flags & DQ.UNSTABLE > 0] *= 5
     return Detector(
         seed=seed,
         frame=Frame(FULL),
-        gain=quadrant_map(GAIN),
+        gain=quadrant_map(GAINS),
         read_noise=noise.astype(np.float32),
         dark=dark.astype(np.float32),
         zero=zero.astype(np.float32),

@@ -8,13 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.identifiers import BORDER
+from wfc3tvb.instrument import BORDER, FULL_LIGHT
 
 #: Edge length by which a frame is asked for; 1024 is the full frame, the others are light-sensitive pixels.
 SIZES = (64, 128, 256, 512, 1024)
-FULL = 1024
-#: Light-sensitive pixels along an edge of the full frame.
-FULL_LIGHT = FULL - 2 * BORDER
+FULL = FULL_LIGHT + 2 * BORDER
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from astropy.wcs import WCS, Sip
 from numpy.typing import NDArray
 from scipy.ndimage import convolve, gaussian_filter, map_coordinates, uniform_filter
 
+from wfc3tvb.instrument import FILTERS
 from wfc3tvb.simulate.frame import Frame
 
 Floats = NDArray[np.float64]
@@ -40,11 +41,6 @@ CY = (
 PIXEL_X, PIXEL_Y = 0.1354, 0.1210
 #: Jitter of the telescope, rms [arcsec].
 _JITTER = 0.008
-#: Pivot wavelength and width of the filters [micrometre] (WFC3 Instrument Handbook, table 7.1).
-WAVELENGTH = {
-    "F098M": (0.986, 0.170), "F105W": (1.055, 0.265), "F110W": (1.153, 0.443), "F125W": (1.249, 0.285),
-    "F140W": (1.392, 0.384), "F160W": (1.537, 0.268), "F130N": (1.301, 0.016),
-}  # fmt: skip
 #: Primary mirror [m]; central obscuration and vanes as fractions of it, those of the camera's cold mask included.
 _DIAMETER, _OBSCURATION, _VANE = 2.4, 0.36, 0.05
 #: Odd, so that averaging over a pixel does not shift the image.
@@ -149,8 +145,9 @@ def pixel_response(name: str) -> Floats:
     Element [y, x] is the fraction of the light that a pixel receives whose centre lies (y - c, x - c) fifths of a pixel
     from the star, c being the middle element.
     """
-    pivot, width = WAVELENGTH.get(name, WAVELENGTH["F105W"])
-    waves = pivot + width * np.array([-0.36, -0.12, 0.12, 0.36])
+    known = FILTERS[name] if name in FILTERS and FILTERS[name].simulated else FILTERS["F105W"]
+    # To a thousandth of a micrometre: a seed gives the same pixels in every version.
+    waves = round(known.pivot or 0.0, 3) + (known.width or 0.0) * np.array([-0.36, -0.12, 0.12, 0.36])
     image = np.mean([_diffraction(wave) for wave in waves], axis=0)
     image = gaussian_filter(image, _JITTER / (PIXEL_X / _OVERSAMPLING))
     image = uniform_filter(image, _OVERSAMPLING) * _OVERSAMPLING**2

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from wfc3tvb.identifiers import DQ
+from wfc3tvb.instrument import COMMANDED_GAIN, DQ
 from wfc3tvb.simulate.detector import MEAN_GAIN, NONLINEARITY, Detector, make_detector
 from wfc3tvb.simulate.frame import FULL, Frame
 from wfc3tvb.simulate.mdriztab import mdriztab
@@ -21,7 +21,7 @@ from wfc3tvb.simulate.plan import ExposurePlan
 from wfc3tvb.simulate.reference_tables import bpixtab, ccdtab, crrejtab, idctab, imphttab, oscntab, reference
 from wfc3tvb.simulate.timing import MAX_NSAMP, sample_times
 
-_CONFIG: dict[str, Any] = {"CCDAMP": "ABCD", "CCDGAIN": 2.5}
+_CONFIG: dict[str, Any] = {"CCDAMP": "ABCD", "CCDGAIN": COMMANDED_GAIN}
 
 
 def reference_names(seed: int, frame: Frame, filter_name: str, samp_seq: str) -> dict[str, str]:

@@ -12,22 +12,12 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from wfc3tvb.identifiers import BORDER
-from wfc3tvb.simulate.detector import GAIN, READ_NOISE, Detector
-from wfc3tvb.simulate.frame import FULL_LIGHT, SIZES, Frame
-from wfc3tvb.simulate.optics import CX, CY, SCALE, THETA, V2REF, V3REF, WAVELENGTH, XREF, YREF
+from wfc3tvb.instrument import BORDER, COMMANDED_GAIN, FILTERS, FULL_LIGHT, GAINS, READ_NOISES
+from wfc3tvb.simulate.detector import Detector
+from wfc3tvb.simulate.frame import SIZES, Frame
+from wfc3tvb.simulate.optics import CX, CY, SCALE, THETA, V2REF, V3REF, XREF, YREF
 
 _AMPS = "ABCD"
-#: Inverse sensitivity [erg/cm2/Angstrom/electron] in 2009, pivot wavelength and width [Angstrom].
-PHOTOMETRY = {
-    "F098M": (6.0653e-20, 9864.1, 500.9),
-    "F105W": (3.0386e-20, 10551.0, 845.6),
-    "F110W": (1.5297e-20, 11534.5, 1428.5),
-    "F125W": (2.2484e-20, 12486.1, 866.3),
-    "F140W": (1.4737e-20, 13922.9, 1132.4),
-    "F160W": (1.9276e-20, 15369.2, 826.3),
-    "F130N": (2.2057e-19, 13005.7, 53.3),
-}
 #: Loss of sensitivity a year (in size that of WFC3 ISR 2024-13), and the dates that photometry is given for [MJD].
 _LOSS, _DATES = 0.0011, (54983.0, 56800.0, 58600.0, 60700.0)
 
@@ -60,13 +50,13 @@ def table(name: str, formats: dict[str, str], rows: Rows) -> fits.BinTableHDU:
 
 def ccdtab() -> fits.HDUList:
     """Return the table of the amplifiers."""
-    row: dict[str, Any] = {"CCDAMP": "ABCD", "CCDCHIP": 1, "CCDGAIN": 2.5, "BINAXIS1": 1, "BINAXIS2": 1}
+    row: dict[str, Any] = {"CCDAMP": "ABCD", "CCDCHIP": 1, "CCDGAIN": COMMANDED_GAIN, "BINAXIS1": 1, "BINAXIS2": 1}
     formats = {"CCDAMP": "4A", "CCDCHIP": "I", "CCDGAIN": "E", "BINAXIS1": "I", "BINAXIS2": "I"}
     for stem, form, values in (
         ("CCDOFST", "I", dict.fromkeys(_AMPS, 0)),
         ("CCDBIAS", "E", dict.fromkeys(_AMPS, 0.0)),
-        ("ATODGN", "E", GAIN),
-        ("READNSE", "E", READ_NOISE),
+        ("ATODGN", "E", GAINS),
+        ("READNSE", "E", READ_NOISES),
     ):
         formats |= {f"{stem}{amp}": form for amp in _AMPS}
         row |= {f"{stem}{amp}": values[amp] for amp in _AMPS}
@@ -135,11 +125,20 @@ def imphttab() -> fits.HDUList:
                 "PEDIGREE": "INFLIGHT",
                 "DESCRIP": "Synthetic",
             }
-            for filter_name, values in PHOTOMETRY.items()
+            for filter_name, values in _photometry().items()
         ]
         extensions.append(table(name, formats, rows))
     keywords = {"PHOTZPT": -21.1, "PARNUM": 1, "EXTRAP": True, "SYNSWVER": "N/A", "GRAPHTAB": "N/A", "COMPTAB": "N/A"}
     return reference("IMAGE PHOTOMETRY TABLE", extensions, **keywords)
+
+
+def _photometry() -> dict[str, tuple[float, float, float]]:
+    """Return inverse sensitivity [erg/cm2/Angstrom/electron], pivot wavelength and width [Angstrom] by filter."""
+    return {
+        each.name: (each.photflam, round(1e4 * each.pivot, 1), each.photbw)
+        for each in FILTERS.values()
+        if each.photflam is not None and each.pivot is not None and each.photbw is not None
+    }
 
 
 def idctab() -> fits.HDUList:
@@ -154,7 +153,7 @@ def idctab() -> fits.HDUList:
         for j, (cx, cy) in enumerate(zip(row_x, row_y, strict=True)):
             fixed |= {f"CX{i}{j}": cx, f"CY{i}{j}": cy}
             formats |= {f"CX{i}{j}": "D", f"CY{i}{j}": "D"}
-    rows = [fixed | {"DIRECTION": "FORWARD", "FILTER": name} for name in (*WAVELENGTH, "CLEAR")]
+    rows = [fixed | {"DIRECTION": "FORWARD", "FILTER": name} for name in (*_photometry(), "CLEAR")]
     return reference("DISTORTION COEFFICIENTS", [table("IDC", formats, rows)], NORDER=4, PARITY=-1)
 
 

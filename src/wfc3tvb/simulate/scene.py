@@ -13,14 +13,15 @@ from astropy.modeling.models import Sersic2D
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
+from wfc3tvb.instrument import find_filter
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.optics import PIXEL_X, PIXEL_Y, Pointing, star_stamp
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.float32]
 
-#: AB magnitude that gives one electron/s (the zero points that STScI published in 2012).
-ZERO_POINT = {"F098M": 25.667, "F105W": 26.269, "F110W": 26.822, "F125W": 26.230, "F140W": 26.452, "F160W": 25.946}
+#: AB magnitude that gives one electron/s in a filter of which none was published.
+_ZERO_POINT = 26.0
 #: Sources per square arcminute, and half the edge of the field that holds them [arcsec].
 _STARS, _GALAXIES = 12, 26
 _HALF_FIELD = 80.0
@@ -61,7 +62,10 @@ class Sources:
 
     def rate(self, name: str) -> Floats:
         """Return the total rate of each source in a filter [electron/s]."""
-        return np.asarray(10 ** (0.4 * (ZERO_POINT.get(name, 26.0) - self.mag)))
+        known = find_filter(name)
+        zero_point = _ZERO_POINT if known is None or known.zero_point is None else known.zero_point
+        # To a thousandth, as it was printed at first: a seed gives the same pixels in every version.
+        return np.asarray(10 ** (0.4 * (round(zero_point, 3) - self.mag)))
 
 
 def make_sources(seed: int, target: tuple[float, float]) -> Sources:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadArgumentError
-from wfc3tvb.identifiers import BORDER
-from wfc3tvb.simulate.frame import FULL_LIGHT, Frame
+from wfc3tvb.instrument import BORDER, FULL_LIGHT
+from wfc3tvb.simulate.frame import Frame
 
 Floats = NDArray[np.float64]
 #: Altitude of the Sun at which half of the helium shines, and the width of its rise [deg].

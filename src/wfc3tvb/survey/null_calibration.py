@@ -1,8 +1,8 @@
-"""The null calibration: how much exposures vary that cannot be hit.
+"""Null calibration: how much the background of exposures varies that no time-variable background can reach.
 
 Null 1: F105W and F110W exposures of which every read was taken in Earth's shadow, the Sun 5 deg or more below the
-limb: neither helium nor sunlight. Null 2: filters that do not pass the helium line. From a catalog of the archive this
-gives the systematic error of a rate (`MeasureSettings.systematic`, 0.02 electron/s to start with), with which the
+limb: neither helium nor sunlight. Null 2: wide filters that do not pass the helium line. From a catalog of the archive
+this gives the systematic error of a rate (`MeasureSettings.systematic`, 0.02 electron/s to start with), with which the
 scatter of the rates about their mean is what it should be, and the 99th percentiles of the jump statistic and of
 `excess_variable`, below which a curve cannot be told from a quiet one.
 """
@@ -16,14 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.views import literal
+from wfc3tvb.instrument import FILTERS, helium_filters
 
 Floats = NDArray[np.float64]
 
-#: The nulls: name, and which exposures.
-NULLS = {
-    "F105W, F110W in shadow": "filter IN ('F105W', 'F110W') AND sun_alt_max < -5",
-    "F098M, F125W, F140W, F160W": "filter IN ('F098M', 'F125W', 'F140W', 'F160W')",
-}
 _GOOD = "sky_mean IS NOT NULL AND NOT list_has_any(quality_flags, ['crowded', 'trail', 'grism', 'scan'])"
 #: Fewer exposures or reads than these say nothing.
 _EXPOSURES, _READS = 2, 10
@@ -52,9 +49,19 @@ class Null:
     excess_variable_99: float | None = None
 
 
+def selections() -> dict[str, str]:
+    """Return the nulls: name, and the SQL condition of its exposures."""
+    line = helium_filters()
+    others = tuple(each.name for each in FILTERS.values() if each.zodi is not None and not each.helium)
+    return {
+        f"{', '.join(line)} in shadow": f"filter IN ({', '.join(map(literal, line))}) AND sun_alt_max < -5",
+        ", ".join(others): f"filter IN ({', '.join(map(literal, others))})",
+    }
+
+
 def nulls(catalog: Catalog) -> Iterator[Null]:
-    """Yield what each of `NULLS` says of a catalog."""
-    for name, where in NULLS.items():
+    """Yield what each null of `selections` says of a catalog."""
+    for name, where in selections().items():
         which = f"WHERE {where} AND {_GOOD}"
         exposures = catalog.sql(f"SELECT tvb_score, excess_variable FROM exposures {which}").fetchall()
         columns = "rootname, rate, rate_err"
@@ -63,8 +70,8 @@ def nulls(catalog: Catalog) -> Iterator[Null]:
             yield Null(name, len(exposures), len(reads))
             continue
         names, rate, error = zip(*reads, strict=True)
-        number = np.unique(names, return_inverse=True)[1]
-        found = systematic(np.array(rate, float), np.array(error, float), number)
+        exposure_index = np.unique(names, return_inverse=True)[1]
+        found = systematic(np.array(rate, float), np.array(error, float), exposure_index)
         score, excess = np.percentile(np.array(exposures, float), 99, axis=0)
         yield Null(name, len(exposures), len(reads), found, float(score), float(excess))
 
@@ -79,7 +86,7 @@ def systematic(rate: Floats, error: Floats, exposure: NDArray[np.int64]) -> floa
     rate, error : ndarray, shape (n,)
         Interval rates and their errors without the systematic [electron/s].
     exposure : ndarray, shape (n,), int
-        Number of the exposure of each rate.
+        Index of the exposure of each rate.
     """
     low, high = 0.0, 1.0
     for _ in range(40):
