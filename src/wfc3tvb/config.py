@@ -1,4 +1,4 @@
-"""Frozen settings. Parameters that decide numbers go into provenance; places and addresses do not."""
+"""Settings, frozen. Parameters that decide numbers go into provenance; places and addresses do not."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from wfc3tvb.instrument import helium_filters
 DEFAULT_CATALOG = Path("tvb-catalog")
 MAST_URL = "https://mast.stsci.edu"
 CRDS_URL = "https://hst-crds.stsci.edu"
+#: Rows that are fetched of a large frame where nothing else is asked for; the fewest and the most that may be.
+BAND_ROWS, LEAST_ROWS, MOST_ROWS = 80, 8, 1014
 
 
 @dataclass(frozen=True)
 class MeasureSettings:
-    """What decides the numbers of a curve: the rows of `reads`, and the sky columns of `exposures`."""
+    """Parameters of a measurement: they decide the rows of `reads`, and the sky and scores of `exposures`."""
 
     #: A read is used when its interval is at least this long [s] ...
     min_interval: float = 5.0
@@ -23,17 +25,21 @@ class MeasureSettings:
     max_rate_err: float = 0.1
     #: Fewer used reads than this: no sky, no score.
     min_reads: int = 3
-    #: Systematic error of an interval rate [electron/s] (an assumption; `wfc3tvb null` measures it).
+    #: Systematic error of an interval rate [electron/s], in scores and in the fit of a visit (an assumption;
+    #: `wfc3tvb null` measures it).
     systematic: float = 0.02
     #: Fill `cumulative_median` (all pixels, as wfc3tools.pstat).
     pstat: bool = False
-    #: Detector rows to measure; None means all.
+    #: Middle rows of every frame to measure, all where it has fewer. None means every row that is read: all of a file
+    #: that is read whole (local ones, subarrays), `BAND_ROWS` of a frame that is fetched from an archive by ranges.
     rows: int | None = None
+    #: Folder in which each exposure's CRREJTAB is read; None means the published threshold of the table's name.
+    iref: str | None = None
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which datasets a survey asks the archive for; what is empty or None does not restrict."""
+    """Datasets that a survey asks the archive for; what is empty or None does not restrict."""
 
     #: Associations, datasets or rootnames, lower case.
     ids: tuple[str, ...] = ()
@@ -54,9 +60,14 @@ class Selection:
         return None if "all" in self.filters else self.filters
 
 
+def _folder(text: str | None) -> Path | None:
+    """Return the folder that an environment variable names; None where it is not set, or empty."""
+    return Path(text) if text else None
+
+
 @dataclass(frozen=True)
 class Services:
-    """Where the outside world is; the environment overrides it, so that a loopback archive can stand in."""
+    """Addresses and folders outside of the package; the environment overrides them, e.g. for a loopback archive."""
 
     mast: str = field(default_factory=lambda: os.environ.get("WFC3TVB_MAST_URL", MAST_URL))
     s3: str | None = field(default_factory=lambda: os.environ.get("AWS_ENDPOINT_URL_S3"))
@@ -64,6 +75,8 @@ class Services:
     crds_path: Path = field(
         default_factory=lambda: Path(os.environ.get("CRDS_PATH", Path.home() / "crds_cache")).expanduser()
     )
+    #: Folder that ``iref$`` in the names of reference files means (the variable is calwf3's); None where it is not set.
+    iref: Path | None = field(default_factory=lambda: _folder(os.environ.get("iref")))  # noqa: SIM112
     #: Seconds that a socket may stay silent, and how often a request is tried again.
     timeout: float = 60.0
     retries: int = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 import stat
 import subprocess
@@ -14,8 +15,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from click.testing import CliRunner
 
 from tests.helpers import golden
+from wfc3tvb.cli import main
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.errors import (
     BadFileError,
@@ -339,6 +342,15 @@ def test_exit_status(raw: Path, iref: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert raw.name[:9] in again.stderr
     assert "Traceback" not in again.stderr
     shutil.rmtree(iref)
+
+
+def test_the_folder_of_an_option_goes_before_the_environments(
+    raw: Path, iref: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("iref", str(tmp_path / "none"))
+    answer = CliRunner().invoke(main, ["calibrate", str(raw), "--engine", "native", "--iref", str(iref), "--json"])
+    assert answer.exit_code == 0, answer.output
+    assert json.loads(answer.stdout)[0]["rootname"] == raw.name[:9]
 
 
 def test_absent_members_are_named_and_the_others_made(raw: Path, iref: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,7 @@ def examine(*, live: bool = False, services: Services | None = None) -> list[Fin
         Ten, in the order in which a person would ask.
     """
     services = services or Services()
-    own = [_python(), _packages(), _calwf3(), _dask(), _disk(), _references(), _cache(services)]
+    own = [_python(), _packages(), _calwf3(), _dask(), _disk(), _references(services), _cache(services)]
     return own + list(_asked(services) if live else _reached(services))
 
 
@@ -100,10 +100,9 @@ def _disk() -> Finding:
     return Finding("disk", free > _ROOM and writable, f"{free / 1e9:.0f} GB free here{wanted}", optional=writable)
 
 
-def _references() -> Finding:
-    iref = os.environ.get("iref")  # noqa: SIM112 (calwf3 knows it in lower case)
-    detail = iref or "not set: calibrate needs it; reprocess sets it itself"
-    return Finding("iref", iref is not None, detail, optional=True)
+def _references(services: Services) -> Finding:
+    detail = "not set: calibrate needs it; reprocess sets it itself" if services.iref is None else str(services.iref)
+    return Finding("iref", services.iref is not None, detail, optional=True)
 
 
 def _cache(services: Services) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,11 @@ from wfc3tvb.cli.app import (
 )
 from wfc3tvb.errors import BadArgumentError, TvbError
 
+iref_option = click.option(
+    "--iref",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the reference files; default: the environment variable iref.",
+)
 engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", "native", "calwf3"]),
@@ -46,6 +50,7 @@ engine_option = click.option(
 @click.option("--no-ima", is_flag=True, help="Do not write the IMA.")
 @click.option("--overwrite", is_flag=True, help="Replace products that are there.")
 @click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the products.")
+@iref_option
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the native engine.")
 @json_option
 @example("iref=/my/references/ wfc3tvb calibrate ibohbfb9q_raw.fits --crcorr omit")
@@ -53,7 +58,7 @@ engine_option = click.option(
 def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_ima: bool, **options: Any) -> None:
     """Calibrate local RAW files or associations, as calwf3 does.
 
-    Reference files come from the folder that the environment variable iref names. Exits with 2 where one failed.
+    Reference files come from the folder of --iref, or of the environment variable iref. Exits with 2 where one failed.
     """
     from wfc3tvb.engines.calibrate import calibrate as run_calibrate
     from wfc3tvb.fits.association import exposures_of
@@ -131,6 +136,7 @@ def _plain(result: Any) -> dict[str, Any]:
     show_default=True,
     help="crds asks CRDS; header takes what the RAW headers name from the folder iref.",
 )
+@iref_option
 @click.option(
     "--outdir",
     type=click.Path(path_type=Path, file_okay=False),
@@ -153,7 +159,7 @@ def _plain(result: Any) -> dict[str, Any]:
 @click.pass_context
 def reprocess(
     ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool, jobs: int,
-    cluster: str | None, dry_run: bool, **options: Any,
+    cluster: str | None, iref: Path | None, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Repair flagged associations, and prove it.
 
@@ -161,34 +167,35 @@ def reprocess(
     is flagged; --dry-run says first what it takes.
     """
     from wfc3tvb.catalog.catalog import Catalog, open_catalog
+    from wfc3tvb.config import Services
     from wfc3tvb.identifiers import dataset_name
     from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess
     from wfc3tvb.repair.reprocess import reprocess as run_reprocess
 
     open_catalog(catalog).close()  # a missing catalog is an error here, not made
     settings = ReprocessSettings(**options)
-    _check_references(settings.context, settings.references)
+    services = Services() if iref is None else Services(iref=iref)
+    _check_references(settings.context, settings.references, services.iref)
     names = tuple(dataset_name(name) for name in ids)
     with Catalog.create(catalog) as store, bars() as progress:
-        plan = plan_reprocess(store, ids=names, where=where, settings=settings, jobs=jobs, cluster=cluster)
+        what: dict[str, Any] = {"ids": names, "where": where, "settings": settings, "services": services}
+        plan = plan_reprocess(store, jobs=jobs, cluster=cluster, **what)
         if dry_run:
             _say_plan(plan, as_json)
             return
         if not as_json:
             _say_plan(plan, as_json)
-        report = run_reprocess(
-            store, ids=names, where=where, settings=settings, jobs=jobs, cluster=cluster, progress=progress
-        )
+        report = run_reprocess(store, jobs=jobs, cluster=cluster, progress=progress, **what)
     _say_repair(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.failures else 0)
 
 
-def _check_references(context: str | None, references: str) -> None:
+def _check_references(context: str | None, references: str, iref: Path | None) -> None:
     """Raise `BadArgumentError` before anything is fetched where no reference could be found."""
     if context is not None and not context.endswith(".pmap"):
         raise BadArgumentError(f"--context {context}: a CRDS context is written hst_NNNN.pmap")
-    if references == "header" and not os.environ.get("iref"):  # noqa: SIM112 (calwf3 knows it in lower case)
-        remedy = "set the environment variable iref to the folder of the reference files"
+    if references == "header" and iref is None:
+        remedy = "set the environment variable iref to the folder of the reference files, or give --iref"
         raise BadArgumentError(f"--references header: {remedy}")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from wfc3tvb.calibration.bands import Work
 from wfc3tvb.calibration.model import Switches
+from wfc3tvb.config import Services
 from wfc3tvb.engines import calwf3
 from wfc3tvb.engines.machine_code import made_ready
 from wfc3tvb.engines.products import CAL_VER, history_lines, primary_header, write_flt, write_ima
@@ -143,7 +144,8 @@ def calibrate(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadFileError(folder, "cannot be made a folder", "name another one for the products") from error
-    options = Options(crcorr, write_ima, overwrite, folder, Path(iref) if iref is not None else None, threads)
+    references = Path(iref) if iref is not None else Services().iref
+    options = Options(crcorr, write_ima, overwrite, folder, references, threads)
     run = _run_calwf3 if calwf3.chosen(engine) else partial(_run_native, progress=progress)
     results: list[CalResult] = []
     expanded = [exposures_of(Path(path)) for path in given]

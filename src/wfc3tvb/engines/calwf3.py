@@ -75,7 +75,7 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
     crcorr : str
         ``header``, ``omit`` or ``perform``.
     iref : Path, optional
-        Folder of the reference files.
+        Folder of the reference files; without it, calwf3 says what it misses.
 
     Returns
     -------
@@ -93,8 +93,8 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
     if program is None:
         raise EngineMissingError
     environment = dict(os.environ)
-    if folder := iref or environment.get("iref"):
-        environment["iref"] = f"{Path(folder).resolve()}/"  # it runs in another folder
+    if iref is not None:
+        environment["iref"] = f"{iref.resolve()}/"  # it runs in another folder
     with tempfile.TemporaryDirectory(prefix=".calwf3-", dir=products[1].parent) as scratch:
         copy = Path(scratch) / path.name
         shutil.copyfile(path, copy)

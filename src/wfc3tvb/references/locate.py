@@ -79,12 +79,12 @@ def resolve(keyword: str, name: str, iref: Path | None) -> Path:
     keyword, name : str
         As in the header.
     iref : Path, optional
-        Folder that takes the place of the environment variable ``iref``.
+        Folder that ``iref$`` means; see `wfc3tvb.config.Services.iref`. Other prefixes are environment variables.
 
     Raises
     ------
     MissingReferenceError
-        If the variable is not set, or there is no such file.
+        If the prefix has no folder, or there is no such file.
     """
     text = name.strip()
     if not text:
@@ -94,7 +94,7 @@ def resolve(keyword: str, name: str, iref: Path | None) -> Path:
         path = Path(text)
     elif prefix == "iref" and iref is not None:
         path = iref / rest
-    elif prefix in os.environ:
+    elif prefix != "iref" and prefix in os.environ:
         path = Path(os.environ[prefix] + ("" if os.environ[prefix].endswith("/") else "/") + rest)
     else:
         remedy = f"set the environment variable {prefix} to the folder of the reference files"

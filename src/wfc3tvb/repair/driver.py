@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ from wfc3tvb.parallel.backends import Failure, Outcome, stage
 from wfc3tvb.progress import Progress
 from wfc3tvb.references.crds import References, best_references, header_references, operational_context
 from wfc3tvb.repair.astrodrizzle import warm_process
-from wfc3tvb.repair.astrodrizzle_process import IREF
 from wfc3tvb.repair.dataset import RepairDataset
 from wfc3tvb.repair.fetch import FetchDataset, Fetched, Products
 from wfc3tvb.repair.model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
@@ -206,8 +204,9 @@ class FindReferences:
 
     def _found(self, raws: Sequence[Path]) -> dict[Path, References]:
         if self.settings.references == "header":
-            if not (iref := os.environ.get(IREF)):
+            iref = self.services.iref
+            if iref is None:
                 raise BadArgumentError("references from the headers: iref must name the folder that holds them")
-            return {raw: header_references(raw, Path(iref)) for raw in raws}
+            return {raw: header_references(raw, iref) for raw in raws}
         context = self.settings.context or operational_context(self.services)
         return best_references(raws, context=context, services=self.services)

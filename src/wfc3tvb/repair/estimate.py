@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Services
 from wfc3tvb.references.crds import cache_folder
-from wfc3tvb.repair.astrodrizzle_process import IREF
 from wfc3tvb.repair.choose import Chosen, edge
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 
@@ -99,7 +97,7 @@ def summarize(
         methods[member.method] = methods.get(member.method, 0) + 1
     predicted = _predict(catalog, chosen.due, jobs)
     limit, asked = memory_limit_mb(settings), settings.references == "crds"
-    folder = cache_folder(services) if asked else Path(os.environ.get(IREF, ""))
+    folder = cache_folder(services) if asked else services.iref or Path()
     crowd = jobs > 1 and len(chosen.due) > 1
     return RepairPlan(
         datasets=tuple(repair.dataset for repair in chosen.due),
