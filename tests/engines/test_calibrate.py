@@ -142,7 +142,7 @@ def test_missing_reference(raw: Path, iref: Path) -> None:
 
 def test_broken_reference(raw: Path, iref: Path) -> None:
     (iref / "s20100spars10064i_drk.fits").write_bytes(b"no")
-    refused(MissingReferenceError, raw, iref, "DARKFILE", "is no FITS file")
+    refused(MissingReferenceError, raw, iref, "DARKFILE", "is not a FITS file")
 
 
 def test_dark_of_another_sequence(raw: Path, iref: Path) -> None:

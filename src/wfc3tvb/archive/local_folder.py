@@ -189,11 +189,11 @@ def _members(path: Path) -> list[str]:
 
 def _dataset_row(name: str, members: list[str], headers: list[dict[str, Any]]) -> Row:
     first = next((header for header in headers if header), {})
-    starts = [x for x in (_number(h, "EXPSTART") for h in headers) if x is not None]
-    stops = [x for x in (_number(h, "EXPEND") for h in headers) if x is not None]
+    starts = [x for x in (_float_card(h, "EXPSTART") for h in headers) if x is not None]
+    stops = [x for x in (_float_card(h, "EXPEND") for h in headers) if x is not None]
     made = [x for x in (_date(h) for h in headers) if x is not None]
     filters = sorted({f for f in (_text(h, "FILTER") for h in headers) if f})
-    proposal = _number(first, "PROPOSID")
+    proposal = _float_card(first, "PROPOSID")
     return TABLES["datasets"].empty_row() | {
         "dataset": name,
         "asn_id": name if name[-1].isdigit() else None,
@@ -204,7 +204,7 @@ def _dataset_row(name: str, members: list[str], headers: list[dict[str, Any]]) -
         "target_name": _text(first, "TARGNAME"),
         "start_time": min(starts, default=None),
         "stop_time": max(stops, default=None),
-        "sun_alt": _number(first, "SUN_ALT"),
+        "sun_alt": _float_card(first, "SUN_ALT"),
         "generation_date": max(made, default=None),
         "members": members,
     }
@@ -228,7 +228,7 @@ def _text(header: dict[str, Any], keyword: str) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def _number(header: dict[str, Any], keyword: str) -> float | None:
+def _float_card(header: dict[str, Any], keyword: str) -> float | None:
     value = header.get(keyword)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None

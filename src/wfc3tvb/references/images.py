@@ -57,7 +57,7 @@ def _read_dark(
             problem = f"{keyword} is {header.get(keyword)}, the exposure has {wanted}"
             raise UnsuitableReferenceError("DARKFILE", path.name, problem, "take the dark that CRDS names")
     exposed = [float(header.number(f"EXPOS_{i}")) for i in range(1, int(header.number("NUMEXPOS")) + 1)]
-    numbers = [_number(path, exposed, time) for time in times]
+    numbers = [_dark_image(path, exposed, time) for time in times]
     sci, err, dq = (
         Planes(tuple(_plane("DARKFILE", path, extensions[name, number], shape) for number in numbers), kind)
         for name, kind in (("SCI", np.float32), ("ERR", np.float32), ("DQ", np.int16))
@@ -65,9 +65,10 @@ def _read_dark(
     return Dark(sci, err, dq, light)
 
 
-def _number(path: Path, exposed: Sequence[float], time: float) -> int:
-    for number, own in enumerate(exposed, 1):
-        if abs(own - time) <= _SAME_TIME:
+def _dark_image(path: Path, exposed: Sequence[float], time: float) -> int:
+    """Return which image of a dark, from 1, has the exposure time of a read [s]."""
+    for number, exposure_time in enumerate(exposed, 1):
+        if abs(exposure_time - time) <= _SAME_TIME:
             return number
     problem = f"no image of {time:.3f} s (it has {min(exposed):.3f} to {max(exposed):.3f} s)"
     raise UnsuitableReferenceError("DARKFILE", path.name, problem, "take the dark that CRDS names")

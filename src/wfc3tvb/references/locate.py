@@ -1,4 +1,4 @@
-"""The reference files of an exposure: found, checked, loaded (calwf3's rules; calwf3 documentation, "IR pipeline")."""
+"""Reference files of an exposure: find, check and load them (calwf3's rules; its documentation, "IR pipeline")."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Loaded:
     skipped : frozenset of str
         Steps that are off because their file is a dummy.
     warnings : tuple of str
-        What calwf3 would pass over in silence.
+        Problems that calwf3 does not mention.
     """
 
     data: ReferenceData
@@ -236,19 +236,21 @@ def _files(header: Header, switches: Switches, iref: Path | None) -> Iterator[Re
 def _described(keyword: str, name: str, path: Path, header: Header) -> ReferenceFile:
     """Return a file with its own description, after checking that it is what its keyword says."""
     try:
-        own = read_header(path)
+        described = read_header(path)
     except BadFileError as error:
-        raise MissingReferenceError(keyword, str(path), "is no FITS file", "fetch it again") from error
-    found, kind = str(own.get("FILETYPE", "")), _FILETYPES.get(keyword, "")
+        raise MissingReferenceError(keyword, str(path), "is not a FITS file", "fetch it again") from error
+    found, kind = str(described.get("FILETYPE", "")), _FILETYPES.get(keyword, "")
     if not found.startswith(kind):
         raise UnsuitableReferenceError(keyword, name, f"its FILETYPE is {found or 'missing'}", f"take a {kind} file")
-    detector = str(own.get("DETECTOR", "")).strip()
+    detector = str(described.get("DETECTOR", "")).strip()
     if keyword != "IMPHTTAB" and detector != "IR":
         raise UnsuitableReferenceError(keyword, name, f"its DETECTOR is {detector or 'missing'}", "take a file for IR")
-    own_filter = str(own.get("FILTER", "ANY")).strip()
-    if keyword in _FLATS and own_filter not in (str(header["FILTER"]).strip(), "ANY"):
-        raise UnsuitableReferenceError(keyword, name, f"its FILTER is {own_filter}", f"take one for {header['FILTER']}")
-    file = ReferenceFile(keyword, name, path, str(own.get("PEDIGREE", "")), str(own.get("DESCRIP", "")))
+    flat_filter = str(described.get("FILTER", "ANY")).strip()
+    if keyword in _FLATS and flat_filter not in (str(header["FILTER"]).strip(), "ANY"):
+        raise UnsuitableReferenceError(
+            keyword, name, f"its FILTER is {flat_filter}", f"take one for {header['FILTER']}"
+        )
+    file = ReferenceFile(keyword, name, path, str(described.get("PEDIGREE", "")), str(described.get("DESCRIP", "")))
     if file.dummy and keyword not in _SKIPPED_BY_DUMMY:
         raise UnsuitableReferenceError(keyword, name, "is a dummy (PEDIGREE)", "take the file that CRDS names")
     return file

@@ -1,4 +1,4 @@
-"""From the rows of a measured curve to the score: sky, excess, damage, cause, recommendation. No pixels are needed."""
+"""Score of a measured curve: sky, excess, damage, cause and recommendation follow from its rows, without pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The zodiacal light that a direction and a date should have, from published tables.
+"""Model of the zodiacal light in a direction and on a date, from published tables.
 
 Leinert et al. 1998 (A&AS 127, 1): table 17 gives the brightness at 500 nm by helioecliptic longitude and ecliptic
 latitude, table 19 its run with wavelength. The AB zero point of F105W makes electrons of it; the other filters follow

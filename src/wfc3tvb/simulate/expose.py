@@ -162,9 +162,9 @@ def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.
     rng : Generator
         Source of noise.
     """
-    edge = detector.frame.light
-    n = int(rng.poisson(expected * edge**2 / _FULL_AREA))
-    y, x = rng.uniform(0, edge, (2, n))
+    frame_size = detector.frame.light
+    n = int(rng.poisson(expected * frame_size**2 / _FULL_AREA))
+    y, x = rng.uniform(0, frame_size, (2, n))
     angle = rng.uniform(0, 2 * np.pi, n)
     length = rng.geometric(_RAY_END, n).clip(1, _RAY_LONGEST)
     energy = _RAY_CHARGE * rng.lognormal(0, _RAY_SPREAD, n)
@@ -173,7 +173,7 @@ def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.
         on = length > step
         row = (y[on] + step * np.sin(angle[on])).astype(int)
         column = (x[on] + step * np.cos(angle[on])).astype(int)
-        inside = (row >= 0) & (row < edge) & (column >= 0) & (column < edge)
+        inside = (row >= 0) & (row < frame_size) & (column >= 0) & (column < frame_size)
         np.add.at(view, (row[inside], column[inside]), (energy[on] / length[on])[inside].astype(np.float32))
     return n
 

@@ -1,4 +1,4 @@
-"""What a survey would cost, said before it is begun."""
+"""Estimate of what a survey costs: requests, bytes and time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GROUP BY run_id HAVING count(*) >= {_TELLING} ORDER BY any_value(started_at) DES
 
 @dataclass(frozen=True)
 class SurveyPlan:
-    """What a survey would do.
+    """Work that a survey would do.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class SurveyPlan:
     seconds : float
         Time it takes, estimated.
     basis : str
-        What the estimate stands on.
+        Facts that the estimate is based on.
     """
 
     n_datasets: int
@@ -83,9 +83,9 @@ def estimate(catalog: Catalog, plan: Plan, source: Source, settings: MeasureSett
         costs = [source.cost(rootname, settings, aperture=aperture, n_reads=n_reads) for rootname in some]
         requests += n * sum(cost[0] for cost in costs) / len(costs)
         n_bytes += n * sum(cost[1] for cost in costs) / len(costs)
-    speed, told = _speed(catalog, source)
+    speed, measured = _speed(catalog, source)
     reads_from = f"reads as in {n_known} exposures measured before" if n_known else f"{MOST_READS} reads each"
-    speed_from = "the speed of the last survey" if told else f"{speed / 1e6:.0f} MB/s for each of {jobs} jobs"
+    speed_from = "the speed of the last survey" if measured else f"{speed / 1e6:.0f} MB/s for each of {jobs} jobs"
     return SurveyPlan(
         plan.n_datasets,
         plan.n_due,
@@ -99,7 +99,7 @@ def estimate(catalog: Catalog, plan: Plan, source: Source, settings: MeasureSett
 
 
 def _speed(catalog: Catalog, source: Source) -> tuple[float, bool]:
-    """Return the bytes a second of a worker, and whether an earlier survey told it."""
+    """Return the bytes a second of a worker, and whether an earlier survey measured it."""
     found = catalog.sql(_SPEED, {"source": source.name}).fetchall()
     if found and found[0][0]:
         return float(found[0][0]), True

@@ -22,13 +22,13 @@ from wfc3tvb.instrument import FILTERS, helium_filters
 Floats = NDArray[np.float64]
 
 _GOOD = "sky_mean IS NOT NULL AND NOT list_has_any(quality_flags, ['crowded', 'trail', 'grism', 'scan'])"
-#: Fewer exposures or reads than these say nothing.
+#: With fewer exposures or reads than these there is no result.
 _EXPOSURES, _READS = 2, 10
 
 
 @dataclass(frozen=True)
 class Null:
-    """What one null says.
+    """Result of one null.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def selections() -> dict[str, str]:
 
 
 def nulls(catalog: Catalog) -> Iterator[Null]:
-    """Yield what each null of `selections` says of a catalog."""
+    """Yield the result of each null of `selections` on a catalog."""
     for name, where in selections().items():
         which = f"WHERE {where} AND {_GOOD}"
         exposures = catalog.sql(f"SELECT tvb_score, excess_variable FROM exposures {which}").fetchall()

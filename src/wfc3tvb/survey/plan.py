@@ -1,4 +1,4 @@
-"""What a survey has to do: the archive's list against what the catalog holds and what failed before."""
+"""Plan of a survey: the archive's list, less what the catalog holds and what failed before."""
 
 from __future__ import annotations
 
