@@ -1,7 +1,9 @@
-"""From the reads of an exposure to its rows: curve, geometry, then the score."""
+"""Measurement of an exposure: its reads make the rows of curve, geometry and score."""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.curve.faint_sources import FaintLight, faint_light, without
+from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_light
 from wfc3tvb.curve.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
 from wfc3tvb.curve.kernels import flagged_fraction
 from wfc3tvb.curve.quality_flags import header_flags, source_flags
 from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
-from wfc3tvb.curve.trails import streaks
+from wfc3tvb.curve.trails import read_streak_scores
 from wfc3tvb.dates import DAY, mjd_now
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.fits.ima import read_ima
@@ -27,10 +29,12 @@ from wfc3tvb.identifiers import visit_of
 from wfc3tvb.instrument import DQ
 from wfc3tvb.models import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.references.locate import resolve
-from wfc3tvb.references.tables import rejection
+from wfc3tvb.references.tables import CRSIGMAS, rejection
 from wfc3tvb.schema import TABLES
 from wfc3tvb.score.score import CRREJTAB_SIGMA, score
 from wfc3tvb.score.sky import signal, used_reads
+
+log = logging.getLogger(__name__)
 
 _COLUMNS = (
     "sun_alt", "limb_angle", "bright_limb", "los_zenith", "latitude", "longitude", "sun_hour_angle", "in_shadow",
@@ -119,14 +123,15 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
     Raises
     ------
     BadFileError
-        If a file is not what it should be; see `wfc3tvb.fits.ima.read_ima` and `wfc3tvb.fits.support_file.read_orbit`.
+        If a file is damaged or of another kind; see `wfc3tvb.fits.ima.read_ima` and
+        `wfc3tvb.fits.support_file.read_orbit`.
     """
     settings, path = settings or MeasureSettings(), Path(path)
     if path.is_dir():
         raise BadFileError(path, "is a folder", f"use: wfc3tvb survey --source {path}")
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
-    own = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
-    support = Path(spt) if spt is not None else own if own != path and own.exists() else None
+    beside_it = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
+    support = Path(spt) if spt is not None else beside_it if beside_it != path and beside_it.exists() else None
     logs = beside(path, _value(cube.header, "ASN_ID", str))
     cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support))
     measured = measure_cube(cube, read_orbit(support) if support else None, settings)
@@ -164,8 +169,8 @@ def measure_cube(
     mask = sky_mask(_draft(cube), cube.dq[0])
     curve = measure_curve(cube, mask.skip, threads=threads)
     light = faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
-    crossed = np.flatnonzero(streaks(cube, curve, threads=threads)) + 1
-    curve = without(curve, light)
+    crossed = np.flatnonzero(read_streak_scores(cube, curve, threads=threads)) + 1
+    curve = subtract_faint_light(curve, light)
     reads = _read_rows(cube, curve, settings)
     exposure = _exposure_row(cube, mask, light, settings)
     places, exposure["geometry_source"] = geometry_rows(cube, curve, orbit)
@@ -223,7 +228,7 @@ def _read_rows(cube: ReadCube, curve: Curve, settings: MeasureSettings) -> list[
     return [
         TABLES["reads"].empty_row()
         | {"rootname": cube.rootname, "read": i + 1, "used": bool(used[i]), "n_pixels": int(curve.n_pixels[i])}
-        | {name: number(values[i]) for name, values in columns.items()}
+        | {name: finite_or_none(values[i]) for name, values in columns.items()}
         for i in range(cube.t.size)
     ]
 
@@ -252,26 +257,43 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: Me
         "obs_frac_unstable": _fraction(cube, mask, DQ.UNSTABLE) if observed else None,
         "quality_flags": flags,
         "rows_used": int(cube.rows.size),
-        "crrejtab_sigma": rejection_threshold(header),
+        "crrejtab_sigma": rejection_threshold(header, None if settings.iref is None else Path(settings.iref)),
         "bytes_read": cube.n_bytes,
         "measure_version": MEASURE_VERSION,
     }
 
 
-def rejection_threshold(header: Mapping[str, Any]) -> float:
-    """Return the threshold of an exposure's CRREJTAB, read where ``iref`` has it; else that of the archive's table."""
-    name, nsamp, exptime = (header.get(key) for key in ("CRREJTAB", "NSAMP", "EXPTIME"))
-    if not isinstance(name, str) or not isinstance(nsamp, int) or not isinstance(exptime, int | float):
-        return CRREJTAB_SIGMA
+def rejection_threshold(header: Mapping[str, Any], iref: Path | None = None) -> float:
+    """Return the threshold at which an exposure's CRREJTAB rejects a read [standard deviations].
+
+    Parameters
+    ----------
+    header : mapping
+        The exposure's keywords; CRREJTAB names the table.
+    iref : Path, optional
+        Folder of reference files in which the table is read. Without it the value is that of `CRSIGMAS`, and
+        `CRREJTAB_SIGMA` for a table that is not among them: an exposure scores the same on every machine, whatever the
+        environment variable ``iref`` says.
+    """
+    name = header.get("CRREJTAB")
+    published = CRSIGMAS.get(re.split(r"[$/]", name.strip())[-1]) if isinstance(name, str) else None
+    usual = CRREJTAB_SIGMA if published is None else published
+    nsamp, exptime = header.get("NSAMP"), header.get("EXPTIME")
+    if iref is None or not isinstance(name, str) or not isinstance(nsamp, int) or not isinstance(exptime, int | float):
+        return usual
     try:
-        return rejection(resolve("CRREJTAB", name, None), nsamp, float(exptime)).threshold
-    except (MissingReferenceError, UnsuitableReferenceError):
-        return CRREJTAB_SIGMA
+        found = rejection(resolve("CRREJTAB", name, iref), nsamp, float(exptime)).threshold
+    except (MissingReferenceError, UnsuitableReferenceError) as error:
+        log.warning("%s; the threshold is taken to be %g standard deviations", error, usual)
+        return usual
+    if found != usual:
+        log.warning("%s of %s rejects at %g standard deviations, not at %g", name, iref, found, usual)
+    return found
 
 
 def _fraction(cube: ReadCube, mask: SkyMask, bits: int) -> float | None:
     """Return the fraction of sky pixels with any of `bits` in the last read, to which hits propagate."""
-    return number(flagged_fraction(cube.dq[-1], int(bits), mask.skip))
+    return finite_or_none(flagged_fraction(cube.dq[-1], int(bits), mask.skip))
 
 
 def _value(header: Mapping[str, Any], keyword: str, kind: type) -> Any:
@@ -283,9 +305,9 @@ def _value(header: Mapping[str, Any], keyword: str, kind: type) -> Any:
         converted = kind(value)
     except (TypeError, ValueError):
         return None
-    return number(converted) if kind is float else converted
+    return finite_or_none(converted) if kind is float else converted
 
 
-def number(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """Return a float, None where it is not finite."""
     return float(value) if np.isfinite(value) else None

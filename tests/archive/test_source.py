@@ -199,7 +199,8 @@ def test_precision_decides_the_rows() -> None:
     assert rows_for_precision(0.0009) == 79
     assert rows_for_precision(0.0018) == 20
     assert rows_for_precision(1e-9) == 1014
-    assert rows_for_precision(1.0) == 5
+    assert rows_for_precision(1e-300) == 1014
+    assert rows_for_precision(1.0) == rows_for_precision(float("inf")) == 8  # the fewest that --rows takes
     with pytest.raises(BadArgumentError, match="above zero"):
         rows_for_precision(0.0)
 

@@ -179,7 +179,7 @@ def test_a_plan_leaves_nothing_behind(shared_data: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["survey", "--filters", "F999W"], "'F999W' is no WFC3/IR filter; take all, or of F098M, F105W"),
+        (["survey", "--filters", "F999W"], "'F999W' is not a WFC3/IR filter; choose all, or from F098M, F105W"),
         (["survey", "--precision", "0"], "--precision 0: give a rate above zero"),
         (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
         (["archive", "."], "make such a folder with: wfc3tvb simulate"),

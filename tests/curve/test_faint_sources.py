@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.generator import SPARS100, make_cube, sources
-from wfc3tvb.curve.faint_sources import FaintLight, faint_light, without
+from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_light
 from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.models import ReadCube
@@ -27,7 +27,7 @@ def field(per_frame: int, seed: int) -> np.ndarray:
 def measured(cube: ReadCube):
     mask = sky_mask(cube.rate[-1], cube.dq[0])
     light = faint_light(cube, mask)
-    return without(measure_curve(cube, mask.skip), light), light
+    return subtract_faint_light(measure_curve(cube, mask.skip), light), light
 
 
 def residuals(per_frame: int, n: int = 15) -> tuple[np.ndarray, np.ndarray, list[FaintLight]]:

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.generator import SPARS100, make_cube, sources
 from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
-from wfc3tvb.curve.trails import streak, streaks
+from wfc3tvb.curve.trails import grid_streak_score, read_streak_scores
 from wfc3tvb.measure import measure_cube
 from wfc3tvb.models import ReadCube
 from wfc3tvb.survey.rescore import rescore_rows
@@ -44,7 +44,7 @@ def crossed(cube: ReadCube, read: int, angle: float, electrons: float, length: f
 
 def found(cube: ReadCube) -> list[int]:
     curve = measure_curve(cube, sky_mask(cube.rate[-1], cube.dq[0]).skip)
-    return (np.flatnonzero(streaks(cube, curve)) + 1).tolist()
+    return (np.flatnonzero(read_streak_scores(cube, curve)) + 1).tolist()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -88,14 +88,14 @@ def test_big_endian_reads_are_the_same() -> None:
 
 def test_what_is_no_streak() -> None:
     grid = np.zeros((100, 100), np.uint8)
-    assert streak(grid) == 0
+    assert grid_streak_score(grid) == 0
     grid[40:60, 40:60] = 1  # a blob
-    assert streak(grid) == 0
+    assert grid_streak_score(grid) == 0
     rng = np.random.default_rng(1)
     for share in (0.01, 0.03, 0.1, 0.14):
-        assert streak((rng.random((250, 250)) < share).astype(np.uint8)) == 0
+        assert grid_streak_score((rng.random((250, 250)) < share).astype(np.uint8)) == 0
     grid[:] = 1
-    assert streak(grid) == 0
+    assert grid_streak_score(grid) == 0
 
 
 def test_few_reads_and_nothing_measured() -> None:

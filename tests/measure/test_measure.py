@@ -183,22 +183,36 @@ def test_geometry_needs_a_direction(shared_data: Path) -> None:
     assert measured.exposure["geometry_source"] is None
 
 
-def test_threshold_is_that_of_the_exposures_own_crrejtab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where iref has the table; else the archive's, 4 standard deviations."""
+def test_threshold_is_that_of_the_exposures_own_crrejtab(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Where a folder is given that has the table; else that of its name, or 4 standard deviations."""
     header = {"CRREJTAB": "iref$own_crr.fits", "EXPTIME": 1402.9}
-    monkeypatch.delenv("iref", raising=False)
     assert measure_cube(make_cube(0.6, size=64, header=header)).exposure["crrejtab_sigma"] == 4.0
-    monkeypatch.setenv("iref", str(tmp_path))
-    assert rejection_threshold(header | {"NSAMP": 16}) == 4.0
+    assert rejection_threshold(header | {"NSAMP": 16}, tmp_path) == 4.0
+    assert "there is no file" in caplog.text
     table = crrejtab()
     table[1].data["CRSIGMAS"] = "5.5"
     table.writeto(tmp_path / "own_crr.fits")
-    assert rejection_threshold(header | {"NSAMP": 16}) == 5.5
+    assert rejection_threshold(header | {"NSAMP": 16}, tmp_path) == 5.5
+    assert "rejects at 5.5 standard deviations, not at 4" in caplog.text
     sky = np.where(np.arange(15) < 8, 0.5, 2.0)
-    patient = measure_cube(make_cube(sky, size=64, header=header)).exposure
+    own = MeasureSettings(iref=str(tmp_path))
+    patient = measure_cube(make_cube(sky, size=64, header=header), None, own).exposure
     usual = measure_cube(make_cube(sky, size=64)).exposure
     assert patient["crrejtab_sigma"] == 5.5
     assert patient["pred_frac_broken"] < usual["pred_frac_broken"]
+
+
+def test_an_exposure_scores_the_same_on_every_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment variable iref says, and whatever its folder holds under the table's name."""
+    table = crrejtab()
+    table[1].data["CRSIGMAS"] = "5.5"
+    table.writeto(tmp_path / "u6a1748ri_crr.fits")
+    cube = make_cube(np.where(np.arange(15) < 8, 0.5, 2.0), size=64, header={"CRREJTAB": "iref$u6a1748ri_crr.fits"})
+    monkeypatch.delenv("iref", raising=False)
+    here = measure_cube(cube).exposure
+    monkeypatch.setenv("iref", str(tmp_path))
+    assert measure_cube(cube).exposure == here
+    assert here["crrejtab_sigma"] == 4.0
 
 
 def test_without_a_flat_field_rates_hold_the_response() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.helpers.generator import SPARS100
 from tests.helpers.ibohbf040 import curves, limb_angles, sun_altitudes
 from tests.helpers.rows import curve_rows
 from wfc3tvb.catalog.catalog import Catalog
@@ -54,6 +56,25 @@ def test_only_visits_with_a_new_exposure_are_fitted_again(catalog: Catalog) -> N
         catalog.replace("exposures", [exposures[0] | {"measured_at": later}])
         assert fit_visits(catalog) == 1
         assert fit_visits(catalog) == 0
+
+
+@pytest.mark.parametrize("systematic", [0.0, 0.02, 0.1])
+def test_the_systematic_of_the_settings_is_that_of_the_fit(tmp_path: Path, systematic: float) -> None:
+    """Fourteen dark reads without noise: each knows the level as well as systematic, shadow and sides let it."""
+    t = np.array(SPARS100)
+    place = {"sun_alt": np.full(15, -20.0), "limb_angle": np.full(15, 60.0), "in_shadow": np.ones(15, bool)}
+    row, reads = curve_rows("inull001q", t, np.full(15, 0.5), error=1e-5, bright_limb=np.zeros(15, bool), **place)
+    row = score(row, reads, MeasureSettings()) | {"run_id": "r", "measured_at": 60000.0}
+    with Catalog.create(tmp_path / "dark") as dark:
+        dark.record([Measurement(row, reads)])
+        dark.refresh()
+        fit_visits(dark, systematic=systematic)
+        stored = dark.fetch("FROM visit_fits ORDER BY read").to_pylist()
+        assert stored == fit_stored_visit(dark, "inull0", "F105W", systematic=systematic)
+    each = np.sqrt(systematic**2 + 0.005**2 + (0.75 * 0.02) ** 2)
+    assert len(stored) == 14
+    assert stored[0]["zodi"] == pytest.approx(0.5, abs=1e-3)
+    assert stored[0]["zodi_err"] == pytest.approx(each / np.sqrt(14), rel=0.01)
 
 
 def test_a_visit_that_is_not_there(catalog: Catalog) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 
 from tests.helpers.generator import SPARS100, make_cube
 from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.config import MeasureSettings
 from wfc3tvb.measure import measure_cube
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
-from wfc3tvb.survey.rescore import rescore
+from wfc3tvb.survey.rescore import recorded_settings, rescore
 
 
 def measurements() -> list[Measurement]:
@@ -45,6 +46,24 @@ def test_rescore(tmp_path: Path) -> None:
     runs = catalog.sql("SELECT command, n_done FROM runs").fetchall()
     assert runs == [("rescore", 3)] * 3
     catalog.close()
+
+
+def test_settings_stay_those_of_the_last_run(tmp_path: Path) -> None:
+    """A systematic of 0.1 that one run was given, scores and fits of visits alike, holds for the next."""
+    text = "SELECT tvb_score_err, zodi_err FROM exposures JOIN visit_fits USING (rootname) ORDER BY rootname, read"
+    with Catalog.create(tmp_path / "catalog") as catalog:
+        catalog.record(measurements())
+        catalog.refresh()
+        assert recorded_settings(catalog) == MeasureSettings()
+        rescore(catalog)
+        usual = catalog.sql(text).fetchall()
+        large = MeasureSettings(systematic=0.1)
+        assert rescore(catalog, settings=large).n_changed == 3
+        changed = catalog.sql(text).fetchall()
+        assert recorded_settings(catalog) == large
+        assert rescore(catalog).n_changed == 0
+        assert catalog.sql(text).fetchall() == changed
+    assert all(new[0] > old[0] and new[1] > old[1] for new, old in zip(changed, usual, strict=True))
 
 
 def test_an_empty_catalog(tmp_path: Path) -> None:

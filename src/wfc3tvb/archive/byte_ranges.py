@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from wfc3tvb.archive.costs import BAND_ROWS, ranges_pay
+from wfc3tvb.archive.costs import ranges_pay
 from wfc3tvb.archive.http import NoRangesError
 from wfc3tvb.archive.sparse_file import Files, IrregularLayoutError, SparseFile
-from wfc3tvb.config import MeasureSettings
+from wfc3tvb.config import BAND_ROWS, MeasureSettings
 from wfc3tvb.errors import MissingProductError
 from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
 from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_header

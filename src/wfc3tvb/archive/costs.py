@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 
-from wfc3tvb.config import MeasureSettings
+from wfc3tvb.config import BAND_ROWS, MeasureSettings
 from wfc3tvb.instrument import BORDER
 
-#: Rows of every read that are fetched where nothing else is asked for.
-BAND_ROWS = 80
 #: Reads of an exposure of which nothing is known.
 MOST_READS = 16
 #: Ranges are worth while below this part of a file, and in files above this size (subarrays of 256 are below it).

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from wfc3tvb.archive.costs import cost_of
 from wfc3tvb.archive.local_folder import LocalSource
-from wfc3tvb.config import MeasureSettings, Selection, Services
+from wfc3tvb.config import LEAST_ROWS, MOST_ROWS, MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import OrbitElements, ReadCube, Row
 
@@ -116,7 +116,8 @@ def rows_for_precision(precision: float) -> int:
     """Return the rows of a read to measure so that the sampling error of its rate, for 100 s, is `precision` [e-/s].
 
     80 rows give 0.0009 electron/s, and the error falls as the root of their number. What a whole read takes from
-    its reference pixels is not part of it.
+    its reference pixels is not part of it. It is the number for full frames, between the fewest and the most rows that
+    ``--rows`` takes; the lines of a subarray have fewer pixels.
 
     Raises
     ------
@@ -125,8 +126,8 @@ def rows_for_precision(precision: float) -> int:
     """
     if not precision > 0:
         raise BadArgumentError(f"--precision {precision:g}: give a rate above zero, e.g. 0.001")
-    n_pixels = (NOISE_PER_PIXEL / 100 / precision) ** 2
-    return int(min(max(math.ceil(n_pixels / SKY_FRACTION / LINE), 5), LINE))
+    n_pixels = (NOISE_PER_PIXEL / 100 / max(precision, 1e-9)) ** 2
+    return int(min(max(math.ceil(n_pixels / SKY_FRACTION / LINE), LEAST_ROWS), MOST_ROWS))
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,17 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
     help="Draw the curves into this file: .png, .pdf or .svg.",
 )
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median (all pixels, as wfc3tools.pstat).")
+@click.option(
+    "--iref",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="Read each exposure's CRREJTAB in this folder; default: the published threshold of its name.",
+)
 @json_option
 @example("wfc3tvb measure ibohbfb9q_ima.fits --plot curve.png")
 @click.pass_context
-def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat: bool, as_json: bool) -> None:
+def measure(
+    ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat: bool, iref: str | None, as_json: bool
+) -> None:
     """Measure local IMA files: curves and scores, no catalog.
 
     The geometry comes from the SPT or JIT file in the same folder, where there is one.
@@ -84,7 +91,7 @@ def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat:
     measured, errors = [], []
     for path in files:
         try:
-            measured.append(measure_file(path, settings=MeasureSettings(pstat=pstat)))
+            measured.append(measure_file(path, settings=MeasureSettings(pstat=pstat, iref=iref)))
         except TvbError as error:
             errors.append(error)
             complain(error)

@@ -1,4 +1,4 @@
-"""Commands that find and measure: demo, survey, rescore."""
+"""Commands demo, survey, rescore and null."""
 
 from __future__ import annotations
 
@@ -23,12 +23,21 @@ from wfc3tvb.cli.app import (
     print_json,
     show,
 )
+from wfc3tvb.config import BAND_ROWS, LEAST_ROWS, MOST_ROWS
 from wfc3tvb.errors import BadArgumentError
 
 if TYPE_CHECKING:
     from wfc3tvb.catalog.catalog import Catalog
     from wfc3tvb.config import MeasureSettings, Selection
     from wfc3tvb.progress import Progress
+
+
+systematic_option = click.option(
+    "--systematic",
+    type=click.FloatRange(0),
+    metavar="RATE",
+    help="Systematic error of a rate [e-/s], as `wfc3tvb null` measures it; default: 0.02.",
+)
 
 
 @main.command()
@@ -92,8 +101,22 @@ def demo(out: Path, jobs: int) -> None:
     help="The whole archive; without this and without a selection only the plan is printed.",
 )
 @click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
-@click.option("--rows", type=click.IntRange(8, 1014), help="Detector rows to read of each exposure.")
-@click.option("--precision", type=float, help="Choose --rows so that a rate has this error [e-/s].")
+@click.option(
+    "--rows",
+    type=click.IntRange(LEAST_ROWS, MOST_ROWS),
+    help=f"Middle rows to measure; default: all of files read whole, {BAND_ROWS} of frames fetched by ranges.",
+)
+@click.option(
+    "--precision",
+    type=float,
+    help="Measure as many rows as give a rate of a full frame this error [e-/s], and no fewer than --rows.",
+)
+@systematic_option
+@click.option(
+    "--iref",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    help="Read each exposure's CRREJTAB in this folder; default: the published threshold of its name.",
+)
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median from all pixels (reads whole files).")
 @click.option("--recheck", is_flag=True, help="Measure again what is known.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many exposures.")
@@ -105,14 +128,12 @@ def demo(out: Path, jobs: int) -> None:
 @click.pass_context
 def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, cluster: str | None, **given: Any) -> None:
     """Measure, score and store what is new or changed."""
-    from wfc3tvb.archive.source import open_source, rows_for_precision
-    from wfc3tvb.config import MeasureSettings
+    from wfc3tvb.archive.source import open_source
     from wfc3tvb.survey.survey import plan_survey
     from wfc3tvb.survey.survey import survey as run_survey
 
     selection, restricted = _selection(given)
-    rows = given["rows"] or (None if given["precision"] is None else rows_for_precision(given["precision"]))
-    settings = MeasureSettings(rows=rows, pstat=given["pstat"])
+    settings = _settings(given)
     source = open_source(given["source"])
     options = {"source": source, "settings": settings, "jobs": jobs, "recheck": given["recheck"]}
     if given["dry_run"] or not (restricted or given["everything"] or Path(given["source"]).is_dir()):
@@ -124,6 +145,25 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
         report = run_survey(store, selection, cluster=cluster, progress=progress, **options)
     _say_survey(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.n_failed else 0)
+
+
+def _settings(given: dict[str, Any]) -> MeasureSettings:
+    """Return the settings that options mean; of --rows and --precision, the one that takes more rows."""
+    from wfc3tvb.archive.source import rows_for_precision
+    from wfc3tvb.config import MeasureSettings
+
+    rows: int | None = given["rows"]
+    if given["precision"] is not None:
+        rows = max(rows or 0, rows_for_precision(given["precision"]))
+    settings = MeasureSettings(rows=rows, pstat=given["pstat"], iref=given["iref"])
+    return _with_systematic(settings, given["systematic"])
+
+
+def _with_systematic(settings: MeasureSettings, systematic: float | None) -> MeasureSettings:
+    """Return settings with the systematic that an option gives, where it gives one."""
+    from dataclasses import replace
+
+    return settings if systematic is None else replace(settings, systematic=systematic)
 
 
 @contextmanager
@@ -195,7 +235,9 @@ def _filters(text: str | None) -> tuple[str, ...] | None:
         return ("all",)
     names = tuple(name.strip().upper() for name in text.split(","))
     if wrong := [name for name in names if find_filter(name) is None]:
-        raise BadArgumentError(f"--filters: {wrong[0]!r} is no WFC3/IR filter; take all, or of {', '.join(FILTERS)}")
+        raise BadArgumentError(
+            f"--filters: {wrong[0]!r} is not a WFC3/IR filter; choose all, or from {', '.join(FILTERS)}"
+        )
     return names
 
 
@@ -212,7 +254,7 @@ def _mjd(text: str | None) -> float | None:
     try:
         return float(Time(text, scale="utc").mjd)
     except ValueError as error:
-        raise BadArgumentError(f"{text!r} is no date; write 2013-01-06, 2013-01-06T18:00:00 or an MJD") from error
+        raise BadArgumentError(f"{text!r} is not a date; write 2013-01-06, 2013-01-06T18:00:00 or an MJD") from error
 
 
 def _say_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
@@ -252,18 +294,27 @@ def _say_survey(report: Any, as_json: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--systematic",
+    type=click.FloatRange(0),
+    metavar="RATE",
+    help="Systematic error of a rate [e-/s], as `wfc3tvb null` measures it; default: that of the last run.",
+)
 @catalog_option
 @json_option
-@example("wfc3tvb rescore")
-def rescore(catalog: Path, as_json: bool) -> None:
+@example("wfc3tvb rescore\nwfc3tvb rescore --systematic 0.012")
+def rescore(catalog: Path, as_json: bool, systematic: float | None) -> None:
     """Score again from the stored reads, without pixels."""
     from wfc3tvb.catalog.catalog import Catalog, open_catalog
     from wfc3tvb.report import terminal
+    from wfc3tvb.survey.rescore import recorded_settings
     from wfc3tvb.survey.rescore import rescore as run_rescore
 
     open_catalog(catalog).close()  # a missing catalog is an error here, not made
     with bars() as progress:
-        report = run_rescore(Catalog.create(catalog), progress=progress)
+        store = Catalog.create(catalog)
+        settings = _with_systematic(recorded_settings(store), systematic)
+        report = run_rescore(store, settings=settings, progress=progress)
     if as_json:
         print_json({"n_scored": report.n_scored, "n_changed": report.n_changed, "classes": dict(report.classes)})
     else:

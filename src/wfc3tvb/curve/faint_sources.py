@@ -92,7 +92,7 @@ def faint_light(cube: ReadCube, mask: SkyMask, *, flat_fielded: bool = True) -> 
     return FaintLight(weight * level, _ERROR * level if level > 0 else 0.0, covered)
 
 
-def without(curve: Curve, light: FaintLight) -> Curve:
+def subtract_faint_light(curve: Curve, light: FaintLight) -> Curve:
     """Return a curve less the light of unmasked sources, whose error goes into that of the rates."""
     return replace(
         curve,

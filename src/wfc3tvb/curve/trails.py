@@ -36,7 +36,7 @@ _DENSE = 2.5
 _TOO_MANY = 0.15
 
 
-def streaks(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Floats:
+def read_streak_scores(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Floats:
     """Return for each interval the fraction of the frame that a streak covers, shape (n,); 0 where there is none.
 
     Parameters
@@ -56,7 +56,7 @@ def streaks(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Floats:
     for i in _suspects(counts, curve.dt):
         grid = maps[i]
         if grid is not None:
-            covered[i] = streak(grid)
+            covered[i] = grid_streak_score(grid)
     return covered
 
 
@@ -89,7 +89,7 @@ def _bright(cube: ReadCube, curve: Curve, i: int, step: int) -> NDArray[np.uint8
     return out
 
 
-def streak(grid: NDArray[np.uint8]) -> float:
+def grid_streak_score(grid: NDArray[np.uint8]) -> float:
     """Return the fraction of a grid that its longest straight streak covers; 0 where there is none.
 
     Parameters

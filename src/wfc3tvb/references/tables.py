@@ -14,6 +14,10 @@ from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableRefere
 from wfc3tvb.fits.bintable import Columns, read_columns, rows_of
 from wfc3tvb.fits.hdus import read_fits
 
+#: CRSIGMAS of the IRRAMP rows of the CRREJTABs that CRDS names for IR exposures in flight, the same for 2 to 16 reads
+#: [standard deviations]. Source: u6a1748ri_crr.fits as CRDS publishes it, the only one with a USEAFTER (2009-05-14) in
+#: flight in hst_wfc3_crrejtab_0250.rmap.
+CRSIGMAS = {"u6a1748ri_crr.fits": 4.0}
 #: Values of a table's cell that stand for any value.
 _ANY = {-1, -999, "ANY", "N/A"}
 _INDEFINITE = np.float32(1.6e38)
@@ -25,12 +29,12 @@ def read_table(keyword: str, path: Path) -> Columns:
     Raises
     ------
     MissingReferenceError
-        If it is no FITS file with a table.
+        If it is not a FITS file with a table.
     """
     try:
         return read_columns(read_fits(path)[1])
     except (BadFileError, IndexError) as error:
-        raise MissingReferenceError(keyword, str(path), "is no FITS file with a table", "fetch it again") from error
+        raise MissingReferenceError(keyword, str(path), "is not a FITS file with a table", "fetch it again") from error
 
 
 def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
@@ -87,7 +91,7 @@ def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float], gai
 
 @lru_cache(maxsize=2)
 def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float, float], gain: float) -> Flags:
-    rows = _own_rows(read_table("BPIXTAB", path), {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1})
+    rows = _matching_rows(read_table("BPIXTAB", path), {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1})
     if np.any(rows["LENGTH"] < 1) or not np.all(np.isin(rows["AXIS"], (1, 2))):
         raise UnsuitableReferenceError("BPIXTAB", path.name, "has runs without length or axis", "use the file of CRDS")
     mask = np.zeros(shape, np.int16)
@@ -111,12 +115,12 @@ def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
     Raises
     ------
     UnsuitableReferenceError
-        If no row is for such a ramp, or its threshold is no number; `MissingReferenceError` as `read_table`.
+        If no row is for such a ramp, or its threshold is not a number; `MissingReferenceError` as `read_table`.
     """
-    own = [row for row in rows_of(read_table("CRREJTAB", path)) if "IRRAMP" in row and row["IRRAMP"]]
-    n_split = min(nsamp, max((int(row["CRSPLIT"]) for row in own), default=0))
+    ramp_rows = [row for row in rows_of(read_table("CRREJTAB", path)) if "IRRAMP" in row and row["IRRAMP"]]
+    n_split = min(nsamp, max((int(row["CRSPLIT"]) for row in ramp_rows), default=0))
     best, chosen = None, None
-    for row in own:
+    for row in ramp_rows:
         mean = np.float32(row["MEANEXP"])
         distance = (mean if np.isfinite(mean) else _INDEFINITE) - np.float32(exptime)
         if row["CRSPLIT"] == n_split and distance >= 0 and (best is None or distance <= best):
@@ -188,13 +192,13 @@ def _for_chip(row: Columns, amplifiers: str) -> bool:
     return _fits(row["CCDAMP"], amplifiers) and ("CCDCHIP" not in row or _fits(row["CCDCHIP"], 1))
 
 
-def _own_rows(columns: Columns, wanted: Mapping[str, Any]) -> Columns:
-    """Return the rows of a table that are for an exposure; columns that are not there do not tell."""
-    own = np.ones(len(next(iter(columns.values()))), bool)
+def _matching_rows(columns: Columns, wanted: Mapping[str, Any]) -> Columns:
+    """Return the rows of a table that are for an exposure; columns that are missing do not restrict them."""
+    matching = np.ones(len(next(iter(columns.values()))), bool)
     for name in wanted.keys() & columns.keys():
         fitting = [cell for cell in np.unique(columns[name]) if _fits(cell.item(), wanted[name])]
-        own &= np.isin(columns[name], fitting)
-    return Columns(columns.path, {name: values[own] for name, values in columns.items()})
+        matching &= np.isin(columns[name], fitting)
+    return Columns(columns.path, {name: values[matching] for name, values in columns.items()})
 
 
 def _fits(cell: Any, wanted: Any) -> bool:

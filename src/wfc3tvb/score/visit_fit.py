@@ -1,4 +1,4 @@
-"""One fit of all reads of a visit and filter: a zodiacal level, helium per read, scattered light per read.
+"""Joint fit of all reads of a visit and filter: a zodiacal level, helium per read, scattered light per read.
 
     rate_i    = Z + h_i + share * s_i          (median of the frame)
     lr_diff_i = s_i                            (left minus right)
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.config import MeasureSettings
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -27,13 +29,11 @@ _FREE, _SHADOW, _SCATTERED = 3.0, 0.005, 1.0
 #: Left minus right of a frame without scattered light, from flat fields and sources [electron/s]; it is scattered
 #: light beyond so many errors.
 _SIDE_ERROR, _SIDED = 0.02, 3.0
-#: Error of a rate, by itself, beside what its read takes from the reference pixels [electron/s].
-_SYSTEMATIC = 0.02
 
 
 @dataclass(frozen=True)
 class VisitFit:
-    """What the light of a visit consists of [electron/s].
+    """Components of the light of a visit [electron/s].
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ def fit_visit(
     *,
     dark: Bools,
     exposure: NDArray[np.int64],
-    systematic: float = _SYSTEMATIC,
+    systematic: float = MeasureSettings.systematic,
     share: float = SHARE,
     share_err: float = SHARE_ERROR,
 ) -> VisitFit:
@@ -82,9 +82,9 @@ def fit_visit(
     dark : ndarray of bool, shape (n,)
         Reads in Earth's shadow (Sun at least some degrees below the limb).
     exposure : ndarray, shape (n,), int
-        Number of the exposure of each read: neighbours within one share the noise of a read.
+        Index of the exposure of each read: neighbours within one share the noise of a read.
     systematic : float, optional
-        Error of every rate by itself [electron/s].
+        Error of every rate by itself, beside what its read takes from the reference pixels [electron/s].
     share, share_err : float, optional
         Part of the scattered light's left-minus-right difference that the median of the frame sees, and its error,
         which all reads have in common.

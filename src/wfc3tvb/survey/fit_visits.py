@@ -1,4 +1,4 @@
-"""The light of a visit taken apart: zodiacal light, helium and scattered light from the reads that a catalog holds."""
+"""Fits of the visits of a catalog: zodiacal light, helium and scattered light from the stored reads."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.config import MeasureSettings
 from wfc3tvb.models import Row
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.score.visit_fit import VisitFit, fit_visit
@@ -36,7 +37,13 @@ ORDER BY ALL
 _BATCH = 150
 
 
-def fit_visits(catalog: Catalog, *, everything: bool = False, progress: Progress = silent) -> int:
+def fit_visits(
+    catalog: Catalog,
+    *,
+    everything: bool = False,
+    systematic: float = MeasureSettings.systematic,
+    progress: Progress = silent,
+) -> int:
     """Fit the visits of which an exposure is new, and store them in the table ``visit_fits``.
 
     Parameters
@@ -45,6 +52,8 @@ def fit_visits(catalog: Catalog, *, everything: bool = False, progress: Progress
         Open for writing.
     everything : bool, optional
         Fit all visits anew.
+    systematic : float, optional
+        Error of every rate by itself [electron/s]: that of the settings which its exposures are scored by.
     progress : Progress, optional
         Called with stage ``visits``.
 
@@ -58,12 +67,14 @@ def fit_visits(catalog: Catalog, *, everything: bool = False, progress: Progress
         batch = due[start : start + _BATCH]
         stored = _stored(catalog, [visit for visit, _ in batch])
         with _one_thread():
-            catalog.replace("visit_fits", [row for key in batch for row in _fitted(stored.get(key, []))])
+            catalog.replace("visit_fits", [row for key in batch for row in _fitted(stored.get(key, []), systematic)])
         progress("visits", start + len(batch), len(due))
     return len(due)
 
 
-def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> list[Row]:
+def fit_stored_visit(
+    catalog: Catalog, visit: str, name: str, *, systematic: float = MeasureSettings.systematic
+) -> list[Row]:
     """Fit the used reads of a visit in one filter.
 
     Parameters
@@ -74,6 +85,8 @@ def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> list[Row]:
         First six characters of the rootnames.
     name : str
         Filter.
+    systematic : float, optional
+        As in `fit_visits`.
 
     Returns
     -------
@@ -81,7 +94,7 @@ def fit_stored_visit(catalog: Catalog, visit: str, name: str) -> list[Row]:
         Of ``visit_fits``; none where the catalog holds no used read of it.
     """
     with _one_thread():
-        return _fitted(_stored(catalog, [visit.lower()]).get((visit.lower(), name), []))
+        return _fitted(_stored(catalog, [visit.lower()]).get((visit.lower(), name), []), systematic)
 
 
 @contextmanager
@@ -99,7 +112,7 @@ def _stored(catalog: Catalog, visits: list[str]) -> dict[tuple[str, str], list[R
     return found
 
 
-def _fitted(rows: list[Row]) -> list[Row]:
+def _fitted(rows: list[Row], systematic: float) -> list[Row]:
     """Return the fit of the used reads of a visit and filter."""
     if not rows:
         return []
@@ -107,9 +120,10 @@ def _fitted(rows: list[Row]) -> list[Row]:
         np.array([np.nan if row[key] is None else row[key] for row in rows], float)
         for key in ("rate", "rate_err", "lr_diff", "sun_alt")
     )
-    number = np.unique([row["rootname"] for row in rows], return_inverse=True)[1]
+    exposure_index = np.unique([row["rootname"] for row in rows], return_inverse=True)[1]
     with np.errstate(invalid="ignore"):
-        fit = fit_visit(rate, error, side, dark=altitude < DARK_ALTITUDE, exposure=number)
+        dark = altitude < DARK_ALTITUDE
+        fit = fit_visit(rate, error, side, dark=dark, exposure=exposure_index, systematic=systematic)
     whole = {"visit": rows[0]["visit"], "filter": rows[0]["filter"], "anchored": fit.anchored}
     whole |= {"zodi": fit.zodi, "zodi_err": fit.zodi_err, "chi2": fit.chi2}
     return [

@@ -1,10 +1,11 @@
-"""Score again from stored rows, without pixels: the same numbers as measuring gives, for a new version of the score."""
+"""Scores made again from stored rows, without pixels: the numbers that measuring gives, for a new version."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import recorded_run
@@ -22,7 +23,7 @@ BATCH, CHUNK = 5000, 100
 
 @dataclass(frozen=True)
 class RescoreReport:
-    """What scoring again did.
+    """Counts of a run that scored a catalog again.
 
     Attributes
     ----------
@@ -81,7 +82,7 @@ def rescore(
     catalog : Catalog
         Open for writing.
     settings : MeasureSettings, optional
-        How its exposures were measured.
+        How its exposures were measured; by default as the last survey or rescore of it records.
     jobs : int, optional
         Worker processes.
     progress : Progress, optional
@@ -92,7 +93,7 @@ def rescore(
     CatalogError
         If the catalog cannot be written, or its rows cannot be scored; what was committed stays.
     """
-    settings = settings or MeasureSettings()
+    settings = settings or recorded_settings(catalog)
     names = [row[0] for row in catalog.sql("SELECT rootname FROM exposures ORDER BY rootname").fetchall()]
     classes: Counter[str] = Counter()
     n_changed = 0
@@ -109,8 +110,17 @@ def rescore(
             classes.update(row["tvb_class"] or "unscored" for row in rows)
             run.n_done += len(rows)
             progress("score", run.n_done, len(names))
-        fit_visits(catalog, everything=True, progress=progress)
+        fit_visits(catalog, everything=True, systematic=settings.systematic, progress=progress)
     return RescoreReport(run.run_id, run.n_done, n_changed, dict(classes))
+
+
+def recorded_settings(catalog: Catalog) -> MeasureSettings:
+    """Return the settings of the last survey or rescore that a catalog records; the defaults where there is none."""
+    text = """SELECT arguments->>'$.settings' FROM runs WHERE command IN ('survey', 'rescore')
+        AND arguments->>'$.settings' IS NOT NULL ORDER BY started_at DESC LIMIT 1"""
+    found = catalog.sql(text).fetchall()
+    values = json.loads(found[0][0]) if found else {}
+    return MeasureSettings(**{each.name: values[each.name] for each in fields(MeasureSettings) if each.name in values})
 
 
 def _stored(catalog: Catalog, names: list[str]) -> list[tuple[Row, list[Row]]]:
@@ -118,10 +128,10 @@ def _stored(catalog: Catalog, names: list[str]) -> list[tuple[Row, list[Row]]]:
     where = "WHERE rootname IN (SELECT unnest($names))"
     exposures = catalog.fetch(f"SELECT * FROM exposures {where}", {"names": names}).to_pylist()
     reads = catalog.fetch(f"SELECT * FROM reads {where} ORDER BY rootname, read", {"names": names}).to_pylist()
-    own: dict[str, list[Row]] = {name: [] for name in names}
+    reads_of: dict[str, list[Row]] = {name: [] for name in names}
     for row in reads:
-        own[row["rootname"]].append(row)
-    return [(exposure, own[exposure["rootname"]]) for exposure in exposures]
+        reads_of[row["rootname"]].append(row)
+    return [(exposure, reads_of[exposure["rootname"]]) for exposure in exposures]
 
 
 def _scored(batch: list[tuple[Row, list[Row]]], settings: MeasureSettings, jobs: int) -> Iterator[Row]:

@@ -169,7 +169,7 @@ def survey(
         worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
         outcomes = backends.run(items, worker, jobs=jobs, cluster=cluster, total=total)
         recorder = _take_all(catalog, run, outcomes, total, progress)
-        fit_visits(catalog, progress=progress)
+        fit_visits(catalog, systematic=settings.systematic, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)
     return SurveyReport(
         run_id=run.run_id,
