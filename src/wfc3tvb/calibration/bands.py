@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wfc3tvb.calibration import blevcorr
-from wfc3tvb.calibration.model import Floats, Image, Ramp, ReferenceData, Switches, Window
+from wfc3tvb.calibration.model import Float32Array, Image, Ramp, ReferenceData, Switches, Window
 
 #: Rows of a band: all reads of a band fit into a processor's cache.
 _BAND = 8
@@ -46,7 +46,7 @@ class Work:
         self.time = ramp.time - ramp.time[0] if switches.zoffcorr else ramp.time.copy()
 
     @property
-    def amplifiers(self) -> tuple[Floats, Floats, int, int]:
+    def amplifiers(self) -> tuple[Float32Array, Float32Array, int, int]:
         """Gain, read noise, row and column at which the quadrants meet: what `noise` takes."""
         a = self.references.amplifiers
         ltv1, ltv2 = self.ramp.ltv
@@ -77,7 +77,7 @@ def bands_of(work: Work) -> Iterable[Band]:
         yield Band(number, Window(y0, y1, 0, nx), own)
 
 
-def _level(read: Floats, references: ReferenceData) -> np.float32:
+def _level(read: Float32Array, references: ReferenceData) -> np.float32:
     return blevcorr.resistant_mean(blevcorr.reference_pixels(read, references.overscan))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.model import Floats, Overscan
+from wfc3tvb.calibration.model import Float32Array, Overscan
 
 #: Clipping limit, and the standard deviation that a clipped Gaussian has at it (polynomial of IDL's resistant_mean).
 _SIGMAS = 3
 _CLIPPED = -0.15405 + 0.90723 * _SIGMAS - 0.23584 * _SIGMAS**2 + 0.020142 * _SIGMAS**3
 
 
-def reference_pixels(frame: Floats, overscan: Overscan) -> Floats:
+def reference_pixels(frame: Float32Array, overscan: Overscan) -> Float32Array:
     """Return the reference pixels of a frame, in the order in which calwf3 averages them.
 
     Parameters
@@ -31,7 +31,7 @@ def reference_pixels(frame: Floats, overscan: Overscan) -> Floats:
     return np.concatenate([frame[part].ravel() for part in order])
 
 
-def resistant_mean(values: Floats) -> np.float32:
+def resistant_mean(values: Float32Array) -> np.float32:
     """Return the mean of what lies within 3 standard deviations, found in two passes.
 
     The first pass clips about the median by the median absolute deviation, the second by the standard deviation of
@@ -52,7 +52,7 @@ def resistant_mean(values: Floats) -> np.float32:
     return _mean(kept[~(deviation > np.float32(np.float32(_SIGMAS) * spread))])
 
 
-def _median(values: Floats) -> np.float32:
+def _median(values: Float32Array) -> np.float32:
     ordered = np.sort(values)
     half = values.size // 2
     if values.size % 2:
@@ -60,11 +60,11 @@ def _median(values: Floats) -> np.float32:
     return np.float32(0.5 * float(np.float32(ordered[half - 1] + ordered[half])))
 
 
-def _mean(values: Floats) -> np.float32:
+def _mean(values: Float32Array) -> np.float32:
     return np.float32(_sum(values) / values.size)
 
 
-def _standard_deviation(values: Floats) -> np.float32:
+def _standard_deviation(values: Float32Array) -> np.float32:
     n, mean = values.size, _mean(values)
     variance = np.float32(n / (n - 1) * (_sum(values * values) / n - float(mean) * float(mean)))
     return np.float32(np.sqrt(float(variance))) if variance > 0 else np.float32(0)

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from wfc3tvb.calibration.model import Dark
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, vectorized
 
 #: Flags of the dark that keep a pixel out of MEANDARK.
 _BAD = np.int16(956)
@@ -35,7 +35,7 @@ def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window, first_row):
         _subtract(sci[own], err[own], dq[own], dark_sci[its], dark_err[its], dark_dq[its])
 
 
-@lanewise
+@vectorized
 def _subtract(sci, err, dq, dark_sci, dark_err, dark_dq):
     for x in range(sci.size):
         e, d = err[x], dark_err[x]
@@ -72,7 +72,7 @@ def mean_dark(dark_sci, dark_dq, window):
     return np.float32(total / n) if n else np.float32(0)
 
 
-@lanewise
+@vectorized
 def _good_values(sci, dq, values):
     """Fill the values of a row's good pixels, 0 for the others; return how many are good."""
     n = 0

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, vectorized
 
 
 @compiled
@@ -53,7 +53,7 @@ def initialize_error(sci, err, amplifiers, window):
                 _errors(sci[k, y, x0:x1], err[k, y, x0:x1], gain[a], readnoise[a])
 
 
-@lanewise
+@vectorized
 def _errors(sci, err, gain, readnoise):
     square = np.float64(readnoise * readnoise)
     for x in range(sci.size):

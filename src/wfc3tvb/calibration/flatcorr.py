@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, vectorized
 
 
 @compiled
@@ -30,7 +30,7 @@ def divide_by_time(sci, err, times, window):
                     row[:] = np.float32(0)
 
 
-@lanewise
+@vectorized
 def _divide(row, time):
     for x in range(row.size):
         row[x] /= time
@@ -54,7 +54,7 @@ def multiply(sci, err, factor, window):
             _multiply(sci[k, y, window.x0 : window.x1], err[k, y, window.x0 : window.x1], factor)
 
 
-@lanewise
+@vectorized
 def _multiply(sci, err, factor):
     for x in range(sci.size):
         sci[x] *= factor
@@ -85,7 +85,7 @@ def divide_by_flat(sci, err, dq, flat, flat_err, flat_dq, window, y_offset, x_of
             _divide_by_flat(sci[own], err[own], dq[own], flat[its], flat_err[its], flat_dq[its])
 
 
-@lanewise
+@vectorized
 def _divide_by_flat(sci, err, dq, flat, flat_err, flat_dq):
     zero = np.float32(0)
     for x in range(sci.size):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 Flags = NDArray[np.int16]
 
 #: Times of a frame's clearing that precede the zeroth read [s]: SAMPZERO is the first read's SAMPTIME less this.
@@ -63,10 +63,10 @@ class Ramp:
         Steps done before (COMPLETE in the header of an IMA), e.g. ``zsigcorr``.
     """
 
-    sci: Floats
-    err: Floats
+    sci: Float32Array
+    err: Float32Array
     dq: Flags
-    time: Floats
+    time: Float32Array
     samptime: NDArray[np.float64]
     unit: str = "COUNTS"
     ltv: tuple[int, int] = (5, 5)
@@ -92,8 +92,8 @@ class Ramp:
 class Amplifiers:
     """Gain [electron/DN], read noise [electron] of the amplifiers A, B, C, D, and where the quadrants meet (CCDTAB)."""
 
-    gain: Floats
-    readnoise: Floats
+    gain: Float32Array
+    readnoise: Float32Array
     ampx: int
     ampy: int
 
@@ -128,11 +128,11 @@ class Overscan:
 class Linearity:
     """Nonlinearity (NLINFILE), cut to the frame: coefficients (4, ny, nx), saturation level, super zero read."""
 
-    coef: Floats
-    node: Floats
+    coef: Float32Array
+    node: Float32Array
     dq: Flags
-    zsci: Floats
-    zerr: Floats
+    zsci: Float32Array
+    zerr: Float32Array
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,8 @@ class Dark:
 class Flat:
     """Flat field, its error, its flags; the product of all flats, cut to the frame."""
 
-    sci: Floats
-    err: Floats
+    sci: Float32Array
+    err: Float32Array
     dq: Flags
 
 
@@ -224,11 +224,11 @@ class Image:
         Integration time of each pixel [s].
     """
 
-    sci: Floats
-    err: Floats
+    sci: Float32Array
+    err: Float32Array
     dq: Flags
     samp: Flags
-    time: Floats
+    time: Float32Array
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, vectorized
 
 _ZEROSIG, _SATURATED = np.int16(2048), np.int16(256)
 _NONE, _ONE = np.int16(0), np.float32(1)
@@ -48,13 +48,13 @@ def correct_nonlinearity(sci, dq, reference, signal, seen, window, whole, n_satu
                 _carry(dq[k, y, whole.x0 : whole.x1], dq[k + 1, y, whole.x0 : whole.x1])
 
 
-@lanewise
+@vectorized
 def _begin(factor, power):
     for x in range(factor.size):
         factor[x], power[x] = _ONE, 1.0
 
 
-@lanewise
+@vectorized
 def _add_term(sci, signal, coef, factor, power):
     """Add a term of the polynomial: the sum is kept in single precision, the power of the signal in double."""
     for x in range(sci.size):
@@ -62,7 +62,7 @@ def _add_term(sci, signal, coef, factor, power):
         power[x] *= np.float64(sci[x] + signal[x])
 
 
-@lanewise
+@vectorized
 def _correct(sci, dq, signal, seen, factor, node, ref_dq):
     """Correct a row and return how many of its pixels are saturated."""
     n_saturated = 0
@@ -78,7 +78,7 @@ def _correct(sci, dq, signal, seen, factor, node, ref_dq):
     return n_saturated
 
 
-@lanewise
+@vectorized
 def _carry(dq, following):
     for x in range(dq.size):
         following[x] |= dq[x] & _SATURATED

@@ -13,7 +13,7 @@ from wfc3tvb.calibration import nlincorr as linearity
 from wfc3tvb.calibration import zsigcorr as zeroth
 from wfc3tvb.calibration.bands import Band, Work
 from wfc3tvb.calibration.crcorr.fit import Settings, fit_window
-from wfc3tvb.calibration.model import Flags, Floats, Window
+from wfc3tvb.calibration.model import Flags, Float32Array, Window
 
 _SATURATED, _ZEROSIG = 256, 2048
 
@@ -107,7 +107,7 @@ def crcorr(work: Work, band: Band) -> None:
         _take_zeroth(work, own, first, ramp.sci[0][rows], ramp.err[0][rows], ramp.dq[0][rows])
 
 
-def _take_zeroth(work: Work, rows: slice, first: np.ndarray, sci: Floats, err: Floats, dq: Flags) -> None:
+def _take_zeroth(work: Work, rows: slice, first: np.ndarray, sci: Float32Array, err: Float32Array, dq: Flags) -> None:
     """Where the first read is saturated already, the zeroth is all there is."""
     image = work.image
     image.sci[rows][first], image.err[rows][first] = sci[first], err[first]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wfc3tvb.calibration.error_array import poisson_and_read_noise
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, vectorized
 
 #: A signal is seen in the zeroth read when it stands this many errors above the super zero read.
 _SIGNIFICANT = np.float32(4.0)
@@ -30,7 +30,7 @@ def flag_bad_pixels(dq, bad_pixels, window):
             _add_flags(dq[k, y, window.x0 : window.x1], bad_pixels[y, window.x0 : window.x1])
 
 
-@lanewise
+@vectorized
 def _add_flags(dq, flags):
     for x in range(dq.size):
         dq[x] |= flags[x]
@@ -109,7 +109,7 @@ def subtract_level(sci, levels, window):
             _subtract(sci[k, y, window.x0 : window.x1], levels[k])
 
 
-@lanewise
+@vectorized
 def _subtract(sci, level):
     for x in range(sci.size):
         sci[x] -= level
@@ -134,7 +134,7 @@ def subtract_zeroth_read(sci, dq, sci0, dq0, window):
             _subtract_read(sci[own], dq[own], sci0[own[1:]], dq0[own[1:]])
 
 
-@lanewise
+@vectorized
 def _subtract_read(sci, dq, sci0, dq0):
     for x in range(sci.size):
         sci[x] -= sci0[x]

@@ -12,8 +12,8 @@ from wfc3tvb.calibration.crcorr.lane_hits import SPIKE, UNSTABLE
 from wfc3tvb.calibration.crcorr.lane_slope import mean_slope
 from wfc3tvb.calibration.crcorr.lanes import HIT, clear
 from wfc3tvb.calibration.crcorr.slope import between_ends, fit_pixel
-from wfc3tvb.calibration.model import Flags, Floats
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.calibration.model import Flags, Float32Array
+from wfc3tvb.system.compiled import compiled, vectorized
 
 _NOT_ZEROSIG, _SATURATED, _BAD, _UNSTABLE = np.int32(~2048), np.int32(256), np.int32(4), np.int32(32)
 _NONE = np.int32(0)
@@ -22,12 +22,12 @@ _NONE = np.int32(0)
 class Single(NamedTuple):
     """Room for one ramp: signal, error, flags, and what `rampslope.fit_pixel` needs."""
 
-    y: Floats
-    e: Floats
+    y: Float32Array
+    e: Float32Array
     q: Flags
     kept: NDArray[np.int64]
     begin: NDArray[np.int64]
-    residual: Floats
+    residual: Float32Array
     slots: Flags
 
 
@@ -59,7 +59,7 @@ def load(sci, err, dq, scale, y, x0, m, block):
         _load_read(scale[k], sci[own], err[own], dq[own], block.y[k, :m], block.e[k, :m], block.q[k, :m])
 
 
-@lanewise
+@vectorized
 def _load_read(scale, sci, err, dq, y, e, q):
     for x in range(sci.size):
         y[x] = sci[x] * scale
@@ -85,7 +85,7 @@ def sort(block, m, zeroth, alone):
         block.low[x] = n if taken or alone[x] else 1
 
 
-@lanewise
+@vectorized
 def _see_read(e, q, unflagged, odd):
     for x in range(e.size):
         unflagged[x] |= np.int32(1) if q[x] == 0 else _NONE
@@ -211,19 +211,19 @@ def store_flags(dq, into, y, x0, m, block, zeroth, out):
     return n_unstable
 
 
-@lanewise
+@vectorized
 def _mark(q, flag, marked):
     for x in range(q.size):
         marked[x] |= q[x] & flag
 
 
-@lanewise
+@vectorized
 def _gather(dq, found):
     for x in range(found.size):
         found[x] |= np.int32(dq[x]) & _NOT_ZEROSIG
 
 
-@lanewise
+@vectorized
 def _propagate(q, hit, unstable, kept, into):
     for x in range(q.size):
         flags = q[x]

@@ -13,7 +13,7 @@ from wfc3tvb.calibration.crcorr.lane_hits import flag_hits
 from wfc3tvb.calibration.crcorr.lane_slope import combine
 from wfc3tvb.calibration.crcorr.lanes import LANES, empty_lanes
 from wfc3tvb.calibration.crcorr.line import constants, weight_table
-from wfc3tvb.calibration.model import Flags, Floats, Window
+from wfc3tvb.calibration.model import Flags, Float32Array, Window
 from wfc3tvb.system.compiled import compiled
 
 
@@ -35,11 +35,11 @@ class RampFit:
         Flags to be added to the reads: 8192 from a hit on, 4 for a spike, 32 in all reads of an unstable pixel.
     """
 
-    rate: Floats
-    error: Floats
+    rate: Float32Array
+    error: Float32Array
     dq: Flags
     samples: Flags
-    time: Floats
+    time: Float32Array
     read_dq: Flags
 
 
@@ -123,8 +123,8 @@ class Settings:
         Whether a pixel saturated in the first read is left as it is in the zeroth.
     """
 
-    times: Floats
-    scale: Floats
+    times: Float32Array
+    scale: Float32Array
     gain: float
     threshold: float
     ignore: int
@@ -132,11 +132,11 @@ class Settings:
 
 
 def fit_window(
-    cubes: tuple[Floats, Floats, Flags, Flags],
+    cubes: tuple[Float32Array, Float32Array, Flags, Flags],
     settings: Settings,
     window: Window,
     corner: tuple[int, int],
-    image: tuple[Floats, Floats, Flags, Flags, Floats],
+    image: tuple[Float32Array, Float32Array, Flags, Flags, Float32Array],
 ) -> int:
     """Fit the ramps in a window of a cube, in place; return how many are unstable.
 

@@ -8,7 +8,7 @@ from wfc3tvb.calibration.crcorr.hits import MAX_HITS
 from wfc3tvb.calibration.crcorr.hits import SPIKE as _SPIKE
 from wfc3tvb.calibration.crcorr.hits import UNSTABLE as _UNSTABLE
 from wfc3tvb.calibration.crcorr.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, vectorized
 
 SPIKE, UNSTABLE = np.int32(_SPIKE), np.int32(_UNSTABLE)
 _ZERO, _ONE, _SPIKE_LIMIT = np.float32(0), np.int32(1), np.float32(6)
@@ -76,7 +76,7 @@ def _any_pair(n):
     return pairs > 0
 
 
-@lanewise
+@vectorized
 def _solve(s, sx, sy, sxx, sxy, intercept, slope):
     for x in range(s.size):
         den = s[x] * sxx[x] - sx[x] * sx[x]
@@ -111,7 +111,7 @@ def _search(lanes, m, t, threshold):
         _see_spikes(k, own, residual, before, previous, n, last, spike, best_spike)
 
 
-@lanewise
+@vectorized
 def _compare(k, t, threshold, y, e, q, low, high, intercept, slope, residual, previous, n, own, jump, best_jump):
     """Take the residuals of read k [errors] and note jumps since the sample before; a hit's own residual is 0."""
     read = np.int32(k)
@@ -127,7 +127,7 @@ def _compare(k, t, threshold, y, e, q, low, high, intercept, slope, residual, pr
         own[x] = _ONE if mine else np.int32(0)
 
 
-@lanewise
+@vectorized
 def _see_spikes(k, own, residual, before, previous, n, last, spike, best_spike):
     """Note a spike at the sample before read k: more than 6 above its neighbours, which lie below the line."""
     read = np.int32(k)

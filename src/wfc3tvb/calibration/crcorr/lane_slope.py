@@ -8,7 +8,7 @@ import numpy as np
 
 from wfc3tvb.calibration.crcorr.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
 from wfc3tvb.calibration.crcorr.line import power_of, signal_to_noise, slope_error
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.system.compiled import compiled, vectorized
 
 _ZERO, _LEAST = np.float32(0), np.float32(1e-6)
 
@@ -66,7 +66,7 @@ def _add_up(lanes, m, t, weights, table, inverse_variance):
         add_sample(k, t[k], w, lanes.y[k, :m], lanes.q[k, :m], low, high, s, sx, sy, sxx, sxy, position)
 
 
-@lanewise
+@vectorized
 def _weigh(table, row, position, inverse_variance, w):
     """Fill the weights of each pixel's next sample."""
     for x in range(w.size):

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.crcorr.hits import HIT as _HIT
-from wfc3tvb.calibration.model import Floats
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.calibration.model import Float32Array
+from wfc3tvb.system.compiled import compiled, vectorized
 
 #: Pixels of a block.
 LANES = 256
@@ -42,13 +42,13 @@ class Lanes(NamedTuple):
         Counts and reads.
     """
 
-    y: Floats
-    e: Floats
+    y: Float32Array
+    e: Float32Array
     q: NDArray[np.int32]
     home: NDArray[np.int32]
     low: NDArray[np.int32]
     high: NDArray[np.int32]
-    f: Floats
+    f: Float32Array
     i: NDArray[np.int32]
 
 
@@ -73,7 +73,7 @@ def fill(lanes, block, m):
         lanes.high[x] = end_of_interval(block.q, block.low[x], x)
 
 
-@lanewise
+@vectorized
 def _copy_read(y, e, q, to_y, to_e, to_q):
     for x in range(y.size):
         to_y[x], to_e[x], to_q[x] = y[x], e[x], q[x]
@@ -127,7 +127,7 @@ def reads_of(lanes, m):
     return first, last
 
 
-@lanewise
+@vectorized
 def add_sample(k, t, w, y, q, low, high, s, sx, sy, sxx, sxy, n):
     """Add a read to the sums of the line through each pixel's interval.
 
@@ -156,7 +156,7 @@ def add_sample(k, t, w, y, q, low, high, s, sx, sy, sxx, sxy, n):
         n[x] += _ONE if own else np.int32(0)
 
 
-@lanewise
+@vectorized
 def note_ends(k, q, low, high, first, last, n):
     """Note a read as the first or the last sample of each pixel's interval, and count it.
 

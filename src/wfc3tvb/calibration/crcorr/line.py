@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from wfc3tvb.calibration.model import Floats
+from wfc3tvb.calibration.model import Float32Array
 from wfc3tvb.system.compiled import compiled
 
 #: Read noise of two reads [electron] and dark current [electron/s] that calwf3 takes for the errors of slopes.
@@ -18,7 +18,7 @@ _RATIOS = (5.0, 10.0, 20.0, 50.0, 100.0)
 
 
 @cache
-def weight_table(n_reads: int) -> Floats:
+def weight_table(n_reads: int) -> Float32Array:
     """Return the weights of samples: ``|(j - h) / h|**p`` with ``h = (n - 1) / 2``.
 
     Parameters
@@ -39,7 +39,7 @@ def weight_table(n_reads: int) -> Floats:
     return table
 
 
-def constants(gain: np.float32, times: Floats) -> tuple[Floats, Floats]:
+def constants(gain: np.float32, times: Float32Array) -> tuple[Float32Array, Float32Array]:
     """Return what every fit of an exposure needs.
 
     Parameters
