@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tests.calibration.small import LIGHT, NX, NY, OVERSCAN, N, images, outside, ramp, run, work_of
-from wfc3tvb.calibration.blevcorr import reference_pixels, resistant_mean
 from wfc3tvb.calibration.model import Switches
+from wfc3tvb.calibration.reference_pixels import reference_pixels, resistant_mean
 
 F = np.float32
 

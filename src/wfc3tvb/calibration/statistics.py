@@ -1,4 +1,4 @@
-"""NGOODPIX and its companions: what the headers say of the good pixels (WFC3 Data Handbook 3.3.12)."""
+"""Statistics of the good pixels, NGOODPIX and the like, for the headers (WFC3 Data Handbook 3.3.12)."""
 
 from __future__ import annotations
 
