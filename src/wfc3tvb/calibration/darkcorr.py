@@ -48,11 +48,12 @@ def subtract_dark(read, dark, window):
 
 @vectorized
 def _subtract(read, dark):
-    for x in range(read.sci.size):
-        e, d = read.err[x], dark.err[x]
-        read.err[x] = np.sqrt(e * e + d * d)
-        read.sci[x] -= dark.sci[x]
-        read.dq[x] |= dark.dq[x]
+    (sci, err, dq), (dark_sci, dark_err, dark_dq) = read, dark
+    for x in range(sci.size):
+        e, d = err[x], dark_err[x]
+        err[x] = np.sqrt(e * e + d * d)
+        sci[x] -= dark_sci[x]
+        dq[x] |= dark_dq[x]
 
 
 @lru_cache(maxsize=1)

@@ -52,11 +52,11 @@ def divide_by_flat(images, flat, window, corner):
 
 @vectorized
 def _divide_by_flat(image, flat):
-    zero = np.float32(0)
-    for x in range(image.sci.size):
-        f, ef, s, e = flat.sci[x], flat.err[x], image.sci[x], image.err[x]
+    (sci, err, dq), (flat_sci, flat_err, flat_dq), zero = image, flat, np.float32(0)
+    for x in range(sci.size):
+        f, ef, s, e = flat_sci[x], flat_err[x], sci[x], err[x]
         f2 = f * f
         error = np.sqrt((e * e) / f2 + (((s * s) * ef) * ef) / (f2 * f2))
-        image.err[x] = zero if f == 0 else error
-        image.sci[x] = zero if f == 0 else s / f
-        image.dq[x] |= flat.dq[x]
+        err[x] = zero if f == 0 else error
+        sci[x] = zero if f == 0 else s / f
+        dq[x] |= flat_dq[x]

@@ -76,11 +76,11 @@ def _add_term(sci, signal, coef, factor, power):
 @vectorized
 def _correct(sci, dq, signal, factor, node, ref_dq):
     """Correct a row and return how many of its pixels are saturated."""
-    n_saturated = 0
+    (level, seen), n_saturated = signal, 0
     for x in range(sci.size):
-        flags = dq[x] | ref_dq[x] | (_ZEROSIG if signal.seen[x] else _NONE)
+        flags = dq[x] | ref_dq[x] | (_ZEROSIG if seen[x] else _NONE)
         before = flags & _SATURATED != 0
-        s, z = sci[x], signal.level[x]
+        s, z = sci[x], level[x]
         v = s + z
         above = v > node[x]
         sci[x] = v * factor[x] - z if (v <= node[x]) & (not before) else s

@@ -53,6 +53,7 @@ def estimate_zeroth_signal(sci, dq, reference, quadrants, window, signal):
     """
     zsci, zerr, node = reference.zsci, reference.zerr, reference.node
     sci0, sci1, dq0, dq1 = sci[0], sci[1], dq[0], dq[1]
+    level, seen = signal
     n0 = n1 = 0
     for y in range(window.y0, window.y1):
         for x in range(window.x0, window.x1):
@@ -75,6 +76,6 @@ def estimate_zeroth_signal(sci, dq, reference, quadrants, window, signal):
                 found = True
                 n1 += 1
             sci0[y, x] += z
-            signal.level[y, x] = z
-            signal.seen[y, x] = found
+            level[y, x] = z
+            seen[y, x] = found
     return n0, n1

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from wfc3tvb.calibration.bands import Band, Work
-from wfc3tvb.calibration.crcorr.fit import Settings, fit_window
+from wfc3tvb.calibration.crcorr.block import Cubes, Fitted
+from wfc3tvb.calibration.crcorr.fit import fit_window
+from wfc3tvb.calibration.crcorr.line import fit_constants
 from wfc3tvb.calibration.model import Window
 
 _SATURATED, _ZEROSIG = 256, 2048
@@ -17,13 +19,18 @@ def apply(work: Work, band: Band) -> None:
     if light.y1 <= light.y0 or rejection is None:
         return
     known = work.switches.zsigcorr or "zsigcorr" in ramp.complete
-    scale = work.time if work.rates else np.ones_like(work.time)
-    gain = float(work.references.amplifiers.mean_gain)
-    settings = Settings(work.time, scale, gain, rejection.threshold, rejection.ignore, known)
+    constants = fit_constants(
+        work.time,
+        float(work.references.amplifiers.mean_gain),
+        scale=work.time if work.rates else None,
+        threshold=rejection.threshold,
+        ignore=rejection.ignore,
+        zeroth=known,
+    )
     image = work.image
-    planes = image.sci, image.err, image.dq, image.samp, image.time
-    cubes, corner = (ramp.sci, ramp.err, ramp.dq, ramp.dq), (work.light.y0, work.light.x0)
-    work.n_unstable[band.number] = fit_window(cubes, settings, light, corner, planes)
+    planes = Fitted(image.sci, image.err, image.dq, image.samp, image.time)
+    cubes, corner = Cubes(ramp.sci, ramp.err, ramp.dq, ramp.dq), (work.light.y0, work.light.x0)
+    work.n_unstable[band.number] = fit_window(cubes, constants, light, corner, planes)
     own = slice(light.y0 - work.light.y0, light.y1 - work.light.y0)
     if not work.rates:
         image.sci[own] *= image.time[own]
