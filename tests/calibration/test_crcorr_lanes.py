@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 import wfc3tvb.calibration
 from tests.helpers import golden
 from wfc3tvb.calibration.crcorr.fit import fit_ramps
-from wfc3tvb.calibration.crcorr.line import constants, weight_table
+from wfc3tvb.calibration.crcorr.hits import empty_scratch
+from wfc3tvb.calibration.crcorr.line import PixelRamp, fit_constants
 from wfc3tvb.calibration.crcorr.slope import fit_pixel
 from wfc3tvb.calibration.warm_up import make_ready
 from wfc3tvb.engines.calibrate import calibrate
@@ -43,16 +44,11 @@ def one_by_one(ramps: Ramps, gain: float, threshold: float, ignore: int) -> tupl
     """Return rate, error, samples and time, each ramp by itself."""
     counts, error, dq, times = ramps
     n, n_pixels = counts.shape
-    (inverse_variance, own_gain), dark = constants(np.float32(gain), times)
-    index, begin = np.empty(n, np.int64), np.empty(n + 2, np.int64)
-    residual, slots = np.empty(n, np.float32), np.empty((n + 2, n + 2), np.int16)
+    constants, scratch = fit_constants(times, gain, threshold=threshold, ignore=ignore), empty_scratch(n)
     made = [
-        fit_pixel(
-            counts[:, p].copy(), error[:, p].copy(), times, dark, dq[:, p].copy(), np.float32(threshold), ignore,
-            weight_table(n), inverse_variance, own_gain, index, begin, residual, slots,
-        )
+        fit_pixel(PixelRamp(counts[:, p].copy(), error[:, p].copy(), dq[:, p].copy()), constants, scratch)
         for p in range(n_pixels)
-    ]  # fmt: skip
+    ]
     return tuple(np.array(column, np.float32) for column in zip(*made, strict=True))
 
 

@@ -19,7 +19,7 @@ def test_no_folder_for_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(function: object) -> NoReturn:
         raise RuntimeError("cannot cache function: no locator available")
 
-    monkeypatch.setattr(compiled, "_CodeFirst", nowhere)
+    monkeypatch.setattr(compiled, "_ObjectCodeCache", nowhere)
     assert compiled.compiled(one_more)(np.float32(2)) == 3
 
 

@@ -1,21 +1,30 @@
-"""An exposure on its way through the steps, and the bands of rows that are worked on."""
+"""State of an exposure while the steps work on it, and the bands of rows that they work on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from wfc3tvb.calibration import blevcorr
-from wfc3tvb.calibration.model import Floats, Image, Ramp, ReferenceData, Switches, Window
+from wfc3tvb.calibration.model import (
+    Float32Array,
+    Image,
+    Quadrants,
+    Ramp,
+    ReferenceData,
+    Switches,
+    Window,
+    ZerothSignal,
+)
+from wfc3tvb.calibration.reference_pixels import reference_pixels, resistant_mean
 
 #: Rows of a band: all reads of a band fit into a processor's cache.
 _BAND = 8
 
 
 class Work:
-    """An exposure on its way through the steps: arrays that the bands share, and what the steps have to know.
+    """An exposure while the steps work on it: arrays that the bands share, and what the steps have to know.
 
     Parameters
     ----------
@@ -30,7 +39,7 @@ class Work:
     def __init__(self, ramp: Ramp, references: ReferenceData, switches: Switches) -> None:
         self.ramp, self.references, self.switches = ramp, references, switches
         self.light = references.overscan.window(ramp.shape)
-        self.signal = np.zeros(ramp.shape, np.float32), np.zeros(ramp.shape, np.bool_)
+        self.signal = ZerothSignal(np.zeros(ramp.shape, np.float32), np.zeros(ramp.shape, np.bool_))
         self.sci0, self.dq0 = np.empty(ramp.shape, np.float32), np.empty(ramp.shape, np.int16)
         self.levels = np.zeros(0, np.float32)
         if switches.blevcorr:
@@ -46,12 +55,12 @@ class Work:
         self.time = ramp.time - ramp.time[0] if switches.zoffcorr else ramp.time.copy()
 
     @property
-    def amplifiers(self) -> tuple[Floats, Floats, int, int]:
-        """Gain, read noise, row and column at which the quadrants meet: what `noise` takes."""
+    def quadrants(self) -> Quadrants:
+        """Gain and read noise of the amplifiers, and where in the frame the quadrants meet."""
         a = self.references.amplifiers
         ltv1, ltv2 = self.ramp.ltv
         trimx, trimy = self.references.overscan.trimx[0], self.references.overscan.trimy[0]
-        return a.gain, a.readnoise, a.ampy + ltv2 - trimy, a.ampx + ltv1 - trimx
+        return Quadrants(a.gain, a.readnoise, a.ampy + ltv2 - trimy, a.ampx + ltv1 - trimx)
 
     @property
     def rates(self) -> bool:
@@ -59,8 +68,7 @@ class Work:
         return self.ramp.unit.endswith("/S") or self.switches.unitcorr
 
 
-@dataclass(frozen=True)
-class Band:
+class Band(NamedTuple):
     """Rows of a frame: all columns, and the light-sensitive part of them."""
 
     number: int
@@ -77,8 +85,8 @@ def bands_of(work: Work) -> Iterable[Band]:
         yield Band(number, Window(y0, y1, 0, nx), own)
 
 
-def _level(read: Floats, references: ReferenceData) -> np.float32:
-    return blevcorr.resistant_mean(blevcorr.reference_pixels(read, references.overscan))
+def _level(read: Float32Array, references: ReferenceData) -> np.float32:
+    return resistant_mean(reference_pixels(read, references.overscan))
 
 
 def _first_given_error(ramp: Ramp, light: Window) -> int:

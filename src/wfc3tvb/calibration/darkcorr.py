@@ -1,4 +1,4 @@
-"""DARKCORR: dark current (WFC3 Data Handbook 3.3.7)."""
+"""Subtract the dark of every read (DARKCORR; WFC3 Data Handbook 3.3.7)."""
 
 from __future__ import annotations
 
@@ -7,36 +7,48 @@ from functools import lru_cache
 
 import numpy as np
 
-from wfc3tvb.calibration.model import Dark
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.calibration.bands import Band, Work
+from wfc3tvb.calibration.model import Dark, Imset
+from wfc3tvb.calibration.rows import row_of
+from wfc3tvb.system.compiled import compiled, vectorized
 
 #: Flags of the dark that keep a pixel out of MEANDARK.
 _BAD = np.int16(956)
 _THREADS = 2
 
 
+def apply(work: Work, band: Band) -> None:
+    """Subtract the dark from a band of every read."""
+    ramp, reference = work.ramp, work.references.dark
+    if reference is None:
+        return
+    y0, y1 = band.light.y0, band.light.y1
+    for k in range(ramp.n):
+        dark = Imset(*(planes.rows(k, y0, y1) for planes in (reference.sci, reference.err, reference.dq)))
+        subtract_dark(Imset(ramp.sci[k], ramp.err[k], ramp.dq[k]), dark, band.light)
+
+
 @compiled
-def subtract_dark(sci, err, dq, dark_sci, dark_err, dark_dq, window, first_row):
+def subtract_dark(read, dark, window):
     """Subtract the dark of a read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
 
     Parameters
     ----------
-    sci, err, dq : ndarray, shape (ny, nx), float32, float32, int16
-        The read and its error [DN], its flags; changed.
-    dark_sci, dark_err, dark_dq : ndarray, shape (my, nx), float32, float32, int16
+    read : Imset, shape (ny, nx)
+        The read [DN]; changed.
+    dark : Imset, shape (rows of the window, nx)
         Dark that was exposed as long [DN].
     window : Window
         Where to work.
-    first_row : int
-        Row of the read with which the dark begins.
     """
+    columns = slice(window.x0, window.x1)
     for y in range(window.y0, window.y1):
-        own, its = (y, slice(window.x0, window.x1)), (y - first_row, slice(window.x0, window.x1))
-        _subtract(sci[own], err[own], dq[own], dark_sci[its], dark_err[its], dark_dq[its])
+        _subtract(row_of(read, (y, columns)), row_of(dark, (y - window.y0, columns)))
 
 
-@lanewise
-def _subtract(sci, err, dq, dark_sci, dark_err, dark_dq):
+@vectorized
+def _subtract(read, dark):
+    (sci, err, dq), (dark_sci, dark_err, dark_dq) = read, dark
     for x in range(sci.size):
         e, d = err[x], dark_err[x]
         err[x] = np.sqrt(e * e + d * d)
@@ -72,7 +84,7 @@ def mean_dark(dark_sci, dark_dq, window):
     return np.float32(total / n) if n else np.float32(0)
 
 
-@lanewise
+@vectorized
 def _good_values(sci, dq, values):
     """Fill the values of a row's good pixels, 0 for the others; return how many are good."""
     n = 0

@@ -1,4 +1,4 @@
-"""What the steps work on: the ramp of an exposure, the reference data, the switches."""
+"""The ramp of an exposure, its reference data and switches: arguments and results of the calibration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+Float32Array = NDArray[np.float32]
 Flags = NDArray[np.int16]
 
 #: Times of a frame's clearing that precede the zeroth read [s]: SAMPZERO is the first read's SAMPTIME less this.
@@ -25,9 +25,58 @@ class Window(NamedTuple):
     x1: int
 
 
+class Imset(NamedTuple):
+    """Signal, error and flags of a read, of all reads, or of a row of one: arrays of one shape.
+
+    Attributes
+    ----------
+    sci, err : ndarray, float32
+        Signal and its error.
+    dq : ndarray, int16
+        Data-quality flags.
+    """
+
+    sci: Float32Array
+    err: Float32Array
+    dq: Flags
+
+
+class Quadrants(NamedTuple):
+    """What each amplifier reads, as the kernels take it.
+
+    Attributes
+    ----------
+    gain, readnoise : ndarray, shape (4,), float32
+        Of the amplifiers A, B, C, D [electron/DN, electron].
+    split_y, split_x : int
+        Row and column of the frame at which the quadrants meet: B lower left, C lower right, A upper left, D upper
+        right.
+    """
+
+    gain: Float32Array
+    readnoise: Float32Array
+    split_y: int
+    split_x: int
+
+
+class ZerothSignal(NamedTuple):
+    """Signal that sources left before the zeroth read, found by ZSIGCORR.
+
+    Attributes
+    ----------
+    level : ndarray, shape (ny, nx), float32
+        The signal [DN], 0 where there is none.
+    seen : ndarray, shape (ny, nx), bool
+        Whether there is one, or the pixel is saturated in one of the first two reads.
+    """
+
+    level: Float32Array
+    seen: NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class Switches:
-    """Which steps are to be done (PERFORM)."""
+    """Steps to be done (PERFORM)."""
 
     dqicorr: bool = True
     zsigcorr: bool = True
@@ -63,10 +112,10 @@ class Ramp:
         Steps done before (COMPLETE in the header of an IMA), e.g. ``zsigcorr``.
     """
 
-    sci: Floats
-    err: Floats
+    sci: Float32Array
+    err: Float32Array
     dq: Flags
-    time: Floats
+    time: Float32Array
     samptime: NDArray[np.float64]
     unit: str = "COUNTS"
     ltv: tuple[int, int] = (5, 5)
@@ -92,8 +141,8 @@ class Ramp:
 class Amplifiers:
     """Gain [electron/DN], read noise [electron] of the amplifiers A, B, C, D, and where the quadrants meet (CCDTAB)."""
 
-    gain: Floats
-    readnoise: Floats
+    gain: Float32Array
+    readnoise: Float32Array
     ampx: int
     ampy: int
 
@@ -124,27 +173,38 @@ class Overscan:
         return self.left[1] > light.x0 or self.right[0] <= light.x1
 
 
-@dataclass(frozen=True)
-class Linearity:
-    """Nonlinearity (NLINFILE), cut to the frame: coefficients (4, ny, nx), saturation level, super zero read."""
+class Linearity(NamedTuple):
+    """Nonlinearity (NLINFILE), cut to the frame.
 
-    coef: Floats
-    node: Floats
+    Attributes
+    ----------
+    coef : ndarray, shape (m, ny, nx), float32
+        Coefficients of the polynomial, m = 4 in the files of the archive.
+    node : ndarray, shape (ny, nx), float32
+        Saturation level [DN].
+    dq : ndarray, shape (ny, nx), int16
+        Flags.
+    zsci, zerr : ndarray, shape (ny, nx), float32
+        Super zero read and its error [DN].
+    """
+
+    coef: Float32Array
+    node: Float32Array
     dq: Flags
-    zsci: Floats
-    zerr: Floats
+    zsci: Float32Array
+    zerr: Float32Array
 
 
 @dataclass(frozen=True)
 class Planes:
-    """Images of one shape, one a read, as a file that is mapped has them: a band of rows at a time is made native.
+    """Images of one shape, one a read, as they lie in a mapped file: rows are converted when they are asked for.
 
     Attributes
     ----------
     stored : tuple of ndarray, shape (ny, nx)
         The images, in any byte order.
     kind : dtype
-        What they are wanted as.
+        The type that they are converted to.
     """
 
     stored: tuple[NDArray[Any], ...]
@@ -169,12 +229,11 @@ class Dark:
     light: Window
 
 
-@dataclass(frozen=True)
-class Flat:
-    """Flat field, its error, its flags; the product of all flats, cut to the frame."""
+class Flat(NamedTuple):
+    """Flat field, its error and its flags; the product of all flats, cut to the frame."""
 
-    sci: Floats
-    err: Floats
+    sci: Float32Array
+    err: Float32Array
     dq: Flags
 
 
@@ -198,7 +257,7 @@ class Photometry:
 
 @dataclass(frozen=True)
 class ReferenceData:
-    """Everything the steps take from reference files; None where a switch does not ask for it."""
+    """Contents of the reference files; None where no switch asks for them."""
 
     amplifiers: Amplifiers
     overscan: Overscan
@@ -224,16 +283,16 @@ class Image:
         Integration time of each pixel [s].
     """
 
-    sci: Floats
-    err: Floats
+    sci: Float32Array
+    err: Float32Array
     dq: Flags
     samp: Flags
-    time: Floats
+    time: Float32Array
 
 
 @dataclass
 class Calibrated:
-    """A calibrated ramp and its image, with what the headers tell of it.
+    """A calibrated ramp and its image, with the numbers that go into their headers.
 
     Attributes
     ----------
@@ -252,7 +311,7 @@ class Calibrated:
     image_statistics : mapping
         The same of the image.
     counts : mapping
-        What a trailer tells: pixels saturated in the zeroth and first read, per read, and unstable.
+        Numbers of the trailer: pixels saturated in the zeroth and first read, per read, and unstable.
     """
 
     ramp: Ramp

@@ -1,17 +1,27 @@
-"""NLINCORR: the detector's nonlinearity and saturation (WFC3 Data Handbook 3.3.6; WFC3 ISR 2008-39, 2014-17)."""
+"""Correct nonlinearity and flag saturation (NLINCORR; WFC3 Data Handbook 3.3.6; WFC3 ISR 2008-39, 2014-17)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.calibration.bands import Band, Work
+from wfc3tvb.calibration.model import ZerothSignal
+from wfc3tvb.system.compiled import compiled, vectorized
 
 _ZEROSIG, _SATURATED = np.int16(2048), np.int16(256)
 _NONE, _ONE = np.int16(0), np.float32(1)
 
 
+def apply(work: Work, band: Band) -> None:
+    """Correct a band of the reads and count saturated pixels."""
+    ramp, reference = work.ramp, work.references.linearity
+    if reference is not None:
+        found = work.n_saturated[band.number, 2:]
+        correct_nonlinearity(ramp.sci, ramp.dq, reference, work.signal, band, found)
+
+
 @compiled
-def correct_nonlinearity(sci, dq, reference, signal, seen, window, whole, n_saturated):
+def correct_nonlinearity(sci, dq, reference, signal, band, n_saturated):
     """Correct all reads: ``SCI = v (1 + c0 + c1 v + c2 v**2 + c3 v**3) - z`` with ``v = SCI + z``; flag saturation.
 
     Pixels flagged as saturated stay as they are; those above their saturation level are flagged, from that read on.
@@ -20,41 +30,42 @@ def correct_nonlinearity(sci, dq, reference, signal, seen, window, whole, n_satu
     ----------
     sci, dq : ndarray, shape (reads, ny, nx), float32 and int16
         The reads [DN] and their flags; changed.
-    reference : tuple of (coef, node, ref_dq)
-        Coefficients, shape (m, ny, nx), float32; saturation level [DN]; flags of the NLINFILE.
-    signal, seen : ndarray, shape (ny, nx), float32 and bool
-        Signal in the zeroth read [DN] and whether one was seen; not used for the zeroth read itself. Zeros where
-        ZSIGCORR was not done.
-    window, whole : Window
-        Where to correct, and where saturation is carried to the next read.
+    reference : Linearity
+        Coefficients, saturation level, flags.
+    signal : ZerothSignal
+        Signal z in the zeroth read; not used for the zeroth read itself. Zeros where ZSIGCORR was not done.
+    band : Band
+        Light-sensitive pixels are corrected; in all pixels saturation is carried to the next read.
     n_saturated : ndarray, shape (reads,), int64
         Filled: pixels that are saturated.
     """
-    coef, node, ref_dq = reference
-    x0, x1 = window.x0, window.x1
+    light, whole = band.light, band.full
+    x0, x1 = light.x0, light.x1
     no_signal, not_seen = np.zeros(x1 - x0, np.float32), np.zeros(x1 - x0, np.bool_)
     factor, power = np.empty(x1 - x0, np.float32), np.empty(x1 - x0, np.float64)
     for k in range(sci.shape[0]):
         n_saturated[k] = 0
-        for y in range(window.y0, window.y1):
+        for y in range(light.y0, light.y1):
             own = k, y, slice(x0, x1)
-            z, found = (signal[y, x0:x1], seen[y, x0:x1]) if k > 0 else (no_signal, not_seen)
+            z, found = (signal.level[y, x0:x1], signal.seen[y, x0:x1]) if k > 0 else (no_signal, not_seen)
             _begin(factor, power)
-            for i in range(coef.shape[0]):
-                _add_term(sci[own], z, coef[i, y, x0:x1], factor, power)
-            n_saturated[k] += _correct(sci[own], dq[own], z, found, factor, node[y, x0:x1], ref_dq[y, x0:x1])
+            for i in range(reference.coef.shape[0]):
+                _add_term(sci[own], z, reference.coef[i, y, x0:x1], factor, power)
+            n_saturated[k] += _correct(
+                sci[own], dq[own], ZerothSignal(z, found), factor, reference.node[y, x0:x1], reference.dq[y, x0:x1]
+            )
         if k + 1 < sci.shape[0]:
             for y in range(whole.y0, whole.y1):
                 _carry(dq[k, y, whole.x0 : whole.x1], dq[k + 1, y, whole.x0 : whole.x1])
 
 
-@lanewise
+@vectorized
 def _begin(factor, power):
     for x in range(factor.size):
         factor[x], power[x] = _ONE, 1.0
 
 
-@lanewise
+@vectorized
 def _add_term(sci, signal, coef, factor, power):
     """Add a term of the polynomial: the sum is kept in single precision, the power of the signal in double."""
     for x in range(sci.size):
@@ -62,14 +73,14 @@ def _add_term(sci, signal, coef, factor, power):
         power[x] *= np.float64(sci[x] + signal[x])
 
 
-@lanewise
-def _correct(sci, dq, signal, seen, factor, node, ref_dq):
+@vectorized
+def _correct(sci, dq, signal, factor, node, ref_dq):
     """Correct a row and return how many of its pixels are saturated."""
-    n_saturated = 0
+    (level, seen), n_saturated = signal, 0
     for x in range(sci.size):
         flags = dq[x] | ref_dq[x] | (_ZEROSIG if seen[x] else _NONE)
         before = flags & _SATURATED != 0
-        s, z = sci[x], signal[x]
+        s, z = sci[x], level[x]
         v = s + z
         above = v > node[x]
         sci[x] = v * factor[x] - z if (v <= node[x]) & (not before) else s
@@ -78,7 +89,7 @@ def _correct(sci, dq, signal, seen, factor, node, ref_dq):
     return n_saturated
 
 
-@lanewise
+@vectorized
 def _carry(dq, following):
     for x in range(dq.size):
         following[x] |= dq[x] & _SATURATED

@@ -1,4 +1,4 @@
-"""The run of the steps over an exposure.
+"""Run the steps over an exposure.
 
 The steps run over bands of rows, each band through all steps while it is in the processor's cache, two threads at a
 time. Only the level of the reference pixels comes before, and the statistics after, since these need whole frames.
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from wfc3tvb.calibration import darkcorr
+from wfc3tvb.calibration import darkcorr, unitcorr
 from wfc3tvb.calibration.bands import Band, Work, bands_of
 from wfc3tvb.calibration.model import Calibrated, Ramp, ReferenceData, Switches, Window
 from wfc3tvb.calibration.statistics import good_pixels
-from wfc3tvb.calibration.steps import STEPS, unitcorr
+from wfc3tvb.calibration.steps import STEPS
 
 
 def calibrate_ramp(
@@ -47,7 +47,7 @@ def calibrate_work(work: Work, *, bad: int = 31743, threads: int = 2) -> Calibra
     ramp, switches = work.ramp, work.switches
     steps = [step for name, step in STEPS if name is None or getattr(switches, name)]
     if ramp.unit.endswith("/S"):
-        steps = [step for step in steps if step is not unitcorr]
+        steps = [step for step in steps if step is not unitcorr.apply]
     bands = list(bands_of(work))
 
     def run(band: Band) -> None:

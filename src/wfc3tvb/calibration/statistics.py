@@ -1,10 +1,10 @@
-"""NGOODPIX and its companions: what the headers say of the good pixels (WFC3 Data Handbook 3.3.12)."""
+"""Statistics of the good pixels, NGOODPIX and the like, for the headers (WFC3 Data Handbook 3.3.12)."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from wfc3tvb.calibration.model import Flags, Floats
+from wfc3tvb.calibration.model import Flags, Float32Array
 from wfc3tvb.system.compiled import compiled
 
 
@@ -33,7 +33,7 @@ def _statistics(sci, err, dq, bad, window):
 
 
 def good_pixels(
-    sci: Floats, err: Floats, dq: Flags, bad: int, window: tuple[int, int, int, int]
+    sci: Float32Array, err: Float32Array, dq: Flags, bad: int, window: tuple[int, int, int, int]
 ) -> dict[str, dict[str, float]]:
     """Return the statistics keywords of the good pixels of an image.
 

@@ -1,4 +1,4 @@
-"""Machine code of the steps, loaded, or compiled where a machine runs them for the first time, before it is needed."""
+"""Load the steps' machine code before it is needed, or compile it where a machine runs them for the first time."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from wfc3tvb.instrument import DQ
 from wfc3tvb.models import ReadCube
 from wfc3tvb.system.threads import for_each
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Sides of the frame that are compared, as columns and rows of a 1014-pixel frame. Difference: G. Brammer's
 #: reprocess_wfc3 (anomalies.py); ratio: STScI's notebook ir_scattered_light.
@@ -67,25 +67,25 @@ class Curve:
         Index of the read that each interval begins at, -1 for the zeroth.
     """
 
-    t_start: Floats
-    t_end: Floats
-    rate: Floats
-    rate_err: Floats
-    scatter: Floats
+    t_start: Float64Array
+    t_end: Float64Array
+    rate: Float64Array
+    rate_err: Float64Array
+    scatter: Float64Array
     n_pixels: NDArray[np.int64]
-    quadrants: Floats
-    lr_diff: Floats
-    lr_ratio: Floats
-    frac_new_cr: Floats
+    quadrants: Float64Array
+    lr_diff: Float64Array
+    lr_ratio: Float64Array
+    frac_new_cr: Float64Array
     base: tuple[int, ...] = ()
 
     @property
-    def dt(self) -> Floats:
+    def dt(self) -> Float64Array:
         """Length of the intervals [s]."""
         return self.t_end - self.t_start
 
     @property
-    def signal(self) -> Floats:
+    def signal(self) -> Float64Array:
         """Electrons since the zeroth read, S_i = sum of r_j dt_j over j <= i; NaN from the first gap on."""
         return np.cumsum(self.rate * self.dt)
 
@@ -247,8 +247,8 @@ def _new_hits(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> float:
     return flagged_fraction(cube.dq[i], int(DQ.DATAREJECT), skip, cube.dq[i - 1] if i else None)
 
 
-def _ratio(left: Floats, right: Floats) -> Floats:
-    ratio: Floats = np.divide(left, right, out=np.full(left.shape, np.nan), where=right > 0)
+def _ratio(left: Float64Array, right: Float64Array) -> Float64Array:
+    ratio: Float64Array = np.divide(left, right, out=np.full(left.shape, np.nan), where=right > 0)
     return ratio
 
 

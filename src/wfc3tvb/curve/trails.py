@@ -18,7 +18,7 @@ from wfc3tvb.curve.sky_mask import BAD_PIXEL
 from wfc3tvb.models import ReadCube
 from wfc3tvb.system.threads import for_each
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Pixels are looked at on a grid of about so many a side.
 _GRID = 250
@@ -36,7 +36,7 @@ _DENSE = 2.5
 _TOO_MANY = 0.15
 
 
-def read_streak_scores(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Floats:
+def read_streak_scores(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Float64Array:
     """Return for each interval the fraction of the frame that a streak covers, shape (n,); 0 where there is none.
 
     Parameters
@@ -60,7 +60,7 @@ def read_streak_scores(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Flo
     return covered
 
 
-def _suspects(counts: NDArray[np.int64], dt: Floats) -> Sequence[int]:
+def _suspects(counts: NDArray[np.int64], dt: Float64Array) -> Sequence[int]:
     """Return the intervals with more bright pixels than cosmic rays make in their time, by the other intervals."""
     good = np.isfinite(dt) & (dt > 0)
     if good.sum() < 3:
@@ -112,7 +112,7 @@ def grid_streak_score(grid: NDArray[np.uint8]) -> float:
     return int(near.sum()) / grid.size if dense and _follows(points[near] @ along) else 0.0
 
 
-def _strongest_line(points: Floats) -> tuple[Floats, Floats]:
+def _strongest_line(points: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return a point and the direction of the strip with the most points (Hough transform)."""
     angle = np.arange(_ANGLES) * np.pi / _ANGLES
     normals = np.stack([np.cos(angle), np.sin(angle)])
@@ -125,17 +125,17 @@ def _strongest_line(points: Floats) -> tuple[Floats, Floats]:
     return points[inside].mean(0), np.array([-normals[1, k], normals[0, k]])
 
 
-def _line_through(points: Floats) -> tuple[Floats, Floats]:
+def _line_through(points: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return the middle of points and the direction in which they spread most."""
     middle = points.mean(0)
     return middle, np.linalg.svd(points - middle, full_matrices=False)[2][0]
 
 
-def _across(points: Floats, origin: Floats, along: Floats) -> Floats:
+def _across(points: Float64Array, origin: Float64Array, along: Float64Array) -> Float64Array:
     return np.asarray((points - origin) @ np.array([-along[1], along[0]]))
 
 
-def _follows(position: Floats) -> bool:
+def _follows(position: Float64Array) -> bool:
     """Say whether points follow one another along a line over the length of a streak."""
     if position.size == 0:
         return False

@@ -1,4 +1,4 @@
-"""The native engine's machine code, made ready in a thread of its own while the first exposure's files are read."""
+"""Load or compile the native engine's machine code in a thread, while the first exposure's files are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from wfc3tvb.progress import Progress
 
-#: Loading takes less than this, compiling more [s].
+#: Loading cached code takes less than this, compiling more [s].
 _LOADED = 2.0
 
 #: What is ready: without the fit of the ramp (False), with it (True).
@@ -18,12 +18,12 @@ _ready: set[bool] = set()
 
 @contextmanager
 def made_ready(progress: Progress, *, fit: bool) -> Iterator[None]:
-    """Make the engine ready, once in a process, while the body runs.
+    """Load the engine's machine code, once in a process, while the body runs.
 
     Parameters
     ----------
     progress : Progress
-        Told of the stage "compile" where the machine code is not on disk yet.
+        Called with the stage "compile" where the machine code is not on disk yet.
     fit : bool
         Whether the fit of the ramp will be needed.
     """

@@ -44,8 +44,8 @@ def photmode(filter_name: str, expstart: float) -> str:
 
 
 #: The version of calwf3 that the native engine equals, and how its products say so.
-EQUALS = "3.7.3"
-CAL_VER = f"wfc3tvb {__version__} (=calwf3 {EQUALS})"
+CALWF3_VERSION = "3.7.3"
+CAL_VER = f"wfc3tvb {__version__} (=calwf3 {CALWF3_VERSION})"
 _ORIGIN = f"wfc3tvb {__version__}"
 _STRUCTURE = {
     "XTENSION", "SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "BSCALE", "BZERO", "DATAMIN",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.model import Flags, Floats, Ramp
+from wfc3tvb.calibration.model import Flags, Float32Array, Ramp
 from wfc3tvb.errors import BadFileError, MissingKeywordError, WrongInstrumentError
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.hdus import Extension, read_fits, read_header
@@ -158,7 +158,7 @@ def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
 
 def _cubes(
     path: Path, reads: Sequence[Mapping[str, Extension]], shape: tuple[int, ...]
-) -> tuple[Floats, Floats, Flags]:
+) -> tuple[Float32Array, Float32Array, Flags]:
     """Return signal, error and flags of all reads."""
     n = len(reads)
     sci, err, dq = np.empty((n, *shape), np.float32), np.empty((n, *shape), np.float32), np.empty((n, *shape), np.int16)

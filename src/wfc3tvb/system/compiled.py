@@ -1,4 +1,4 @@
-"""How kernels are compiled: on first call, cached on disk, without the interpreter's lock and without fast-math."""
+"""Decorators that compile kernels: on the first call, cached on disk, without the interpreter's lock or fast-math."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from numba.core.runtime.nrt import rtsys
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Apart(Compiler):
-    """Numba's compiler, told that the arrays of a call do not overlap, as it must know to use vector instructions."""
+class _NoAliasCompiler(Compiler):
+    """Numba's compiler, told that the arrays of a call do not overlap: it must know that to use vector instructions."""
 
     def define_pipelines(self) -> Any:
         self.state.flags.noalias = True
         return super().define_pipelines()
 
 
-class _CodeFirst(FunctionCache):
-    """Numba's cache on disk, asked for machine code before numba registers all that it could compile.
+class _ObjectCodeCache(FunctionCache):
+    """Numba's cache on disk, which looks for machine code before numba prepares to compile.
 
-    That takes a quarter of a second (SciPy is imported for it), and code that is there needs none of it.
+    The preparation takes a quarter of a second (it imports SciPy), and code that is already there needs none of it.
     """
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
@@ -37,22 +37,28 @@ class _CodeFirst(FunctionCache):
         return super().load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(OSError):  # no space: the code is used all the same, and made again by the next process
+        with suppress(OSError):  # no space: the code is used all the same, and compiled again by the next process
             super().save_overload(sig, data)
 
 
 def compiled(function: F) -> F:
-    """Compile a kernel on its first call; operations keep their order and their rounding."""
+    """Compile a kernel on its first call; operations keep their order and their rounding.
+
+    Groups of arrays are passed as a NamedTuple, which numba takes apart into its members.
+    """
     return _cached(function)
 
 
-def lanewise(function: F) -> F:
-    """Compile a loop over the elements of rows that do not overlap: many pixels with one instruction."""
-    return _cached(function, pipeline_class=_Apart)
+def vectorized(function: F) -> F:
+    """Compile a loop over the elements of arrays that do not overlap: many pixels with one instruction.
+
+    The arrays, those in NamedTuples included, must not share memory.
+    """
+    return _cached(function, pipeline_class=_NoAliasCompiler)
 
 
 def _cached(function: F, **options: Any) -> F:
     made = numba.njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
     with suppress(RuntimeError):  # no folder that can be written: every process compiles
-        made._cache = _CodeFirst(function)
+        made._cache = _ObjectCodeCache(function)
     return cast(F, made)

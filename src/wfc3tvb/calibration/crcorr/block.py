@@ -1,82 +1,119 @@
-"""A block of ramps on its way into the fit and out of it: samples, flags, rates."""
+"""Load a block of ramps for the fit and store what was found: samples, flags, rates."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from wfc3tvb.calibration.crcorr.hits import MAX_HITS
+from wfc3tvb.calibration.crcorr.hits import MAX_HITS, IntervalScratch, empty_scratch
 from wfc3tvb.calibration.crcorr.lane_hits import SPIKE, UNSTABLE
 from wfc3tvb.calibration.crcorr.lane_slope import mean_slope
 from wfc3tvb.calibration.crcorr.lanes import HIT, clear
+from wfc3tvb.calibration.crcorr.line import PixelRamp
 from wfc3tvb.calibration.crcorr.slope import between_ends, fit_pixel
-from wfc3tvb.calibration.model import Flags, Floats
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.calibration.model import Flags, Float32Array
+from wfc3tvb.system.compiled import compiled, vectorized
 
 _NOT_ZEROSIG, _SATURATED, _BAD, _UNSTABLE = np.int32(~2048), np.int32(256), np.int32(4), np.int32(32)
 _NONE = np.int32(0)
 
 
-class Single(NamedTuple):
-    """Room for one ramp: signal, error, flags, and what `rampslope.fit_pixel` needs."""
+class Cubes(NamedTuple):
+    """Reads to be fitted, shape (reads, ny, nx).
 
-    y: Floats
-    e: Floats
-    q: Flags
-    kept: NDArray[np.int64]
-    begin: NDArray[np.int64]
-    residual: Floats
-    slots: Flags
+    Attributes
+    ----------
+    sci, err : ndarray, float32
+        Signal and error; see `FitConstants.scale`.
+    dq : ndarray, int16
+        Flags.
+    into : ndarray, int16
+        Flags that those found are added to; may be `dq`.
+    """
+
+    sci: Float32Array
+    err: Float32Array
+    dq: Flags
+    into: Flags
+
+
+class Segment(NamedTuple):
+    """Pixels of a row of the cubes that are fitted as one block: row, first column, number."""
+
+    y: int
+    x0: int
+    m: int
+
+
+class Fitted(NamedTuple):
+    """Results of the fit, arrays of the shape of an image or of a block; see `RampFit`."""
+
+    rate: Float32Array
+    error: Float32Array
+    dq: Flags
+    samples: Flags
+    time: Float32Array
+
+
+class Single(NamedTuple):
+    """Room for one ramp."""
+
+    ramp: PixelRamp
+    scratch: IntervalScratch
 
 
 @compiled
 def empty_single(n):
     """Return room for a ramp of n reads."""
-    y, e, q = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int16)
-    kept, begin = np.empty(n, np.int64), np.empty(n + 2, np.int64)
-    return Single(y, e, q, kept, begin, np.empty(n, np.float32), np.empty((n + 2, n + 2), np.int16))
+    return Single(PixelRamp(np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int16)), empty_scratch(n))
 
 
 @compiled
-def load(sci, err, dq, scale, y, x0, m, block):
-    """Load m ramps into a block, as signal and error in DN.
+def load(cubes, scale, segment, block):
+    """Load ramps into a block, as signal and error in DN.
 
     Parameters
     ----------
-    sci, err, dq : ndarray, shape (n, ny, nx)
-        Signal, error and flags of every read, in time order.
+    cubes : Cubes
+        The reads.
     scale : ndarray, shape (n,), float32
         What brings each read to DN.
-    y, x0, m : int
-        Row, first column and number of the ramps.
+    segment : Segment
+        Which ramps.
     block : Lanes
         Where they go.
     """
-    for k in range(sci.shape[0]):
+    y, x0, m = segment
+    for k in range(cubes.sci.shape[0]):
         own = k, y, slice(x0, x0 + m)
-        _load_read(scale[k], sci[own], err[own], dq[own], block.y[k, :m], block.e[k, :m], block.q[k, :m])
+        _scale(cubes.sci[own], scale[k], block.y[k, :m])
+        _scale(cubes.err[own], scale[k], block.e[k, :m])
+        _load_flags(cubes.dq[own], block.q[k, :m])
 
 
-@lanewise
-def _load_read(scale, sci, err, dq, y, e, q):
-    for x in range(sci.size):
-        y[x] = sci[x] * scale
-        e[x] = err[x] * scale
+@vectorized
+def _scale(row, scale, scaled):
+    for x in range(row.size):
+        scaled[x] = row[x] * scale
+
+
+@vectorized
+def _load_flags(dq, q):
+    for x in range(dq.size):
         q[x] = np.int32(dq[x]) & _NOT_ZEROSIG
 
 
 @compiled
 def sort(block, m, zeroth, alone):
-    """Say which ramps are fitted side by side (`block.low` 1) and which `alone`.
+    """Decide which ramps are fitted side by side (`block.low` 1) and which `alone`.
 
     Alone are those with a hit from before, with samples without error, and without any unflagged sample. Ramps that
     are saturated in the first read are neither where `zeroth` says that the zeroth stands for them.
     """
     n = block.y.shape[0]
-    unflagged, odd = block.i[0, :m], block.i[1, :m]
-    clear(block.i, 0, 2, m)
+    unflagged, odd = block.counts[0, :m], block.counts[1, :m]
+    clear(block.counts, 0, 2, m)
     for k in range(1, n):
         _see_read(block.e[k, :m], block.q[k, :m], unflagged, odd)
     for x in range(m):
@@ -85,7 +122,7 @@ def sort(block, m, zeroth, alone):
         block.low[x] = n if taken or alone[x] else 1
 
 
-@lanewise
+@vectorized
 def _see_read(e, q, unflagged, odd):
     for x in range(e.size):
         unflagged[x] |= np.int32(1) if q[x] == 0 else _NONE
@@ -101,84 +138,77 @@ def drop_unstable(block, m, hits):
 
 
 @compiled
-def store_rates(block, m, made, hits, t, ignore, single, rates):
+def store_rates(block, constants, slopes, hits, single, fitted):
     """Store the results of the ramps that were fitted side by side; those with too many hits get last minus first.
 
     Parameters
     ----------
-    block, m : Lanes, int
-        The ramps, and how many.
-    made : ndarray, shape (4, LANES), float32
-        What `laneslope.combine` filled in.
-    hits : ndarray, shape (m,), int
+    block : Lanes
+        The ramps.
+    constants : FitConstants
+        Of the exposure.
+    slopes : Slopes
+        What `lane_slope.combine` filled in.
+    hits : ndarray, shape (LANES,), int
         Hits found in each.
-    t : ndarray, shape (n,), float32
-        Time of every read [s].
-    ignore : int
-        Flags that make a sample unusable.
     single : Single
-        Room for one ramp.
-    rates : tuple of ndarray, shape (m,)
-        Rate and error [DN/s], samples, time [s]; filled.
+        Overwritten.
+    fitted : Fitted
+        Results of the block, shape (m,); all but the flags are filled.
     """
-    rate, error, samples, time = rates
+    rate, error, _, samples, time = fitted
     n = block.y.shape[0]
-    for x in range(m):
+    for x in range(rate.size):
         if block.low[x] < n:
-            rate[x], error[x] = mean_slope(made, x)
-            samples[x], time[x] = np.int16(made[3, x]), made[2, x]
+            rate[x], error[x] = mean_slope(slopes, x)
+            samples[x], time[x] = np.int16(slopes.samples[x]), slopes.time[x]
         if hits[x] == MAX_HITS or (block.low[x] < n and error[x] < 0):
-            _take_out(block, x, single)
-            rate[x], error[x], samples[x], time[x] = between_ends(single.y, single.e, t, single.q, ignore)
+            _take_out(block, x, single.ramp)
+            rate[x], error[x], samples[x], time[x] = between_ends(single.ramp, constants)
 
 
 @compiled
-def fit_alone(block, m, alone, tables, constants, limits, single, rates):
+def fit_alone(block, constants, alone, single, fitted):
     """Fit the ramps that cannot be fitted side by side, one after the other.
 
     Parameters
     ----------
-    block, m : Lanes, int
-        The ramps, and how many; hits are flagged in it.
-    alone : ndarray of bool, shape (m,)
+    block : Lanes
+        The ramps; hits are flagged in it.
+    constants : FitConstants
+        Of the exposure.
+    alone : ndarray of bool, shape (LANES,)
         Which ones, see `sort`.
-    tables : tuple
-        Time [s], dark current and scale of every read, weights; see `rampline.constants` and `weight_table`.
-    constants, limits : tuple
-        Inverse variance of a read and gain; threshold of a hit, and flags that make a sample unusable.
-    single, rates
+    single, fitted
         As in `store_rates`.
     """
-    (t, dark, _, weights), (inverse_variance, gain) = tables, constants
-    rate, error, samples, time = rates
-    for x in range(m):
+    rate, error, _, samples, time = fitted
+    for x in range(rate.size):
         if not alone[x]:
             continue
-        _take_out(block, x, single)
-        rate[x], error[x], samples[x], time[x] = fit_pixel(
-            single.y, single.e, t, dark, single.q, limits[0], limits[1], weights, inverse_variance, gain,
-            single.kept, single.begin, single.residual, single.slots,
-        )  # fmt: skip
-        for k in range(t.size):
-            block.q[k, x] = single.q[k]
+        _take_out(block, x, single.ramp)
+        rate[x], error[x], samples[x], time[x] = fit_pixel(single.ramp, constants, single.scratch)
+        for k in range(block.y.shape[0]):
+            block.q[k, x] = single.ramp.q[k]
 
 
 @compiled
-def _take_out(block, x, single):
+def _take_out(block, x, ramp):
+    y, e, q = ramp
     for k in range(block.y.shape[0]):
-        single.y[k], single.e[k], single.q[k] = block.y[k, x], block.e[k, x], np.int16(block.q[k, x])
+        y[k], e[k], q[k] = block.y[k, x], block.e[k, x], np.int16(block.q[k, x])
 
 
 @compiled
-def store_flags(dq, into, y, x0, m, block, zeroth, out):
+def store_flags(cubes, segment, block, zeroth, out):
     """Carry hits to all later reads, instability to all reads; store the flags of the reads and of the image.
 
     Parameters
     ----------
-    dq, into : ndarray, shape (reads, ny, nx), int16
-        Flags as they were; those to be added to (may be the same).
-    y, x0, m : int
-        Row, first column and number of the ramps.
+    cubes : Cubes
+        The reads; flags are added to `into`.
+    segment : Segment
+        Which ramps.
     block : Lanes
         The flags found.
     zeroth : bool
@@ -191,17 +221,17 @@ def store_flags(dq, into, y, x0, m, block, zeroth, out):
     int
         Number of ramps found unstable.
     """
-    n, i, n_unstable = dq.shape[0], block.i, 0
-    found, hit, unstable, kept = i[0, :m], i[1, :m], i[2, :m], i[3, :m]
-    clear(i, 0, 4, m)
+    (y, x0, m), n, n_unstable = segment, cubes.dq.shape[0], 0
+    found, hit, unstable, kept = block.counts[0, :m], block.counts[1, :m], block.counts[2, :m], block.counts[3, :m]
+    clear(block.counts, 0, 4, m)
     if zeroth:
         _mark(block.q[1, :m], _SATURATED, kept)
     for k in range(n):
-        _gather(dq[k, y, x0 : x0 + m], found)
+        _gather(cubes.dq[k, y, x0 : x0 + m], found)
         if k < n - 1:
             _mark(block.q[k, :m], UNSTABLE, unstable)
     for k in range(n):
-        _propagate(block.q[k, :m], hit, unstable, kept, into[k, y, x0 : x0 + m])
+        _propagate(block.q[k, :m], hit, unstable, kept, cubes.into[k, y, x0 : x0 + m])
     for x in range(m):
         flags = found[x] & ~_SATURATED
         out[x] = flags
@@ -211,19 +241,19 @@ def store_flags(dq, into, y, x0, m, block, zeroth, out):
     return n_unstable
 
 
-@lanewise
+@vectorized
 def _mark(q, flag, marked):
     for x in range(q.size):
         marked[x] |= q[x] & flag
 
 
-@lanewise
+@vectorized
 def _gather(dq, found):
     for x in range(found.size):
         found[x] |= np.int32(dq[x]) & _NOT_ZEROSIG
 
 
-@lanewise
+@vectorized
 def _propagate(q, hit, unstable, kept, into):
     for x in range(q.size):
         flags = q[x]

@@ -1,19 +1,31 @@
-"""CRCORR: rates from ramps, cosmic rays rejected (WFC3 Data Handbook 3.3.10; Fixsen et al. 2000, PASP 112, 1350)."""
+"""Fit ramps, cosmic rays rejected (CRCORR; WFC3 Data Handbook 3.3.10; Fixsen et al. 2000, PASP 112, 1350)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from wfc3tvb.calibration.crcorr import block as rampblock
-from wfc3tvb.calibration.crcorr.block import empty_single
+from wfc3tvb.calibration.crcorr.block import (
+    Cubes,
+    Fitted,
+    Segment,
+    Single,
+    drop_unstable,
+    empty_single,
+    fit_alone,
+    load,
+    sort,
+    store_flags,
+    store_rates,
+)
 from wfc3tvb.calibration.crcorr.lane_hits import flag_hits
-from wfc3tvb.calibration.crcorr.lane_slope import combine
-from wfc3tvb.calibration.crcorr.lanes import LANES, empty_lanes
-from wfc3tvb.calibration.crcorr.line import constants, weight_table
-from wfc3tvb.calibration.model import Flags, Floats, Window
+from wfc3tvb.calibration.crcorr.lane_slope import Slopes, combine, empty_slopes
+from wfc3tvb.calibration.crcorr.lanes import LANES, Lanes, empty_lanes
+from wfc3tvb.calibration.crcorr.line import FitConstants, fit_constants
+from wfc3tvb.calibration.model import Flags, Float32Array, Window
 from wfc3tvb.system.compiled import compiled
 
 
@@ -35,11 +47,11 @@ class RampFit:
         Flags to be added to the reads: 8192 from a hit on, 4 for a spike, 32 in all reads of an unstable pixel.
     """
 
-    rate: Floats
-    error: Floats
+    rate: Float32Array
+    error: Float32Array
     dq: Flags
     samples: Flags
-    time: Floats
+    time: Float32Array
     read_dq: Flags
 
 
@@ -98,88 +110,78 @@ def fit_ramps(
     shape, row = y.shape[1:], (t.size, 1, int(np.prod(y.shape[1:])))
     read_dq = np.zeros(row, np.int16)
     floats, flags = np.zeros((3, *row[1:]), np.float32), np.zeros((2, *row[1:]), np.int16)
-    made = floats[0], floats[1], flags[0], flags[1], floats[2]
-    cubes = y.reshape(row), e.reshape(row), q.reshape(row), read_dq
-    settings = Settings(t, np.ones_like(t), float(gain), float(threshold), ignore, False)
-    fit_window(cubes, settings, Window(0, 1, 0, row[2]), (0, 0), made)
+    made = Fitted(floats[0], floats[1], flags[0], flags[1], floats[2])
+    cubes = Cubes(y.reshape(row), e.reshape(row), q.reshape(row), read_dq)
+    constants = fit_constants(t, gain, threshold=threshold, ignore=ignore)
+    fit_window(cubes, constants, Window(0, 1, 0, row[2]), (0, 0), made)
     rate, uncertainty, time = (plane.reshape(shape) for plane in floats)
     out_dq, samples = (plane.reshape(shape) for plane in flags)
     return RampFit(rate, uncertainty, out_dq, samples, time, read_dq.reshape(y.shape))
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How ramps are fitted.
+class _Scratch(NamedTuple):
+    """Room for the fit of a block, used again for every block."""
 
-    Attributes
-    ----------
-    times : ndarray, shape (reads,), float32
-        Time of each read since the zeroth [s].
-    scale : ndarray, shape (reads,), float32
-        What each read is multiplied by to have DN: 1, or its time where it is a rate.
-    gain, threshold, ignore
-        See `fit_ramps`.
-    zeroth : bool
-        Whether a pixel saturated in the first read is left as it is in the zeroth.
-    """
-
-    times: Floats
-    scale: Floats
-    gain: float
-    threshold: float
-    ignore: int
-    zeroth: bool
+    block: Lanes
+    lanes: Lanes
+    single: Single
+    slopes: Slopes
+    hits: NDArray[np.int32]
+    alone: NDArray[np.bool_]
 
 
-def fit_window(
-    cubes: tuple[Floats, Floats, Flags, Flags],
-    settings: Settings,
-    window: Window,
-    corner: tuple[int, int],
-    image: tuple[Floats, Floats, Flags, Flags, Floats],
-) -> int:
+def fit_window(cubes: Cubes, constants: FitConstants, window: Window, corner: tuple[int, int], image: Fitted) -> int:
     """Fit the ramps in a window of a cube, in place; return how many are unstable.
 
     Parameters
     ----------
-    cubes : tuple of ndarray, shape (reads, ny, nx)
-        Signal, error, flags, and the flags to which those found are added (may be the same).
-    settings : Settings
-        How.
+    cubes : Cubes
+        The reads; flags found are added to `into`.
+    constants : FitConstants
+        Of the exposure.
     window : Window
         Where.
     corner : (int, int)
         Row and column of the cubes that belong to the image's first pixel.
-    image : tuple of ndarray
-        Filled: rate, error, flags, samples, time (see `RampFit`).
+    image : Fitted
+        Filled in the window.
     """
-    t = settings.times
-    (inverse_variance, gain), dark = constants(np.float32(settings.gain), t)
-    limits = np.float32(settings.threshold), settings.ignore, settings.zeroth
-    tables = t, dark, settings.scale, weight_table(t.size)
-    return int(_fit(*cubes, tables, (inverse_variance, gain), limits, window, corner, image))
+    return int(_fit(cubes, constants, window, corner, image))
 
 
 @compiled
-def _fit(sci, err, dq, into, tables, constant, limits, window, corner, image):
+def _fit(cubes, constants, window, corner, image):
     """Fit the ramps of a window, block by block; see `fit_window`."""
-    n = sci.shape[0]
-    block, lanes, single = empty_lanes(n), empty_lanes(n), empty_single(n)
-    made, hits, alone = np.empty((4, LANES), np.float32), np.empty(LANES, np.int32), np.empty(LANES, np.bool_)
-    (t, dark, scale, weights), (inverse_variance, gain), (threshold, ignore, zeroth) = tables, constant, limits
-    rate, error, out_dq, samples, time = image
-    n_unstable = 0
+    n, n_unstable = cubes.sci.shape[0], 0
+    scratch = _Scratch(
+        empty_lanes(n),
+        empty_lanes(n),
+        empty_single(n),
+        empty_slopes(),
+        np.empty(LANES, np.int32),
+        np.empty(LANES, np.bool_),
+    )
     for y in range(window.y0, window.y1):
         for x0 in range(window.x0, window.x1, LANES):
             m = min(LANES, window.x1 - x0)
             row, a, b = y - corner[0], x0 - corner[1], x0 - corner[1] + m
-            rates = rate[row, a:b], error[row, a:b], samples[row, a:b], time[row, a:b]
-            rampblock.load(sci, err, dq, scale, y, x0, m, block)
-            rampblock.sort(block, m, zeroth, alone)
-            flag_hits(lanes, block, m, t, inverse_variance, threshold, hits)
-            rampblock.drop_unstable(block, m, hits)
-            combine(lanes, block, m, t, dark, weights, inverse_variance, gain, made)
-            rampblock.store_rates(block, m, made, hits, t, ignore, single, rates)
-            rampblock.fit_alone(block, m, alone, tables, constant, limits, single, rates)
-            n_unstable += rampblock.store_flags(dq, into, y, x0, m, block, zeroth, out_dq[row, a:b])
+            fitted = Fitted(
+                image.rate[row, a:b], image.error[row, a:b], image.dq[row, a:b], image.samples[row, a:b],
+                image.time[row, a:b],
+            )  # fmt: skip
+            n_unstable += _fit_block(cubes, constants, Segment(y, x0, m), scratch, fitted)
     return n_unstable
+
+
+@compiled
+def _fit_block(cubes, constants, segment, scratch, fitted):
+    """Fit the ramps of a block; return how many are unstable."""
+    (block, lanes, single, slopes, hits, alone), m = scratch, segment.m
+    load(cubes, constants.scale, segment, block)
+    sort(block, m, constants.zeroth, alone)
+    flag_hits(lanes, block, m, constants, hits)
+    drop_unstable(block, m, hits)
+    combine(lanes, block, m, constants, slopes)
+    store_rates(block, constants, slopes, hits, single, fitted)
+    fit_alone(block, constants, alone, single, fitted)
+    return store_flags(cubes, segment, block, constants.zeroth, fitted.dq)

@@ -1,10 +1,14 @@
-"""Cosmic rays on a ramp: intervals between hits, spikes and jumps of the residuals (WFC3 Data Handbook 3.3.10)."""
+"""Find cosmic rays on a ramp: intervals between hits, spikes and jumps of residuals (WFC3 Data Handbook 3.3.10)."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from wfc3tvb.calibration.crcorr.line import fit_line
+from wfc3tvb.calibration.model import Flags, Float32Array
 from wfc3tvb.system.compiled import compiled
 
 #: Flags: a hit, a spike (inside the fit only), too many hits (inside the fit only).
@@ -14,8 +18,36 @@ MAX_HITS = 4
 _SPIKE_LIMIT = np.float32(6.0)
 
 
+class IntervalScratch(NamedTuple):
+    """Room for the search of one ramp; see `empty_scratch`.
+
+    Attributes
+    ----------
+    kept : ndarray, shape (reads,), int64
+        The reads used.
+    begin : ndarray, shape (reads + 2,), int64
+        Position in `kept` at which each interval begins, and after the last.
+    residual : ndarray, shape (reads,), float32
+        Residuals of an interval's samples [errors].
+    slots : ndarray, shape (reads + 2, reads + 2), int16
+        Flags last stored at each position of each interval.
+    """
+
+    kept: NDArray[np.int64]
+    begin: NDArray[np.int64]
+    residual: Float32Array
+    slots: Flags
+
+
 @compiled
-def find_intervals(q, ignore, loose, index, begin):
+def empty_scratch(n):
+    """Return room for the search of a ramp of n reads."""
+    kept, begin = np.empty(n, np.int64), np.empty(n + 2, np.int64)
+    return IntervalScratch(kept, begin, np.empty(n, np.float32), np.empty((n + 2, n + 2), np.int16))
+
+
+@compiled
+def find_intervals(q, ignore, loose, scratch):
     """Find the samples that are used, and the intervals that hits cut them into.
 
     A good pixel (`loose` False) leaves out every flagged read; a pixel flagged in all reads leaves out only those
@@ -28,17 +60,16 @@ def find_intervals(q, ignore, loose, index, begin):
     ignore : int
         Flags that make a sample unusable.
     loose : bool
-        Whether other flags are suffered.
-    index : ndarray, shape (reads,), int64
-        Filled: the reads used.
-    begin : ndarray, shape (reads + 2,), int64
-        Filled: position in `index` at which each interval begins, and after the last.
+        Whether samples with other flags are used.
+    scratch : IntervalScratch
+        `kept` and `begin` are filled.
 
     Returns
     -------
     n_kept, n_intervals : int
         Reads used, and intervals; the first may be empty.
     """
+    kept, begin = scratch.kept, scratch.begin
     n_kept, last = 0, 0
     begin[0] = 0
     for k in range(1, q.size):
@@ -53,37 +84,38 @@ def find_intervals(q, ignore, loose, index, begin):
         if starts:
             last += 1
             begin[last] = n_kept
-        index[n_kept] = k
+        kept[n_kept] = k
         n_kept += 1
     n_intervals = last + 1
     begin[n_intervals] = n_kept
-    if n_kept > 0 and q[index[n_kept - 1]] == HIT:
+    if n_kept > 0 and q[kept[n_kept - 1]] == HIT:
         n_intervals -= 1
     return n_kept, n_intervals
 
 
 @compiled
-def residuals(y, e, t, q, index, intercept, slope, ignore, loose, r):
+def residuals(ramp, constants, index, line, loose, r):
     """Fill `r` with the residuals of an interval's samples, in errors; 0 where a sample has none or is flagged.
 
     Parameters
     ----------
-    y, e, t, q : ndarray, shape (n,)
-        Signal and error [DN], time [s] and flags of a ramp.
-    index : ndarray, int
+    ramp : PixelRamp
+        Samples of a pixel.
+    constants : FitConstants
+        Of the exposure.
+    index : ndarray, int64
         Reads of the interval's samples.
-    intercept, slope : float32
-        The line through them [DN, DN/s].
-    ignore : int
-        Flags that make a sample unusable where `loose`; else any flag does.
+    line : (float32, float32)
+        Intercept and slope of the line through them [DN, DN/s].
     loose : bool
-        See `ignore`.
+        Whether only the flags ``constants.ignore`` make a sample unusable; else any flag does.
     r : ndarray, float32
         Filled.
     """
+    (y, e, q), (intercept, slope), t = ramp, line, constants.t
     for j in range(index.size):
         k = index[j]
-        flagged = q[k] & ignore != 0 if loose else q[k] != 0
+        flagged = q[k] & constants.ignore != 0 if loose else q[k] != 0
         if e[k] == 0 or flagged:
             r[j] = np.float32(0)
         else:
@@ -143,7 +175,7 @@ def find_jump(r, flags, n, ignore, threshold):
 
 
 @compiled
-def flag_hits(y, e, t, dark, q, threshold, ignore, loose, weights, inverse_variance, gain, index, begin, r, slots):
+def flag_hits(ramp, constants, loose, scratch):
     """Flag spikes and jumps of a ramp until none is left.
 
     Every round fits a line of equal weights through each interval in turn; the first interval with a spike, or else
@@ -151,55 +183,65 @@ def flag_hits(y, e, t, dark, q, threshold, ignore, loose, weights, inverse_varia
 
     Parameters
     ----------
-    y, e, t, dark : ndarray, shape (reads,), float32
-        Signal, error [DN], time [s], dark current [DN].
-    q : ndarray, shape (reads,), int16
-        Flags; changed.
-    threshold, ignore, loose
-        Rejection threshold, flags that make a sample unusable, see `find_intervals`.
-    weights : ndarray, float32
-        Ones.
-    inverse_variance, gain : float32
-        See `rampline.constants`.
-    index, begin, r, slots : ndarray
-        Scratch; `slots` (intervals, reads + 2) keeps the flags last stored at each position of each interval.
+    ramp : PixelRamp
+        Samples of a pixel; the flags are changed.
+    constants : FitConstants
+        Of the exposure.
+    loose : bool
+        See `find_intervals`.
+    scratch : IntervalScratch
+        Overwritten.
 
     Returns
     -------
     failed, empty : bool
         Whether the pixel is unstable; whether no sample was left.
     """
+    q = ramp.q
     n_hits, searched = 0, 0  # intervals before `searched` stay as they were: nothing is found there anew
-    slots[:] = 0
+    scratch.slots[:] = 0
     while True:
-        n_kept, n_intervals = find_intervals(q, ignore, loose, index, begin)
+        n_kept, n_intervals = find_intervals(q, constants.ignore, loose, scratch)
         if n_kept == 0:
             return False, True
-        for i in range(n_intervals):
-            for j in range(begin[i], begin[i + 1]):
-                slots[i, j - begin[i]] = q[index[j]]
-        found = False
+        _store_slots(q, n_intervals, scratch)
+        kind, k = 0, 0
         for i in range(searched, n_intervals):
-            own = index[begin[i] : begin[i + 1]]
-            n = own.size
             searched = i
-            if n < 2:
-                continue
-            intercept, slope, _ = fit_line(y, e, t, dark, own, weights, inverse_variance, gain)
-            residuals(y, e, t, q, own, intercept, slope, ignore, loose, r)
-            j = find_spike(r, slots[i], n, ignore)
-            if j >= 0:
-                q[own[j]] |= SPIKE
-                found = True
+            kind, k = _search(ramp, constants, loose, scratch, i)
+            if kind != 0:
                 break
-            j = find_jump(r, slots[i], n, ignore, threshold)
-            if j >= 0:
-                n_hits += 1
-                if n_hits == MAX_HITS:
-                    q[own[j]] = (q[own[j]] & ~HIT) | UNSTABLE
-                    return True, False
-                q[own[j]] |= HIT
-                found = True
-                break
-        if not found:
+        if kind == 0:
             return False, False
+        if kind == HIT:
+            n_hits += 1
+        if n_hits == MAX_HITS:
+            q[k] = (q[k] & ~HIT) | UNSTABLE
+            return True, False
+        q[k] |= kind
+
+
+@compiled
+def _store_slots(q, n_intervals, scratch):
+    kept, begin, slots = scratch.kept, scratch.begin, scratch.slots
+    for i in range(n_intervals):
+        for j in range(begin[i], begin[i + 1]):
+            slots[i, j - begin[i]] = q[kept[j]]
+
+
+@compiled
+def _search(ramp, constants, loose, scratch, i):
+    """Return the flag that interval i calls for, `SPIKE`, `HIT` or 0, and the read that gets it."""
+    own, r, flags = scratch.kept[scratch.begin[i] : scratch.begin[i + 1]], scratch.residual, scratch.slots[i]
+    n = own.size
+    if n < 2:
+        return 0, 0
+    intercept, slope, _ = fit_line(ramp, constants, own, constants.weights[0, 0])
+    residuals(ramp, constants, own, (intercept, slope), loose, r)
+    j = find_spike(r, flags, n, constants.ignore)
+    if j >= 0:
+        return SPIKE, own[j]
+    j = find_jump(r, flags, n, constants.ignore, constants.threshold)
+    if j >= 0:
+        return HIT, own[j]
+    return 0, 0

@@ -1,4 +1,4 @@
-"""Cosmic rays on many ramps side by side: what `rampsearch` does for one (WFC3 Data Handbook 3.3.10)."""
+"""Find cosmic rays on many ramps side by side, as `hits` does on one (WFC3 Data Handbook 3.3.10)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,24 @@ import numpy as np
 from wfc3tvb.calibration.crcorr.hits import MAX_HITS
 from wfc3tvb.calibration.crcorr.hits import SPIKE as _SPIKE
 from wfc3tvb.calibration.crcorr.hits import UNSTABLE as _UNSTABLE
-from wfc3tvb.calibration.crcorr.lanes import HIT, add_sample, clear, compact, end_of_interval, fill, note_ends, reads_of
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.calibration.crcorr.lanes import (
+    HIT,
+    add_sample,
+    clear,
+    compact,
+    end_of_interval,
+    ends_of,
+    fill,
+    interval_of,
+    line_of,
+    note_ends,
+    reads_of,
+    sample_of,
+    search_of,
+    sums_of,
+    weight_of,
+)
+from wfc3tvb.system.compiled import compiled, vectorized
 
 SPIKE, UNSTABLE = np.int32(_SPIKE), np.int32(_UNSTABLE)
 _ZERO, _ONE, _SPIKE_LIMIT = np.float32(0), np.int32(1), np.float32(6)
@@ -16,7 +32,7 @@ _LEAST = np.float32(1e-6)
 
 
 @compiled
-def flag_hits(lanes, block, m, t, inverse_variance, threshold, hits):
+def flag_hits(lanes, block, m, constants, hits):
     """Flag spikes and jumps of the first m ramps of a block until none is left.
 
     An interval is searched until it has neither, then the next one is: nothing found later changes it.
@@ -29,10 +45,8 @@ def flag_hits(lanes, block, m, t, inverse_variance, threshold, hits):
         The ramps; `q` gets the flags. Those with `low` at the end are passed over.
     m : int
         Ramps.
-    t : ndarray, shape (reads,), float32
-        Time [s].
-    inverse_variance, threshold : float32
-        See `rampline.constants`; rejection threshold.
+    constants : FitConstants
+        Of the exposure.
     hits : ndarray, shape (LANES,), int32
         Filled: jumps of each ramp; with `MAX_HITS` it is unstable.
     """
@@ -41,31 +55,30 @@ def flag_hits(lanes, block, m, t, inverse_variance, threshold, hits):
         hits[x] = 0
     left = compact(lanes, m)
     while left > 0:
-        _fit_lines(lanes, left, t, inverse_variance)
-        _search(lanes, left, t, threshold)
+        _fit_lines(lanes, left, constants)
+        _search(lanes, left, constants)
         _take(lanes, block, left, hits)
         left = compact(lanes, left)
 
 
 @compiled
-def _fit_lines(lanes, m, t, inverse_variance):
-    """Put a line of equal weights through each pixel's interval: intercept in row 5, slope in row 6."""
-    f, low, high = lanes.f, lanes.low[:m], lanes.high[:m]
-    s, sx, sy, sxx, sxy, w = f[0, :m], f[1, :m], f[2, :m], f[3, :m], f[4, :m], f[7, :m]
-    n, first, last = lanes.i[0, :m], lanes.i[1, :m], lanes.i[2, :m]
-    clear(f, 0, 5, m)
+def _fit_lines(lanes, m, constants):
+    """Put a line of equal weights through each pixel's interval."""
+    interval, sums, weight = interval_of(lanes, m), sums_of(lanes, m), weight_of(lanes, m)
+    clear(lanes.floats, 0, 5, m)
+    clear(lanes.counts, 3, 4, m)
     for x in range(m):
-        w[x] = inverse_variance
-    clear(lanes.i, 0, 1, m)
+        weight[x] = constants.inverse_variance
     a, b = reads_of(lanes, m)
     for k in range(a, b):
-        add_sample(k, t[k], w, lanes.y[k, :m], lanes.q[k, :m], low, high, s, sx, sy, sxx, sxy, n)
-    _solve(s, sx, sy, sxx, sxy, f[5, :m], f[6, :m])
-    if _any_pair(n):
-        clear(lanes.i, 0, 1, m)
+        add_sample(sample_of(lanes, constants.t, k, m), weight, interval, sums)
+    _solve(sums, line_of(lanes, m))
+    if _any_pair(sums.n):
+        ends = ends_of(lanes, m)
+        clear(lanes.counts, 0, 1, m)
         for k in range(a, b):
-            note_ends(k, lanes.q[k, :m], low, high, first, last, n)
-        _join_pairs(lanes, t, n, first, last)
+            note_ends(k, lanes.q[k, :m], interval, ends)
+        _join_pairs(lanes, constants.t, ends, line_of(lanes, m))
 
 
 @compiled
@@ -76,8 +89,9 @@ def _any_pair(n):
     return pairs > 0
 
 
-@lanewise
-def _solve(s, sx, sy, sxx, sxy, intercept, slope):
+@vectorized
+def _solve(sums, line):
+    (s, sx, sy, sxx, sxy, _), (intercept, slope) = sums, line
     for x in range(s.size):
         den = s[x] * sxx[x] - sx[x] * sx[x]
         den = _LEAST if den < _LEAST else den
@@ -86,34 +100,32 @@ def _solve(s, sx, sy, sxx, sxy, intercept, slope):
 
 
 @compiled
-def _join_pairs(lanes, t, n, first, last):
+def _join_pairs(lanes, t, ends, line):
     """Put the line of an interval of two samples through both."""
-    for x in range(n.size):
-        if n[x] == 2:
-            a, b = first[x], last[x]
+    for x in range(ends.n.size):
+        if ends.n[x] == 2:
+            a, b = ends.first[x], ends.last[x]
             slope = (lanes.y[b, x] - lanes.y[a, x]) / (t[b] - t[a])
-            lanes.f[5, x], lanes.f[6, x] = lanes.y[a, x] - slope * t[a], slope
+            line.intercept[x], line.slope[x] = lanes.y[a, x] - slope * t[a], slope
 
 
 @compiled
-def _search(lanes, m, t, threshold):
-    """Find the highest spike (row 2 of `i`) and the largest jump (row 3) of each pixel's interval; 0 for none."""
-    f, i, low, high = lanes.f, lanes.i, lanes.low[:m], lanes.high[:m]
-    n, last, spike, jump, own = i[0, :m], i[1, :m], i[2, :m], i[3, :m], i[4, :m]
-    intercept, slope, residual, before, previous = f[5, :m], f[6, :m], f[7, :m], f[8, :m], f[9, :m]
-    best_spike, best_jump = f[10, :m], f[11, :m]
-    clear(f, 7, 12, m)
-    clear(i, 0, 5, m)
+def _search(lanes, m, constants):
+    """Find the highest spike and the largest jump of each pixel's interval; see `search_of`."""
+    interval, line, search = interval_of(lanes, m), line_of(lanes, m), search_of(lanes, m)
+    clear(lanes.floats, 7, 12, m)
+    clear(lanes.counts, 0, 5, m)
     a, b = reads_of(lanes, m)
     for k in range(a, b):
-        _compare(k, t[k], threshold, lanes.y[k, :m], lanes.e[k, :m], lanes.q[k, :m], low, high, intercept, slope,
-                 residual, previous, n, own, jump, best_jump)  # fmt: skip
-        _see_spikes(k, own, residual, before, previous, n, last, spike, best_spike)
+        _compare(sample_of(lanes, constants.t, k, m), interval, line, constants.threshold, search)
+        _see_spikes(k, search)
 
 
-@lanewise
-def _compare(k, t, threshold, y, e, q, low, high, intercept, slope, residual, previous, n, own, jump, best_jump):
-    """Take the residuals of read k [errors] and note jumps since the sample before; a hit's own residual is 0."""
+@vectorized
+def _compare(sample, interval, line, threshold, search):
+    """Take the residuals of a read [errors] and note jumps since the sample before; a hit's own residual is 0."""
+    (k, t, y, e, q), (low, high), (intercept, slope) = sample, interval, line
+    residual, previous, _, _, best_jump, _, jump, n, _, used = search
     read = np.int32(k)
     for x in range(low.size):
         mine = (low[x] <= read) & (read < high[x]) & ((q[x] == 0) | (q[x] == HIT))
@@ -124,15 +136,16 @@ def _compare(k, t, threshold, y, e, q, low, high, intercept, slope, residual, pr
         jump[x] = read if found else jump[x]
         best_jump[x] = size if found else best_jump[x]
         residual[x] = r
-        own[x] = _ONE if mine else np.int32(0)
+        used[x] = _ONE if mine else np.int32(0)
 
 
-@lanewise
-def _see_spikes(k, own, residual, before, previous, n, last, spike, best_spike):
+@vectorized
+def _see_spikes(k, search):
     """Note a spike at the sample before read k: more than 6 above its neighbours, which lie below the line."""
+    residual, previous, before, best_spike, _, spike, _, n, last, used = search
     read = np.int32(k)
-    for x in range(own.size):
-        mine, count, at = own[x] != 0, n[x], last[x]
+    for x in range(used.size):
+        mine, count, at = used[x] != 0, n[x], last[x]
         r0, r1, r2 = before[x], previous[x], residual[x]
         high = (r1 - r0 > _SPIKE_LIMIT) & (r1 - r2 > _SPIKE_LIMIT) & (r0 < _ZERO) & (r2 < _ZERO)
         found = mine & (count > 1) & high & (abs(r1) > best_spike[x])
@@ -141,15 +154,16 @@ def _see_spikes(k, own, residual, before, previous, n, last, spike, best_spike):
         before[x] = r1 if mine else r0
         previous[x] = r2 if mine else r1
         last[x] = read if mine else at
-        n[x] = count + own[x]
+        n[x] = count + used[x]
 
 
 @compiled
 def _take(lanes, block, m, hits):
     """Flag what was found in each pixel's interval; where nothing was, go to the next interval."""
-    end = np.int32(lanes.y.shape[0])
+    end, search = np.int32(lanes.y.shape[0]), search_of(lanes, m)
+    spikes, jumps = search.spike, search.jump
     for x in range(m):
-        spike, jump, home = lanes.i[2, x], lanes.i[3, x], lanes.home[x]
+        spike, jump, home = spikes[x], jumps[x], lanes.home[x]
         if lanes.low[x] == end:
             continue
         if spike > 0:

@@ -1,9 +1,9 @@
-"""Many ramps side by side: the pixels of a block, each with the interval it is worked on at.
+"""Hold many ramps side by side: the pixels of a block, each with the interval that is being worked on.
 
 A block of pixels is fitted as one, a vector instruction for many of them. A pixel is at one interval of its ramp at a
 time, the reads `low` to `high` (exclusive); one that is done has `low` at the end. Finished pixels are taken out of
 the way when they become many. Every number is made by the same single-precision operations, in the same order of
-time, as in the fit of one ramp (`rampsearch`, `rampslope`); what a pixel leaves out is left out, not multiplied by 0.
+time, as in the fit of one ramp (`hits`, `slope`); what a pixel leaves out is left out, not multiplied by 0.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.crcorr.hits import HIT as _HIT
-from wfc3tvb.calibration.model import Floats
-from wfc3tvb.system.compiled import compiled, lanewise
+from wfc3tvb.calibration.model import Float32Array
+from wfc3tvb.system.compiled import compiled, vectorized
+
+Int32Array = NDArray[np.int32]
 
 #: Pixels of a block.
 LANES = 256
@@ -23,8 +25,12 @@ HIT = np.int32(_HIT)
 _ONE = np.int32(1)
 
 
+#: Rows of `Lanes.floats` and of `Lanes.counts`; the functions below give them their names.
+_FLOAT_ROWS, _COUNT_ROWS = 12, 6
+
+
 class Lanes(NamedTuple):
-    """Ramps of a block, and what the passes over them note down.
+    """Ramps of a block, and scratch rows of what the passes over them find.
 
     Attributes
     ----------
@@ -36,20 +42,92 @@ class Lanes(NamedTuple):
         Place of each pixel in its block.
     low, high : ndarray, shape (LANES,), int32
         The interval each pixel is at.
-    f : ndarray, shape (15, LANES), float32
-        Sums, lines, residuals.
-    i : ndarray, shape (6, LANES), int32
-        Counts and reads.
+    floats : ndarray, shape (12, LANES), float32
+        Rows of `sums_of` (0 to 4), `line_of` (5, 6), `weight_of` (7), `search_of` (7 to 11).
+    counts : ndarray, shape (6, LANES), int32
+        Rows of `ends_of` (0 to 2), `sums_of` (3), `search_of` (0 to 4), `table_row_of` (5).
     """
 
-    y: Floats
-    e: Floats
-    q: NDArray[np.int32]
-    home: NDArray[np.int32]
-    low: NDArray[np.int32]
-    high: NDArray[np.int32]
-    f: Floats
-    i: NDArray[np.int32]
+    y: Float32Array
+    e: Float32Array
+    q: Int32Array
+    home: Int32Array
+    low: Int32Array
+    high: Int32Array
+    floats: Float32Array
+    counts: Int32Array
+
+
+class Sample(NamedTuple):
+    """Read k, at time t [s], of the first m pixels: signal and error [DN], flags."""
+
+    k: int
+    t: np.float32
+    y: Float32Array
+    e: Float32Array
+    q: Int32Array
+
+
+class Interval(NamedTuple):
+    """First read of each pixel's interval, and the one after the last."""
+
+    low: Int32Array
+    high: Int32Array
+
+
+class Sums(NamedTuple):
+    """Sums of w, w t, w y, w t^2, w t y over each pixel's interval, and number of samples in them."""
+
+    s: Float32Array
+    sx: Float32Array
+    sy: Float32Array
+    sxx: Float32Array
+    sxy: Float32Array
+    n: Int32Array
+
+
+class Ends(NamedTuple):
+    """First and last read used in each pixel's interval, and number of reads used."""
+
+    first: Int32Array
+    last: Int32Array
+    n: Int32Array
+
+
+class Line(NamedTuple):
+    """Line through each pixel's interval: intercept [DN], slope [DN/s]."""
+
+    intercept: Float32Array
+    slope: Float32Array
+
+
+class Search(NamedTuple):
+    """State of the search for spikes and jumps in each pixel's interval.
+
+    Attributes
+    ----------
+    residual, previous, before : ndarray, shape (m,), float32
+        Residual of the read at hand, of the sample before it and of the one before that [errors].
+    best_spike, best_jump : ndarray, shape (m,), float32
+        Highest spike and largest jump so far [errors].
+    spike, jump : ndarray, shape (m,), int32
+        Their reads, 0 for none.
+    n, last : ndarray, shape (m,), int32
+        Samples seen, and the last one's read.
+    used : ndarray, shape (m,), int32
+        1 where the read at hand is a sample of the interval.
+    """
+
+    residual: Float32Array
+    previous: Float32Array
+    before: Float32Array
+    best_spike: Float32Array
+    best_jump: Float32Array
+    spike: Int32Array
+    jump: Int32Array
+    n: Int32Array
+    last: Int32Array
+    used: Int32Array
 
 
 @compiled
@@ -58,7 +136,58 @@ def empty_lanes(n):
     y, e = np.empty((n, LANES), np.float32), np.empty((n, LANES), np.float32)
     q, home = np.empty((n, LANES), np.int32), np.empty(LANES, np.int32)
     low, high = np.empty(LANES, np.int32), np.empty(LANES, np.int32)
-    return Lanes(y, e, q, home, low, high, np.empty((15, LANES), np.float32), np.empty((6, LANES), np.int32))
+    floats, counts = np.empty((_FLOAT_ROWS, LANES), np.float32), np.empty((_COUNT_ROWS, LANES), np.int32)
+    return Lanes(y, e, q, home, low, high, floats, counts)
+
+
+@compiled
+def sample_of(lanes, t, k, m):
+    """Return read k of the first m pixels; t are the times of all reads [s]."""
+    return Sample(k, t[k], lanes.y[k, :m], lanes.e[k, :m], lanes.q[k, :m])
+
+
+@compiled
+def interval_of(lanes, m):
+    """Return the intervals that the first m pixels are at."""
+    return Interval(lanes.low[:m], lanes.high[:m])
+
+
+@compiled
+def sums_of(lanes, m):
+    """Return the sums of the first m pixels."""
+    f = lanes.floats
+    return Sums(f[0, :m], f[1, :m], f[2, :m], f[3, :m], f[4, :m], lanes.counts[3, :m])
+
+
+@compiled
+def ends_of(lanes, m):
+    """Return the ends of the first m pixels' intervals."""
+    return Ends(lanes.counts[1, :m], lanes.counts[2, :m], lanes.counts[0, :m])
+
+
+@compiled
+def line_of(lanes, m):
+    """Return the lines of the first m pixels."""
+    return Line(lanes.floats[5, :m], lanes.floats[6, :m])
+
+
+@compiled
+def weight_of(lanes, m):
+    """Return the weights of the first m pixels' samples; they share memory with `search_of`."""
+    return lanes.floats[7, :m]
+
+
+@compiled
+def table_row_of(lanes, m):
+    """Return where the weights of the first m pixels begin in the table of weights."""
+    return lanes.counts[5, :m]
+
+
+@compiled
+def search_of(lanes, m):
+    """Return the state of the search of the first m pixels; it shares memory with `ends_of` and `weight_of`."""
+    f, i = lanes.floats, lanes.counts
+    return Search(f[7, :m], f[9, :m], f[8, :m], f[10, :m], f[11, :m], i[2, :m], i[3, :m], i[0, :m], i[1, :m], i[4, :m])
 
 
 @compiled
@@ -66,17 +195,19 @@ def fill(lanes, block, m):
     """Copy the first m ramps of a block, to be worked on from their first interval; `block.low` tells which."""
     n = block.y.shape[0]
     for k in range(1, n):
-        _copy_read(block.y[k, :m], block.e[k, :m], block.q[k, :m], lanes.y[k, :m], lanes.e[k, :m], lanes.q[k, :m])
+        _copy(block.y[k, :m], lanes.y[k, :m])
+        _copy(block.e[k, :m], lanes.e[k, :m])
+        _copy(block.q[k, :m], lanes.q[k, :m])
     for x in range(m):
         lanes.home[x] = x
         lanes.low[x] = block.low[x]
         lanes.high[x] = end_of_interval(block.q, block.low[x], x)
 
 
-@lanewise
-def _copy_read(y, e, q, to_y, to_e, to_q):
-    for x in range(y.size):
-        to_y[x], to_e[x], to_q[x] = y[x], e[x], q[x]
+@vectorized
+def _copy(row, to):
+    for x in range(row.size):
+        to[x] = row[x]
 
 
 @compiled
@@ -127,48 +258,50 @@ def reads_of(lanes, m):
     return first, last
 
 
-@lanewise
-def add_sample(k, t, w, y, q, low, high, s, sx, sy, sxx, sxy, n):
+@vectorized
+def add_sample(sample, weight, interval, sums):
     """Add a read to the sums of the line through each pixel's interval.
 
     Parameters
     ----------
-    k, t : int, float32
-        Number of the read, and its time [s].
-    w, y : ndarray, shape (m,), float32
-        Weight and signal of each pixel in this read.
-    q : ndarray, shape (m,), int32
-        Its flags: only unflagged samples and hits count.
-    low, high : ndarray, shape (m,), int32
-        First read of each pixel's interval, and the one after the last.
-    s, sx, sy, sxx, sxy, n : ndarray, shape (m,)
-        Sums of w, w t, w y, w t^2, w t y, and number of samples; changed in place.
+    sample : Sample
+        The read; only unflagged samples and hits count.
+    weight : ndarray, shape (m,), float32
+        Weight of each pixel in this read.
+    interval : Interval
+        Where each pixel is.
+    sums : Sums
+        Changed.
     """
+    (k, t, y, _, q), (low, high), (s, sx, sy, sxx, sxy, n) = sample, interval, sums
     read = np.int32(k)
     for x in range(low.size):
         own = (low[x] <= read) & (read < high[x]) & ((q[x] == 0) | (q[x] == HIT))
-        v, weight = y[x], w[x]
-        s[x] = s[x] + weight if own else s[x]
-        sx[x] = sx[x] + t * weight if own else sx[x]
-        sy[x] = sy[x] + v * weight if own else sy[x]
-        sxx[x] = sxx[x] + (t * t) * weight if own else sxx[x]
-        sxy[x] = sxy[x] + (t * v) * weight if own else sxy[x]
+        v, w = y[x], weight[x]
+        s[x] = s[x] + w if own else s[x]
+        sx[x] = sx[x] + t * w if own else sx[x]
+        sy[x] = sy[x] + v * w if own else sy[x]
+        sxx[x] = sxx[x] + (t * t) * w if own else sxx[x]
+        sxy[x] = sxy[x] + (t * v) * w if own else sxy[x]
         n[x] += _ONE if own else np.int32(0)
 
 
-@lanewise
-def note_ends(k, q, low, high, first, last, n):
+@vectorized
+def note_ends(k, q, interval, ends):
     """Note a read as the first or the last sample of each pixel's interval, and count it.
 
     Parameters
     ----------
     k : int
         Number of the read.
-    q, low, high : ndarray, shape (m,), int32
-        As in `add_sample`.
-    first, last, n : ndarray, shape (m,), int32
-        First and last read, and number of samples; changed in place.
+    q : ndarray, shape (m,), int32
+        Its flags; only unflagged samples and hits count.
+    interval : Interval
+        Where each pixel is.
+    ends : Ends
+        Changed.
     """
+    (low, high), (first, last, n) = interval, ends
     read = np.int32(k)
     for x in range(low.size):
         own = (low[x] <= read) & (read < high[x]) & ((q[x] == 0) | (q[x] == HIT))

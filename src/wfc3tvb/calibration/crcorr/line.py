@@ -1,13 +1,14 @@
-"""The line through the samples of a ramp, in single precision and in order of time (Fixsen et al. 2000, section 2)."""
+"""Fit a line through the samples of a ramp, in single precision and order of time (Fixsen et al. 2000, section 2)."""
 
 from __future__ import annotations
 
 import math
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
-from wfc3tvb.calibration.model import Floats
+from wfc3tvb.calibration.model import Flags, Float32Array
 from wfc3tvb.system.compiled import compiled
 
 #: Read noise of two reads [electron] and dark current [electron/s] that calwf3 takes for the errors of slopes.
@@ -17,8 +18,68 @@ POWERS = (0.0, float(np.float32(0.4)), 1.0, 3.0, 6.0, 10.0)
 _RATIOS = (5.0, 10.0, 20.0, 50.0, 100.0)
 
 
+class FitConstants(NamedTuple):
+    """What all ramps of an exposure share; see `fit_constants`.
+
+    Attributes
+    ----------
+    t : ndarray, shape (reads,), float32
+        Time of each read since the zeroth [s].
+    dark : ndarray, shape (reads,), float32
+        Dark current collected until each read [DN].
+    scale : ndarray, shape (reads,), float32
+        What each read is multiplied by to have DN: 1, or its time where it is a rate.
+    weights : ndarray, shape (powers, reads + 1, reads), float32
+        See `weight_table`.
+    inverse_variance : float32
+        ``1 / (21 e / gain)**2`` [DN-2].
+    gain : float32
+        Mean gain [electron/DN].
+    threshold : float32
+        Rejection threshold [standard deviations].
+    ignore : int
+        Flags that make a sample unusable even in a pixel flagged in all reads.
+    zeroth : bool
+        Whether a pixel saturated in the first read is left as it is in the zeroth.
+    """
+
+    t: Float32Array
+    dark: Float32Array
+    scale: Float32Array
+    weights: Float32Array
+    inverse_variance: np.float32
+    gain: np.float32
+    threshold: np.float32
+    ignore: int
+    zeroth: bool
+
+
+class PixelRamp(NamedTuple):
+    """Samples of one pixel.
+
+    Attributes
+    ----------
+    y, e : ndarray, shape (reads,), float32
+        Signal and error [DN].
+    q : ndarray, shape (reads,), int16
+        Flags.
+    """
+
+    y: Float32Array
+    e: Float32Array
+    q: Flags
+
+
+class Rise(NamedTuple):
+    """Differences between the ends of an interval: time [s], signal [DN], dark current [DN]; float32."""
+
+    dx: np.float32
+    dy: np.float32
+    dd: np.float32
+
+
 @cache
-def weight_table(n_reads: int) -> Floats:
+def weight_table(n_reads: int) -> Float32Array:
     """Return the weights of samples: ``|(j - h) / h|**p`` with ``h = (n - 1) / 2``.
 
     Parameters
@@ -39,27 +100,42 @@ def weight_table(n_reads: int) -> Floats:
     return table
 
 
-def constants(gain: np.float32, times: Floats) -> tuple[Floats, Floats]:
+def fit_constants(
+    times: Float32Array,
+    gain: float,
+    *,
+    scale: Float32Array | None = None,
+    threshold: float = 4.0,
+    ignore: int = 256,
+    zeroth: bool = False,
+) -> FitConstants:
     """Return what every fit of an exposure needs.
 
     Parameters
     ----------
-    gain : float32
-        Mean gain [electron/DN].
     times : ndarray, shape (n,), float32
-        Time of every read [s].
-
-    Returns
-    -------
-    inverse_variance : float32 array of one value and the gain
-        ``1 / (21 e / gain)**2`` [DN-2], and the gain.
-    dark : ndarray, shape (n,), float32
-        Dark current collected until each read [DN].
+        Time of every read since the zeroth [s].
+    gain : float
+        Mean gain [electron/DN].
+    scale, threshold, ignore, zeroth
+        See `FitConstants`; by default the reads are in DN.
     """
-    read_noise = np.float32(READ_NOISE / float(gain))
+    mean_gain = np.float32(gain)
+    read_noise = np.float32(READ_NOISE / float(mean_gain))
     inverse_variance = np.float32(1.0 / float(np.float32(read_noise * read_noise)))
-    dark = times * np.float32(DARK_CURRENT / float(gain))
-    return np.array([inverse_variance, gain], np.float32), dark
+    dark = times * np.float32(DARK_CURRENT / float(mean_gain))
+    own_scale = np.ones_like(times) if scale is None else scale
+    return FitConstants(
+        times,
+        dark,
+        own_scale,
+        weight_table(times.size),
+        inverse_variance,
+        mean_gain,
+        np.float32(threshold),
+        ignore,
+        zeroth,
+    )
 
 
 @compiled
@@ -79,57 +155,61 @@ def signal_to_noise(first, last, last_err):
 
 
 @compiled
-def slope_error(fit_err, dx, dy, dd, plain, gain):
+def rise_between(ramp, constants, a, b):
+    """Return the differences between reads a and b of a `PixelRamp`."""
+    return Rise(constants.t[b] - constants.t[a], ramp.y[b] - ramp.y[a], constants.dark[b] - constants.dark[a])
+
+
+@compiled
+def slope_error(fit_err, plain, rise, gain):
     """Return the error of a slope: that of the fit with the photons of signal and dark, `plain` where that has none.
 
     Parameters
     ----------
     fit_err : float32
         Error of the slope from the fit [DN/s].
-    dx, dy, dd : float32
-        Time [s], signal [DN] and dark current [DN] between the interval's ends.
     plain : float32
         Error without photons [DN/s].
+    rise : Rise
+        Between the interval's ends.
     gain : float32
         Mean gain [electron/DN].
     """
-    u = (gain * fit_err) * dx
-    variance = (u * u + gain * dd) + gain * dy
+    u = (gain * fit_err) * rise.dx
+    variance = (u * u + gain * rise.dd) + gain * rise.dy
     if variance > 0:
-        return np.float32((math.sqrt(np.float64(variance)) / np.float64(dx)) / np.float64(gain))
+        return np.float32((math.sqrt(np.float64(variance)) / np.float64(rise.dx)) / np.float64(gain))
     return plain
 
 
 @compiled
-def fit_line(y, e, t, dark, index, weights, inverse_variance, gain):
+def fit_line(ramp, constants, index, weights):
     """Fit a line through samples.
 
     Parameters
     ----------
-    y, e : ndarray, shape (reads,), float32
-        Signal and error [DN].
-    t, dark : ndarray, shape (reads,), float32
-        Time [s] and dark current [DN].
+    ramp : PixelRamp
+        Samples of a pixel.
+    constants : FitConstants
+        Of the exposure.
     index : ndarray, shape (n,), int64
         Reads that belong to the interval, n >= 2.
     weights : ndarray, float32
         Weight of each position.
-    inverse_variance, gain : float32
-        See `constants`.
 
     Returns
     -------
     intercept, slope, error : float32
         [DN], [DN/s], [DN/s]. Samples without error are left out; without any the error is 1e9.
     """
-    n = index.size
-    zero = np.float32(0)
+    y, e, _ = ramp
+    t, gain, n, zero = constants.t, constants.gain, index.size, np.float32(0)
     s, sx, sy, sxx, sxy = zero, zero, zero, zero, zero
     for j in range(n):
         k = index[j]
         if e[k] == 0:
             continue
-        w = weights[j] * inverse_variance
+        w = weights[j] * constants.inverse_variance
         x = t[k]
         s += w
         sy += y[k] * w
@@ -139,16 +219,16 @@ def fit_line(y, e, t, dark, index, weights, inverse_variance, gain):
     if s <= 0:
         return zero, zero, np.float32(1e9)
     a, b = index[0], index[n - 1]
-    dx, dy, dd = t[b] - t[a], y[b] - y[a], dark[b] - dark[a]
+    rise = rise_between(ramp, constants, a, b)
     if n == 2:
-        slope = dy / dx
+        slope = rise.dy / rise.dx
         intercept = y[a] - slope * t[a]
         u, v = e[a] / t[a], e[b] / t[b]
-        return intercept, slope, slope_error(zero, dx, dy, dd, np.sqrt(u * u + v * v), gain)
+        return intercept, slope, slope_error(zero, np.sqrt(u * u + v * v), rise, gain)
     den = s * sxx - sx * sx
     if den < np.float32(1e-6):
         den = np.float32(1e-6)
     slope = (s * sxy - sx * sy) / den
     intercept = (sxx * sy - sx * sxy) / den
     fit_err = np.sqrt(s / den)
-    return intercept, slope, slope_error(fit_err, dx, dy, dd, fit_err, gain)
+    return intercept, slope, slope_error(fit_err, fit_err, rise, gain)

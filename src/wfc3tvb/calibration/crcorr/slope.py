@@ -1,4 +1,4 @@
-"""The rate of a ramp: slopes of its intervals, weighted by their errors (Fixsen et al. 2000, section 3)."""
+"""Rate of a ramp: slopes of its intervals, weighted by their errors (Fixsen et al. 2000, section 3)."""
 
 from __future__ import annotations
 
@@ -15,33 +15,32 @@ NO_DATA = np.float32(1e5)
 
 
 @compiled
-def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_intervals):
+def combine(ramp, constants, scratch, n_intervals):
     """Combine the slopes of a ramp's intervals.
 
     Parameters
     ----------
-    y, e, t, dark, q
-        As in `rampsearch.flag_hits`.
-    weights : ndarray, shape (powers, n + 1, n), float32
-        See `rampline.weight_table`; the power follows the signal-to-noise ratio of each interval.
-    inverse_variance, gain : float32
-        See `rampline.constants`.
-    index, begin, n_intervals
-        As `rampsearch.find_intervals` left them.
+    ramp : PixelRamp
+        Samples of a pixel.
+    constants : FitConstants
+        Of the exposure; the power of the weights follows the signal-to-noise ratio of each interval.
+    scratch, n_intervals : IntervalScratch, int
+        As `find_intervals` left them.
 
     Returns
     -------
     rate, error : float32
-        Mean of the slopes and its error [DN/s].
+        Mean of the slopes and its error [DN/s]; an error below 0 where no interval had weight.
     n_samples : int
         Samples of the intervals, the zeroth read included, less one for every interval after the first.
     time : float32
         Time of the intervals [s].
     """
+    (y, e, q), t = ramp, constants.t
     sum_weight, sum_rate, time = np.float32(0), np.float32(0), np.float32(0)
     n_samples = 1
     for i in range(n_intervals):
-        own = index[begin[i] : begin[i + 1]]
+        own = scratch.kept[scratch.begin[i] : scratch.begin[i + 1]]
         n = own.size
         n_samples += n if i == 0 else n - 1
         if n == 0 or (n == 1 and q[own[0]] & HIT != 0):
@@ -60,7 +59,7 @@ def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_i
         if i == 0:
             time += t[first] - t[first - 1]
         power = power_of(signal_to_noise(y[first], y[last], e[last]))
-        _, rate, error = fit_line(y, e, t, dark, own, weights[power, n], inverse_variance, gain)
+        _, rate, error = fit_line(ramp, constants, own, constants.weights[power, n])
         time += t[last] - t[first]
         square = error * error
         if square != 0:
@@ -72,12 +71,13 @@ def combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_i
 
 
 @compiled
-def between_ends(y, e, t, q, ignore):
+def between_ends(ramp, constants):
     """Return rate, error, samples and time from the first usable to the last unflagged sample of an unstable ramp."""
+    (y, e, q), t = ramp, constants.t
     n = q.size
     first, last, n_good = 0, 0, 0
     for k in range(1, n):
-        if q[k] & ignore == 0:
+        if q[k] & constants.ignore == 0:
             first, n_good = k, 1
             break
     last = first
@@ -92,36 +92,33 @@ def between_ends(y, e, t, q, ignore):
 
 
 @compiled
-def fit_pixel(y, e, t, dark, q, threshold, ignore, weights, inverse_variance, gain, index, begin, r, slots):
+def fit_pixel(ramp, constants, scratch):
     """Fit the ramp of one pixel: flag its hits, then combine what lies between them.
 
     Parameters
     ----------
-    y, e, t, dark, q, threshold, ignore
-        As in `rampsearch.flag_hits`; `q` gets the flags of the hits.
-    weights : ndarray
-        See `rampline.weight_table`.
-    inverse_variance, gain, index, begin, r, slots
-        As in `rampsearch.flag_hits`.
+    ramp : PixelRamp
+        Samples of a pixel; the flags of hits are added.
+    constants : FitConstants
+        Of the exposure.
+    scratch : IntervalScratch
+        Overwritten.
 
     Returns
     -------
     rate, error, n_samples, time
         As `combine`; a pixel without a usable sample has the error `NO_DATA`.
     """
-    ones = weights[0, 0]
     failed, empty, used_loose = False, True, False
     for loose in (False, True):
         if empty:
             used_loose = loose
-            failed, empty = flag_hits(
-                y, e, t, dark, q, threshold, ignore, loose, ones, inverse_variance, gain, index, begin, r, slots
-            )
+            failed, empty = flag_hits(ramp, constants, loose, scratch)
     if empty:
         return np.float32(0), NO_DATA, 0, np.float32(0)
     if not failed:
-        _, n_intervals = find_intervals(q, ignore, used_loose, index, begin)
-        fitted = combine(y, e, t, dark, q, weights, inverse_variance, gain, index, begin, n_intervals)
+        _, n_intervals = find_intervals(ramp.q, constants.ignore, used_loose, scratch)
+        fitted = combine(ramp, constants, scratch, n_intervals)
         if fitted[1] >= 0:
             return fitted
-    return between_ends(y, e, t, q, ignore)
+    return between_ends(ramp, constants)
