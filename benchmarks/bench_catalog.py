@@ -82,7 +82,7 @@ def build(folder: Path, n: int) -> None:
             "tvb_kind": rng.choice(["helium", "scattered"], m), "recommend": rng.choice(["none", "omit"], m),
         }  # fmt: skip
         catalog.append("exposures", columns("exposures", m, exposures, rng))
-    catalog.refresh()
+    catalog.update_views()
 
 
 def best(call: Callable[[], object], times: int = 5) -> float:

@@ -64,7 +64,7 @@ def rescored(n: int) -> float:
     """Return the minutes that `rescore` takes for 100,000 exposures, from `n` of them, every other one hit."""
     with tempfile.TemporaryDirectory() as scratch, Catalog.create(Path(scratch) / "catalog") as catalog:
         catalog.record([measurement(k) for k in range(n)])
-        catalog.refresh()
+        catalog.update_views()
         rescore(catalog, jobs=2)  # compiles, and starts the processes
         began = time.perf_counter()
         rescore(catalog, jobs=2)

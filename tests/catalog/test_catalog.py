@@ -47,7 +47,7 @@ def test_rows_described_by_another_version_are_taken(catalog: Catalog) -> None:
     for n, write in enumerate((catalog.tables.append, catalog.tables.replace)):
         fields = [field.with_metadata({b"description": b"version %d" % n}) for field in rows.schema]
         write("failures", rows.cast(pa.schema(fields)))
-    catalog.refresh()
+    catalog.update_views()
     assert catalog.sql("SELECT key FROM failures").fetchall() == [("a",)]
 
 
@@ -72,7 +72,7 @@ def test_two_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     while any(writer.poll() is None for writer in writers):  # who merge files now and then
         compact(catalog, grace_hours=1)
     assert [writer.wait() for writer in writers] == [0, 0]
-    catalog.refresh()
+    catalog.update_views()
     counts = "SELECT count(*), count(DISTINCT rootname) FROM exposures"
     assert catalog.sql(counts).fetchall() == [(15, 15)]
     assert catalog.snapshots["reads"].n_rows == 45
@@ -83,12 +83,12 @@ def test_another_writers_commit_and_a_folder_made_anew_are_seen(catalog: Catalog
     count = "SELECT count(*) FROM exposures"
     for n in range(3):
         catalog.record([measurement(f"ibaaaa0{n}q")])
-        reader.renew()
+        reader.reload()
         assert reader.sql(count).fetchall() == [(n + 1,)]
     reader.close()
     shutil.rmtree(catalog.folder)
     Catalog.create(catalog.folder).close()
-    reader.renew()
+    reader.reload()
     assert reader.sql(count).fetchall() == [(0,)]
 
 
@@ -100,7 +100,7 @@ def test_many_commits_leave_few_files_and_every_row(
     for n in range(30):
         catalog.record([measurement(f"ibaaaa{n:02d}q", 3, sky_mean=float(n))])
         if n == 2:
-            reader.refresh()
+            reader.update_views()
     snapshots = catalog.snapshots
     # A merge leaves one file; six batches come between two merges.
     assert max(len(snapshots[name].files) for name in ("reads", "exposures")) <= 1 + 6
@@ -119,7 +119,7 @@ def test_compact_removes_what_a_killed_writer_left_beside(catalog: Catalog) -> N
 
 def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp_path: Path) -> None:
     catalog.record([measurement("ibaaaa01q")])
-    catalog.refresh()
+    catalog.update_views()
     catalog.close()
     shutil.move(catalog.folder, tmp_path / "moved here")
     open_catalog(tmp_path / "moved here")
@@ -172,14 +172,14 @@ def test_no_catalog_bad_rows_and_a_folder_that_is_a_file(catalog: Catalog, tmp_p
 def test_lost_reads_are_hidden_also_by_the_views_on_disk(tmp_path: Path) -> None:
     with Catalog.create(tmp_path / "c") as catalog:
         catalog.record([measurement("ibaaaa01q"), measurement("ibaaaa02q")])
-        catalog.refresh()
+        catalog.update_views()
         whole = catalog.sql("SELECT count(*) FROM reads").fetchall()
         catalog.replace("exposures", [], keys=["ibaaaa02q"])
         for _ in range(2):  # as it is read from the tables, then as catalog.duckdb remembers it
-            catalog.refresh()
+            catalog.update_views()
             assert catalog.sql("SELECT DISTINCT rootname FROM reads").fetchall() == [("ibaaaa01q",)]
         catalog.record([measurement("ibaaaa02q")])
-        catalog.refresh()
+        catalog.update_views()
         assert catalog.sql("SELECT count(*) FROM reads").fetchall() == whole
 
 

@@ -459,7 +459,7 @@ def test_a_run_killed_in_any_stage_goes_on(
     arguments = [where, settings.source, str(settings.outdir), str(catalog.folder)]
     done = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    catalog.refresh()
+    catalog.update_views()
     if where == "compare":
         monkeypatch.setattr(combine, "_drizzle", never)
     if where in ("drizzle", "compare"):

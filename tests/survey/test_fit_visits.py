@@ -25,7 +25,7 @@ def catalog(tmp_path: Path, shared_data: Path):
         measured.append(Measurement(row | {"run_id": "r", "measured_at": 60000.0}, reads))
     catalog = Catalog.create(tmp_path / "catalog")
     catalog.record(measured)
-    catalog.refresh()
+    catalog.update_views()
     yield catalog
     catalog.close()
 

@@ -42,7 +42,7 @@ def test_systematic_of_curves() -> None:
 def test_nulls_of_a_catalog(tmp_path: Path) -> None:
     with Catalog.create(tmp_path / "catalog") as catalog:
         catalog.record([quiet(k, 0.015) for k in range(30)])
-        catalog.refresh()
+        catalog.update_views()
         shadow, control = nulls(catalog)
     assert (shadow.n_exposures, shadow.n_reads) == (30, 30 * 14)
     assert shadow.systematic == pytest.approx(0.015, abs=0.002)

@@ -30,7 +30,7 @@ def test_rescore(tmp_path: Path) -> None:
     steps: dict[str, int] = {}
     catalog = Catalog.create(tmp_path / "catalog")
     catalog.record(measurements())
-    catalog.refresh()
+    catalog.update_views()
     first = rescore(catalog, progress=lambda stage, done, total=None, failed=0: steps.update({stage: done}))
     assert first.n_scored == 3
     assert sum(first.classes.values()) == 3
@@ -38,7 +38,7 @@ def test_rescore(tmp_path: Path) -> None:
     assert rescore(catalog, jobs=2).n_changed == 0
     row = catalog.fetch("SELECT * FROM exposures WHERE rootname = 'isimu0x2q'").to_pylist()[0]
     catalog.replace("exposures", [row | {"tvb_class": "none", "pred_frac_broken": 0.0, "flagged": False}])
-    catalog.refresh()
+    catalog.update_views()
     assert rescore(catalog).n_changed == 1
     again = catalog.fetch("SELECT * FROM exposures WHERE rootname = 'isimu0x2q'").to_pylist()[0]
     assert again == row

@@ -1,6 +1,6 @@
 """The catalog: Delta tables on disk, DuckDB over them.
 
-`Catalog.sql` reads one whole version of every table: the newest when the catalog was opened, refreshed, or
+`Catalog.sql` reads one whole version of every table: the newest when the catalog was opened, updated, or
 written through this object. ``catalog.duckdb`` in the same folder holds the same views for whoever comes with
 plain DuckDB; it is written beside and renamed into place.
 """
@@ -79,7 +79,7 @@ class Catalog:
         catalog = cls(Path(folder), settings=settings)
         catalog.tables.create()
         catalog.tables.check_schema()
-        catalog.refresh()
+        catalog.update_views()
         return catalog
 
     # --- reading -------------------------------------------------------------------------------------------
@@ -198,31 +198,31 @@ class Catalog:
 
     # --- the views -----------------------------------------------------------------------------------------
 
-    def renew(self) -> None:
-        """Let the next query see the newest version; relations handed out stay on their connection."""
+    def reload(self) -> None:
+        """Let the next query read the newest version; relations handed out before keep their connection."""
         self._snapshots = None
         self._connection = None
 
-    def refresh(self) -> None:
-        """Read the newest version from now on, and write ``catalog.duckdb`` anew where it does not fit.
+    def update_views(self) -> None:
+        """Read the newest version from now on, and rewrite ``catalog.duckdb`` if it is out of date.
 
         Raises
         ------
         CatalogNotWritableError
             If ``catalog.duckdb`` has to be written and cannot.
         """
-        self.renew()
+        self.reload()
         files, connection = self._files(), duckdb_views.bare(**self._options)
         found = duckdb_views.about(connection, self.folder)
-        fits = found.get("stamp") == duckdb_views.stamp(files)
+        fits = found.get("fingerprint") == duckdb_views.fingerprint(files)
         whole = found.get("whole") == "True" if fits else self._whole(connection, files)
         duckdb_views.add_views(connection, files, whole=whole)
         if not fits:
             duckdb_views.write_views(self.folder, files, whole=whole)
         self._connection = self._lock(connection)
 
-    def hint(self) -> str | None:
-        """Return a word of advice where many small files slow queries down, else None."""
+    def compaction_advice(self) -> str | None:
+        """Return the advice to compact where many small files slow queries down, else None."""
         return compaction.advice(self.folder, self.snapshots.values())
 
     def close(self) -> None:
@@ -248,10 +248,10 @@ class Catalog:
 
     def _committed(self) -> None:
         """Let the next query see what was committed; every now and then merge the small files of many commits."""
-        self.renew()
+        self.reload()
         self._n_commits += 1
         if compaction.merge_after(self.tables, self._n_commits):
-            self.renew()
+            self.reload()
 
     def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
         if self._locked:
@@ -303,7 +303,7 @@ def open_catalog(
     if not all(there):
         catalog.tables.create()  # made by a version that had fewer tables
     try:
-        catalog.refresh()
+        catalog.update_views()
     except CatalogNotWritableError as error:
         log.info("%s is left as it is: %s", duckdb_views.VIEWS_FILE, error)
     return catalog

@@ -23,7 +23,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from wfc3tvb import __version__
 from wfc3tvb.catalog.write_errors import first_line, probe, writing
-from wfc3tvb.catalog.write_lock import alone, beside_others
+from wfc3tvb.catalog.write_lock import exclusive_lock, shared_lock
 from wfc3tvb.errors import CatalogError, NoCatalogError, SchemaMismatchError
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, arrow_schema
 
@@ -234,8 +234,8 @@ class Tables:
         whose files no version names yet.
         """
         hours = int(grace_hours)
-        with writing(self.folder), alone(self.folder, patience=_PATIENCE) as undisturbed:
-            if not undisturbed:
+        with writing(self.folder), exclusive_lock(self.folder, patience=_PATIENCE) as locked:
+            if not locked:
                 return 0
             return len(self.open(table).vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True))
 
@@ -275,7 +275,7 @@ class Tables:
         return f"{columns[0]} IN ({', '.join(map(_literal, values))})" if values else ""
 
     def _commit(self, table: str, action: Callable[[], T], n_bytes: int = 0) -> T:
-        with writing(self.folder), beside_others(self.folder):
+        with writing(self.folder), shared_lock(self.folder):
             probe(self.folder / table, n_bytes)
             return self._again(action)
 
@@ -298,11 +298,11 @@ class Tables:
         """Rewrite the files of a table below a size in one commit; False if another writer was in the way."""
         sizes = self.snapshot(table).sizes
         try:
-            with writing(self.folder), alone(self.folder, patience=patience) as undisturbed:
-                if undisturbed:
+            with writing(self.folder), exclusive_lock(self.folder, patience=patience) as locked:
+                if locked:
                     probe(self.folder / table, sum(size for size in sizes if size < below))
                     action()
-                return undisturbed
+                return locked
         except CommitFailedError as error:
             log.info("files not merged, another writer came first: %s", first_line(error))
             return False

@@ -176,7 +176,7 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
                 connection.execute("BEGIN")
                 add_views(connection, files, whole=whole)
                 add_comments(connection)
-                connection.execute(_about_view(stamp(files), whole))
+                connection.execute(_about_view(files, whole))
                 connection.execute("COMMIT")
             path.replace(folder / VIEWS_FILE)
     except OSError as error:
@@ -208,7 +208,7 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
         connection.execute("DETACH DATABASE IF EXISTS found")
 
 
-def stamp(files: Files) -> str:
+def fingerprint(files: Files) -> str:
     """Return a fingerprint of the views: it changes with the folder, a table's version, and their text."""
     text = "\n".join([__version__, *view_statements(files), *comment_statements()])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -219,7 +219,8 @@ def add_comments(connection: DuckDBPyConnection) -> None:
     connection.execute("; ".join(comment_statements()))
 
 
-def _about_view(mark: str, whole: bool) -> str:
-    values = {"package_version": __version__, "schema_version": SCHEMA_VERSION, "stamp": mark, "whole": str(whole)}
+def _about_view(files: Files, whole: bool) -> str:
+    values = {"package_version": __version__, "schema_version": SCHEMA_VERSION}
+    values |= {"fingerprint": fingerprint(files), "whole": str(whole)}
     rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in values.items())
     return f"CREATE VIEW about AS SELECT * FROM (VALUES {rows}) AS t(name, value)"

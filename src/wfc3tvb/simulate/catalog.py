@@ -102,7 +102,7 @@ def simulate_catalog(folder: Path, n_visits: int = 500, *, seed: int = 1083, pro
     catalog.replace("datasets", datasets)
     catalog.replace("runs", [_run(len(measured), n_visits, seed)])
     fit_visits(catalog, everything=True)
-    catalog.refresh()
+    catalog.update_views()
     return catalog
 
 
