@@ -24,7 +24,7 @@ Usage = namedtuple("Usage", "total used free")
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     catalog.record([measurement("ibaaaa01q")])
     catalog.update_views()
     return catalog

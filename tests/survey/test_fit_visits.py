@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.ibohbf040 import curves, limb_angles, sun_altitudes
 from tests.helpers.rows import curve_rows
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.models import Measurement
 from wfc3tvb.score.score import score
@@ -23,7 +23,7 @@ def catalog(tmp_path: Path, shared_data: Path):
         exposure, reads = curve_rows(f"ibohbf{name}", t, cumulative, **place, bright_limb=altitude[name] > 0)
         row = score(exposure | {"expstart": 56298.766 + 0.019 * k}, reads, MeasureSettings())
         measured.append(Measurement(row | {"run_id": "r", "measured_at": 60000.0}, reads))
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     catalog.record(measured)
     catalog.update_views()
     yield catalog

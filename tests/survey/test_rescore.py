@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.helpers.generator import SPARS100, make_cube
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.measure import measure_cube
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
@@ -28,7 +28,7 @@ def measurements() -> list[Measurement]:
 
 def test_rescore(tmp_path: Path) -> None:
     steps: dict[str, int] = {}
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     catalog.record(measurements())
     catalog.update_views()
     first = rescore(catalog, progress=lambda stage, done, total=None, failed=0: steps.update({stage: done}))
@@ -48,7 +48,7 @@ def test_rescore(tmp_path: Path) -> None:
 
 
 def test_an_empty_catalog(tmp_path: Path) -> None:
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     report = rescore(catalog)
     assert (report.n_scored, report.n_changed, report.classes) == (0, 0, {})
     catalog.close()

@@ -31,9 +31,12 @@ def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
 
     Raises
     ------
+    ReadOnlyCatalogError
+        If the catalog was opened for reading.
     CatalogNotWritableError
         If the catalog cannot be written; the tables stay as they were.
     """
+    catalog.upgrade()
     before = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
     merged = {name: before[name] < 2 or catalog.tables.sort(name) for name in TABLES}
     catalog.update_views()

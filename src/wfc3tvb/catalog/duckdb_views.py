@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
-from wfc3tvb.catalog.views import comment_statements, literal, orphans_query, view_statements
-from wfc3tvb.errors import CatalogNotWritableError, QueryError
+from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
+from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
 from wfc3tvb.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 VIEWS_FILE = "catalog.duckdb"
 #: How the folders begin in which it is written before it is renamed into place.
 _BESIDE = ".views-"
-#: Live Parquet files of every table.
-Files = Mapping[str, Sequence[Path]]
 #: Names that DuckDB does not know, in messages that do not say where they stand.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
@@ -130,6 +128,15 @@ def _as_text(value: Any) -> str:
         return value.hex()
     months, days, nanoseconds = value
     return f"{months} months {days} days {nanoseconds / 1e9:g} s"
+
+
+@contextmanager
+def damage_errors(folder: Path) -> Iterator[None]:
+    """Turn DuckDB's errors about the files of the catalog in `folder` into `DamagedCatalogError`."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise DamagedCatalogError(folder, str(error).partition("\n")[0]) from error
 
 
 @contextmanager

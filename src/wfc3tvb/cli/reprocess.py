@@ -160,16 +160,15 @@ def reprocess(
     Recalibrate, drizzle, compare with the archive's products, record what is better. Without --id and --where all that
     is flagged; --dry-run says first what it takes.
     """
-    from wfc3tvb.catalog.catalog import Catalog, open_catalog
+    from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.identifiers import dataset_name
     from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess
     from wfc3tvb.repair.reprocess import reprocess as run_reprocess
 
-    open_catalog(catalog).close()  # a missing catalog is an error here, not made
     settings = ReprocessSettings(**options)
     _check_references(settings.context, settings.references)
     names = tuple(dataset_name(name) for name in ids)
-    with Catalog.create(catalog) as store, bars() as progress:
+    with open_catalog(catalog, mode="r+") as store, bars() as progress:
         plan = plan_reprocess(store, ids=names, where=where, settings=settings, jobs=jobs, cluster=cluster)
         if dry_run:
             _say_plan(plan, as_json)

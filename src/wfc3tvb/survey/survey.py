@@ -132,7 +132,7 @@ def survey(
     Parameters
     ----------
     catalog : Catalog
-        Open for writing (`Catalog.create`).
+        Open for writing (mode ``"r+"`` or ``"a"``).
     selection : Selection
         Which datasets.
     source : Source
