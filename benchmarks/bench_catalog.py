@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from wfc3tvb.catalog import queries
-from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.schema import TABLES, TVB_CLASSES, arrow_schema
 
 READS = 15
@@ -67,7 +67,7 @@ def columns(table: str, n: int, known: dict[str, object], rng: np.random.Generat
 def build(folder: Path, n: int) -> None:
     """Write a catalog of n exposures, in commits of 100,000."""
     rng, names = np.random.default_rng(1), rootnames(n)
-    catalog = Catalog.create(folder)
+    catalog = open_catalog(folder, mode="a")
     for start in range(0, n, 100_000):
         part = names[start : start + 100_000]
         m = len(part)
@@ -82,7 +82,7 @@ def build(folder: Path, n: int) -> None:
             "tvb_kind": rng.choice(["helium", "scattered"], m), "recommend": rng.choice(["none", "omit"], m),
         }  # fmt: skip
         catalog.append("exposures", columns("exposures", m, exposures, rng))
-    catalog.refresh()
+    catalog.update_views()
 
 
 def best(call: Callable[[], object], times: int = 5) -> float:

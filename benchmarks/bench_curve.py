@@ -20,7 +20,7 @@ import numpy as np
 from astropy.io import fits
 from wfc3tools import pstat
 
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
@@ -62,9 +62,9 @@ def main() -> None:
 
 def rescored(n: int) -> float:
     """Return the minutes that `rescore` takes for 100,000 exposures, from `n` of them, every other one hit."""
-    with tempfile.TemporaryDirectory() as scratch, Catalog.create(Path(scratch) / "catalog") as catalog:
+    with tempfile.TemporaryDirectory() as scratch, open_catalog(Path(scratch) / "catalog", mode="a") as catalog:
         catalog.record([measurement(k) for k in range(n)])
-        catalog.refresh()
+        catalog.update_views()
         rescore(catalog, jobs=2)  # compiles, and starts the processes
         began = time.perf_counter()
         rescore(catalog, jobs=2)

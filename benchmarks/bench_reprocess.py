@@ -25,7 +25,7 @@ from typing import Any
 from astropy.io import fits
 
 from wfc3tvb.archive.local_folder import LocalSource
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import MissingProductError
 from wfc3tvb.repair.astrodrizzle_process import IREF
@@ -87,7 +87,7 @@ def run_recipe(visit: Path, folder: Path) -> float:
 
 def survey_visit(visit: Path, folder: Path) -> list[dict[str, Any]]:
     """Survey the visit into a catalog and return the rows of its exposures, those flagged that the notebook flags."""
-    with Catalog.create(folder) as catalog:
+    with open_catalog(folder, mode="a") as catalog:
         survey(catalog, Selection(), source=LocalSource(visit))
         rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
         rows = [row | {"flagged": row["rootname"] in FLAGGED} for row in rows]
@@ -104,7 +104,7 @@ def run_ours(visit: Path, scratch: Path, engine: str, recipe: float | None) -> N
     """Repair the visit and print the time, beside the recipe's."""
     folder = scratch / f"catalog-{engine}"
     survey_visit(visit, folder)
-    with Catalog.create(folder) as catalog, watched() as memory:
+    with open_catalog(folder, mode="a") as catalog, watched() as memory:
         report = reprocess(catalog, ids=[ASSOCIATION], settings=settings_for(engine, scratch / engine, visit))
     than = f", {recipe / report.seconds:.1f} times as fast as the recipe" if recipe else ""
     print(f"  {engine:8}{report.seconds:6.1f} s ({stages(scratch / engine)}), up to {memory.peak:.0f} MB{than}")
@@ -147,7 +147,7 @@ def run_batch(visit: Path, scratch: Path, n: int, jobs: int, recipe: float | Non
     """Repair copies of the visit with so many workers, and print what goes through in an hour."""
     folder, outdir = scratch / f"catalog-{jobs}", scratch / f"batch-{jobs}"
     exposures = survey_visit(visit, folder)
-    with Catalog.create(folder) as catalog:
+    with open_catalog(folder, mode="a") as catalog:
         reads = catalog.sql("SELECT * FROM reads").to_arrow_table().to_pylist()
         for table, rows in (("exposures", exposures), ("reads", reads)):
             catalog.append(table, [row for i in range(n) for row in copy_rows(rows, i)])

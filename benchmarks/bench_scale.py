@@ -21,7 +21,7 @@ from typing import ClassVar
 import numpy as np
 
 from wfc3tvb.archive.source import MastSource
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.loopback import Index, serve
@@ -88,7 +88,7 @@ def one(n: int) -> None:
     with tempfile.TemporaryDirectory() as scratch, archive(n) as address:
         source, folder = Drawn(Services(mast=address)), Path(scratch) / "catalog"
         before = peak()
-        with Catalog.create(folder) as catalog:
+        with open_catalog(folder, mode="a") as catalog:
             began = time.monotonic()
             n_listed = len(list(source.datasets(Selection())))
             listed = time.monotonic()

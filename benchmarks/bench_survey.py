@@ -24,7 +24,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.archive.source import MastSource, S3Source, Source
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.survey.survey import survey
 
@@ -111,7 +111,7 @@ def from_archive(folder: Path, kind: type[MastSource], rows: int, jobs: int, lin
 def from_folder(name: str, folder: Path, rows: int | None) -> None:
     """Survey a folder with one worker and with two, in turn, and print the medians; its files are in memory already."""
     speeds: dict[int, list[float]] = {1: [], 2: []}
-    with tempfile.TemporaryDirectory() as scratch, Catalog.create(Path(scratch) / "reading") as catalog:
+    with tempfile.TemporaryDirectory() as scratch, open_catalog(Path(scratch) / "reading", mode="a") as catalog:
         n, _ = timed(catalog, LocalSource(folder), rows, 1)
     for jobs in (1, 2) * ROUNDS:
         with tempfile.TemporaryDirectory() as scratch:
@@ -153,9 +153,9 @@ def as_command(name: str, folder: Path, n: int) -> None:
 def warm(folder: Path, source: Source, rows: int | None, jobs: int) -> Iterator[Catalog]:
     """Yield an empty catalog once workers have started and imported everything; end them behind it."""
     settings = MeasureSettings(rows=rows)
-    with Catalog.create(folder.with_name("warming")) as catalog:
+    with open_catalog(folder.with_name("warming"), mode="a") as catalog:
         survey(catalog, Selection(limit=4 * jobs), source=source, settings=settings, jobs=jobs)
-    with Catalog.create(folder) as catalog:
+    with open_catalog(folder, mode="a") as catalog:
         yield catalog
     if jobs > 1:
         get_reusable_executor().shutdown()

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from wfc3tvb.archive.source import open_source
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.loopback import serve
 from wfc3tvb.progress import Progress, silent
@@ -55,7 +55,7 @@ def run(out: Path, *, jobs: int = 2, progress: Progress = silent) -> Iterator[Re
 
 def _survey(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType]:
     yield _heading(f"2. wfc3tvb survey --asn {ASSOCIATION.upper()}")
-    with Catalog.create(out / "catalog") as catalog:
+    with open_catalog(out / "catalog", mode="a") as catalog:
         selection = Selection(ids=(ASSOCIATION,))
         settings = MeasureSettings()
         source = open_source("mast")
@@ -72,7 +72,7 @@ def _survey(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType
 
 def _repair(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType]:
     yield _heading(f"5. wfc3tvb reprocess --asn {ASSOCIATION.upper()} --method omit")
-    with Catalog.create(out / "catalog") as catalog:
+    with open_catalog(out / "catalog", mode="r+") as catalog:
         settings = ReprocessSettings(method="omit", outdir=out / "products")
         made = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, jobs=jobs, progress=progress)
         for failure in made.failures:
@@ -83,7 +83,7 @@ def _repair(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType
 
 def _report(out: Path, progress: Progress) -> Iterator[RenderableType]:
     yield _heading("6. wfc3tvb report")
-    with Catalog.create(out / "catalog") as catalog:
+    with open_catalog(out / "catalog") as catalog:
         page = write_report(catalog, out / "report", progress=progress)
     visit = page.parent / "visits" / f"{ASSOCIATION[:6]}.html"
     yield terminal.pairs([

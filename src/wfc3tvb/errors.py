@@ -281,3 +281,65 @@ class QueryParameterError(CatalogError):
 
 class SchemaMismatchError(CatalogError):
     """Rows or files do not have the columns that the schema names."""
+
+
+class DamagedCatalogError(CatalogError):
+    """Files, tables or columns of the catalog are missing or are not what was written."""
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path, self.problem = str(path), problem
+
+    def __str__(self) -> str:
+        return f"{self.path} is damaged: {self.problem}; wfc3tvb verify --catalog {self.path} says what is"
+
+
+class NewerCatalogError(CatalogError):
+    """A newer version wrote the catalog, and this one cannot use it as asked.
+
+    `schema_version` and `package_version` are those of the catalog, `known` is the schema version of this program.
+    """
+
+    def __init__(self, path: str | Path, schema_version: str, package_version: str, known: str, use: str) -> None:
+        super().__init__(path, schema_version, package_version, known, use)
+        self.path, self.schema_version, self.package_version = str(path), schema_version, package_version
+        self.known, self.use = known, use
+
+    def __str__(self) -> str:
+        wrote = f"{self.path} was written by wfc3tvb {self.package_version} (schema {self.schema_version})"
+        remedy = f"pip install 'wfc3tvb>={self.package_version}'"
+        return f"{wrote}; this version (schema {self.known}) cannot {self.use} it; {remedy}"
+
+
+class OldCatalogError(CatalogError):
+    """The catalog is of a schema so old that this version cannot read it."""
+
+    def __init__(self, path: str | Path, schema_version: str, oldest: str) -> None:
+        super().__init__(path, schema_version, oldest)
+        self.path, self.schema_version, self.oldest = str(path), schema_version, oldest
+
+    def __str__(self) -> str:
+        remedy = "read it with the version that wrote it, or survey into a new folder with --catalog"
+        return f"{self.path} has schema {self.schema_version}; this version reads {self.oldest} and later; {remedy}"
+
+
+class ReadOnlyCatalogError(CatalogError):
+    """Rows were to be written into a catalog that was opened for reading."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        self.path = str(path)
+
+    def __str__(self) -> str:
+        return f'{self.path} was opened for reading; open it with open_catalog({self.path!r}, mode="r+")'
+
+
+class CatalogExistsError(CatalogError):
+    """A new catalog was to be made where there is one already."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path)
+        self.path = str(path)
+
+    def __str__(self) -> str:
+        return f'{self.path} holds a catalog already; open it with mode "a", or choose another folder'

@@ -16,7 +16,7 @@ from wfc3tvb.archive import costs
 from wfc3tvb.archive.costs import cost_of
 from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.archive.source import MastSource, S3Source, open_source, rows_for_precision
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
 from wfc3tvb.identifiers import bucket_key
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    return Catalog.create(tmp_path / "catalog")
+    return open_catalog(tmp_path / "catalog", mode="a")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_survey_fills_the_catalog_as_one_of_the_same_folder(
 ) -> None:
     report = survey(catalog, Selection(), source=source, settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (6, 0)
-    local = Catalog.create(tmp_path / "local")
+    local = open_catalog(tmp_path / "local", mode="a")
     survey(local, Selection(), source=LocalSource(folder), settings=SETTINGS)
     for text in (f"SELECT * {STABLE} FROM exposures ORDER BY rootname", "SELECT * FROM reads ORDER BY rootname, read",
                  "SELECT dataset, asn_id, members FROM datasets ORDER BY 1"):  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_survey_fills_the_catalog_as_one_of_the_same_folder(
 
 def test_two_jobs_give_the_same(s3: MastSource, catalog: Catalog, tmp_path: Path) -> None:
     survey(catalog, Selection(), source=s3, settings=SETTINGS, jobs=2)
-    other = Catalog.create(tmp_path / "one")
+    other = open_catalog(tmp_path / "one", mode="a")
     survey(other, Selection(), source=s3, settings=SETTINGS)
     text = f"SELECT * {STABLE} FROM exposures ORDER BY rootname"
     assert rows(catalog, text) == rows(other, text)

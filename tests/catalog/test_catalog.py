@@ -15,17 +15,25 @@ import pytest
 from wfc3tvb.catalog import compaction
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.compaction import compact
-from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
+from wfc3tvb.errors import (
+    BadArgumentError,
+    CatalogExistsError,
+    CatalogNotWritableError,
+    NoCatalogError,
+    QueryError,
+    ReadOnlyCatalogError,
+    SchemaMismatchError,
+)  # fmt: skip
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 
 WRITER = """
 import sys
 from tests.catalog.test_catalog import measurement
-from wfc3tvb.io import smallfiles
-from wfc3tvb.catalog.catalog import Catalog
-smallfiles.MERGE_EVERY = 4
-catalog = Catalog.create(sys.argv[1])
+from wfc3tvb.catalog import compaction
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
+compaction.MERGE_EVERY = 4
+catalog = open_catalog(sys.argv[1], mode="a")
 for n in range(int(sys.argv[2])):
     catalog.record([measurement(f"ibaaaa{n // 10}{n % 10}q", 3)])
 """
@@ -39,7 +47,7 @@ def measurement(root: str, n_reads: int = 3, **columns: object) -> Measurement:
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    return Catalog.create(tmp_path / "catalog")
+    return open_catalog(tmp_path / "catalog", mode="a")
 
 
 def test_rows_described_by_another_version_are_taken(catalog: Catalog) -> None:
@@ -47,7 +55,7 @@ def test_rows_described_by_another_version_are_taken(catalog: Catalog) -> None:
     for n, write in enumerate((catalog.tables.append, catalog.tables.replace)):
         fields = [field.with_metadata({b"description": b"version %d" % n}) for field in rows.schema]
         write("failures", rows.cast(pa.schema(fields)))
-    catalog.refresh()
+    catalog.update_views()
     assert catalog.sql("SELECT key FROM failures").fetchall() == [("a",)]
 
 
@@ -66,13 +74,13 @@ def test_reads_without_their_exposure_do_not_exist(catalog: Catalog) -> None:
 
 def test_two_writers_at_once_lose_and_double_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-W", "ignore", "-c", WRITER, str(tmp_path / "catalog"), "15"]
-    Catalog.create(tmp_path / "catalog").close()
+    open_catalog(tmp_path / "catalog", mode="a").close()
     writers = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(2)]
-    catalog = open_catalog(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="r+")
     while any(writer.poll() is None for writer in writers):  # who merge files now and then
         compact(catalog, grace_hours=1)
     assert [writer.wait() for writer in writers] == [0, 0]
-    catalog.refresh()
+    catalog.update_views()
     counts = "SELECT count(*), count(DISTINCT rootname) FROM exposures"
     assert catalog.sql(counts).fetchall() == [(15, 15)]
     assert catalog.snapshots["reads"].n_rows == 45
@@ -83,12 +91,12 @@ def test_another_writers_commit_and_a_folder_made_anew_are_seen(catalog: Catalog
     count = "SELECT count(*) FROM exposures"
     for n in range(3):
         catalog.record([measurement(f"ibaaaa0{n}q")])
-        reader.renew()
+        reader.reload()
         assert reader.sql(count).fetchall() == [(n + 1,)]
     reader.close()
     shutil.rmtree(catalog.folder)
-    Catalog.create(catalog.folder).close()
-    reader.renew()
+    open_catalog(catalog.folder, mode="a").close()
+    reader.reload()
     assert reader.sql(count).fetchall() == [(0,)]
 
 
@@ -100,7 +108,7 @@ def test_many_commits_leave_few_files_and_every_row(
     for n in range(30):
         catalog.record([measurement(f"ibaaaa{n:02d}q", 3, sky_mean=float(n))])
         if n == 2:
-            reader.refresh()
+            reader.update_views()
     snapshots = catalog.snapshots
     # A merge leaves one file; six batches come between two merges.
     assert max(len(snapshots[name].files) for name in ("reads", "exposures")) <= 1 + 6
@@ -119,7 +127,7 @@ def test_compact_removes_what_a_killed_writer_left_beside(catalog: Catalog) -> N
 
 def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp_path: Path) -> None:
     catalog.record([measurement("ibaaaa01q")])
-    catalog.refresh()
+    catalog.update_views()
     catalog.close()
     shutil.move(catalog.folder, tmp_path / "moved here")
     open_catalog(tmp_path / "moved here")
@@ -166,27 +174,47 @@ def test_no_catalog_bad_rows_and_a_folder_that_is_a_file(catalog: Catalog, tmp_p
         catalog.append("runs", [TABLES["runs"].empty_row() | {"typo": 1}])
     (tmp_path / "file").write_text("")
     with pytest.raises(CatalogNotWritableError):
-        Catalog.create(tmp_path / "file")
+        open_catalog(tmp_path / "file", mode="a")
 
 
 def test_lost_reads_are_hidden_also_by_the_views_on_disk(tmp_path: Path) -> None:
-    with Catalog.create(tmp_path / "c") as catalog:
+    with open_catalog(tmp_path / "c", mode="a") as catalog:
         catalog.record([measurement("ibaaaa01q"), measurement("ibaaaa02q")])
-        catalog.refresh()
+        catalog.update_views()
         whole = catalog.sql("SELECT count(*) FROM reads").fetchall()
         catalog.replace("exposures", [], keys=["ibaaaa02q"])
         for _ in range(2):  # as it is read from the tables, then as catalog.duckdb remembers it
-            catalog.refresh()
+            catalog.update_views()
             assert catalog.sql("SELECT DISTINCT rootname FROM reads").fetchall() == [("ibaaaa01q",)]
         catalog.record([measurement("ibaaaa02q")])
-        catalog.refresh()
+        catalog.update_views()
         assert catalog.sql("SELECT count(*) FROM reads").fetchall() == whole
 
 
-def test_a_catalog_of_a_version_with_fewer_tables_opens(tmp_path: Path) -> None:
-    with Catalog.create(tmp_path / "c") as catalog:
+def test_the_modes_are_those_of_h5py_and_zarr(tmp_path: Path) -> None:
+    for mode in ("r", "r+"):
+        with pytest.raises(NoCatalogError):
+            open_catalog(tmp_path / "c", mode=mode)
+    assert not (tmp_path / "c").exists()
+    with open_catalog(tmp_path / "c", mode="w") as catalog:
         catalog.record([measurement("ibaaaa01q")])
-    shutil.rmtree(tmp_path / "c" / "visit_fits")
+    with open_catalog(tmp_path / "c", mode="a") as catalog:
+        catalog.record([measurement("ibaaaa02q")])
+    with pytest.raises(CatalogExistsError, match="holds a catalog already"):
+        open_catalog(tmp_path / "c", mode="w")
+    with open_catalog(tmp_path / "c", mode="r+") as catalog:
+        catalog.record([measurement("ibaaaa03q")])
     with open_catalog(tmp_path / "c") as catalog:
-        assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(1,)]
-        assert catalog.sql("SELECT count(*) FROM visit_fits").fetchall() == [(0,)]
+        assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(3,)]
+        for write in (lambda: catalog.record([measurement("ibaaaa04q")]), lambda: compact(catalog)):
+            with pytest.raises(ReadOnlyCatalogError, match=r"""mode="r\+\""""):
+                write()
+    with pytest.raises(BadArgumentError, match="choose one of r, r\\+, a, w"):
+        open_catalog(tmp_path / "c", mode="x")
+
+
+def test_an_empty_catalog_may_be_made_anew(tmp_path: Path) -> None:
+    for _ in range(2):
+        open_catalog(tmp_path / "c", mode="w").close()
+    with open_catalog(tmp_path / "c") as catalog:
+        assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(0,)]

@@ -24,9 +24,9 @@ Usage = namedtuple("Usage", "total used free")
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     catalog.record([measurement("ibaaaa01q")])
-    catalog.refresh()
+    catalog.update_views()
     return catalog
 
 
@@ -37,7 +37,7 @@ def test_nothing_is_begun_for_which_there_is_no_room(catalog: Catalog, monkeypat
     for work in (lambda: catalog.record([measurement("ibaaaa03q")]), lambda: catalog.tables.sort("reads")):
         with pytest.raises(CatalogNotWritableError, match=FULL):
             work()
-    catalog.renew()
+    catalog.reload()
     assert {name: snapshot.version for name, snapshot in catalog.snapshots.items()} == versions
 
 
@@ -50,7 +50,7 @@ def test_the_views_file_stays_whole(catalog: Catalog, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(duckdb_views, "add_comments", fail)
     with pytest.raises(CatalogNotWritableError, match=FULL):
-        catalog.refresh()
+        catalog.update_views()
     assert (catalog.folder / duckdb_views.VIEWS_FILE).read_bytes() == before
     # Who only reads is not stopped.
     assert open_catalog(catalog.folder).sql("SELECT count(*) FROM exposures").fetchall() == [(2,)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wfc3tvb.catalog import queries
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.errors import QueryParameterError, UnknownQueryError
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
@@ -27,7 +27,7 @@ GIVEN = {
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    catalog = Catalog.create(tmp_path_factory.mktemp("queries") / "catalog")
+    catalog = open_catalog(tmp_path_factory.mktemp("queries") / "catalog", mode="a")
     common = {"visit": "ibohbf", "asn_id": "ibohbf040", "filter": "F105W", "proposal_id": 12696, "run_id": "run",
               "samp_seq": "STEP200", "expstart": 56298.78}  # fmt: skip
     hit = {"sky_mean": 1.5, "sky_min": 0.5, "tvb_class": "severe", "flagged": True, "recommend": "omit",

@@ -35,7 +35,7 @@ def told(catalog: Catalog) -> str:
 
 
 def test_a_whole_catalog_passes_and_its_faults_are_named(tmp_path: Path) -> None:
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     catalog.record([measurement("ibaaaa01q")])
     assert wrong(catalog) == set()
     catalog.append("exposures", [measurement("ibaaaa01q").exposure])
@@ -44,7 +44,7 @@ def test_a_whole_catalog_passes_and_its_faults_are_named(tmp_path: Path) -> None
 
 
 def test_what_is_not_surveyed_yet_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    catalog, source = Catalog.create(tmp_path / "catalog"), FakeSource(12, broken=("iaaaaaa1q",))
+    catalog, source = open_catalog(tmp_path / "catalog", mode="a"), FakeSource(12, broken=("iaaaaaa1q",))
     plan_survey(catalog, Selection(), source=source)
     assert (wrong(catalog), told(catalog)[:34]) == (set(), "12 exposures listed: 0 measured, 0")
     survey(catalog, Selection(limit=5), source=source)
@@ -61,7 +61,7 @@ def test_what_is_not_surveyed_yet_is_no_fault(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_interrupted_survey_leaves_a_right_catalog(tmp_path: Path) -> None:
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
 
     def interrupt(stage: str, done: int, total: int | None = None, *, failed: int = 0) -> None:
         if stage == "measure" and done == 5:
@@ -133,7 +133,7 @@ def test_damage_is_found_and_a_remedy_said(name: str, tmp_path: Path, surveyed: 
     folder = tmp_path / "catalog"
     shutil.copytree(surveyed, folder)
     damage(folder)
-    failed = [result for result in verify(Catalog(folder)) if not result.passed]
+    failed = [result for result in verify(folder) if not result.passed]
     assert {(result.check, result.target) for result in failed} == found
     assert all(";" in result.detail for result in failed)
 
@@ -141,7 +141,7 @@ def test_damage_is_found_and_a_remedy_said(name: str, tmp_path: Path, surveyed: 
 @pytest.fixture(scope="module")
 def surveyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("verify") / "catalog"
-    catalog = Catalog.create(folder)
+    catalog = open_catalog(folder, mode="a")
     survey(catalog, Selection(limit=3), source=FakeSource(8, broken=("iaaaaaa3q",)))
     survey(catalog, Selection(), source=FakeSource(8, broken=("iaaaaaa3q",)))
     assert wrong(catalog) == set()
@@ -162,12 +162,12 @@ def test_a_damaged_file_is_one_line_for_every_command(tmp_path: Path, surveyed: 
 
 def test_no_catalog_is_said(tmp_path: Path) -> None:
     with pytest.raises(NoCatalogError):
-        verify(Catalog(tmp_path / "nowhere"))
+        verify(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
 
 
 def test_merged_files_hold_the_same_rows(tmp_path: Path) -> None:
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     for n in range(5):
         catalog.record([measurement(f"ibaaaa0{n}q")])
     before = catalog.sql("SELECT * FROM reads ORDER BY rootname, read").fetchall()

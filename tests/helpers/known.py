@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 
@@ -30,7 +30,7 @@ UNSCORED = {"recommend": "none", "flagged": False, "quality_flags": ["few_reads"
 
 def make(folder: Path) -> Catalog:
     """Return the catalog, open for writing."""
-    catalog = Catalog.create(folder)
+    catalog = open_catalog(folder, mode="a")
     catalog.record([exposure("ibohbfb9q", HIT), exposure("ibohbfb7q", CLEAN), exposure("ibohbfbdq", UNSCORED)])
     members = {"dataset": "ibohbf040", "asn_id": "ibohbf040", "members": ["ibohbfb7q", "ibohbfb9q", "ibohbfbdq"]}
     catalog.replace("datasets", [TABLES["datasets"].empty_row() | members])

@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from wfc3tvb.archive.local_folder import LocalSource
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import read_flt
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
@@ -43,7 +43,7 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> SimulatedVisit:
 @pytest.fixture(scope="module")
 def surveyed(visit: SimulatedVisit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalog")
-    with Catalog.create(folder) as catalog:
+    with open_catalog(folder, mode="a") as catalog:
         survey(catalog, Selection(), source=LocalSource(visit.folder))
         rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
         catalog.replace("exposures", [row | {"flagged": row["rootname"] != QUIET} for row in rows])
@@ -74,7 +74,7 @@ def test_fluxes_are_those_that_went_in(
     settings = ReprocessSettings(
         method=method, engine="native", references="header", source=str(visit.folder), outdir=tmp_path
     )
-    with Catalog.create(surveyed) as catalog:
+    with open_catalog(surveyed, mode="a") as catalog:
         report = reprocess(catalog, ids=["ibohbf040"], settings=replace(settings, recover_saturated=True))
     assert report.failures == ()
     row = next(row for row in report.products if row["rootname"] == HIT)

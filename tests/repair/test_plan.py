@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.run_log import Run
 from wfc3tvb.config import Services
 from wfc3tvb.errors import WorkerDiedError
@@ -43,7 +43,7 @@ def made(dataset: str, rootname: str | None, seconds: float, peak: float) -> dic
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    opened = Catalog.create(tmp_path / "catalog")
+    opened = open_catalog(tmp_path / "catalog", mode="a")
     rows = [exposure("ibohbfa0q", flagged=False), exposure("ibohbfa1q", flagged=True)]
     rows += [exposure(f"ibohbgb{i}q", flagged=True, dataset="ibohbg040") for i in range(2)]
     opened.append("exposures", rows)

@@ -19,7 +19,7 @@ import pytest
 from astropy.io import fits
 
 from wfc3tvb.archive.local_folder import LocalSource
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import BadArgumentError, QueryError, RefusedError, UnknownDatasetError
 from wfc3tvb.loopback import serve
@@ -45,7 +45,7 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> SimulatedVisit:
 @pytest.fixture(scope="module")
 def surveyed(visit: SimulatedVisit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalog")
-    with Catalog.create(folder) as catalog:
+    with open_catalog(folder, mode="a") as catalog:
         survey(catalog, Selection(), source=LocalSource(visit.folder))
         rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
         # What is flagged is the score's matter: here, the three that STScI's notebook flags.
@@ -57,7 +57,7 @@ def surveyed(visit: SimulatedVisit, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def catalog(surveyed: Path, tmp_path: Path) -> Iterator[Catalog]:
     shutil.copytree(surveyed, tmp_path / "catalog")
-    with Catalog.create(tmp_path / "catalog") as opened:
+    with open_catalog(tmp_path / "catalog", mode="a") as opened:
         yield opened
 
 
@@ -96,7 +96,7 @@ def repaired(
     """Repair by `omit`, files from MAST and references from CRDS as their unmodified clients see them."""
     outdir, own = tmp_path_factory.mktemp("products"), tmp_path_factory.mktemp("own") / "catalog"
     shutil.copytree(surveyed, own)
-    with serve(visit.folder) as archive, Catalog.create(own) as catalog, pytest.MonkeyPatch.context() as patch:
+    with serve(visit.folder) as archive, open_catalog(own, mode="a") as catalog, pytest.MonkeyPatch.context() as patch:
         for name, value in archive.environment().items():
             patch.setenv(name, value)
         settings = ReprocessSettings(engine="native", source="mast", outdir=outdir)
@@ -434,7 +434,7 @@ def test_any_number_of_jobs_gives_the_same_rows(catalog: Catalog, settings: Repr
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.pipeline import repair_fetch, repair_member, repair_work
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 
@@ -446,7 +446,7 @@ module, name = {"fetch": (repair_fetch, "check"), "calibrate": (repair_member, "
                 "drizzle": (repair_work, "combine"), "compare": (repair_work, "finish")}[where]
 setattr(module, name, die)
 settings = ReprocessSettings(engine="native", references="header", source=source, outdir=Path(outdir))
-with Catalog.create(catalog) as opened:
+with open_catalog(catalog, mode="a") as opened:
     reprocess(opened, ids=["ibohbfbkq"], settings=settings)
 """
 
@@ -459,7 +459,7 @@ def test_a_run_killed_in_any_stage_goes_on(
     arguments = [where, settings.source, str(settings.outdir), str(catalog.folder)]
     done = subprocess.run([sys.executable, "-c", KILLED, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    catalog.refresh()
+    catalog.update_views()
     if where == "compare":
         monkeypatch.setattr(combine, "_drizzle", never)
     if where in ("drizzle", "compare"):

@@ -14,7 +14,7 @@ from astropy.io import fits
 from PIL import Image
 
 from tests.helpers import known
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.report.pages import write_report
 from wfc3tvb.report.thumbnails import read_small
 from wfc3tvb.schema import TABLES
@@ -96,7 +96,7 @@ def test_hostile_cells_are_text(report: Path) -> None:
 
 
 def test_an_empty_catalog_makes_a_report_too(tmp_path: Path) -> None:
-    with Catalog.create(tmp_path / "catalog") as catalog:
+    with open_catalog(tmp_path / "catalog", mode="a") as catalog:
         text = write_report(catalog, tmp_path / "report").read_text()
     assert "No exposure has been scored yet." in text
     assert "Nothing failed." in text

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.generator import SPARS100
 from tests.helpers.ibohbf040 import curves, limb_angles, sun_altitudes
 from tests.helpers.rows import curve_rows
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.models import Measurement
 from wfc3tvb.score.score import score
@@ -25,9 +25,9 @@ def catalog(tmp_path: Path, shared_data: Path):
         exposure, reads = curve_rows(f"ibohbf{name}", t, cumulative, **place, bright_limb=altitude[name] > 0)
         row = score(exposure | {"expstart": 56298.766 + 0.019 * k}, reads, MeasureSettings())
         measured.append(Measurement(row | {"run_id": "r", "measured_at": 60000.0}, reads))
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     catalog.record(measured)
-    catalog.refresh()
+    catalog.update_views()
     yield catalog
     catalog.close()
 
@@ -65,7 +65,7 @@ def test_the_systematic_of_the_settings_is_that_of_the_fit(tmp_path: Path, syste
     place = {"sun_alt": np.full(15, -20.0), "limb_angle": np.full(15, 60.0), "in_shadow": np.ones(15, bool)}
     row, reads = curve_rows("inull001q", t, np.full(15, 0.5), error=1e-5, bright_limb=np.zeros(15, bool), **place)
     row = score(row, reads, MeasureSettings()) | {"run_id": "r", "measured_at": 60000.0}
-    with Catalog.create(tmp_path / "dark") as dark:
+    with open_catalog(tmp_path / "dark", mode="a") as dark:
         dark.record([Measurement(row, reads)])
         dark.refresh()
         fit_visits(dark, systematic=systematic)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from tests.helpers.generator import SPARS100
 from tests.helpers.rows import curve_rows
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.cli import main
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.models import Measurement
@@ -40,9 +40,9 @@ def test_systematic_of_curves() -> None:
 
 
 def test_nulls_of_a_catalog(tmp_path: Path) -> None:
-    with Catalog.create(tmp_path / "catalog") as catalog:
+    with open_catalog(tmp_path / "catalog", mode="a") as catalog:
         catalog.record([quiet(k, 0.015) for k in range(30)])
-        catalog.refresh()
+        catalog.update_views()
         shadow, control = nulls(catalog)
     assert (shadow.n_exposures, shadow.n_reads) == (30, 30 * 14)
     assert shadow.systematic == pytest.approx(0.015, abs=0.002)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.helpers.generator import SPARS100, make_cube
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.measure import measure_cube
 from wfc3tvb.models import Measurement
@@ -29,9 +29,9 @@ def measurements() -> list[Measurement]:
 
 def test_rescore(tmp_path: Path) -> None:
     steps: dict[str, int] = {}
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     catalog.record(measurements())
-    catalog.refresh()
+    catalog.update_views()
     first = rescore(catalog, progress=lambda stage, done, total=None, failed=0: steps.update({stage: done}))
     assert first.n_scored == 3
     assert sum(first.classes.values()) == 3
@@ -39,7 +39,7 @@ def test_rescore(tmp_path: Path) -> None:
     assert rescore(catalog, jobs=2).n_changed == 0
     row = catalog.fetch("SELECT * FROM exposures WHERE rootname = 'isimu0x2q'").to_pylist()[0]
     catalog.replace("exposures", [row | {"tvb_class": "none", "pred_frac_broken": 0.0, "flagged": False}])
-    catalog.refresh()
+    catalog.update_views()
     assert rescore(catalog).n_changed == 1
     again = catalog.fetch("SELECT * FROM exposures WHERE rootname = 'isimu0x2q'").to_pylist()[0]
     assert again == row
@@ -51,9 +51,9 @@ def test_rescore(tmp_path: Path) -> None:
 def test_settings_stay_those_of_the_last_run(tmp_path: Path) -> None:
     """A systematic of 0.1 that one run was given, scores and fits of visits alike, holds for the next."""
     text = "SELECT tvb_score_err, zodi_err FROM exposures JOIN visit_fits USING (rootname) ORDER BY rootname, read"
-    with Catalog.create(tmp_path / "catalog") as catalog:
+    with open_catalog(tmp_path / "catalog", mode="a") as catalog:
         catalog.record(measurements())
-        catalog.refresh()
+        catalog.update_views()
         assert recorded_settings(catalog) == MeasureSettings()
         rescore(catalog)
         usual = catalog.sql(text).fetchall()
@@ -67,7 +67,7 @@ def test_settings_stay_those_of_the_last_run(tmp_path: Path) -> None:
 
 
 def test_an_empty_catalog(tmp_path: Path) -> None:
-    catalog = Catalog.create(tmp_path / "catalog")
+    catalog = open_catalog(tmp_path / "catalog", mode="a")
     report = rescore(catalog)
     assert (report.n_scored, report.n_changed, report.classes) == (0, 0, {})
     catalog.close()

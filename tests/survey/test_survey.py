@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers.fakes import N_READS, FakeSource, measure_fake, rootname
 from wfc3tvb.catalog import run_log
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_now
@@ -28,7 +28,7 @@ STABLE = "EXCLUDE (measured_at, bytes_read, run_id)"
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
-    return Catalog.create(tmp_path / "catalog")
+    return open_catalog(tmp_path / "catalog", mode="a")
 
 
 def rows(catalog: Catalog, text: str) -> list[tuple[Any, ...]]:
@@ -158,7 +158,7 @@ def test_any_number_of_jobs_gives_the_same_rows(tmp_path: Path, options: dict[st
     source = FakeSource(20, broken=(rootname(7),))
     found = []
     for name, how in (("one", {"jobs": 1}), ("many", options)):
-        catalog = Catalog.create(tmp_path / name)
+        catalog = open_catalog(tmp_path / name, mode="a")
         survey(catalog, Selection(), source=source, **how)
         exposures = rows(catalog, f"SELECT * {STABLE} FROM exposures ORDER BY rootname")
         reads = rows(catalog, "SELECT * FROM reads ORDER BY rootname, read")
@@ -214,7 +214,7 @@ def test_a_failure_by_a_clock_that_was_ahead_hides_no_newer_file(
 def test_items_are_fetched_ahead_and_the_rows_stay_the_same(tmp_path: Path) -> None:
     found = []
     for ahead, jobs in ((0, 1), (3, 1), (3, 2)):
-        with Catalog.create(tmp_path / f"{ahead}{jobs}") as catalog:
+        with open_catalog(tmp_path / f"{ahead}{jobs}", mode="a") as catalog:
             source = FakeSource(20, broken=(rootname(3),), down=(rootname(19),), ahead=ahead)
             report = survey(catalog, Selection(), source=source, jobs=jobs, measure=measure_fake)
             assert (report.n_measured, report.n_failed) == (18, 2)

@@ -15,7 +15,7 @@ from typing import TypeVar
 import pytest
 
 from tests.helpers.fakes import N_READS
-from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.catalog import open_catalog
 
 T = TypeVar("T")
 N = 40
@@ -25,7 +25,7 @@ from functools import partial
 from tests.helpers.fakes import FakeSource, measure_fake
 from wfc3tvb.config import Selection
 from wfc3tvb.io import smallfiles
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.pipeline import survey as module
 
 module.BATCH_SIZE = 7
@@ -35,7 +35,7 @@ def slow(cube, orbit, settings):
     time.sleep(0.01)
     return measure_fake(cube, orbit, settings)
 
-module.survey(Catalog.create(sys.argv[1]), Selection(), source=FakeSource({n}), measure=slow)
+module.survey(open_catalog(sys.argv[1], mode="a"), Selection(), source=FakeSource({n}), measure=slow)
 """
 STABLE = "EXCLUDE (measured_at, bytes_read, run_id)"
 
@@ -70,7 +70,7 @@ def test_killed_survey_goes_on(tmp_path: Path, seed: int) -> None:
 
 @pytest.mark.slow
 def test_two_surveys_at_once_into_one_catalog(tmp_path: Path) -> None:
-    Catalog.create(tmp_path / "one").close()
+    open_catalog(tmp_path / "one", mode="a").close()
     both = [start(tmp_path / "one"), start(tmp_path / "one")]
     assert [process.wait() for process in both] == [0, 0]
     assert start(tmp_path / "alone").wait() == 0
@@ -88,7 +88,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))  # as a full disk: write
 def test_a_full_disk_is_one_error_and_the_catalog_stays(tmp_path: Path) -> None:
     folder = tmp_path / "catalog"
     root = Path(__file__).resolve().parents[2]
-    Catalog.create(folder).close()
+    open_catalog(folder, mode="a").close()
     command = [sys.executable, "-c", FULL + SCRIPT.format(n=N), str(folder)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -27,7 +27,7 @@ from starlette.testclient import TestClient
 from tests.helpers import known
 from tests.helpers.browser import CTRL, Browser
 from tests.helpers.served import listening
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.errors import NoCatalogError
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.catalog import simulate_catalog
@@ -89,7 +89,7 @@ def test_search_turns_pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_an_empty_catalog_says_what_to_do(tmp_path: Path) -> None:
-    Catalog.create(tmp_path / "empty").close()
+    open_catalog(tmp_path / "empty", mode="a").close()
     with TestClient(application(tmp_path / "empty"), **HOST) as client:
         assert "wfc3tvb survey" in client.get("/").text
         assert "Nothing found. Try fewer conditions" in client.get("/?text=x").text

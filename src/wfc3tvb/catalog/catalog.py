@@ -1,6 +1,6 @@
-"""The catalog: Delta tables on disk, DuckDB over them.
+"""Catalog: Delta tables on disk, DuckDB over them.
 
-`Catalog.sql` reads one whole version of every table: the newest when the catalog was opened, refreshed, or
+`Catalog.sql` reads one whole version of every table: the newest when the catalog was opened, updated, or
 written through this object. ``catalog.duckdb`` in the same folder holds the same views for whoever comes with
 plain DuckDB; it is written beside and renamed into place.
 """
@@ -18,26 +18,36 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from wfc3tvb.catalog import compaction, duckdb_views, queries
+from wfc3tvb.catalog import compaction, duckdb_views, queries, upgrade
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
-from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError, QueryError
+from wfc3tvb.catalog.views import Files, StoredFiles
+from wfc3tvb.errors import (
+    BadArgumentError,
+    CatalogExistsError,
+    CatalogNotWritableError,
+    NoCatalogError,
+    QueryError,
+    ReadOnlyCatalogError,
+)  # fmt: skip
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES, to_arrow
 
 log = logging.getLogger(__name__)
 
 Params = Mapping[str, object] | Sequence[object] | None
+#: How a catalog is opened, as in h5py and zarr: see `open_catalog`.
+MODES = ("r", "r+", "a", "w")
 
 
 class Catalog:
-    """A catalog folder, open.
-
-    Use `open_catalog` to read one, `Catalog.create` to make one or write into one. A context manager.
+    """An open catalog; `open_catalog` opens it. A context manager.
 
     Parameters
     ----------
     folder : Path
         The catalog's folder.
+    writable : bool, optional
+        Whether rows may be written.
     settings : mapping, optional
         Measuring parameters, written into every commit.
     locked : bool, optional
@@ -52,6 +62,7 @@ class Catalog:
         self,
         folder: Path,
         *,
+        writable: bool = False,
         settings: Mapping[str, object] | None = None,
         locked: bool = False,
         memory_limit: str | None = None,
@@ -61,41 +72,35 @@ class Catalog:
         self.folder = self.tables.folder
         self._options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
         self._locked = locked
+        self._writable, self._upgraded = writable, False
         self._snapshots: dict[str, Snapshot] | None = None
         self._n_commits = 0
         self._connection: DuckDBPyConnection | None = None
-
-    @classmethod
-    def create(cls, folder: str | Path, *, settings: Mapping[str, object] | None = None) -> Self:
-        """Open a catalog for writing; make it if it is not there.
-
-        Raises
-        ------
-        CatalogNotWritableError
-            If the folder cannot be made or written.
-        SchemaMismatchError
-            If it was made with another version of the schema.
-        """
-        catalog = cls(Path(folder), settings=settings)
-        catalog.tables.create()
-        catalog.tables.check_schema()
-        catalog.refresh()
-        return catalog
 
     # --- reading -------------------------------------------------------------------------------------------
 
     @property
     def snapshots(self) -> Mapping[str, Snapshot]:
-        """The version of every table that `sql` reads."""
+        """The version of every table that `sql` reads.
+
+        Raises
+        ------
+        NoCatalogError
+            If there is none.
+        NewerCatalogError, OldCatalogError, DamagedCatalogError
+            If this version cannot read it.
+        """
         if self._snapshots is None:
-            self._snapshots = {name: self.tables.snapshot(name) for name in TABLES}
+            self._snapshots = upgrade.readable_snapshots(self.tables)
         return self._snapshots
 
     @property
     def connection(self) -> DuckDBPyConnection:
         """The DuckDB connection (in memory) that holds the views of `snapshots`."""
         if self._connection is None:
-            self._connection = self._lock(duckdb_views.connect(self._files(), **self._options))
+            files = self._files()
+            with duckdb_views.damage_errors(self.folder):
+                self._connection = self._lock(duckdb_views.connect(files, **self._options))
         return self._connection
 
     def sql(self, text: str, params: Params = None) -> DuckDBPyRelation:
@@ -163,7 +168,8 @@ class Catalog:
     # --- writing -------------------------------------------------------------------------------------------
 
     def append(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> None:
-        """Add rows in one commit."""
+        """Add rows in one commit; errors as in `replace`."""
+        self.upgrade()
         self.tables.append(table, self._arrow(table, rows))
         self._committed()
 
@@ -183,9 +189,14 @@ class Catalog:
 
         Raises
         ------
+        ReadOnlyCatalogError
+            If the catalog was opened for reading.
+        NewerCatalogError
+            If a newer version has written the catalog.
         CatalogNotWritableError
             If the commit cannot be written; the table stays as it was.
         """
+        self.upgrade()
         self.tables.replace(table, self._arrow(table, rows), keys)
         self._committed()
 
@@ -196,33 +207,51 @@ class Catalog:
             self.replace("reads", [row for m in measurements for row in m.reads], keys=rootnames)
             self.replace("exposures", [m.exposure for m in measurements])
 
+    def upgrade(self) -> None:
+        """Bring a catalog of an older version to this version of the schema; the first write does it.
+
+        Raises
+        ------
+        ReadOnlyCatalogError, NewerCatalogError, CatalogNotWritableError
+            As in `replace`.
+        """
+        if not self._writable:
+            raise ReadOnlyCatalogError(self.folder)
+        if not self._upgraded:
+            if upgrade.upgrade(self.tables):
+                self.reload()
+            self._upgraded = True
+
     # --- the views -----------------------------------------------------------------------------------------
 
-    def renew(self) -> None:
-        """Let the next query see the newest version; relations handed out stay on their connection."""
+    def reload(self) -> None:
+        """Let the next query read the newest version; relations handed out before keep their connection."""
         self._snapshots = None
         self._connection = None
 
-    def refresh(self) -> None:
-        """Read the newest version from now on, and write ``catalog.duckdb`` anew where it does not fit.
+    def update_views(self) -> None:
+        """Read the newest version from now on, and rewrite ``catalog.duckdb`` if it is out of date.
 
         Raises
         ------
         CatalogNotWritableError
             If ``catalog.duckdb`` has to be written and cannot.
+        NewerCatalogError, OldCatalogError, DamagedCatalogError
+            If this version cannot read the catalog.
         """
-        self.renew()
+        self.reload()
         files, connection = self._files(), duckdb_views.bare(**self._options)
         found = duckdb_views.about(connection, self.folder)
-        fits = found.get("stamp") == duckdb_views.stamp(files)
-        whole = found.get("whole") == "True" if fits else self._whole(connection, files)
-        duckdb_views.add_views(connection, files, whole=whole)
+        fits = found.get("fingerprint") == duckdb_views.fingerprint(files)
+        with duckdb_views.damage_errors(self.folder):
+            whole = found.get("whole") == "True" if fits else duckdb_views.has_no_orphans(connection, files)
+            duckdb_views.add_views(connection, files, whole=whole)
         if not fits:
             duckdb_views.write_views(self.folder, files, whole=whole)
         self._connection = self._lock(connection)
 
-    def hint(self) -> str | None:
-        """Return a word of advice where many small files slow queries down, else None."""
+    def compaction_advice(self) -> str | None:
+        """Return the advice to compact where many small files slow queries down, else None."""
         return compaction.advice(self.folder, self.snapshots.values())
 
     def close(self) -> None:
@@ -248,62 +277,98 @@ class Catalog:
 
     def _committed(self) -> None:
         """Let the next query see what was committed; every now and then merge the small files of many commits."""
-        self.renew()
+        self.reload()
         self._n_commits += 1
         if compaction.merge_after(self.tables, self._n_commits):
-            self.renew()
+            self.reload()
 
     def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
         if self._locked:
             duckdb_views.lock(connection, self.folder)
         return connection
 
-    def _whole(self, connection: DuckDBPyConnection, files: duckdb_views.Files) -> bool:
-        """Say whether every read has its exposure."""
-        try:
-            return duckdb_views.has_no_orphans(connection, files)
-        except duckdb.Error as error:
-            problem = str(error).partition("\n")[0]
-            remedy = f"wfc3tvb verify --catalog {self.folder} says what is"
-            raise CatalogError(f"{self.folder} is damaged: {problem}; {remedy}") from error
-
-    def _files(self) -> dict[str, tuple[Path, ...]]:
-        return {name: snapshot.files for name, snapshot in self.snapshots.items()}
+    def _files(self) -> Files:
+        sources = {name: each.sources for name, each in upgrade.compare_catalog(self.snapshots).tables.items()}
+        return {
+            name: StoredFiles(snapshot.files, sources[name], snapshot.stored.extended)
+            for name, snapshot in self.snapshots.items()
+        }
 
 
 def open_catalog(
     folder: str | Path,
+    mode: str = "r",
     *,
+    settings: Mapping[str, object] | None = None,
     locked: bool = False,
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> Catalog:
-    """Open a catalog for reading; write its ``catalog.duckdb`` anew where it no longer fits (moved, copied).
+    """Open a catalog.
+
+    A catalog of an older version opens as one of this version: what it lacks reads as null, and the first write adds
+    it. One of a newer minor version is read without what that version added, and is not written.
 
     Parameters
     ----------
     folder : str or Path
         The catalog's folder.
+    mode : {"r", "r+", "a", "w"}, optional
+        As in h5py and zarr: ``r`` reads a catalog, and writes nothing but a ``catalog.duckdb`` that is out of date
+        (moved, copied); ``r+`` also writes; ``a`` also makes the catalog if there is none; ``w`` makes a new one, and
+        refuses where one holds rows.
+    settings : mapping, optional
+        Measuring parameters, written into every commit.
     locked, memory_limit, threads
         As in `Catalog`.
 
     Raises
     ------
+    BadArgumentError
+        If the mode is unknown.
     NoCatalogError
-        If there is none.
-    SchemaMismatchError
-        If it was made with another version of the schema.
+        If there is none (``r``, ``r+``).
+    CatalogExistsError
+        If there is one (``w``).
+    NewerCatalogError
+        If a newer version wrote it: to write it, and to read it where the major version of the schema is newer.
+    OldCatalogError
+        If its schema is older than this version reads.
+    DamagedCatalogError
+        If a file, table or column is missing, or a column has another type.
     CatalogNotWritableError
-        If it lacks a table of this version and cannot be written.
+        If the folder cannot be made or written (but for ``r``).
     """
-    catalog = Catalog(Path(folder), locked=locked, memory_limit=memory_limit, threads=threads)
-    there = [catalog.tables.exists(name) for name in TABLES]
-    if not any(there):
-        raise NoCatalogError(folder)
-    if not all(there):
-        catalog.tables.create()  # made by a version that had fewer tables
-    try:
-        catalog.refresh()
-    except CatalogNotWritableError as error:
-        log.info("%s is left as it is: %s", duckdb_views.VIEWS_FILE, error)
+    if mode not in MODES:
+        raise BadArgumentError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
+    catalog = Catalog(
+        Path(folder),
+        writable=mode != "r",
+        settings=settings,
+        locked=locked,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    if mode == "r":
+        try:
+            catalog.update_views()
+        except CatalogNotWritableError as error:
+            log.info("%s is left as it is: %s", duckdb_views.VIEWS_FILE, error)
+        return catalog
+    _prepare_to_write(catalog.tables, mode)
+    catalog.update_views()
     return catalog
+
+
+def _prepare_to_write(tables: Tables, mode: str) -> None:
+    """Check that a catalog can be written; make the tables of a new one in the modes that do."""
+    snapshots = upgrade.read_snapshots(tables)
+    holds_rows = any(snapshot.n_rows for snapshot in snapshots.values())
+    if mode == "w" and holds_rows:
+        raise CatalogExistsError(tables.folder)
+    if mode != "r+" and not holds_rows:  # also where the making of a catalog was interrupted
+        tables.create()
+    elif not snapshots:
+        raise NoCatalogError(tables.folder)
+    upgrade.check_usable(tables.folder, upgrade.compare_catalog(upgrade.read_snapshots(tables)), write=True)
+    tables.check_writable()

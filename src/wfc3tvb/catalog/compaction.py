@@ -31,12 +31,15 @@ def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
 
     Raises
     ------
+    ReadOnlyCatalogError
+        If the catalog was opened for reading.
     CatalogNotWritableError
         If the catalog cannot be written; the tables stay as they were.
     """
+    catalog.upgrade()
     before = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
     merged = {name: before[name] < 2 or catalog.tables.sort(name) for name in TABLES}
-    catalog.refresh()
+    catalog.update_views()
     removed = {name: catalog.tables.vacuum(name, grace_hours) for name in TABLES}
     remove_leftovers(catalog.folder, grace_hours)
     after = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}

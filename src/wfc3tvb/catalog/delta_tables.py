@@ -1,4 +1,4 @@
-"""The tables on disk: one Delta Lake folder per table of the schema, through the ``deltalake`` package.
+"""Tables on disk: one Delta Lake folder per table of the schema, through the ``deltalake`` package.
 
 A commit is all or nothing, readers are never blocked, several writers are safe: that is the package's work.
 Here is the choice of commit (replace by key, append, merge of small files) and the wording of what failed.
@@ -18,14 +18,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, WriterProperties, write_deltalake
+from deltalake import exceptions as delta_errors
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.schema import ArrayType, PrimitiveType
 
-from wfc3tvb import __version__
+from wfc3tvb import __version__, schema
 from wfc3tvb.catalog.write_errors import first_line, probe, writing
-from wfc3tvb.catalog.write_lock import alone, beside_others
-from wfc3tvb.errors import CatalogError, NoCatalogError, SchemaMismatchError
-from wfc3tvb.schema import SCHEMA_VERSION, TABLES, arrow_schema
+from wfc3tvb.catalog.write_lock import exclusive_lock, shared_lock
+from wfc3tvb.errors import CatalogError, DamagedCatalogError, NoCatalogError, SchemaMismatchError
+from wfc3tvb.schema import TABLES, arrow_schema
+from wfc3tvb.schema.migrations import StoredSchema, earlier_names
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -40,19 +43,29 @@ MERGED_SIZE = 4 * 2**20
 #: Tables whose rows are history: a row is replaced only by one with the same whole key.
 _WHOLE_KEY = frozenset({"failures"})
 _COMMIT_TRIES = 30
+#: Keys of a table's Delta configuration: version of the schema and of the package that recorded it, and the version of
+#: the schema that added columns after the table was made.
+SCHEMA_KEY, PACKAGE_KEY = "wfc3tvb.schema_version", "wfc3tvb.package_version"
+EXTENDED_KEY = "wfc3tvb.columns_added_in"
+#: Names in `schema.Column.type` of Delta's types.
+_TYPES = {"string": "str", "long": "int", "double": "float", "boolean": "bool"}
 #: Seconds that sorting waits for other writers to pause.
 _PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The newest version of a table: its number, live Parquet files (absolute), rows, bytes a file."""
+    """The newest version of a table: its number, live Parquet files (absolute), rows, bytes a file, schema.
+
+    A table that the schema of the catalog did not have yet has version -1 and no files.
+    """
 
     table: str
     version: int
     files: tuple[Path, ...]
     n_rows: int
     sizes: tuple[int, ...]
+    stored: StoredSchema
 
     @property
     def n_small(self) -> int:
@@ -101,9 +114,19 @@ class Tables:
                 if not self.exists(name):
                     self._again(partial(self._create_table, name))
 
+    def check_writable(self) -> None:
+        """Raise `CatalogNotWritableError` where the folder cannot be written."""
+        with writing(self.folder):
+            probe(self.folder)
+
+    def place(self, table: str) -> Path:
+        """Return a table's folder, which may still have an earlier name of the table."""
+        names = (table, *earlier_names(table))
+        return next((path for name in names if _has_log(path := self.folder / name)), self.folder / table)
+
     def exists(self, table: str) -> bool:
         """Say whether a table is there."""
-        return (self.folder / table / "_delta_log").is_dir() and DeltaTable.is_deltatable(self._uri(table))
+        return _has_log(self.place(table)) and DeltaTable.is_deltatable(self._uri(table))
 
     def open(self, table: str) -> DeltaTable:
         """Open the newest version of a table.
@@ -112,29 +135,18 @@ class Tables:
         ------
         NoCatalogError
             If it is not there.
-        CatalogError
+        DamagedCatalogError
             If its transaction log cannot be read.
         """
-        if not (self.folder / table / "_delta_log").is_dir():
+        if not _has_log(self.place(table)):
             raise NoCatalogError(self.folder)
         try:
             return DeltaTable(self._uri(table))
         except TableNotFoundError as error:
             raise NoCatalogError(self.folder) from error
         except (DeltaError, OSError) as error:
-            problem = f"table {table} in {self.folder} cannot be read: {first_line(error)}"
-            raise CatalogError(problem) from error
-
-    def check_schema(self) -> None:
-        """Raise `SchemaMismatchError` unless every table has the columns of this version's schema."""
-        for name, table in TABLES.items():
-            found = {field.name for field in self.open(name).schema().fields}
-            if found != set(table.names):
-                differ = ", ".join(sorted(found ^ set(table.names)))
-                raise SchemaMismatchError(
-                    f"{self.folder}: table {name} differs from schema {SCHEMA_VERSION} in: {differ}; "
-                    "survey into a new folder with --catalog"
-                )
+            problem = f"the log of table {table} cannot be read: {first_line(error)}"
+            raise DamagedCatalogError(self.folder, problem) from error
 
     def snapshot(self, table: str) -> Snapshot:
         """Return the newest version of a table with its live files."""
@@ -145,23 +157,24 @@ class Tables:
         actions = delta.get_add_actions(flatten=True)
         columns = [actions.column(name).to_pylist() for name in ("path", "num_records", "size_bytes")]
         found = sorted(zip(*columns, strict=True))
-        files = tuple(self.folder / table / name for name, _, _ in found)
+        files = tuple(self.place(table) / name for name, _, _ in found)
         sizes = tuple(size for _, _, size in found)
-        self._known[table] = Snapshot(table, delta.version(), files, sum(n for _, n, _ in found), sizes)
+        n_rows = sum(n for _, n, _ in found)
+        self._known[table] = Snapshot(table, delta.version(), files, n_rows, sizes, _stored_schema(delta))
         return self._known[table]
 
     def _is_newest(self, snapshot: Snapshot) -> bool:
         """Say whether a version is there and the next one is not: Delta counts versions without gaps."""
-        log = self.folder / snapshot.table / "_delta_log"
-        own, following = (log / f"{snapshot.version + k:020}.json" for k in (0, 1))
-        return own.exists() and not following.exists()
+        log = self.place(snapshot.table) / "_delta_log"
+        current, following = (log / f"{snapshot.version + k:020}.json" for k in (0, 1))
+        return current.exists() and not following.exists()
 
     # --- writing -------------------------------------------------------------------------------------------
 
     def append(self, table: str, rows: pa.Table) -> None:
         """Add rows in one commit."""
         if rows.num_rows:
-            rows = self._described(table, rows)
+            rows = self._as_stored(table, rows)
             choice = {"mode": "append"} | self._options()
             self._commit(table, lambda: write_deltalake(self.open(table), rows, **choice), rows.nbytes)
 
@@ -184,21 +197,52 @@ class Tables:
         """
         predicate = self._predicate(table, rows, keys)
         if predicate and rows.num_rows:
-            rows = self._described(table, rows)
+            rows = self._as_stored(table, rows)
             choice = {"mode": "overwrite", "predicate": predicate} | self._options()
             self._commit(table, lambda: write_deltalake(self.open(table), rows, **choice), rows.nbytes)
         elif predicate:
             self._commit(table, lambda: self.open(table).delete(predicate, commit_properties=self._properties()))
 
-    def _described(self, table: str, rows: pa.Table) -> pa.Table:
-        """Return rows with the descriptions of the stored columns: Delta takes no others, not even newer ones."""
+    def _as_stored(self, table: str, rows: pa.Table) -> pa.Table:
+        """Return rows with the stored columns: those that the schema has no more are null.
+
+        Delta takes no descriptions but the stored ones, not even newer ones.
+        """
         if table not in self._stored:  # opening a table takes as long as writing a small one
             self._stored[table] = pa.schema(self.open(table).schema().to_arrow())
-        stored = self._stored[table]
-        known = set(stored.names)
-        fields = [each.with_metadata(stored.field(each.name).metadata) if each.name in known else each
-                  for each in rows.schema]  # fmt: skip
+        stored, names = self._stored[table], rows.column_names
+        for field in stored:
+            if field.name not in names:
+                rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+        fields = [each.with_metadata(stored.field(each.name).metadata) for each in rows.schema]
         return rows.cast(pa.schema(fields, rows.schema.metadata))
+
+    # --- other versions of the schema ----------------------------------------------------------------------
+
+    def add_columns(self, table: str, names: Sequence[str]) -> None:
+        """Add columns of the schema to a table, null in every row, and record the version of the schema."""
+        if names:  # first of all, for files without the columns are read in another way
+            self._commit(table, lambda: self._configure(table, {EXTENDED_KEY: schema.SCHEMA_VERSION}))
+            fields = Schema.from_arrow(pa.schema([arrow_schema(table).field(name) for name in names])).fields
+            self._commit(
+                table, lambda: self.open(table).alter.add_columns(fields, commit_properties=self._properties())
+            )
+        self._commit(table, lambda: self._configure(table, self._configuration()))
+        self._stored.pop(table, None)
+
+    def rename_folder(self, table: str) -> None:
+        """Give a table's folder the table's name of today.
+
+        Raises
+        ------
+        CatalogError
+            If other writers do not pause.
+        """
+        with writing(self.folder), exclusive_lock(self.folder, patience=_PATIENCE) as locked:
+            if not locked:
+                raise CatalogError(f"{self.folder}: other writers are at work; try again when they have finished")
+            self.place(table).rename(self.folder / table)
+        self._known.pop(table, None)
 
     # --- keeping house -------------------------------------------------------------------------------------
 
@@ -234,15 +278,15 @@ class Tables:
         whose files no version names yet.
         """
         hours = int(grace_hours)
-        with writing(self.folder), alone(self.folder, patience=_PATIENCE) as undisturbed:
-            if not undisturbed:
+        with writing(self.folder), exclusive_lock(self.folder, patience=_PATIENCE) as locked:
+            if not locked:
                 return 0
             return len(self.open(table).vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True))
 
     # --- how -----------------------------------------------------------------------------------------------
 
     def _uri(self, table: str) -> str:
-        return (self.folder / table).as_uri()
+        return self.place(table).as_uri()
 
     def _create_table(self, name: str) -> None:
         table = TABLES[name]
@@ -252,15 +296,22 @@ class Tables:
             mode="ignore",
             name=name,
             description=f"One row per {table.row}.",
-            configuration={"wfc3tvb.schema_version": SCHEMA_VERSION, "wfc3tvb.package_version": __version__},
+            configuration=self._configuration(),
             commit_properties=self._properties(),
             raise_if_key_not_exists=False,
         )
 
     def _properties(self) -> CommitProperties:
         parameters = json.dumps(self.settings, sort_keys=True)
-        versions = {"wfc3tvb.package_version": __version__, "wfc3tvb.schema_version": SCHEMA_VERSION}
-        return CommitProperties(custom_metadata={**versions, "wfc3tvb.settings": parameters})
+        return CommitProperties(custom_metadata={**self._configuration(), "wfc3tvb.settings": parameters})
+
+    def _configure(self, table: str, properties: dict[str, str]) -> None:
+        self.open(table).alter.set_table_properties(
+            properties, raise_if_not_exists=False, commit_properties=self._properties()
+        )
+
+    def _configuration(self) -> dict[str, str]:
+        return {SCHEMA_KEY: schema.SCHEMA_VERSION, PACKAGE_KEY: __version__}
 
     def _options(self) -> dict[str, Any]:
         return {"writer_properties": WRITER, "commit_properties": self._properties()}
@@ -275,9 +326,13 @@ class Tables:
         return f"{columns[0]} IN ({', '.join(map(_literal, values))})" if values else ""
 
     def _commit(self, table: str, action: Callable[[], T], n_bytes: int = 0) -> T:
-        with writing(self.folder), beside_others(self.folder):
-            probe(self.folder / table, n_bytes)
-            return self._again(action)
+        with writing(self.folder), shared_lock(self.folder):
+            probe(self.place(table), n_bytes)
+            try:
+                return self._again(action)
+            except delta_errors.SchemaMismatchError as error:
+                problem = f"{self.folder}: another program has changed the columns of table {table} meanwhile"
+                raise SchemaMismatchError(f"{problem}; run the command again") from error
 
     def _again(self, action: Callable[[], T]) -> T:
         """Do `action` again as long as another writer's commit came between reading and writing."""
@@ -298,14 +353,34 @@ class Tables:
         """Rewrite the files of a table below a size in one commit; False if another writer was in the way."""
         sizes = self.snapshot(table).sizes
         try:
-            with writing(self.folder), alone(self.folder, patience=patience) as undisturbed:
-                if undisturbed:
-                    probe(self.folder / table, sum(size for size in sizes if size < below))
+            with writing(self.folder), exclusive_lock(self.folder, patience=patience) as locked:
+                if locked:
+                    probe(self.place(table), sum(size for size in sizes if size < below))
                     action()
-                return undisturbed
+                return locked
         except CommitFailedError as error:
             log.info("files not merged, another writer came first: %s", first_line(error))
             return False
+
+
+def _has_log(place: Path) -> bool:
+    return (place / "_delta_log").is_dir()
+
+
+def _stored_schema(delta: DeltaTable) -> StoredSchema:
+    """Return the schema that a Delta table has."""
+    configuration = delta.metadata().configuration
+    types = {field.name: _type_name(field.type) for field in delta.schema().fields}
+    version, package = configuration.get(SCHEMA_KEY, ""), configuration.get(PACKAGE_KEY, "")
+    return StoredSchema(version, package, types, EXTENDED_KEY in configuration)
+
+
+def _type_name(kind: object) -> str:
+    """Return a Delta type as `schema.Column.type` writes it."""
+    if isinstance(kind, ArrayType):
+        return f"{_type_name(kind.element_type)}[]"
+    name = kind.type if isinstance(kind, PrimitiveType) else str(kind)
+    return _TYPES.get(name, name)
 
 
 def _equal(row: Mapping[str, object]) -> str:

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
-from wfc3tvb.catalog.views import comment_statements, literal, orphans_query, view_statements
-from wfc3tvb.errors import CatalogNotWritableError, QueryError
+from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
+from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
 from wfc3tvb.schema import SCHEMA_VERSION
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 VIEWS_FILE = "catalog.duckdb"
 #: How the folders begin in which it is written before it is renamed into place.
 _BESIDE = ".views-"
-#: Live Parquet files of every table.
-Files = Mapping[str, Sequence[Path]]
 #: Names that DuckDB does not know, in messages that do not say where they stand.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
@@ -133,6 +131,15 @@ def _as_text(value: Any) -> str:
 
 
 @contextmanager
+def damage_errors(folder: Path) -> Iterator[None]:
+    """Turn DuckDB's errors about the files of the catalog in `folder` into `DamagedCatalogError`."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise DamagedCatalogError(folder, str(error).partition("\n")[0]) from error
+
+
+@contextmanager
 def query_errors(text: str = "") -> Iterator[None]:
     """Turn DuckDB's errors (but for an interrupt) into `QueryError`, with the line of `text` that shows the place."""
     try:
@@ -176,7 +183,7 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
                 connection.execute("BEGIN")
                 add_views(connection, files, whole=whole)
                 add_comments(connection)
-                connection.execute(_about_view(stamp(files), whole))
+                connection.execute(_about_view(files, whole))
                 connection.execute("COMMIT")
             path.replace(folder / VIEWS_FILE)
     except OSError as error:
@@ -208,7 +215,7 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
         connection.execute("DETACH DATABASE IF EXISTS found")
 
 
-def stamp(files: Files) -> str:
+def fingerprint(files: Files) -> str:
     """Return a fingerprint of the views: it changes with the folder, a table's version, and their text."""
     text = "\n".join([__version__, *view_statements(files), *comment_statements()])
     return hashlib.sha256(text.encode()).hexdigest()
@@ -219,7 +226,8 @@ def add_comments(connection: DuckDBPyConnection) -> None:
     connection.execute("; ".join(comment_statements()))
 
 
-def _about_view(mark: str, whole: bool) -> str:
-    values = {"package_version": __version__, "schema_version": SCHEMA_VERSION, "stamp": mark, "whole": str(whole)}
+def _about_view(files: Files, whole: bool) -> str:
+    values = {"package_version": __version__, "schema_version": SCHEMA_VERSION}
+    values |= {"fingerprint": fingerprint(files), "whole": str(whole)}
     rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in values.items())
     return f"CREATE VIEW about AS SELECT * FROM (VALUES {rows}) AS t(name, value)"

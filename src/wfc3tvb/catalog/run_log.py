@@ -59,7 +59,7 @@ def recorded_run(catalog: Catalog, command: str, arguments: Mapping[str, object]
         yield run
     finally:
         catalog.replace("runs", [row | {"n_done": run.n_done, "n_failed": run.n_failed, "ended_at": mjd_now()}])
-        catalog.refresh()
+        catalog.update_views()
 
 
 def record_failures(catalog: Catalog, failures: Sequence[tuple[str, Failure]], run_id: str) -> list[Row]:

@@ -1,4 +1,4 @@
-"""The catalog checks itself: every check a row, which says what to do where it fails."""
+"""Checks of a whole catalog: every check a row, which says what to do where it fails."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
+from wfc3tvb import schema
 from wfc3tvb.catalog import duckdb_views
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.catalog.delta_tables import Snapshot
-from wfc3tvb.errors import CatalogError, NoCatalogError
-from wfc3tvb.schema import POSITIONS, RECOMMENDATIONS, SCHEMA_VERSION, TABLES, TVB_CLASSES, TVB_KINDS
+from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.catalog.upgrade import CatalogSchema, compare_catalog
+from wfc3tvb.catalog.views import StoredFiles
+from wfc3tvb.errors import DamagedCatalogError, NoCatalogError
+from wfc3tvb.schema import OLDEST_VERSION, POSITIONS, RECOMMENDATIONS, TABLES, TVB_CLASSES, TVB_KINDS
+from wfc3tvb.schema.migrations import StoredSchema, parse_version
 
 _AGAIN = "the same survey again measures them"
 _RESTORE = "put a copy of the catalog in its place, or survey into another folder with --catalog"
@@ -121,67 +125,83 @@ FROM listed LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (roo
 """
 
 
-def verify(catalog: Catalog) -> list[CheckResult]:
-    """Check logs, files, keys, units, versions, and that list, runs and rows agree; return every result.
+def verify(catalog: Catalog | str | Path) -> list[CheckResult]:
+    """Check logs, files, keys, columns, units, versions, and that list, runs and rows agree; return every result.
 
     Nothing is written, and a damaged table does not keep the others from being checked.
 
     Parameters
     ----------
-    catalog : Catalog
-        Its newest version is looked at; ``Catalog(folder)`` opens one that `open_catalog` cannot.
+    catalog : Catalog, str or Path
+        Its newest version is looked at; the folder of one that `open_catalog` cannot open.
 
     Raises
     ------
     NoCatalogError
         If there is none.
     """
-    if not any((catalog.folder / name / "_delta_log").is_dir() for name in TABLES):
-        raise NoCatalogError(catalog.folder)
+    tables = Tables(catalog.folder if isinstance(catalog, Catalog) else Path(catalog))
+    if not any((tables.place(name) / "_delta_log").is_dir() for name in TABLES):
+        raise NoCatalogError(tables.folder)
+    logs = {name: _log(tables, name) for name in TABLES}
+    snapshots = {name: snapshot for name, (_, snapshot) in logs.items() if snapshot is not None}
+    found = compare_catalog(snapshots) if snapshots else None
     results = []
-    sound: dict[str, tuple[Path, ...]] = {}
-    for name in TABLES:
-        found, snapshot = _log(catalog, name)
-        results.append(found)
-        if snapshot is not None:
-            found = _files(snapshot)
-            results += [found, _units(catalog, name), _version(catalog, name)]
-            if found.passed:
-                sound[name] = snapshot.files
-    with closing(duckdb_views.connect({name: sound.get(name, ()) for name in TABLES}, whole=True)) as connection:
-        results += [_keys(connection, name) for name in sound]
+    sound: dict[str, StoredFiles] = {}
+    for name, (log_result, snapshot) in logs.items():
+        if found is None or snapshot is None:
+            results.append(_absent(name) if found and name in found.added else log_result)
+            continue
+        stored = StoredFiles(snapshot.files, found.tables[name].sources, snapshot.stored.extended)
+        own = [log_result, _files(snapshot, stored), _columns(found, name), _units(tables, name)]
+        results += [*own, _version(found, name, snapshot.stored)]
+        if own[1].passed and own[2].passed:
+            sound[name] = stored
+    return results + _relations(sound)
+
+
+def _relations(sound: dict[str, StoredFiles]) -> list[CheckResult]:
+    """Check the rows of the tables that can be read, and what must hold between them."""
+    files = {name: sound.get(name, StoredFiles()) for name in TABLES}
+    with closing(duckdb_views.connect(files, whole=True)) as connection:
+        results = [_keys(connection, name) for name in sound]
         results += [_holds(connection, rule) for rule in _RULES if set(rule.needs) <= set(sound)]
         if {"datasets", "exposures", "failures"} <= set(sound):
             results.append(_counts(connection))
     return results
 
 
-def _log(catalog: Catalog, table: str) -> tuple[CheckResult, Snapshot | None]:
+def _log(tables: Tables, table: str) -> tuple[CheckResult, Snapshot | None]:
     try:
-        snapshot = catalog.tables.snapshot(table)
+        snapshot = tables.snapshot(table)
     except NoCatalogError:
         return CheckResult(False, "log", table, f"the table is not there; {_RESTORE}"), None
-    except CatalogError as error:
-        return CheckResult(False, "log", table, f"{error}; {_RESTORE}"), None
+    except DamagedCatalogError as error:
+        return CheckResult(False, "log", table, f"{error.problem}; {_RESTORE}"), None
     return CheckResult(True, "log", table, f"version {snapshot.version}"), snapshot
 
 
-def _files(snapshot: Snapshot) -> CheckResult:
+def _absent(table: str) -> CheckResult:
+    """Return the result for a table that the stored version of the schema did not have yet."""
+    return CheckResult(True, "version", table, f"new in schema {TABLES[table].since}; the next write adds the table")
+
+
+def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
     """Read every value of a table, by which damage within a file shows."""
     name, files = snapshot.table, snapshot.files
     if gone := [path.name for path in files if not path.is_file()]:
         return CheckResult(False, "files", name, f"{len(gone)} files are missing, e.g. {gone[0]}; {_RESTORE}")
     try:
         with closing(
-            duckdb_views.connect({each: files if each == name else () for each in TABLES}, whole=True)
+            duckdb_views.connect({each: stored if each == name else StoredFiles() for each in TABLES}, whole=True)
         ) as connection:
             row = connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {name} t").fetchone()
     except duckdb.Error as error:
         problem = str(error).split("\n", 1)[0]
         return CheckResult(False, "files", name, f"cannot be read: {problem}; {_RESTORE}")
     n_rows = row[0] if row else 0
-    told = "" if n_rows == snapshot.n_rows else f", {snapshot.n_rows} were written; {_RESTORE}"
-    return CheckResult(not told, "files", name, f"{len(files)} files, {n_rows} rows read{told}")
+    loss = "" if n_rows == snapshot.n_rows else f", {snapshot.n_rows} were written; {_RESTORE}"
+    return CheckResult(not loss, "files", name, f"{len(files)} files, {n_rows} rows read{loss}")
 
 
 def _keys(connection: DuckDBPyConnection, table: str) -> CheckResult:
@@ -195,23 +215,46 @@ def _keys(connection: DuckDBPyConnection, table: str) -> CheckResult:
     return CheckResult(not wrong, "keys unique", table, detail + remedy)
 
 
-def _units(catalog: Catalog, table: str) -> CheckResult:
-    found = {field.name: field.metadata.get("unit") for field in catalog.tables.open(table).schema().fields}
-    wrong = [c.name for c in TABLES[table].columns if found.get(c.name) != c.unit]
+def _columns(found: CatalogSchema, table: str) -> CheckResult:
+    """Tell columns that are lost, or of another type, from those that the stored version did not have."""
+    compared = found.tables[table]
+    if compared.faults:
+        return CheckResult(False, "columns", table, f"{'; '.join(compared.faults)}; {_RESTORE}")
+    extra = f"; not of the schema, left as they are: {', '.join(compared.unknown)}" if compared.unknown else ""
+    return CheckResult(True, "columns", table, f"{len(TABLES[table].columns) - len(compared.added)} stored{extra}")
+
+
+def _units(tables: Tables, table: str) -> CheckResult:
+    stored = {field.name: field.metadata.get("unit") for field in tables.open(table).schema().fields}
+    wrong = [c.name for c in TABLES[table].columns if c.name in stored and stored[c.name] != c.unit]
     detail = f"differ: {', '.join(wrong)}; {_RESTORE}" if wrong else "as in the schema"
     return CheckResult(not wrong, "units", table, detail)
 
 
-def _version(catalog: Catalog, table: str) -> CheckResult:
-    found = catalog.tables.open(table).metadata().configuration.get("wfc3tvb.schema_version")
-    remedy = "" if found == SCHEMA_VERSION else f", this program's is {SCHEMA_VERSION}; survey into another folder"
-    return CheckResult(not remedy, "version", table, f"schema {found}{remedy}")
+def _version(found: CatalogSchema, table: str, stored: StoredSchema) -> CheckResult:
+    """Say which version of the schema wrote a table: an older one is no fault, a newer one cannot be vouched for."""
+    known = parse_version(schema.SCHEMA_VERSION)
+    try:
+        version = parse_version(stored.version)
+    except ValueError:
+        return CheckResult(False, "version", table, f"no schema version is recorded; {_RESTORE}")
+    detail = f"schema {stored.version}"
+    if version > known:
+        remedy = f"this program's is {schema.SCHEMA_VERSION}; pip install 'wfc3tvb>={stored.package_version}'"
+        return CheckResult(False, "version", table, f"{detail}, {remedy}")
+    if version < parse_version(OLDEST_VERSION):
+        remedy = f"this program reads {OLDEST_VERSION} and later; survey into another folder with --catalog"
+        return CheckResult(False, "version", table, f"{detail}, {remedy}")
+    if version < known:
+        added = found.tables[table].added
+        detail += f", this program's is {schema.SCHEMA_VERSION}; the next write adds {len(added)} columns"
+    return CheckResult(True, "version", table, detail)
 
 
 def _holds(connection: DuckDBPyConnection, rule: _Rule) -> CheckResult:
     n, key = connection.execute(f"SELECT count(*), min(key) FROM ({rule.sql})").fetchall()[0]
-    told = f", e.g. {key}; {rule.remedy.format(key=key)}" if n else ""
-    return CheckResult(n == 0, rule.check, rule.target, f"{n} {rule.problem}{told}")
+    example = f", e.g. {key}; {rule.remedy.format(key=key)}" if n else ""
+    return CheckResult(n == 0, rule.check, rule.target, f"{n} {rule.problem}{example}")
 
 
 def _counts(connection: DuckDBPyConnection) -> CheckResult:

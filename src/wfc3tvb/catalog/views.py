@@ -1,4 +1,4 @@
-"""The views that are queried: the schema's tables over their live Parquet files, and what derives from them.
+"""Views that are queried: the schema's tables over their live Parquet files, and what derives from them.
 
 An exposure without its row in ``exposures`` does not exist: ``reads`` joins on it.
 Values relative to the other exposures of a visit are computed here, never stored.
@@ -23,6 +23,28 @@ class View:
     table: Table
     sql: str
 
+
+@dataclass(frozen=True)
+class StoredFiles:
+    """The live Parquet files of a table, and how its columns are read from them.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        Absolute paths; none means an empty table.
+    sources : mapping, optional
+        Stored names of every column, see `schema.migrations.Comparison`; by default its own name.
+    extended : bool, optional
+        Whether some files may lack columns that others have.
+    """
+
+    files: tuple[Path | str, ...] = ()
+    sources: Mapping[str, tuple[str, ...]] | None = None
+    extended: bool = False
+
+
+#: Live Parquet files of every table.
+Files = Mapping[str, StoredFiles]
 
 _VISITS = """
 visit | str | | first six characters of the rootname | meta.id;meta.main
@@ -123,13 +145,13 @@ def duckdb_type(kind: str) -> str:
     return duckdb_type(kind[:-2]) + "[]" if kind.endswith("[]") else _TYPES[kind]
 
 
-def view_statements(files: Mapping[str, Sequence[Path]], *, whole: bool = False) -> Iterator[str]:
+def view_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
     """Yield the CREATE VIEW statements of a catalog.
 
     Parameters
     ----------
     files : mapping
-        Live Parquet files (absolute paths) of every table of the schema; none means an empty table.
+        Live Parquet files of every table of the schema.
     whole : bool, optional
         Whether every read is known to have its exposure, so that `reads` need not join on it.
     """
@@ -144,7 +166,7 @@ def view_statements(files: Mapping[str, Sequence[Path]], *, whole: bool = False)
         yield _create(name, view.sql)
 
 
-def orphans_query(files: Mapping[str, Sequence[Path]]) -> str:
+def orphans_query(files: Files) -> str:
     """Return the SELECT of the number of reads without their exposure."""
     reads, exposures = (_scan(name, files[name]) for name in ("reads", "exposures"))
     return f"SELECT count(*) FROM ({reads}) ANTI JOIN ({exposures}) USING (rootname)"
@@ -172,11 +194,34 @@ def _create(name: str, select: str) -> str:
     return f"CREATE OR REPLACE VIEW {name} AS {select}"
 
 
-def _scan(name: str, files: Sequence[Path]) -> str:
+def _scan(name: str, stored: StoredFiles) -> str:
     """Return a SELECT of a table's columns, in the schema's order, from its Parquet files."""
-    if not files:
-        nulls = (f'CAST(NULL AS {duckdb_type(c.type)}) AS "{c.name}"' for c in TABLES[name].columns)
-        return f"SELECT {', '.join(nulls)} WHERE false"
-    columns = ", ".join(f'"{column}"' for column in TABLES[name].names)
-    paths = ", ".join(literal(glob.escape(str(path))) for path in files)
-    return f"SELECT {columns} FROM read_parquet([{paths}])"
+    table = TABLES[name]
+    if not stored.files:
+        return f"SELECT {', '.join(_null(c, c.name) for c in table.columns)} WHERE false"
+    sources = {c.name: (c.name,) for c in table.columns} if stored.sources is None else stored.sources
+    columns = ", ".join(_read(column, sources[column.name]) for column in table.columns)
+    paths = ", ".join(literal(glob.escape(str(path))) for path in stored.files)
+    if not stored.extended:
+        return f"SELECT {columns} FROM read_parquet([{paths}])"
+    # Columns that no file has come from the second SELECT, which has no row.
+    nulls = ", ".join(_null(column, source) for column in table.columns for source in sources[column.name])
+    every = f"SELECT * FROM read_parquet([{paths}], union_by_name = true) UNION ALL BY NAME SELECT {nulls} WHERE false"
+    return f"SELECT {columns} FROM ({every})"
+
+
+def _read(column: Column, sources: Sequence[str]) -> str:
+    """Return the expression that reads a column from those under which it is stored."""
+    if not sources:
+        return _null(column, column.name)
+    if len(sources) > 1:
+        return f"coalesce({', '.join(map(_quoted, sources))}) AS {_quoted(column.name)}"
+    return _quoted(column.name) if sources[0] == column.name else f"{_quoted(sources[0])} AS {_quoted(column.name)}"
+
+
+def _null(column: Column, name: str) -> str:
+    return f"CAST(NULL AS {duckdb_type(column.type)}) AS {_quoted(name)}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wfc3tvb.archive.source import open_source
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.checks.doctor import Finding
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import header_of, image_statistics, printed_medians
@@ -59,7 +59,7 @@ def validate(folder: Path, *, source: str = "mast", progress: Progress = silent)
     ServiceError
         If a service does not answer, or not in the shape we rely on.
     """
-    with Catalog.create(folder / "catalog") as catalog:
+    with open_catalog(folder / "catalog", mode="a") as catalog:
         survey(catalog, Selection(ids=(ASSOCIATION,)), source=open_source(source), progress=progress)
         yield from _measured(catalog)
         yield compare_reads(open_products(source).download(MEASURED, "ima", folder))

@@ -105,11 +105,10 @@ def verify(ctx: click.Context, catalog: Path, as_json: bool) -> None:
     """Check the catalog: files, keys, units, versions, counts."""
     from dataclasses import asdict
 
-    from wfc3tvb.catalog.catalog import Catalog
     from wfc3tvb.catalog.verify import verify as run_verify
     from wfc3tvb.report import terminal
 
-    results = run_verify(Catalog(catalog))
+    results = run_verify(catalog)
     if as_json:
         print_json([asdict(result) for result in results])
     else:
@@ -133,11 +132,10 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
     """Merge the catalog's small files; readers are not blocked."""
     from dataclasses import asdict
 
-    from wfc3tvb.catalog.catalog import Catalog, open_catalog
+    from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.catalog.compaction import compact as run_compact
 
-    open_catalog(catalog).close()  # a missing catalog is an error here, not made
-    with Catalog.create(catalog) as store:
+    with open_catalog(catalog, mode="r+") as store:
         results = run_compact(store, grace_hours=grace_hours)
     if as_json:
         print_json([asdict(result) for result in results])

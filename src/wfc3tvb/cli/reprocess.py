@@ -166,18 +166,17 @@ def reprocess(
     Recalibrate, drizzle, compare with the archive's products, record what is better. Without --id and --where all that
     is flagged; --dry-run says first what it takes.
     """
-    from wfc3tvb.catalog.catalog import Catalog, open_catalog
+    from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.config import Services
     from wfc3tvb.identifiers import dataset_name
     from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess
     from wfc3tvb.repair.reprocess import reprocess as run_reprocess
 
-    open_catalog(catalog).close()  # a missing catalog is an error here, not made
     settings = ReprocessSettings(**options)
     services = Services() if iref is None else Services(iref=iref)
     _check_references(settings.context, settings.references, services.iref)
     names = tuple(dataset_name(name) for name in ids)
-    with Catalog.create(catalog) as store, bars() as progress:
+    with open_catalog(catalog, mode="r+") as store, bars() as progress:
         what: dict[str, Any] = {"ids": names, "where": where, "settings": settings, "services": services}
         plan = plan_reprocess(store, jobs=jobs, cluster=cluster, **what)
         if dry_run:

@@ -171,12 +171,12 @@ def _store(catalog: Path, settings: MeasureSettings, *, only_plan: bool) -> Iter
     """Yield the catalog, open for writing, and progress bars."""
     from dataclasses import asdict
 
-    from wfc3tvb.catalog.catalog import Catalog
+    from wfc3tvb.catalog.catalog import open_catalog
 
     with (
         _folder(catalog, only_plan) as folder,
         bars() as progress,
-        Catalog.create(folder, settings=asdict(settings)) as store,
+        open_catalog(folder, mode="a", settings=asdict(settings)) as store,
     ):
         yield store, progress
 
@@ -202,11 +202,11 @@ def _folder(catalog: Path, only_plan: bool) -> Iterator[Path]:
 
 def _begun(catalog: Path) -> bool:
     """Say whether a catalog knows of any run."""
-    from wfc3tvb.catalog.catalog import Catalog
+    from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.errors import CatalogError
 
     try:
-        with Catalog(catalog) as store:  # which writes nothing: the disk may be full
+        with open_catalog(catalog) as store:
             return bool(store.sql("SELECT 1 FROM runs LIMIT 1").fetchall())
     except CatalogError:
         return False
@@ -305,14 +305,12 @@ def _say_survey(report: Any, as_json: bool) -> None:
 @example("wfc3tvb rescore\nwfc3tvb rescore --systematic 0.012")
 def rescore(catalog: Path, as_json: bool, systematic: float | None) -> None:
     """Score again from the stored reads, without pixels."""
-    from wfc3tvb.catalog.catalog import Catalog, open_catalog
+    from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report import terminal
     from wfc3tvb.survey.rescore import recorded_settings
     from wfc3tvb.survey.rescore import rescore as run_rescore
 
-    open_catalog(catalog).close()  # a missing catalog is an error here, not made
-    with bars() as progress:
-        store = Catalog.create(catalog)
+    with open_catalog(catalog, mode="r+") as store, bars() as progress:
         settings = _with_systematic(recorded_settings(store), systematic)
         report = run_rescore(store, settings=settings, progress=progress)
     if as_json:

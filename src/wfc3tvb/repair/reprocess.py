@@ -107,7 +107,7 @@ def reprocess(
     Parameters
     ----------
     catalog : Catalog
-        Open for writing (`Catalog.create`).
+        Open for writing (mode ``"r+"`` or ``"a"``).
     ids : sequence of str, optional
         Associations, datasets or rootnames.
     where : str, optional

@@ -1,4 +1,4 @@
-"""The one schema: every table with its columns, and the closed sets of their values.
+"""Schema of the catalog: every table with its columns, and the closed sets of their values.
 
 Docs, Parquet metadata, DuckDB comments, report headers and exports all come from here; the columns are described in
 `columns`. Missing is null, never -1, NaN or "".
@@ -17,7 +17,10 @@ from wfc3tvb.schema import columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Version of the schema, ``major.minor``; `migrations` says when to raise which.
 SCHEMA_VERSION = "1.0"
+#: Oldest version whose catalogs are read: that of the first release.
+OLDEST_VERSION = "1.0"
 
 TVB_CLASSES = ("none", "mild", "moderate", "severe")
 TVB_KINDS = ("helium", "scattered", "trail", "persistence", "mixed", "unknown")
@@ -48,23 +51,25 @@ QUALITY_FLAGS = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column: name, type (``str int float bool str[] int[]``), unit, description, UCD."""
+    """A column: name, type (``str int float bool str[] int[]``), unit, description, UCD, version that added it."""
 
     name: str
     type: str
     unit: str
     description: str
     ucd: str = ""
+    since: str = OLDEST_VERSION
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table: name, what a row is, key columns, columns."""
+    """A table: name, what a row is, key columns, columns, version of the schema that added it."""
 
     name: str
     row: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    since: str = OLDEST_VERSION
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +82,7 @@ class Table:
 
 
 def read_columns(text: str) -> tuple[Column, ...]:
-    """Return the columns that lines ``name | type | unit | description [| UCD]`` describe, see `columns`."""
+    """Return the columns that lines ``name | type | unit | description [| UCD [| since]]`` describe, see `columns`."""
     rows = (tuple(part.strip() for part in line.split("|")) for line in text.strip().splitlines() if line.strip())
     return tuple(Column(*row) for row in rows)
 

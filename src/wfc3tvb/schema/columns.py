@@ -1,7 +1,8 @@
-"""The columns of every table: ``name | type | unit | description | UCD``, a line each; `schema` makes tables of them.
+"""Columns of every table, a line each: ``name | type | unit | description | UCD | since``.
 
 Types are ``str int float bool str[] int[]``. Units are in the VOUnits spelling that astropy reads; UCDs follow the IVOA
-UCD1+ list. Missing is null, never -1, NaN or "".
+UCD1+ list. Missing is null, never -1, NaN or "". `since` is the version of the schema that added the column, where that
+is not the first; raise `schema.SCHEMA_VERSION` to it.
 """
 
 from __future__ import annotations

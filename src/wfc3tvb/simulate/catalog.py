@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.run_log import versions
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.geometry import Geometry, direction, orbit_position, sun_direction, view_geometry
@@ -90,7 +90,7 @@ def simulate_catalog(folder: Path, n_visits: int = 500, *, seed: int = 1083, pro
     CatalogNotWritableError
         If the folder cannot be written.
     """
-    catalog = Catalog.create(folder)
+    catalog = open_catalog(folder, mode="a")
     measured: list[Measurement] = []
     datasets: list[Row] = []
     for number in range(n_visits):
@@ -102,7 +102,7 @@ def simulate_catalog(folder: Path, n_visits: int = 500, *, seed: int = 1083, pro
     catalog.replace("datasets", datasets)
     catalog.replace("runs", [_run(len(measured), n_visits, seed)])
     fit_visits(catalog, everything=True)
-    catalog.refresh()
+    catalog.update_views()
     return catalog
 
 

@@ -95,7 +95,7 @@ class Plan:
         names, apertures = list_datasets(catalog, selection, source, progress=progress)
         if selection.ids and not names:
             raise UnknownDatasetError(selection.ids[0], source.name)
-        catalog.renew()
+        catalog.reload()
         self.n_datasets = len(names)
         self._connection = catalog.connection
         columns = {"dataset": pa.array(names, pa.string()), "aperture": pa.array(apertures, pa.string())}

@@ -111,7 +111,7 @@ class Recorder:
         self.shown = (self.shown + rows)[:SHOWN]
         self.measured, self.failed, self.last_commit = [], [], time.monotonic()
         if self.last_commit - self.last_refresh > REFRESH_SECONDS:
-            self.catalog.refresh()
+            self.catalog.update_views()
             self.last_refresh = time.monotonic()
 
 
@@ -132,7 +132,7 @@ def survey(
     Parameters
     ----------
     catalog : Catalog
-        Open for writing (`Catalog.create`).
+        Open for writing (mode ``"r+"`` or ``"a"``).
     selection : Selection
         Which datasets.
     source : Source
@@ -183,7 +183,7 @@ def survey(
         seconds=time.monotonic() - began,
         n_bytes=recorder.n_bytes,
         next_command=_next_command(catalog, example, n_flagged),
-        hint=catalog.hint(),
+        hint=catalog.compaction_advice(),
     )
 
 
@@ -214,7 +214,7 @@ def plan_survey(
     Only the archive's list is stored.
     """
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
-    catalog.refresh()
+    catalog.update_views()
     return estimate(catalog, plan, source, settings or MeasureSettings(), jobs)
 
 

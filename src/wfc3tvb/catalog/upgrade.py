@@ -1,0 +1,169 @@
+"""Comparison of a catalog's stored schema with this program's, and its upgrade to this version.
+
+Reading never changes a catalog; the first write of a newer version adds what the schema has gained since.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wfc3tvb import schema
+from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.errors import DamagedCatalogError, NewerCatalogError, NoCatalogError, OldCatalogError
+from wfc3tvb.schema import OLDEST_VERSION, TABLES
+from wfc3tvb.schema.migrations import Comparison, StoredSchema, compare, parse_version
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CatalogSchema:
+    """The schema of a catalog beside that of this program.
+
+    Attributes
+    ----------
+    stored : StoredSchema
+        Newest version that a table records, and the package that wrote it.
+    tables : mapping
+        Every stored table of the schema, compared.
+    added : tuple of str
+        Tables that the stored version did not have yet; they read as empty.
+    missing : tuple of str
+        Tables that it had and that are not there.
+    """
+
+    stored: StoredSchema
+    tables: Mapping[str, Comparison]
+    added: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Major and minor number of the stored version."""
+        return version_number(self.stored)
+
+    @property
+    def faults(self) -> list[str]:
+        """What no version explains, one phrase each."""
+        gone = [f"table {name} is missing" for name in self.missing]
+        return gone + [f"table {name}: {fault}" for name, each in self.tables.items() for fault in each.faults]
+
+
+def read_snapshots(tables: Tables) -> dict[str, Snapshot]:
+    """Return the newest version of every table that is there."""
+    found = {}
+    for name in TABLES:
+        try:
+            found[name] = tables.snapshot(name)
+        except NoCatalogError:
+            log.debug("%s has no table %s", tables.folder, name)
+    return found
+
+
+def readable_snapshots(tables: Tables) -> dict[str, Snapshot]:
+    """Return the newest version of every table of the schema, for reading; empty where the stored schema has none.
+
+    Raises
+    ------
+    NoCatalogError
+        If there is none, or its making was interrupted.
+    NewerCatalogError, OldCatalogError, DamagedCatalogError
+        As `check_usable`.
+    """
+    snapshots = read_snapshots(tables)
+    if not snapshots:
+        raise NoCatalogError(tables.folder)
+    found = compare_catalog(snapshots)
+    if found.missing and not any(snapshot.n_rows for snapshot in snapshots.values()):
+        raise NoCatalogError(tables.folder)
+    check_usable(tables.folder, found)
+    unborn = {name: Snapshot(name, -1, (), 0, (), replace(found.stored, types={})) for name in found.added}
+    return {name: (snapshots | unborn)[name] for name in TABLES}
+
+
+def version_number(stored: StoredSchema) -> tuple[int, int]:
+    """Return major and minor number of a stored table's schema; of the first release where none is recorded."""
+    try:
+        return parse_version(stored.version)
+    except ValueError:
+        return parse_version(OLDEST_VERSION)
+
+
+def compare_catalog(snapshots: Mapping[str, Snapshot]) -> CatalogSchema:
+    """Compare the stored tables of a catalog, at least one, with the schema.
+
+    A table that `readable_snapshots` made up for a catalog that has none counts as stored.
+    """
+    newest = max((snapshot.stored for snapshot in snapshots.values()), key=version_number)
+    absent = [table for name, table in TABLES.items() if name not in snapshots]
+    added = tuple(table.name for table in absent if parse_version(table.since) > version_number(newest))
+    missing = tuple(table.name for table in absent if table.name not in added)
+    compared = {name: compare(TABLES[name], snapshot.stored) for name, snapshot in snapshots.items()}
+    return CatalogSchema(newest, compared, added, missing)
+
+
+def check_usable(folder: Path, found: CatalogSchema, *, write: bool = False) -> None:
+    """Raise an error that names the reason where a catalog cannot be read, or written.
+
+    A catalog of a newer minor version is read without what that version added, and not written: the rows of this
+    version would lack it.
+
+    Raises
+    ------
+    NewerCatalogError
+        If a newer major version wrote it, or for writing any newer version.
+    OldCatalogError
+        If no version that this program reads wrote it.
+    DamagedCatalogError
+        If a table or column is missing, or has another type.
+    """
+    known = parse_version(schema.SCHEMA_VERSION)
+    if found.number > known and (write or found.number[0] > known[0]):
+        versions = found.stored.version, found.stored.package_version, schema.SCHEMA_VERSION
+        raise NewerCatalogError(folder, *versions, "write" if found.number[0] == known[0] else "read")
+    if found.number < parse_version(OLDEST_VERSION):
+        raise OldCatalogError(folder, found.stored.version, OLDEST_VERSION)
+    if found.faults:
+        raise DamagedCatalogError(folder, found.faults[0])
+
+
+def upgrade(tables: Tables) -> bool:
+    """Bring the tables of a catalog to this version of the schema, and say whether they were of an older one.
+
+    New tables come first, and a table's version last, so that an upgrade that was interrupted is taken up again.
+
+    Raises
+    ------
+    NewerCatalogError, OldCatalogError, DamagedCatalogError
+        As `check_usable` for writing.
+    CatalogNotWritableError
+        If the catalog cannot be written.
+    """
+    snapshots = read_snapshots(tables)
+    found = compare_catalog(snapshots)
+    check_usable(tables.folder, found, write=True)
+    outdated = {name for name, snapshot in snapshots.items() if snapshot.stored.version != schema.SCHEMA_VERSION}
+    renamed = [name for name in snapshots if tables.place(name).name != name]
+    if not (outdated or renamed or found.added):
+        return False
+    for name in renamed:
+        tables.rename_folder(name)
+    if found.added:
+        tables.create()
+    for name, compared in found.tables.items():
+        if name in outdated or compared.added:
+            tables.add_columns(name, compared.added)
+    # A warning, so that it is seen without any logging set up: the catalog has changed for older programs too.
+    log.warning("%s: %s", tables.folder, describe(found))
+    return True
+
+
+def describe(found: CatalogSchema) -> str:
+    """Return in a line what an upgrade adds."""
+    names = [f"table {name}" for name in found.added]
+    names += [f"{name}.{column}" for name, compared in found.tables.items() for column in compared.added]
+    change = f"schema {found.stored.version} is now {schema.SCHEMA_VERSION}"
+    return f"{change}, new: {', '.join(names) or 'nothing'}; wfc3tvb rescore fills what the stored reads allow"
