@@ -112,7 +112,7 @@ def test_the_driver_keeps_the_memory(
         seen.append(([key for key, _ in items], jobs, worker.out_of_core))
         return iter(())
 
-    monkeypatch.setattr(repair_run.parallel, "run", run)
+    monkeypatch.setattr(repair_run.backends, "run", run)
     settings = ReprocessSettings(memory_gb=gigabytes)
     driver = repair_run.Driver(catalog, Run("r", 0, 0), settings, Services(), 2, None, silent)
     driver._repair(ready)
@@ -131,7 +131,7 @@ def test_a_killed_worker_costs_its_dataset_only(
                 raise WorkerDiedError
             yield Outcome(key, value=[])
 
-    monkeypatch.setattr(repair_run.parallel, "run", run)
+    monkeypatch.setattr(repair_run.backends, "run", run)
     driver = repair_run.Driver(catalog, Run("r", 0, 0), ReprocessSettings(memory_gb=64.0), Services(), 2, None, silent)
     driver._repair(ready)
     assert (driver.run.n_done, driver.run.n_failed) == (2, 1)
