@@ -14,6 +14,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.delta_tables import Snapshot
 from wfc3tvb.errors import CatalogError, NoCatalogError
 from wfc3tvb.schema import POSITIONS, RECOMMENDATIONS, SCHEMA_VERSION, TABLES, TVB_CLASSES, TVB_KINDS
+from wfc3tvb.schema.methods import METHODS
 
 _AGAIN = "the same survey again measures them"
 _RESTORE = "put a copy of the catalog in its place, or survey into another folder with --catalog"
@@ -88,7 +89,7 @@ _RULES = (
     _Rule(
         "values", "exposures", ("exposures",),
         f"""SELECT rootname AS key FROM exposures WHERE {_ALLOWED}
-        OR flagged != (recommend IN ('omit', 'flatten', 'mask_reads')) OR visit != left(rootname, 6)""",
+        OR flagged != (recommend IN {tuple(METHODS)}) OR visit != left(rootname, 6)""",
         "exposures hold words that the schema does not know", "wfc3tvb rescore writes them anew",
     ),
     _Rule(

@@ -23,6 +23,7 @@ from wfc3tvb.cli.app import (
     show,
 )
 from wfc3tvb.errors import BadArgumentError, TvbError
+from wfc3tvb.schema.methods import METHODS
 
 engine_option = click.option(
     "--engine",
@@ -100,10 +101,12 @@ def _plain(result: Any) -> dict[str, Any]:
 @click.option("--where", metavar="SQL", help="Condition on exposures, e.g. \"tvb_class = 'severe'\".")
 @click.option(
     "--method",
-    type=click.Choice(["auto", "omit", "flatten", "mask_reads"]),
+    type=click.Choice(["auto", *METHODS]),
     default="auto",
     show_default=True,
-    help="auto takes what the catalog recommends for each exposure.",
+    help="auto: as the catalog recommends for each exposure; "
+    + "; ".join(f"{name}: {method.help.replace(';', ',')}" for name, method in METHODS.items())
+    + ".",
 )
 @engine_option
 @click.option("--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, recorded.")

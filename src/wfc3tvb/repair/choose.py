@@ -9,10 +9,11 @@ from pathlib import Path
 
 from wfc3tvb.archive.costs import side_of
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.errors import UnknownDatasetError
+from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
 from wfc3tvb.identifiers import GRISMS
 from wfc3tvb.models import Row
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
+from wfc3tvb.schema.methods import METHODS, alternatives
 
 #: Settings, besides method, engine and context, that decide the pixels of products.
 _DECIDING = ("recover_saturated", "weight", "use_db", "drizzle_pars")
@@ -37,7 +38,10 @@ def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings:
         If the catalog does not hold one of the ids.
     QueryError
         If the condition is no SQL that DuckDB takes.
+    BadArgumentError
+        If there is no such method.
     """
+    _check_method(settings.method)
     named = _datasets_of(catalog, ids) if ids else _datasets_where(catalog, where)
     rows = _exposures(catalog, named)
     asked = {name.lower() for name in ids}
@@ -51,6 +55,11 @@ def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings:
         else:
             due.append(repair)
     return Chosen(tuple(due), tuple(known), tuple(unflagged), tuple(_notes(due, asked)))
+
+
+def _check_method(method: str) -> None:
+    if method not in ("auto", *METHODS):
+        raise BadArgumentError(f"unknown method {method!r}; choose {alternatives(('auto', *METHODS))}")
 
 
 def _notes(due: Sequence[Repair], asked: set[str]) -> Iterator[str]:

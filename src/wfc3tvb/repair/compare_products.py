@@ -16,7 +16,8 @@ from scipy import ndimage
 from wfc3tvb.fits.images import Picture, drop_and_scale, read_drz, read_flt
 from wfc3tvb.models import Row
 from wfc3tvb.repair.acceptance import FluxRatio, verdict
-from wfc3tvb.repair.compare_sky import Skies, correlation, drizzled_skies, true_level
+from wfc3tvb.repair.compare_sky import Skies, correlation, drizzled_skies
+from wfc3tvb.repair.expected import true_level
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.star_photometry import find_stars, flux_ratio, offset
 from wfc3tvb.schema import TABLES

@@ -11,7 +11,9 @@ from wfc3tvb.curve import noise_model
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
 from wfc3tvb.repair.compare_products import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
-from wfc3tvb.repair.compare_sky import Skies, expected_noise
+from wfc3tvb.repair.compare_sky import Skies
+from wfc3tvb.repair.expected import expected_noise
+from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.recalibrate import Recalibrated
 from wfc3tvb.repair.workspace import Bench
@@ -45,7 +47,8 @@ def _exposure_row(bench: Bench, member: Member, made: Recalibrated, proof: Proof
         said.append("references not held against the checksums of CRDS")
     if bench.association is None:
         said += drizzled.warnings
-        said += ["a lone exposure: cosmic rays remain in it"] if member.method == "omit" else []
+        if not implementation(member.method).description.rejects_cosmic_rays:
+            said.append("a lone exposure: cosmic rays remain in it")
     name = f"{member.rootname}_flt"
     own = {
         "rootname": member.rootname, "noise_expected": expected_noise(member), "wall_s": made.wall_s,

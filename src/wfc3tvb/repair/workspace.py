@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wfc3tvb.references.crds import References
-from wfc3tvb.repair.compare_sky import expected_noise
+from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.fetch import Fetched
 from wfc3tvb.repair.model import Member, ReprocessSettings
 
