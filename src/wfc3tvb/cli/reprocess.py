@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,9 +21,13 @@ from wfc3tvb.cli.app import (
     parallel_options,
     print_json,
     show,
+    threads_option,
 )
 from wfc3tvb.errors import BadArgumentError, TvbError
 from wfc3tvb.schema.methods import METHODS
+
+if TYPE_CHECKING:
+    from wfc3tvb.parallel.workers import Workers
 
 engine_option = click.option(
     "--engine",
@@ -47,7 +51,7 @@ engine_option = click.option(
 @click.option("--no-ima", is_flag=True, help="Do not write the IMA.")
 @click.option("--overwrite", is_flag=True, help="Replace products that are there.")
 @click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the products.")
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the native engine.")
+@threads_option
 @json_option
 @example("iref=/my/references/ wfc3tvb calibrate ibohbfb9q_raw.fits --crcorr omit")
 @click.pass_context
@@ -149,14 +153,14 @@ def _plain(result: Any) -> dict[str, Any]:
     help="Memory for all workers together; default: four fifths of what is free.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done: associations, bytes, references, time, memory.")
-@parallel_options
+@parallel_options()
 @catalog_option
 @json_option
 @example("wfc3tvb reprocess --asn IBOHBF040\nwfc3tvb reprocess --where \"tvb_class = 'severe'\" --dry-run")
 @click.pass_context
 def reprocess(
-    ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool, jobs: int,
-    cluster: str | None, dry_run: bool, **options: Any,
+    ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool,
+    workers: Workers, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Repair flagged associations, and prove it.
 
@@ -173,15 +177,13 @@ def reprocess(
     _check_references(settings.context, settings.references)
     names = tuple(dataset_name(name) for name in ids)
     with Catalog.create(catalog) as store, bars() as progress:
-        plan = plan_reprocess(store, ids=names, where=where, settings=settings, jobs=jobs, cluster=cluster)
+        plan = plan_reprocess(store, ids=names, where=where, settings=settings, workers=workers)
         if dry_run:
             _say_plan(plan, as_json)
             return
         if not as_json:
             _say_plan(plan, as_json)
-        report = run_reprocess(
-            store, ids=names, where=where, settings=settings, jobs=jobs, cluster=cluster, progress=progress
-        )
+        report = run_reprocess(store, ids=names, where=where, settings=settings, workers=workers, progress=progress)
     _say_repair(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.failures else 0)
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfc3tvb.cli.app import EXIT_ITEMS_FAILED, catalog_option, complain, example, json_option, main, print_json, show
+from wfc3tvb.cli.app import (
+    EXIT_ITEMS_FAILED,
+    catalog_option,
+    complain,
+    example,
+    json_option,
+    main,
+    print_json,
+    show,
+    threads_option,
+)
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
 if TYPE_CHECKING:
@@ -67,10 +77,13 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
     help="Draw the curves into this file: .png, .pdf or .svg.",
 )
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median (all pixels, as wfc3tools.pstat).")
+@threads_option
 @json_option
 @example("wfc3tvb measure ibohbfb9q_ima.fits --plot curve.png")
 @click.pass_context
-def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat: bool, as_json: bool) -> None:
+def measure(
+    ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat: bool, threads: int, as_json: bool
+) -> None:
     """Measure local IMA files: curves and scores, no catalog.
 
     The geometry comes from the SPT or JIT file in the same folder, where there is one.
@@ -84,7 +97,7 @@ def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat:
     measured, errors = [], []
     for path in files:
         try:
-            measured.append(measure_file(path, settings=MeasureSettings(pstat=pstat)))
+            measured.append(measure_file(path, settings=MeasureSettings(pstat=pstat), threads=threads))
         except TvbError as error:
             errors.append(error)
             complain(error)

@@ -28,6 +28,7 @@ from wfc3tvb.errors import BadArgumentError
 if TYPE_CHECKING:
     from wfc3tvb.catalog.catalog import Catalog
     from wfc3tvb.config import MeasureSettings, Selection
+    from wfc3tvb.parallel.workers import Workers
     from wfc3tvb.progress import Progress
 
 
@@ -98,12 +99,12 @@ def demo(out: Path, jobs: int) -> None:
 @click.option("--recheck", is_flag=True, help="Measure again what is known.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many exposures.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done: exposures, requests, bytes, time.")
-@parallel_options
+@parallel_options()
 @catalog_option
 @json_option
 @example("wfc3tvb survey --asn IBOHBF040\nwfc3tvb survey --source ./my-files --filters all --jobs 4")
 @click.pass_context
-def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, cluster: str | None, **given: Any) -> None:
+def survey(ctx: click.Context, /, catalog: Path, as_json: bool, workers: Workers, **given: Any) -> None:
     """Measure, score and store what is new or changed."""
     from wfc3tvb.archive.source import open_source, rows_for_precision
     from wfc3tvb.config import MeasureSettings
@@ -114,14 +115,14 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
     rows = given["rows"] or (None if given["precision"] is None else rows_for_precision(given["precision"]))
     settings = MeasureSettings(rows=rows, pstat=given["pstat"])
     source = open_source(given["source"])
-    options = {"source": source, "settings": settings, "jobs": jobs, "recheck": given["recheck"]}
+    options = {"source": source, "settings": settings, "workers": workers, "recheck": given["recheck"]}
     if given["dry_run"] or not (restricted or given["everything"] or Path(given["source"]).is_dir()):
         with _store(catalog, settings, only_plan=True) as (store, progress):
             plan = plan_survey(store, selection, progress=progress, **options)
         _say_plan(plan, as_json, asked=given["dry_run"])
         return
     with _store(catalog, settings, only_plan=False) as (store, progress):
-        report = run_survey(store, selection, cluster=cluster, progress=progress, **options)
+        report = run_survey(store, selection, progress=progress, **options)
     _say_survey(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.n_failed else 0)
 
@@ -252,10 +253,11 @@ def _say_survey(report: Any, as_json: bool) -> None:
 
 
 @main.command()
+@parallel_options(threads=False)
 @catalog_option
 @json_option
-@example("wfc3tvb rescore")
-def rescore(catalog: Path, as_json: bool) -> None:
+@example("wfc3tvb rescore --jobs 4")
+def rescore(catalog: Path, as_json: bool, workers: Workers) -> None:
     """Score again from the stored reads, without pixels."""
     from wfc3tvb.catalog.catalog import Catalog, open_catalog
     from wfc3tvb.report import terminal
@@ -263,7 +265,7 @@ def rescore(catalog: Path, as_json: bool) -> None:
 
     open_catalog(catalog).close()  # a missing catalog is an error here, not made
     with bars() as progress:
-        report = run_rescore(Catalog.create(catalog), progress=progress)
+        report = run_rescore(Catalog.create(catalog), workers=workers, progress=progress)
     if as_json:
         print_json({"n_scored": report.n_scored, "n_changed": report.n_changed, "classes": dict(report.classes)})
     else:

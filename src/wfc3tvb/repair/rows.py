@@ -16,7 +16,7 @@ from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.recalibrate import Recalibrated
-from wfc3tvb.repair.workspace import Bench
+from wfc3tvb.repair.workspace import Workspace
 from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
 #: An exposure with this many times the noise of photons and reads is named in the row of the drizzled image.
@@ -24,84 +24,85 @@ _NOISIER = 1.1
 
 
 def prove_all(
-    bench: Bench, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+    workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
 ) -> list[Row]:
     """Return the rows of `reprocessed`, the drizzled image's last."""
     stars, last = None, []
     if drizzled.path is not None:
-        row, stars = _drizzled_row(bench, made, skies, drizzled)
+        row, stars = _drizzled_row(workspace, made, skies, drizzled)
         last = [row]
     rows = []
-    for member in bench.members:
+    for member in workspace.members:
         name = f"{member.rootname}_flt"
-        proof = prove_exposure(member, skies[member.rootname], bench.before(name), bench.after(name), stars)
-        write_numbers(bench.proof(name, "json"), proof)
-        rows.append(_exposure_row(bench, member, made[member.rootname], proof, drizzled))
+        proof = prove_exposure(member, skies[member.rootname], workspace.before(name), workspace.after(name), stars)
+        write_numbers(workspace.proof(name, "json"), proof)
+        rows.append(_exposure_row(workspace, member, made[member.rootname], proof, drizzled))
     return rows + last
 
 
-def _exposure_row(bench: Bench, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
+def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
     said = [member.reason, *made.warnings]
-    said += [note for note in bench.ready.fetched.notes if note.startswith(member.rootname)]
-    if bench.settings.references == "crds" and not bench.ready.references[member.rootname].verified:
+    said += [note for note in workspace.ready.fetched.notes if note.startswith(member.rootname)]
+    if workspace.settings.references == "crds" and not workspace.ready.references[member.rootname].verified:
         said.append("references not held against the checksums of CRDS")
-    if bench.association is None:
+    if workspace.association is None:
         said += drizzled.warnings
         if not implementation(member.method).description.rejects_cosmic_rays:
             said.append("a lone exposure: cosmic rays remain in it")
     name = f"{member.rootname}_flt"
     own = {
         "rootname": member.rootname, "noise_expected": expected_noise(member), "wall_s": made.wall_s,
-        "references": bench.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
+        "references": workspace.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
-    provenance = _provenance(bench, member.method, "; ".join(said), made, name)
-    return product_row(member.rootname, "flt", bench.after(name), proof, provenance | own)
+    provenance = _provenance(workspace, member.method, "; ".join(said), made, name)
+    return product_row(member.rootname, "flt", workspace.after(name), proof, provenance | own)
 
 
 def _drizzled_row(
-    bench: Bench, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+    workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
 ) -> tuple[Row, NDArray[np.float64]]:
     """Return the row of the drizzled image, and the sky positions of its stars."""
-    name, noise = f"{bench.association}_drz", _expected_drizzled(bench, made, weights=bench.weights())
-    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in bench.members]
+    name, noise = f"{workspace.association}_drz", _expected_drizzled(workspace, made, weights=workspace.weights())
+    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in workspace.members]
     fault = float(np.mean([0.0 if true is None else abs(level - true) for level, true in levels]))
     proof, stars = prove_drizzled(
-        bench.before(name), bench.after(name), noise, bench.proof(name, "npz"), method=bench.method, fault=fault,
-        flts=[bench.after(f"{member.rootname}_flt") for member in bench.members],
+        workspace.before(name), workspace.after(name), noise, workspace.proof(name, "npz"),
+        method=workspace.method, fault=fault,
+        flts=[workspace.after(f"{member.rootname}_flt") for member in workspace.members],
     )  # fmt: skip
-    write_numbers(bench.proof(name, "json"), proof)
+    write_numbers(workspace.proof(name, "json"), proof)
     own = {
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
-        "references": bench.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
+        "references": workspace.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     first = next(iter(made.values()))
-    reason = "; ".join([*_drizzled_reasons(bench, made, drizzled), *_noisier(bench.members, skies)])
-    provenance = _provenance(bench, bench.method, reason, first, name)
-    return product_row(str(bench.association), "drz", bench.after(name), proof, provenance | own), stars
+    reason = "; ".join([*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)])
+    provenance = _provenance(workspace, workspace.method, reason, first, name)
+    return product_row(str(workspace.association), "drz", workspace.after(name), proof, provenance | own), stars
 
 
-def _provenance(bench: Bench, method: str, reason: str, made: Recalibrated, name: str) -> Row:
+def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
     return {
-        "dataset": bench.ready.fetched.repair.dataset,
+        "dataset": workspace.ready.fetched.repair.dataset,
         "method": method,
         "reason": reason,
         "engine": made.engine,
         "engine_version": made.engine_version,
-        "crds_context": bench.references.context,
-        "before": "perform" if f"{name}.fits" in bench.made_here() else "archive",
-        "run_id": bench.run_id,
+        "crds_context": workspace.references.context,
+        "before": "perform" if f"{name}.fits" in workspace.made_here() else "archive",
+        "run_id": workspace.run_id,
     }
 
 
-def _drizzled_reasons(bench: Bench, made: Mapping[str, Recalibrated], drizzled: Drizzled) -> list[str]:
-    n_repaired = sum(member.repaired for member in bench.members)
-    names = {member.rootname for member in bench.members}
+def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], drizzled: Drizzled) -> list[str]:
+    n_repaired = sum(member.repaired for member in workspace.members)
+    names = {member.rootname for member in workspace.members}
     said = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
-    said += [note for note in bench.ready.fetched.notes if note[:9] not in names]
-    weighted, by_time = (_expected_drizzled(bench, made, weights=each) for each in (bench.weights(), None))
-    if bench.weights() is not None and weighted and by_time:
+    said += [note for note in workspace.ready.fetched.notes if note[:9] not in names]
+    weighted, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (workspace.weights(), None))
+    if workspace.weights() is not None and weighted and by_time:
         said.append(f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time")
-    elif bench.settings.weight == "ivm":
+    elif workspace.settings.weight == "ivm":
         said.append("weighted by time: for ivm each of two or more exposures must be measured")
     return said
 
@@ -116,13 +117,13 @@ def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[
 
 
 def _expected_drizzled(
-    bench: Bench, made: Mapping[str, Recalibrated], *, weights: Sequence[float] | None
+    workspace: Workspace, made: Mapping[str, Recalibrated], *, weights: Sequence[float] | None
 ) -> float | None:
     """Return the noise that photons and reads leave in the drizzled image; None where one is not measured."""
-    noises = [expected_noise(member) for member in bench.members]
+    noises = [expected_noise(member) for member in workspace.members]
     if None in noises:
         return None
-    exptimes = np.array([made[member.rootname].exptime for member in bench.members])
+    exptimes = np.array([made[member.rootname].exptime for member in workspace.members])
     return noise_model.drizzled(
         np.array(noises, float), exptimes, weights=None if weights is None else np.array(weights)
     )
