@@ -1,4 +1,4 @@
-"""Which datasets of a catalog are repaired, and each exposure by which method."""
+"""Choice of the datasets to repair, and of a method for each exposure."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _member(
         times=curve[0],
         cumulative=curve[1],
         affected=tuple(row["affected_reads"] or ()),
-        n_pixels=edge(row) ** 2,
+        n_pixels=frame_size(row) ** 2,
         nsamp=row["nsamp"] or 16,
         samp_seq=row["samp_seq"] or "",
         filter=row["filter"] or "",
@@ -172,7 +172,7 @@ def _why(row: Row) -> str:
     return ", ".join(parts)
 
 
-def edge(row: Row) -> int:
+def frame_size(row: Row) -> int:
     """Return the width of an exposure's raw frame [pixel], from its aperture's name."""
     return side_of(row["aperture"] if row["subarray"] else None)
 

@@ -1,4 +1,4 @@
-"""New exposures of a dataset aligned and combined, products put in their places."""
+"""Alignment and combination of a dataset's new exposures; products put in their places."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def combine(workspace: Workspace, made: Mapping[str, Recalibrated], process: Dri
 
 def _signature(workspace: Workspace, flts: Sequence[Path]) -> dict[str, Any]:
     """Return what decides the result: the FLTs as they are, the references, and how they are combined."""
-    own = workspace.settings
+    settings = workspace.settings
     return {
         "flts": [[str(path), path.stat().st_mtime_ns] for path in flts], "version": __version__,
-        "references": dict(workspace.references.sha1), "weights": workspace.weights(), "use_db": own.use_db,
-        "parameters": None if own.drizzle_pars is None else read_parameters(own.drizzle_pars),
+        "references": dict(workspace.references.sha1), "weights": workspace.weights(), "use_db": settings.use_db,
+        "parameters": None if settings.drizzle_pars is None else read_parameters(settings.drizzle_pars),
     }  # fmt: skip
 
 
@@ -76,8 +76,8 @@ def _resumed(workspace: Workspace, flts: Sequence[Path], signature: Mapping[str,
         return None
     done = record["done"]
     product = Path(done["path"]) if done["path"] else None
-    there = all(workspace.after(flt.stem).exists() for flt in flts) and (product is None or product.exists())
-    if record["signature"] != json.loads(json.dumps(signature)) or not there:
+    complete = all(workspace.after(flt.stem).exists() for flt in flts) and (product is None or product.exists())
+    if record["signature"] != json.loads(json.dumps(signature)) or not complete:
         return None
     return Drizzled(**done | {"path": product, "log": Path(done["log"]), "warnings": tuple(done["warnings"])})
 
@@ -90,9 +90,9 @@ def _drizzle(
     name: str = "drizzle",
 ) -> Drizzled:
     """Drizzle copies of exposures in ``work/<name>``; once more out of core where the process was killed."""
-    own = workspace.settings
+    settings = workspace.settings
     parameters: dict[str, Any] = {"in_memory": False} if workspace.out_of_core else {}
-    parameters |= {} if own.drizzle_pars is None else read_parameters(own.drizzle_pars)
+    parameters |= {} if settings.drizzle_pars is None else read_parameters(settings.drizzle_pars)
     try:
         return _attempt(workspace, flts, process, weights, name, parameters)
     except DrizzleError as error:

@@ -1,4 +1,4 @@
-"""The skies of a product before and after its repair, measured while the next step runs; files for figures."""
+"""Sky of a product before and after its repair, measured while the next step runs; files for figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPICAL_NOISE = 0.05
 
 @dataclass(frozen=True)
 class Skies:
-    """What the sky pixels of two products say.
+    """Statistics of the sky pixels of two products.
 
     Attributes
     ----------

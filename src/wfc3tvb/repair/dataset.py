@@ -1,4 +1,4 @@
-"""One dataset from raw files to drizzled image and proof: the worker of `reprocess`."""
+"""Repair of one dataset, from raw files to drizzled image and proof: the worker of `reprocess`."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class Clock:
 
 def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
     """Return rows whose times add up to the total: what no product took is shared, what ran at a time is scaled."""
-    own = sum(row["wall_s"] for row in rows)
-    scale, share = min(total / own, 1.0) if own else 1.0, max(total - own, 0.0) / len(rows)
+    timed = sum(row["wall_s"] for row in rows)
+    scale, share = min(total / timed, 1.0) if timed else 1.0, max(total - timed, 0.0) / len(rows)
     return [row | {"wall_s": row["wall_s"] * scale + share} for row in rows]
 
 
@@ -120,17 +120,17 @@ def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibra
 
     def one(member: Member) -> Recalibrated:
         raw, references = workspace.ready.fetched.raw(member.rootname), workspace.ready.references[member.rootname]
-        again = None if member.repaired else _archives_own(workspace, member, references, made)
+        again = None if member.repaired else _archive_flt(workspace, member, references, made)
         return again or calibrate(member, raw, references)
 
     with ThreadPoolExecutor(threads) as pool:
         for members in (flagged, others):
             made |= zip([member.rootname for member in members], pool.map(one, members), strict=True)
-    _stand_ins(workspace, calibrate)
+    _make_missing_flts(workspace, calibrate)
     return made
 
 
-def _stand_ins(workspace: Workspace, calibrate: CalibrateMember) -> None:
+def _make_missing_flts(workspace: Workspace, calibrate: CalibrateMember) -> None:
     """Make the FLTs that the archive did not give, with the ramp fit: they are what is compared with."""
     for member in workspace.members:
         if workspace.before(f"{member.rootname}_flt").exists():
@@ -142,7 +142,7 @@ def _stand_ins(workspace: Workspace, calibrate: CalibrateMember) -> None:
         workspace.note_made_here(stand_in.name)
 
 
-def _archives_own(
+def _archive_flt(
     workspace: Workspace, member: Member, references: References, made: Mapping[str, Recalibrated]
 ) -> Recalibrated | None:
     """Return the archive's FLT of an unflagged exposure where version and every reference are the new ones."""

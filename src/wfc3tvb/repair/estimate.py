@@ -1,4 +1,4 @@
-"""What a repair will take: bytes, references, time, memory."""
+"""Estimate of the bytes, references, time and memory of a repair."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wfc3tvb.config import Services
 from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.references.crds import cache_folder
 from wfc3tvb.repair.astrodrizzle_process import IREF
-from wfc3tvb.repair.choose import Chosen, edge
+from wfc3tvb.repair.choose import Chosen, frame_size
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 
 #: Bytes a pixel of references: a dark per read, a flat, the linearity file; and tables.
@@ -26,7 +26,7 @@ _ALIKE = 3.0
 
 @dataclass(frozen=True)
 class RepairPlan:
-    """What a run would do.
+    """Plan of a run.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ def summarize(
     Parameters
     ----------
     catalog : Catalog
-        Whose earlier repairs tell time, memory, and the references that are there.
+        Its earlier repairs give time, memory, and the references that are there.
     chosen : Chosen
         The datasets.
     services : Services
@@ -158,7 +158,7 @@ def _history(catalog: Catalog) -> list[tuple[Repair, float, float]]:
     found = []
     for dataset, seconds, peak, rows in catalog.sql(text).fetchall():
         members = tuple(
-            Member(row["rootname"], "", "", n_pixels=edge(row) ** 2, nsamp=row["nsamp"] or 16)
+            Member(row["rootname"], "", "", n_pixels=frame_size(row) ** 2, nsamp=row["nsamp"] or 16)
             for row in rows
             if row["rootname"]
         )

@@ -1,4 +1,4 @@
-"""What a repair is about: how, which dataset, which exposures, and why."""
+"""Settings of a repair, its datasets and their exposures, with the space, time and memory they take."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ReprocessSettings:
 
 @dataclass(frozen=True)
 class Member:
-    """One exposure of a dataset, what is done to it and why.
+    """One exposure of a dataset, its method and the reason for it.
 
     Attributes
     ----------

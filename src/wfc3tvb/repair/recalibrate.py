@@ -26,13 +26,13 @@ class Recalibrated:
     flt : str
         The file.
     engine, engine_version : str
-        What ran.
+        Engine that ran.
     exptime : float
         Time that the image stands for [s].
     wall_s : float
         Time taken [s].
     warnings : tuple of str
-        What the engine said.
+        Warnings of the engine.
     """
 
     flt: str

@@ -1,4 +1,4 @@
-"""A dataset's folder at work: what is where, and what holds for all its steps."""
+"""Workspace of a dataset under repair: its folder, and what holds for all its steps."""
 
 from __future__ import annotations
 
