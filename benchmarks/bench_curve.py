@@ -27,6 +27,7 @@ from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.measure import measure
 from wfc3tvb.models import Measurement
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.schema import TABLES
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.rescore import rescore
@@ -65,9 +66,9 @@ def rescored(n: int) -> float:
     with tempfile.TemporaryDirectory() as scratch, open_catalog(Path(scratch) / "catalog", mode="a") as catalog:
         catalog.record([measurement(k) for k in range(n)])
         catalog.update_views()
-        rescore(catalog, jobs=2)  # compiles, and starts the processes
+        rescore(catalog, workers=Workers(2))  # compiles, and starts the processes
         began = time.perf_counter()
-        rescore(catalog, jobs=2)
+        rescore(catalog, workers=Workers(2))
         return (time.perf_counter() - began) / n * 100_000 / 60
 
 

@@ -28,6 +28,7 @@ from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import MissingProductError
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.repair.astrodrizzle_process import IREF
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.simulate.visit import simulate
@@ -155,7 +156,11 @@ def run_batch(visit: Path, scratch: Path, n: int, jobs: int, recipe: float | Non
         ids = [f"ib{i:02d}{ASSOCIATION[4:]}" for i in range(n)]
         with watched() as memory:
             report = reprocess(
-                catalog, ids=ids, settings=settings_for("native", outdir, visit), jobs=jobs, products=Copies(visit)
+                catalog,
+                ids=ids,
+                settings=settings_for("native", outdir, visit),
+                workers=Workers(jobs),
+                products=Copies(visit),
             )
     per_hour = 3600 * report.n_repaired / report.seconds
     than = f", {recipe * n / report.seconds:.1f} times the recipe's {3600 / recipe:.0f}" if recipe else ""

@@ -26,6 +26,7 @@ from wfc3tvb.archive.local_folder import LocalSource
 from wfc3tvb.archive.source import MastSource, S3Source, Source
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.survey.survey import survey
 
 #: What was asked for: bytes [MB] and requests of an exposure, exposures/s on two cores, part of the link used,
@@ -154,7 +155,7 @@ def warm(folder: Path, source: Source, rows: int | None, jobs: int) -> Iterator[
     """Yield an empty catalog once workers have started and imported everything; end them behind it."""
     settings = MeasureSettings(rows=rows)
     with open_catalog(folder.with_name("warming"), mode="a") as catalog:
-        survey(catalog, Selection(limit=4 * jobs), source=source, settings=settings, jobs=jobs)
+        survey(catalog, Selection(limit=4 * jobs), source=source, settings=settings, workers=Workers(jobs))
     with open_catalog(folder, mode="a") as catalog:
         yield catalog
     if jobs > 1:
@@ -164,7 +165,7 @@ def warm(folder: Path, source: Source, rows: int | None, jobs: int) -> Iterator[
 def timed(catalog: Catalog, source: Source, rows: int | None, jobs: int) -> tuple[int, float]:
     """Survey once, and return the number of exposures and the time it took [s]."""
     began = time.monotonic()
-    report = survey(catalog, Selection(), source=source, settings=MeasureSettings(rows=rows), jobs=jobs)
+    report = survey(catalog, Selection(), source=source, settings=MeasureSettings(rows=rows), workers=Workers(jobs))
     assert report.n_failed == 0, report.failures[0]
     return report.n_measured, time.monotonic() - began
 

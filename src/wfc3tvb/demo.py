@@ -15,6 +15,7 @@ from wfc3tvb.archive.source import open_source
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.loopback import serve
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.report import terminal
@@ -47,19 +48,19 @@ def run(out: Path, *, jobs: int = 2, progress: Progress = silent) -> Iterator[Re
         simulate(out / "archive", preset="demo", progress=progress)
     with serve(out / "archive") as archive, _environment(archive.environment()):
         yield f"   six F105W exposures, with references, served on this machine at {archive.mast}"
-        yield from _survey(out, jobs, progress)
-        yield from _repair(out, jobs, progress)
+        yield from _survey(out, Workers(jobs), progress)
+        yield from _repair(out, Workers(jobs), progress)
     yield from _report(out, progress)
     yield Text(f"\nThe whole chain took {terminal.duration(time.monotonic() - began)}.")
 
 
-def _survey(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType]:
+def _survey(out: Path, workers: Workers, progress: Progress) -> Iterator[RenderableType]:
     yield _heading(f"2. wfc3tvb survey --asn {ASSOCIATION.upper()}")
     with open_catalog(out / "catalog", mode="a") as catalog:
         selection = Selection(ids=(ASSOCIATION,))
         settings = MeasureSettings()
         source = open_source("mast")
-        found = survey(catalog, selection, source=source, settings=settings, jobs=jobs, progress=progress)
+        found = survey(catalog, selection, source=source, settings=settings, workers=workers, progress=progress)
         yield f"   {found.n_measured} measured, {found.n_known} known before, {terminal.size(found.n_bytes)} read"
         yield _heading(f"3. wfc3tvb show {ASSOCIATION.upper()}")
         exposures = catalog.query("visit_exposures", visit=ASSOCIATION[:6]).to_arrow_table().to_pylist()
@@ -70,11 +71,11 @@ def _survey(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType
         yield terminal.relation(catalog.fetch(QUESTION))
 
 
-def _repair(out: Path, jobs: int, progress: Progress) -> Iterator[RenderableType]:
+def _repair(out: Path, workers: Workers, progress: Progress) -> Iterator[RenderableType]:
     yield _heading(f"5. wfc3tvb reprocess --asn {ASSOCIATION.upper()} --method omit")
     with open_catalog(out / "catalog", mode="r+") as catalog:
         settings = ReprocessSettings(method="omit", outdir=out / "products")
-        made = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, jobs=jobs, progress=progress)
+        made = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, workers=workers, progress=progress)
         for failure in made.failures:
             yield f"   {failure['key']} {failure['stage']}: {failure['message']}"
         rows = catalog.fetch("FROM reprocessed ORDER BY kind DESC, rootname").to_pylist()

@@ -107,7 +107,13 @@ _KEYWORDS = {
 }  # fmt: skip
 
 
-def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: str | Path | None = None) -> Measurement:
+def measure(
+    path: str | Path,
+    *,
+    settings: MeasureSettings | None = None,
+    spt: str | Path | None = None,
+    threads: int = 2,
+) -> Measurement:
     """Measure one IMA file.
 
     Parameters
@@ -119,6 +125,8 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
     spt : path, optional
         Its support file; by default the ``_spt.fits`` beside it, where there is one. An observation log
         (``_jit.fits``) beside it is looked for too, and goes before.
+    threads : int, optional
+        Threads that share the reads of a large frame.
 
     Raises
     ------
@@ -134,7 +142,7 @@ def measure(path: str | Path, *, settings: MeasureSettings | None = None, spt: s
     support = Path(spt) if spt is not None else beside_it if beside_it != path and beside_it.exists() else None
     logs = beside(path, _value(cube.header, "ASN_ID", str))
     cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support))
-    measured = measure_cube(cube, read_orbit(support) if support else None, settings)
+    measured = measure_cube(cube, read_orbit(support) if support else None, settings, threads=threads)
     facts = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
     return Measurement(measured.exposure | facts, measured.reads)
 

@@ -21,6 +21,7 @@ from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
 from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, Index, serve
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.survey.survey import plan_survey, survey
 
 SETTINGS = MeasureSettings(rows=12, min_reads=2)
@@ -75,7 +76,7 @@ def test_a_survey_fills_the_catalog_as_one_of_the_same_folder(
 
 
 def test_two_jobs_give_the_same(s3: MastSource, catalog: Catalog, tmp_path: Path) -> None:
-    survey(catalog, Selection(), source=s3, settings=SETTINGS, jobs=2)
+    survey(catalog, Selection(), source=s3, settings=SETTINGS, workers=Workers(2))
     other = open_catalog(tmp_path / "one", mode="a")
     survey(other, Selection(), source=s3, settings=SETTINGS)
     text = f"SELECT * {STABLE} FROM exposures ORDER BY rootname"

@@ -12,6 +12,7 @@ import pytest
 
 from wfc3tvb.errors import ServiceUnreachableError
 from wfc3tvb.parallel import backends
+from wfc3tvb.parallel.workers import Workers
 
 
 class FakeClient:
@@ -38,7 +39,7 @@ def test_a_cluster_without_workers_is_given_up_and_one_with_slow_ones_is_not(mon
 
 def test_work_that_is_given_up_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
-    def backend(jobs: int, cluster: str | None) -> Iterator[dict[str, Any]]:
+    def backend(workers: Workers) -> Iterator[dict[str, Any]]:
         yield {}
 
     def given_up(**options: Any) -> Any:
@@ -50,6 +51,6 @@ def test_work_that_is_given_up_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(backends, "_backend", backend)
     monkeypatch.setattr(backends, "Parallel", given_up)
-    found = backends.run([("a", 1)], str, cluster="tcp://127.0.0.1:8786")
+    found = backends.run([("a", 1)], str, workers=Workers(cluster="tcp://127.0.0.1:8786"))
     with pytest.raises(ServiceUnreachableError, match="Dask: tcp://127.0.0.1:8786 is gone, or has no workers any more"):
         list(found)

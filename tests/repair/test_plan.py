@@ -11,12 +11,13 @@ from wfc3tvb.catalog.run_log import Run
 from wfc3tvb.config import Services
 from wfc3tvb.errors import WorkerDiedError
 from wfc3tvb.parallel.backends import Outcome
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.progress import silent
 from wfc3tvb.repair import driver as repair_run
 from wfc3tvb.repair.fetch import Fetched
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb
 from wfc3tvb.repair.reprocess import plan_reprocess
-from wfc3tvb.repair.workspace import Ready
+from wfc3tvb.repair.workspace import ReadyDataset
 from wfc3tvb.schema import TABLES
 
 FULL = 1024**2
@@ -77,17 +78,17 @@ def test_time_and_memory_are_those_of_earlier_runs_on_this_machine(catalog: Cata
 
 
 def test_workers_share_the_datasets(catalog: Catalog) -> None:
-    one, two = (plan_reprocess(catalog, ids=["ibohbf040", "ibohbg040"], jobs=jobs) for jobs in (1, 2))
+    one, two = (plan_reprocess(catalog, ids=["ibohbf040", "ibohbg040"], workers=Workers(n)) for n in (1, 2))
     assert two.wall_s == pytest.approx(one.wall_s / 2)
     assert two.peak_mb < one.peak_mb
 
 
 def test_what_the_memory_does_not_hold_beside_others_runs_alone_or_out_of_core(catalog: Catalog) -> None:
     settings = ReprocessSettings(memory_gb=2.0)
-    plan = plan_reprocess(catalog, ids=["ibohbf040", "ibohbg040"], settings=settings, jobs=2)
+    plan = plan_reprocess(catalog, ids=["ibohbf040", "ibohbg040"], settings=settings, workers=Workers(2))
     assert plan.alone == ("ibohbf040", "ibohbg040")
     (note, _) = plan_reprocess(
-        catalog, ids=["ibohbf040", "ibohbg040"], settings=ReprocessSettings(memory_gb=0.5), jobs=2
+        catalog, ids=["ibohbf040", "ibohbg040"], settings=ReprocessSettings(memory_gb=0.5), workers=Workers(2)
     ).notes
     assert "out of core" in note
 
@@ -105,16 +106,16 @@ def test_the_driver_keeps_the_memory(
     expected: list[tuple[list[str], int, bool]],
 ) -> None:
     """`a` has 2 full frames (1.2 GB on one thread), `b` has 20 (1.7 GB)."""
-    ready = [Ready(Fetched(repair(n, name), tmp_path), {}) for name, n in (("a", 2), ("b", 20))]
+    ready = [ReadyDataset(Fetched(repair(n, name), tmp_path), {}) for name, n in (("a", 2), ("b", 20))]
     seen = []
 
-    def run(items, worker, *, jobs, cluster):  # type: ignore[no-untyped-def]
-        seen.append(([key for key, _ in items], jobs, worker.out_of_core))
+    def run(items, worker, *, workers):  # type: ignore[no-untyped-def]
+        seen.append(([key for key, _ in items], workers.jobs, worker.out_of_core))
         return iter(())
 
-    monkeypatch.setattr(repair_run.parallel, "run", run)
+    monkeypatch.setattr(repair_run.backends, "run", run)
     settings = ReprocessSettings(memory_gb=gigabytes)
-    driver = repair_run.Driver(catalog, Run("r", 0, 0), settings, Services(), 2, None, silent)
+    driver = repair_run.Driver(catalog, Run("r", 0, 0), settings, Services(), Workers(2), silent)
     driver._repair(ready)
     assert seen == expected
 
@@ -123,18 +124,20 @@ def test_a_killed_worker_costs_its_dataset_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
 ) -> None:
     """`b` kills whoever works on it: `a` and `c` are done, and the failure is a row."""
-    ready = [Ready(Fetched(repair(2, name), tmp_path), {}) for name in "abc"]
+    ready = [ReadyDataset(Fetched(repair(2, name), tmp_path), {}) for name in "abc"]
 
-    def run(items, worker, *, jobs, cluster):  # type: ignore[no-untyped-def]
+    def run(items, worker, *, workers):  # type: ignore[no-untyped-def]
         for key, _ in items:
             if key == "b":
                 raise WorkerDiedError
             yield Outcome(key, value=[])
 
-    monkeypatch.setattr(repair_run.parallel, "run", run)
-    driver = repair_run.Driver(catalog, Run("r", 0, 0), ReprocessSettings(memory_gb=64.0), Services(), 2, None, silent)
+    monkeypatch.setattr(repair_run.backends, "run", run)
+    driver = repair_run.Driver(
+        catalog, Run("r", 0, 0), ReprocessSettings(memory_gb=64.0), Services(), Workers(2), silent
+    )
     driver._repair(ready)
-    assert (driver.run.n_done, driver.run.n_failed) == (2, 1)
+    assert (driver.this_run.n_done, driver.this_run.n_failed) == (2, 1)
     assert [(row["key"], row["stage"], row["error"]) for row in driver.failures] == [("b", "repair", "WorkerDiedError")]
 
 

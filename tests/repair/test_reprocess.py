@@ -23,6 +23,7 @@ from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import BadArgumentError, QueryError, RefusedError, UnknownDatasetError
 from wfc3tvb.loopback import serve
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.repair import combine, dataset, recalibrate
 from wfc3tvb.repair.choose import choose
 from wfc3tvb.repair.dataset import RepairDataset
@@ -423,7 +424,7 @@ def test_any_number_of_jobs_gives_the_same_rows(catalog: Catalog, settings: Repr
     own = {"product_id", "sky_after", "noise_after", "skewness", "n_peaks_after", "flux_ratio", "accepted", "reason"}
     found = []
     for jobs in (1, 2):
-        report = reprocess(catalog, settings=replace(settings, outdir=tmp_path / str(jobs)), jobs=jobs)
+        report = reprocess(catalog, settings=replace(settings, outdir=tmp_path / str(jobs)), workers=Workers(jobs))
         assert report.failures == ()
         assert [row["rootname"] for row in report.products] == list(FLAGGED)
         found.append([{key: row[key] for key in own & row.keys()} for row in report.products])
@@ -434,16 +435,16 @@ def test_any_number_of_jobs_gives_the_same_rows(catalog: Catalog, settings: Repr
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from wfc3tvb.catalog.catalog import Catalog, open_catalog
-from wfc3tvb.pipeline import repair_fetch, repair_member, repair_work
+from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.repair import dataset, fetch, recalibrate
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 
 def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 where, source, outdir, catalog = sys.argv[1:]
-module, name = {"fetch": (repair_fetch, "check"), "calibrate": (repair_member, "stamp"),
-                "drizzle": (repair_work, "combine"), "compare": (repair_work, "finish")}[where]
+module, name = {"fetch": (fetch, "check"), "calibrate": (recalibrate, "stamp"),
+                "drizzle": (dataset, "combine"), "compare": (dataset, "finish")}[where]
 setattr(module, name, die)
 settings = ReprocessSettings(engine="native", references="header", source=source, outdir=Path(outdir))
 with open_catalog(catalog, mode="a") as opened:

@@ -115,15 +115,16 @@ def test_constant_light_has_no_shape() -> None:
     assert found["trail"] < 0.05
 
 
-CASE = Situation(0.030, 0.022, 0.021, 0.025, 0.0)
+NOISES = {"omit": 0.022, "flatten": 0.021, "mask_reads": 0.025}
+CASE = Situation(0.030, NOISES, 0.0)
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
         ({}, "omit"),
-        ({"alone": True}, "flatten"),
-        ({"alone": True, "crowded": True}, "inspect"),
+        ({"is_single_exposure": True}, "flatten"),
+        ({"is_single_exposure": True, "crowded": True}, "inspect"),
         ({"crowded": True}, "omit"),
         ({"refused": True}, "inspect"),
         ({"noise_pipeline": 0.021}, "none"),
@@ -131,7 +132,7 @@ CASE = Situation(0.030, 0.022, 0.021, 0.025, 0.0)
         ({"gradient": 0.06}, "mask_reads"),
         ({"gradient": 0.04}, "omit"),
         ({"gradient": 0.04, "noise_pipeline": 0.021}, "none"),
-        ({"gradient": 0.06, "noise_mask_reads": None}, "inspect"),
+        ({"gradient": 0.06, "noises": NOISES | {"mask_reads": None}}, "inspect"),
         ({"noise_pipeline": 0.021, "refused": True}, "none"),
     ],
 )

@@ -67,7 +67,7 @@ def test_the_systematic_of_the_settings_is_that_of_the_fit(tmp_path: Path, syste
     row = score(row, reads, MeasureSettings()) | {"run_id": "r", "measured_at": 60000.0}
     with open_catalog(tmp_path / "dark", mode="a") as dark:
         dark.record([Measurement(row, reads)])
-        dark.refresh()
+        dark.update_views()
         fit_visits(dark, systematic=systematic)
         stored = dark.fetch("FROM visit_fits ORDER BY read").to_pylist()
         assert stored == fit_stored_visit(dark, "inull0", "F105W", systematic=systematic)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from click.testing import CliRunner
 
 from tests.helpers.generator import SPARS100, make_cube
 from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.cli import main
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.measure import measure_cube
 from wfc3tvb.models import Measurement
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.schema import TABLES
-from wfc3tvb.survey.rescore import recorded_settings, rescore
+from wfc3tvb.survey.rescore import recorded_settings, rescore, rescore_rows
 
 
 def measurements() -> list[Measurement]:
@@ -36,7 +42,7 @@ def test_rescore(tmp_path: Path) -> None:
     assert first.n_scored == 3
     assert sum(first.classes.values()) == 3
     assert steps["score"] == 3
-    assert rescore(catalog, jobs=2).n_changed == 0
+    assert rescore(catalog, workers=Workers(2)).n_changed == 0
     row = catalog.fetch("SELECT * FROM exposures WHERE rootname = 'isimu0x2q'").to_pylist()[0]
     catalog.replace("exposures", [row | {"tvb_class": "none", "pred_frac_broken": 0.0, "flagged": False}])
     catalog.update_views()
@@ -64,6 +70,28 @@ def test_settings_stay_those_of_the_last_run(tmp_path: Path) -> None:
         assert rescore(catalog).n_changed == 0
         assert catalog.sql(text).fetchall() == changed
     assert all(new[0] > old[0] and new[1] > old[1] for new, old in zip(changed, usual, strict=True))
+
+
+def test_any_number_of_workers_scores_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores that are wrong in the catalog are all put right, whoever scores them."""
+    monkeypatch.setattr("wfc3tvb.survey.rescore.CHUNK", 1)
+    measured = measurements()
+    right = [rescore_rows(each.exposure, each.reads) for each in measured]
+    wrong = [replace(each, exposure=each.exposure | {"tvb_score": -1.0, "recommend": "inspect"}) for each in measured]
+    for jobs in (1, 2, 3):
+        folder = tmp_path / str(jobs)
+        with open_catalog(folder, mode="a") as catalog:
+            catalog.record(wrong)
+            catalog.update_views()
+        command = ["rescore", "--json", "--jobs", str(jobs), "--catalog", str(folder)]
+        result = CliRunner().invoke(main, command, catch_exceptions=False)
+        assert json.loads(result.stdout) == {
+            "n_scored": 3,
+            "n_changed": 3,
+            "classes": {"none": 1, "mild": 1, "severe": 1},
+        }
+        with open_catalog(folder) as catalog:
+            assert catalog.fetch("FROM exposures ORDER BY rootname").to_pylist() == right
 
 
 def test_an_empty_catalog(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import UnknownDatasetError
+from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.survey import plan as plan_module
 from wfc3tvb.survey import worker
 from wfc3tvb.survey.plan import ASKED_AGAIN, MAX_ATTEMPTS
@@ -170,7 +171,7 @@ def test_any_number_of_jobs_gives_the_same_rows(tmp_path: Path, options: dict[st
 
 def test_dry_run_counts_and_measures_nothing(catalog: Catalog) -> None:
     survey(catalog, Selection(limit=2), source=FakeSource(10))
-    plan = plan_survey(catalog, Selection(), source=FakeSource(10), jobs=2)
+    plan = plan_survey(catalog, Selection(), source=FakeSource(10), workers=Workers(2))
     assert (plan.n_datasets, plan.n_exposures, plan.n_known, plan.n_given_up) == (3, 8, 2, 0)
     assert (plan.requests, plan.n_bytes) == (16, 80)
     assert plan.seconds == pytest.approx(80 / 6e8 / 2)
@@ -216,7 +217,7 @@ def test_items_are_fetched_ahead_and_the_rows_stay_the_same(tmp_path: Path) -> N
     for ahead, jobs in ((0, 1), (3, 1), (3, 2)):
         with open_catalog(tmp_path / f"{ahead}{jobs}", mode="a") as catalog:
             source = FakeSource(20, broken=(rootname(3),), down=(rootname(19),), ahead=ahead)
-            report = survey(catalog, Selection(), source=source, jobs=jobs, measure=measure_fake)
+            report = survey(catalog, Selection(), source=source, workers=Workers(jobs), measure=measure_fake)
             assert (report.n_measured, report.n_failed) == (18, 2)
             found.append(rows(catalog, f"SELECT * {STABLE} FROM exposures ORDER BY rootname"))
             found.append(rows(catalog, "SELECT key, stage, error FROM failures ORDER BY key"))

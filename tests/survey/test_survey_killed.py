@@ -24,12 +24,13 @@ import sys, time
 from functools import partial
 from tests.helpers.fakes import FakeSource, measure_fake
 from wfc3tvb.config import Selection
-from wfc3tvb.io import smallfiles
+from wfc3tvb.catalog import compaction
 from wfc3tvb.catalog.catalog import open_catalog
-from wfc3tvb.pipeline import survey as module
+from wfc3tvb.parallel.workers import Workers
+from wfc3tvb.survey import survey as module
 
 module.BATCH_SIZE = 7
-smallfiles.MERGE_EVERY = 4
+compaction.MERGE_EVERY = 4
 
 def slow(cube, orbit, settings):
     time.sleep(0.01)
@@ -102,7 +103,7 @@ def test_a_full_disk_is_one_error_and_the_catalog_stays(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_workers_of_a_killed_survey_end_with_it(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
-    script = SCRIPT.replace("measure=slow", "measure=slow, jobs=2").format(n=4000)
+    script = SCRIPT.replace("measure=slow", "measure=slow, workers=Workers(2)").format(n=4000)
     command = [sys.executable, "-c", script, str(tmp_path / "catalog")]
     with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True) as process:
         workers = wait_for(lambda: workers_of(process.pid), 60)
@@ -116,7 +117,7 @@ def test_the_workers_of_a_killed_survey_end_with_it(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal_reaches_the_driver_alone(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
-    script = SCRIPT.replace("measure=slow", "measure=slow, jobs=2").format(n=4000)
+    script = SCRIPT.replace("measure=slow", "measure=slow, workers=Workers(2)").format(n=4000)
     command = [sys.executable, "-c", script, str(tmp_path / "catalog")]
     with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         wait_for(lambda: workers_of(process.pid), 60)  # which are still importing

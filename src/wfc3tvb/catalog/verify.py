@@ -17,6 +17,7 @@ from wfc3tvb.catalog.upgrade import CatalogSchema, compare_catalog
 from wfc3tvb.catalog.views import StoredFiles
 from wfc3tvb.errors import DamagedCatalogError, NoCatalogError
 from wfc3tvb.schema import OLDEST_VERSION, POSITIONS, RECOMMENDATIONS, TABLES, TVB_CLASSES, TVB_KINDS
+from wfc3tvb.schema.methods import METHODS
 from wfc3tvb.schema.migrations import StoredSchema, parse_version
 
 _AGAIN = "the same survey again measures them"
@@ -92,7 +93,7 @@ _RULES = (
     _Rule(
         "values", "exposures", ("exposures",),
         f"""SELECT rootname AS key FROM exposures WHERE {_ALLOWED}
-        OR flagged != (recommend IN ('omit', 'flatten', 'mask_reads')) OR visit != left(rootname, 6)""",
+        OR flagged != (recommend IN {tuple(METHODS)}) OR visit != left(rootname, 6)""",
         "exposures hold words that the schema does not know", "wfc3tvb rescore writes them anew",
     ),
     _Rule(

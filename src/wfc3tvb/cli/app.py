@@ -7,8 +7,9 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -94,10 +95,31 @@ catalog_option = click.option(
     envvar="WFC3TVB_CATALOG", help="Folder of the catalog.",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-parallel_options = option_group(
-    click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."),
-    click.option("--cluster", metavar="ADDRESS|local:N", help="Dask scheduler (pip install 'wfc3tvb[cluster]')."),
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads that share the work."
 )
+
+
+def parallel_options(*, threads: bool = True) -> Callable[[F], F]:
+    """Add --jobs, --cluster and, where a worker can use several, --threads; the command gets `workers`."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def command(*arguments: Any, jobs: int, cluster: str | None, threads: int | None = None, **options: Any) -> Any:
+            from wfc3tvb.parallel.workers import Workers
+
+            return function(*arguments, workers=Workers(jobs, cluster, threads), **options)
+
+        return options(cast("F", command))
+
+    options = option_group(
+        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."),
+        click.option("--cluster", metavar="ADDRESS|local:N", help="Dask scheduler (pip install 'wfc3tvb[cluster]')."),
+        *([click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")] if threads else []),
+    )
+    return decorate
+
+
 id_option = click.option(
     "--id", "--asn", "ids", multiple=True, metavar="ID", help="Association, dataset or rootname, any case; repeatable."
 )

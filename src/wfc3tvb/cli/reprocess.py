@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,8 +20,13 @@ from wfc3tvb.cli.app import (
     parallel_options,
     print_json,
     show,
+    threads_option,
 )
 from wfc3tvb.errors import BadArgumentError, TvbError
+from wfc3tvb.schema.methods import METHODS
+
+if TYPE_CHECKING:
+    from wfc3tvb.parallel.workers import Workers
 
 iref_option = click.option(
     "--iref",
@@ -51,7 +56,7 @@ engine_option = click.option(
 @click.option("--overwrite", is_flag=True, help="Replace products that are there.")
 @click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the products.")
 @iref_option
-@click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of the native engine.")
+@threads_option
 @json_option
 @example("iref=/my/references/ wfc3tvb calibrate ibohbfb9q_raw.fits --crcorr omit")
 @click.pass_context
@@ -105,10 +110,12 @@ def _plain(result: Any) -> dict[str, Any]:
 @click.option("--where", metavar="SQL", help="Condition on exposures, e.g. \"tvb_class = 'severe'\".")
 @click.option(
     "--method",
-    type=click.Choice(["auto", "omit", "flatten", "mask_reads"]),
+    type=click.Choice(["auto", *METHODS]),
     default="auto",
     show_default=True,
-    help="auto takes what the catalog recommends for each exposure.",
+    help="auto: as the catalog recommends for each exposure; "
+    + "; ".join(f"{name}: {method.help.replace(';', ',')}" for name, method in METHODS.items())
+    + ".",
 )
 @engine_option
 @click.option("--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, recorded.")
@@ -152,14 +159,14 @@ def _plain(result: Any) -> dict[str, Any]:
     help="Memory for all workers together; default: four fifths of what is free.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done: associations, bytes, references, time, memory.")
-@parallel_options
+@parallel_options()
 @catalog_option
 @json_option
 @example("wfc3tvb reprocess --asn IBOHBF040\nwfc3tvb reprocess --where \"tvb_class = 'severe'\" --dry-run")
 @click.pass_context
 def reprocess(
-    ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool, jobs: int,
-    cluster: str | None, iref: Path | None, dry_run: bool, **options: Any,
+    ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool,
+    workers: Workers, iref: Path | None, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Repair flagged associations, and prove it.
 
@@ -178,13 +185,13 @@ def reprocess(
     names = tuple(dataset_name(name) for name in ids)
     with open_catalog(catalog, mode="r+") as store, bars() as progress:
         what: dict[str, Any] = {"ids": names, "where": where, "settings": settings, "services": services}
-        plan = plan_reprocess(store, jobs=jobs, cluster=cluster, **what)
+        plan = plan_reprocess(store, workers=workers, **what)
         if dry_run:
             _say_plan(plan, as_json)
             return
         if not as_json:
             _say_plan(plan, as_json)
-        report = run_reprocess(store, jobs=jobs, cluster=cluster, progress=progress, **what)
+        report = run_reprocess(store, workers=workers, progress=progress, **what)
     _say_repair(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.failures else 0)
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfc3tvb.cli.app import EXIT_ITEMS_FAILED, catalog_option, complain, example, json_option, main, print_json, show
+from wfc3tvb.cli.app import (
+    EXIT_ITEMS_FAILED,
+    catalog_option,
+    complain,
+    example,
+    json_option,
+    main,
+    print_json,
+    show,
+    threads_option,
+)
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
 if TYPE_CHECKING:
@@ -72,11 +82,18 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
     type=click.Path(exists=True, file_okay=False, resolve_path=True),
     help="Read each exposure's CRREJTAB in this folder; default: the published threshold of its name.",
 )
+@threads_option
 @json_option
 @example("wfc3tvb measure ibohbfb9q_ima.fits --plot curve.png")
 @click.pass_context
 def measure(
-    ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat: bool, iref: str | None, as_json: bool
+    ctx: click.Context,
+    files: Sequence[Path],
+    plot: Path | None,
+    pstat: bool,
+    iref: str | None,
+    threads: int,
+    as_json: bool,
 ) -> None:
     """Measure local IMA files: curves and scores, no catalog.
 
@@ -91,7 +108,8 @@ def measure(
     measured, errors = [], []
     for path in files:
         try:
-            measured.append(measure_file(path, settings=MeasureSettings(pstat=pstat, iref=iref)))
+            settings = MeasureSettings(pstat=pstat, iref=iref)
+            measured.append(measure_file(path, settings=settings, threads=threads))
         except TvbError as error:
             errors.append(error)
             complain(error)

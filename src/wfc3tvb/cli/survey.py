@@ -29,6 +29,7 @@ from wfc3tvb.errors import BadArgumentError
 if TYPE_CHECKING:
     from wfc3tvb.catalog.catalog import Catalog
     from wfc3tvb.config import MeasureSettings, Selection
+    from wfc3tvb.parallel.workers import Workers
     from wfc3tvb.progress import Progress
 
 
@@ -121,12 +122,12 @@ def demo(out: Path, jobs: int) -> None:
 @click.option("--recheck", is_flag=True, help="Measure again what is known.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many exposures.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done: exposures, requests, bytes, time.")
-@parallel_options
+@parallel_options()
 @catalog_option
 @json_option
 @example("wfc3tvb survey --asn IBOHBF040\nwfc3tvb survey --source ./my-files --filters all --jobs 4")
 @click.pass_context
-def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, cluster: str | None, **given: Any) -> None:
+def survey(ctx: click.Context, /, catalog: Path, as_json: bool, workers: Workers, **given: Any) -> None:
     """Measure, score and store what is new or changed."""
     from wfc3tvb.archive.source import open_source
     from wfc3tvb.survey.survey import plan_survey
@@ -135,14 +136,14 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, jobs: int, clust
     selection, restricted = _selection(given)
     settings = _settings(given)
     source = open_source(given["source"])
-    options = {"source": source, "settings": settings, "jobs": jobs, "recheck": given["recheck"]}
+    options = {"source": source, "settings": settings, "workers": workers, "recheck": given["recheck"]}
     if given["dry_run"] or not (restricted or given["everything"] or Path(given["source"]).is_dir()):
         with _store(catalog, settings, only_plan=True) as (store, progress):
             plan = plan_survey(store, selection, progress=progress, **options)
         _say_plan(plan, as_json, asked=given["dry_run"])
         return
     with _store(catalog, settings, only_plan=False) as (store, progress):
-        report = run_survey(store, selection, cluster=cluster, progress=progress, **options)
+        report = run_survey(store, selection, progress=progress, **options)
     _say_survey(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.n_failed else 0)
 
@@ -300,10 +301,11 @@ def _say_survey(report: Any, as_json: bool) -> None:
     metavar="RATE",
     help="Systematic error of a rate [e-/s], as `wfc3tvb null` measures it; default: that of the last run.",
 )
+@parallel_options(threads=False)
 @catalog_option
 @json_option
-@example("wfc3tvb rescore\nwfc3tvb rescore --systematic 0.012")
-def rescore(catalog: Path, as_json: bool, systematic: float | None) -> None:
+@example("wfc3tvb rescore --jobs 4\nwfc3tvb rescore --systematic 0.012")
+def rescore(catalog: Path, as_json: bool, workers: Workers, systematic: float | None) -> None:
     """Score again from the stored reads, without pixels."""
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report import terminal
@@ -312,7 +314,7 @@ def rescore(catalog: Path, as_json: bool, systematic: float | None) -> None:
 
     with open_catalog(catalog, mode="r+") as store, bars() as progress:
         settings = _with_systematic(recorded_settings(store), systematic)
-        report = run_rescore(store, settings=settings, progress=progress)
+        report = run_rescore(store, settings=settings, workers=workers, progress=progress)
     if as_json:
         print_json({"n_scored": report.n_scored, "n_changed": report.n_changed, "classes": dict(report.classes)})
     else:

@@ -1,4 +1,4 @@
-"""One item after the other, the next ones fetched while one is worked on; what is wrong with one stays with it.
+"""Attempts at one item after the other, the next ones fetched meanwhile; a failure stays with its item.
 
 The only place that catches an error per item: this package's own errors become a `Failure`, anything else is a bug
 and stops the run.

@@ -1,4 +1,4 @@
-"""Work on many items: in this process, in others on this machine, or on a Dask cluster, through joblib."""
+"""Parallel runs over many items: in this process, in others on this machine, or on a Dask cluster, through joblib."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import count, islice, repeat
@@ -21,19 +22,20 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, WorkerDiedError
 from wfc3tvb.parallel.attempts import Failure, Fetching, Outcome, attempts, stage
+from wfc3tvb.parallel.workers import HERE, Workers
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Failure", "Outcome", "n_workers", "on_this_machine", "opened", "run", "stage", "started"]
+__all__ = ["Failure", "Outcome", "Workers", "opened", "run", "stage", "started"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 #: Seconds to wait for a Dask scheduler, and for a worker where there is none.
 _CLUSTER_TIMEOUT = 10
 _WORKER_TIMEOUT = 120
-#: Items that a worker gets at a time at most, and workers that a cluster elsewhere is taken to have.
-_BATCH, _FOREIGN_WORKERS = 8, 8
+#: Items that a worker gets at a time at most.
+_BATCH = 8
 #: Seconds between two looks whether the driver still lives, and whether a cluster has workers.
 _WATCH, _LOOK = 0.5, 5.0
 
@@ -42,8 +44,7 @@ def run(
     items: Iterable[tuple[str, Item]],
     worker: Callable[[Item], Value],
     *,
-    jobs: int = 1,
-    cluster: str | None = None,
+    workers: Workers = HERE,
     total: int | None = None,
 ) -> Iterator[Outcome[Value]]:
     """Yield the outcome of `worker` for every item, as they come in.
@@ -55,11 +56,8 @@ def run(
     worker : callable
         Takes an item and returns a value; both travel between processes. For what is wrong with the item it
         raises `TvbError`, and names the step with `stage`. If it is `Fetching`, items are fetched ahead.
-    jobs : int, optional
-        Worker processes; 1 works in this process.
-    cluster : str, optional
-        ``local:N`` for a Dask cluster of N workers on this machine, or the address of a Dask scheduler; `opened` keeps
-        one for several calls.
+    workers : Workers, optional
+        Where the work is done; by default in this process. `opened` keeps a cluster for several calls.
     total : int, optional
         Number of items, where it is known.
 
@@ -75,32 +73,32 @@ def run(
     BadArgumentError, ServiceUnreachableError
         If there is no Dask, no scheduler at that address, or no worker there (any more).
     """
-    if jobs == 1 and cluster is None:
+    if workers.in_this_process:
         yield from attempts(worker, items)
         return
-    batches = _batched(items, _batch_sizes(worker, total, n_workers(jobs, cluster)))
-    with _backend(jobs, cluster) as options:
+    batches = _batched(items, _batch_sizes(worker, total, workers.count))
+    with _backend(workers) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
         try:
             with _deaf_to_interrupts():
                 finished = parallel(delayed(_attempts)(worker, batch) for batch in batches)
             for outcomes in finished:
                 yield from outcomes
-        except _killed(cluster) as error:
+        except _killed(workers) as error:
             raise WorkerDiedError from error
         except CancelledError as error:
-            problem = f"{cluster} is gone, or has no workers any more"
+            problem = f"{workers.cluster} is gone, or has no workers any more"
             raise ServiceUnreachableError("Dask", problem, "start some, and run the command again") from error
 
 
 @contextmanager
-def started(jobs: int, cluster: str | None, module: str) -> Iterator[None]:
+def started(workers: Workers, module: str) -> Iterator[None]:
     """Let the worker processes of `run` start, and import `module`, while the block does something else.
 
     Parameters
     ----------
-    jobs, cluster
-        As in `run`; with one job, or on a cluster, nothing happens.
+    workers : Workers
+        As in `run`; in this process, or on a cluster, nothing happens.
     module : str
         Dotted name of what the workers will need.
 
@@ -109,13 +107,13 @@ def started(jobs: int, cluster: str | None, module: str) -> Iterator[None]:
     WorkerDiedError
         If one of them was killed.
     """
-    if jobs == 1 or cluster is not None:
+    if workers.in_this_process or workers.cluster is not None:
         yield
         return
-    with _backend(jobs, None) as options:
+    with _backend(workers) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
         with _deaf_to_interrupts():
-            imports = parallel(delayed(_import)(module) for _ in range(jobs))
+            imports = parallel(delayed(_import)(module) for _ in range(workers.jobs))
         try:
             yield
         finally:
@@ -135,27 +133,14 @@ def _finish(imports: Iterable[None]) -> None:
         raise WorkerDiedError from error
 
 
-def _killed(cluster: str | None) -> type[Exception]:
+def _killed(workers: Workers) -> type[Exception]:
     """Return what joblib raises for a worker that was killed."""
     killed = TerminatedWorkerError
-    if cluster is not None:
+    if workers.cluster is not None:
         from distributed import KilledWorker
 
         killed = KilledWorker
     return cast("type[Exception]", killed)
-
-
-def n_workers(jobs: int, cluster: str | None) -> int:
-    """Return how many workers there will be; of a cluster elsewhere, a guess."""
-    if cluster is None:
-        return jobs
-    count = cluster.removeprefix("local:")
-    return int(count) if count.isdigit() else _FOREIGN_WORKERS
-
-
-def on_this_machine(cluster: str | None) -> bool:
-    """Say whether the workers share this machine and its memory."""
-    return cluster is None or cluster.startswith("local:")
 
 
 def _attempts(worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ...]) -> list[Outcome[Value]]:
@@ -224,17 +209,17 @@ def _batch_sizes(worker: object, total: int | None, workers: int) -> Iterator[in
 
 
 @contextmanager
-def _backend(jobs: int, cluster: str | None) -> Iterator[dict[str, Any]]:
+def _backend(workers: Workers) -> Iterator[dict[str, Any]]:
     """Choose joblib's backend and yield the options of `Parallel` that go with it."""
-    if cluster is not None:
+    if workers.cluster is not None:
         waiting = {"wait_for_workers_timeout": _WORKER_TIMEOUT}
-        with _dask_client(cluster), parallel_config(backend="dask", **waiting):
+        with _dask_client(workers), parallel_config(backend="dask", **waiting):
             yield {"n_jobs": -1}
     else:
         # One thread a worker: the workers together use the machine, and no more than it.
         ending = {"initializer": _end_with, "initargs": (os.getpid(),)}
         with _quiet_watcher(), parallel_config(backend="loky", inner_max_num_threads=1, **ending):
-            yield {"n_jobs": jobs, "max_nbytes": None}
+            yield {"n_jobs": workers.jobs, "max_nbytes": None}
 
 
 @contextmanager
@@ -252,20 +237,20 @@ def _quiet_watcher() -> Iterator[None]:
 
 
 @contextmanager
-def _dask_client(cluster: str) -> Iterator[None]:
-    with opened(cluster) as address:
+def _dask_client(workers: Workers) -> Iterator[None]:
+    with opened(workers) as found:
         from distributed import Client
 
         try:
-            client = Client(address, timeout=_CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]
+            client = Client(found.cluster, timeout=_CLUSTER_TIMEOUT)  # type: ignore[no-untyped-call]
         except (OSError, ValueError) as error:
-            raise ServiceUnreachableError("Dask scheduler", f"no answer from {cluster}") from error
+            raise ServiceUnreachableError("Dask scheduler", f"no answer from {workers.cluster}") from error
         with client:
             try:
                 client.wait_for_workers(1, timeout=_WORKER_TIMEOUT)
             except TimeoutError as error:
-                remedy = f"start some: dask worker {address}"
-                raise ServiceUnreachableError("Dask", f"{cluster} has no workers", remedy) from error
+                remedy = f"start some: dask worker {found.cluster}"
+                raise ServiceUnreachableError("Dask", f"{workers.cluster} has no workers", remedy) from error
             # It tells at length of a scheduler that is gone, which is said here in one line.
             logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
             with _watched(client):
@@ -294,18 +279,19 @@ def _watched(client: Client) -> Iterator[None]:
 
 
 @contextmanager
-def opened(cluster: str | None) -> Iterator[str | None]:
-    """Yield the address of a Dask scheduler for the calls of `run` in the block; ``local:N`` is started for it.
+def opened(workers: Workers) -> Iterator[Workers]:
+    """Yield the workers for the calls of `run` in the block; a cluster ``local:N`` is started, and ended after it.
 
     Raises
     ------
     BadArgumentError
         If there is no Dask, or ``local:N`` is written otherwise.
     """
+    cluster = workers.cluster
     if cluster is not None and find_spec("distributed") is None:
         raise BadArgumentError("--cluster needs Dask: pip install 'wfc3tvb[cluster]'")
     if cluster is None or not cluster.startswith("local:"):
-        yield cluster
+        yield workers
         return
     from distributed import Client, LocalCluster
 
@@ -319,4 +305,4 @@ def opened(cluster: str | None) -> Iterator[str | None]:
     with cluster_here as local:
         with Client(local) as client:  # type: ignore[no-untyped-call]
             client.run(_end_at_once)
-        yield str(local.scheduler_address)
+        yield replace(workers, cluster=str(local.scheduler_address))

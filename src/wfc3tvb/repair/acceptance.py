@@ -1,4 +1,4 @@
-"""Whether a repaired image is the better one: the error of its sky pixels, and the flux of its stars."""
+"""Acceptance of a repaired image: by the error of its sky pixels, and the flux of its stars."""
 
 from __future__ import annotations
 

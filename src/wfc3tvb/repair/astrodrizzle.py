@@ -1,4 +1,4 @@
-"""The one door to stwcs and drizzlepac: alignment and AstroDrizzle, in a child process with a folder of its own."""
+"""Alignment (stwcs) and AstroDrizzle (drizzlepac), in a child process with a folder of its own."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Drizzled:
     path : Path or None
         The drizzled product; None where exposures were only aligned.
     log : Path
-        All that stwcs and drizzlepac said.
+        All output of stwcs and drizzlepac.
     parameters : mapping
         Parameters given in the place of the MDRIZTAB's.
     versions : mapping
@@ -299,12 +299,12 @@ def _weighted_inputs(flts: Sequence[Path], weights: Sequence[float], folder: Pat
 
 
 def _warnings(n: int, product: str | None, answer: Mapping[str, Any]) -> tuple[str, ...]:
-    said = []
+    remarks = []
     if answer["astrometry"]:
-        said.append(f"{answer['astrometry']}; the pointing's own solution is used")
+        remarks.append(f"{answer['astrometry']}; the pointing's own solution is used")
     if product and n < 3:
-        said.append(f"{n} exposure{'s' * (n > 1)}: cosmic rays are rejected badly or not at all")
-    return tuple(said)
+        remarks.append(f"{n} exposure{'s' * (n > 1)}: cosmic rays are rejected badly or not at all")
+    return tuple(remarks)
 
 
 def _excerpt(log: Path) -> str:

@@ -1,4 +1,4 @@
-"""Which datasets of a catalog are repaired, and each exposure by which method."""
+"""Choice of the datasets to repair, and of a method for each exposure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 from wfc3tvb.archive.costs import side_of
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.errors import UnknownDatasetError
+from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
 from wfc3tvb.instrument import is_grism
 from wfc3tvb.models import Row
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
+from wfc3tvb.schema.methods import METHODS, alternatives
 
 #: Settings, besides method, engine and context, that decide the pixels of products.
 _DECIDING = ("recover_saturated", "weight", "use_db", "drizzle_pars")
@@ -37,7 +38,10 @@ def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings:
         If the catalog does not hold one of the ids.
     QueryError
         If the condition is no SQL that DuckDB takes.
+    BadArgumentError
+        If there is no such method.
     """
+    _check_method(settings.method)
     named = _datasets_of(catalog, ids) if ids else _datasets_where(catalog, where)
     rows = _exposures(catalog, named)
     asked = {name.lower() for name in ids}
@@ -51,6 +55,11 @@ def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings:
         else:
             due.append(repair)
     return Chosen(tuple(due), tuple(known), tuple(unflagged), tuple(_notes(due, asked)))
+
+
+def _check_method(method: str) -> None:
+    if method not in ("auto", *METHODS):
+        raise BadArgumentError(f"unknown method {method!r}; choose {alternatives(('auto', *METHODS))}")
 
 
 def _notes(due: Sequence[Repair], asked: set[str]) -> Iterator[str]:
@@ -130,7 +139,7 @@ def _member(
         times=curve[0],
         cumulative=curve[1],
         affected=tuple(row["affected_reads"] or ()),
-        n_pixels=edge(row) ** 2,
+        n_pixels=frame_size(row) ** 2,
         nsamp=row["nsamp"] or 16,
         samp_seq=row["samp_seq"] or "",
         filter=row["filter"] or "",
@@ -163,7 +172,7 @@ def _why(row: Row) -> str:
     return ", ".join(parts)
 
 
-def edge(row: Row) -> int:
+def frame_size(row: Row) -> int:
     """Return the width of an exposure's raw frame [pixel], from its aperture's name."""
     return side_of(row["aperture"] if row["subarray"] else None)
 

@@ -1,4 +1,4 @@
-"""New exposures of a dataset aligned and combined, products put in their places."""
+"""Alignment and combination of a dataset's new exposures; products put in their places."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wfc3tvb.fits.images import header_of, stamp
 from wfc3tvb.repair.astrodrizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzle, read_parameters
 from wfc3tvb.repair.astrodrizzle_process import LOG
 from wfc3tvb.repair.recalibrate import Recalibrated, cards_of, reads_used
-from wfc3tvb.repair.workspace import Bench, move, read_record, write_record
+from wfc3tvb.repair.workspace import Workspace, move, read_record, write_record
 
 #: Record of what was combined, in ``work/``.
 _DONE = "combined.json"
@@ -23,7 +23,7 @@ _DONE = "combined.json"
 _EXCERPT = 4
 
 
-def combine(bench: Bench, made: Mapping[str, Recalibrated], process: DrizzleProcess) -> Drizzled:
+def combine(workspace: Workspace, made: Mapping[str, Recalibrated], process: DrizzleProcess) -> Drizzled:
     """Align and combine the new FLTs; a lone exposure is aligned only: it ends at its FLT.
 
     What an earlier run combined of the same FLTs by the same settings is taken as it is.
@@ -33,67 +33,71 @@ def combine(bench: Bench, made: Mapping[str, Recalibrated], process: DrizzleProc
     DrizzleError
         With the end of the log.
     """
-    flts = [Path(made[member.rootname].flt) for member in bench.members]
-    signature = _signature(bench, flts)
-    if (before := _resumed(bench, flts, signature)) is not None:
+    flts = [Path(made[member.rootname].flt) for member in workspace.members]
+    signature = _signature(workspace, flts)
+    if (before := _resumed(workspace, flts, signature)) is not None:
         return before
-    done = _drizzle(bench, flts, process, bench.weights())
-    for member, path in zip(bench.members, flts, strict=True):
-        product = bench.after(path.stem)
+    done = _drizzle(workspace, flts, process, workspace.weights())
+    for member, path in zip(workspace.members, flts, strict=True):
+        product = workspace.after(path.stem)
         move(done.log.parent / path.name, product)
-        if path == bench.before(path.stem):
+        if path == workspace.before(path.stem):
             version = str(header_of(path).get("CAL_VER", "")).strip()
-            cards = cards_of(member, "archive", version, bench.ready.references[member.rootname])
+            cards = cards_of(member, "archive", version, workspace.ready.references[member.rootname])
             stamp(product, cards, f"wfc3tvb {__version__}: the archive's image, aligned again")
     if done.path is not None:
-        _stamp(bench, made, done)
-        move(done.path, bench.after(done.path.stem))
-        done = replace(done, path=bench.after(done.path.stem))
-        _before(bench, f"{bench.association}_drz", process)
-    _note(bench, done, signature)
+        _stamp(workspace, made, done)
+        move(done.path, workspace.after(done.path.stem))
+        done = replace(done, path=workspace.after(done.path.stem))
+        _before(workspace, f"{workspace.association}_drz", process)
+    _note(workspace, done, signature)
     return done
 
 
-def _signature(bench: Bench, flts: Sequence[Path]) -> dict[str, Any]:
+def _signature(workspace: Workspace, flts: Sequence[Path]) -> dict[str, Any]:
     """Return what decides the result: the FLTs as they are, the references, and how they are combined."""
-    own = bench.settings
+    settings = workspace.settings
     return {
         "flts": [[str(path), path.stat().st_mtime_ns] for path in flts], "version": __version__,
-        "references": dict(bench.references.sha1), "weights": bench.weights(), "use_db": own.use_db,
-        "parameters": None if own.drizzle_pars is None else read_parameters(own.drizzle_pars),
+        "references": dict(workspace.references.sha1), "weights": workspace.weights(), "use_db": settings.use_db,
+        "parameters": None if settings.drizzle_pars is None else read_parameters(settings.drizzle_pars),
     }  # fmt: skip
 
 
-def _note(bench: Bench, done: Drizzled, signature: Mapping[str, Any]) -> None:
+def _note(workspace: Workspace, done: Drizzled, signature: Mapping[str, Any]) -> None:
     """Write down that the products are in their places."""
     record = asdict(done) | {"path": done.path and str(done.path), "log": str(done.log), "warnings": done.warnings}
-    write_record(bench.folder / "work" / _DONE, {"signature": signature, "done": record})
+    write_record(workspace.folder / "work" / _DONE, {"signature": signature, "done": record})
 
 
-def _resumed(bench: Bench, flts: Sequence[Path], signature: Mapping[str, Any]) -> Drizzled | None:
+def _resumed(workspace: Workspace, flts: Sequence[Path], signature: Mapping[str, Any]) -> Drizzled | None:
     """Return what an earlier run combined, if it is the same and there."""
-    if (record := read_record(bench.folder / "work" / _DONE)) is None:
+    if (record := read_record(workspace.folder / "work" / _DONE)) is None:
         return None
     done = record["done"]
     product = Path(done["path"]) if done["path"] else None
-    there = all(bench.after(flt.stem).exists() for flt in flts) and (product is None or product.exists())
-    if record["signature"] != json.loads(json.dumps(signature)) or not there:
+    complete = all(workspace.after(flt.stem).exists() for flt in flts) and (product is None or product.exists())
+    if record["signature"] != json.loads(json.dumps(signature)) or not complete:
         return None
     return Drizzled(**done | {"path": product, "log": Path(done["log"]), "warnings": tuple(done["warnings"])})
 
 
 def _drizzle(
-    bench: Bench, flts: Sequence[Path], process: DrizzleProcess, weights: Sequence[float] | None, name: str = "drizzle"
+    workspace: Workspace,
+    flts: Sequence[Path],
+    process: DrizzleProcess,
+    weights: Sequence[float] | None,
+    name: str = "drizzle",
 ) -> Drizzled:
     """Drizzle copies of exposures in ``work/<name>``; once more out of core where the process was killed."""
-    own = bench.settings
-    parameters: dict[str, Any] = {"in_memory": False} if bench.out_of_core else {}
-    parameters |= {} if own.drizzle_pars is None else read_parameters(own.drizzle_pars)
+    settings = workspace.settings
+    parameters: dict[str, Any] = {"in_memory": False} if workspace.out_of_core else {}
+    parameters |= {} if settings.drizzle_pars is None else read_parameters(settings.drizzle_pars)
     try:
-        return _attempt(bench, flts, process, weights, name, parameters)
+        return _attempt(workspace, flts, process, weights, name, parameters)
     except DrizzleError as error:
         if error.killed and parameters.get("in_memory", True):
-            done = _attempt(bench, flts, process, weights, name, parameters | {"in_memory": False})
+            done = _attempt(workspace, flts, process, weights, name, parameters | {"in_memory": False})
             return replace(done, warnings=(*done.warnings, "drizzled out of core after the process was killed"))
         lines = [line.strip() for line in error.log.splitlines() if line.strip(" =-")]
         end = " | ".join(lines[-_EXCERPT:])
@@ -101,52 +105,52 @@ def _drizzle(
 
 
 def _attempt(
-    bench: Bench,
+    workspace: Workspace,
     flts: Sequence[Path],
     process: DrizzleProcess,
     weights: Sequence[float] | None,
     name: str,
     parameters: Mapping[str, Any],
 ) -> Drizzled:
-    folder = bench.folder / "work" / name
+    folder = workspace.folder / "work" / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     copies = [Path(shutil.copyfile(path, folder / path.name)) for path in flts]
-    settings = DrizzleSettings(use_db=bench.settings.use_db, parameters=parameters)
-    iref = bench.references.folder
+    settings = DrizzleSettings(use_db=workspace.settings.use_db, parameters=parameters)
+    iref = workspace.references.folder
     try:
-        return drizzle(process, copies, bench.association, iref=iref, settings=settings, weights=weights)
+        return drizzle(process, copies, workspace.association, iref=iref, settings=settings, weights=weights)
     finally:
         if (folder / LOG).exists():
-            shutil.copyfile(folder / LOG, bench.folder / f"{name}.log")
+            shutil.copyfile(folder / LOG, workspace.folder / f"{name}.log")
 
 
-def _stamp(bench: Bench, made: Mapping[str, Recalibrated], done: Drizzled) -> None:
+def _stamp(workspace: Workspace, made: Mapping[str, Recalibrated], done: Drizzled) -> None:
     """Write into the drizzled image's header what was done, and what made each of its exposures."""
-    methods = ",".join(f"{m.rootname[-3:]}:{m.method}" for m in bench.members if m.repaired)
-    first = next(made[member.rootname] for member in bench.members if member.repaired)
+    methods = ",".join(f"{m.rootname[-3:]}:{m.method}" for m in workspace.members if m.repaired)
+    first = next(made[member.rootname] for member in workspace.members if member.repaired)
     cards = {
-        "TVBMETH": (bench.method, "repair of the variable background"),
+        "TVBMETH": (workspace.method, "repair of the variable background"),
         "TVBEXP": (methods[:68], ""),
         "TVBENG": (f"{first.engine} {first.engine_version}"[:40], "engine"),
         "TVBVER": (__version__, "version of wfc3tvb"),
         "TVBDRZ": (", ".join(f"{name} {version}" for name, version in sorted(done.versions.items())), ""),
-        "TVBWGT": ("exptime" if bench.weights() is None else "ivm", "weight of the exposures"),
-        "TVBCTX": (bench.references.context, "CRDS context of the references"),
+        "TVBWGT": ("exptime" if workspace.weights() is None else "ivm", "weight of the exposures"),
+        "TVBCTX": (workspace.references.context, "CRDS context of the references"),
     }
     lines = [f"wfc3tvb {__version__}: drizzled from repaired exposures"]
     lines += [
-        f"{m.rootname}: {m.method}, reads {reads_used(m)}, {made[m.rootname].exptime:.1f} s" for m in bench.members
+        f"{m.rootname}: {m.method}, reads {reads_used(m)}, {made[m.rootname].exptime:.1f} s" for m in workspace.members
     ]
     stamp(Path(str(done.path)), cards, *lines)
 
 
-def _before(bench: Bench, name: str, process: DrizzleProcess) -> None:
+def _before(workspace: Workspace, name: str, process: DrizzleProcess) -> None:
     """Drizzle the FLTs from before where the archive has no drizzled image to compare with."""
-    if bench.before(name).exists():
+    if workspace.before(name).exists():
         return
-    flts = [bench.before(f"{member.rootname}_flt") for member in bench.members]
-    done = _drizzle(bench, flts, process, None, "before")
+    flts = [workspace.before(f"{member.rootname}_flt") for member in workspace.members]
+    done = _drizzle(workspace, flts, process, None, "before")
     if done.path is not None:
-        move(done.path, bench.before(name))
-        bench.note_made_here(f"{name}.fits")
+        move(done.path, workspace.before(name))
+        workspace.note_made_here(f"{name}.fits")

@@ -1,12 +1,10 @@
-"""The proof of a repair: before and after, a row of `reprocessed` per product."""
+"""Comparison of products before and after a repair: sky, star fluxes, and the verdict."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.wcs import WCS
@@ -16,11 +14,10 @@ from scipy import ndimage
 from wfc3tvb.fits.images import Picture, drop_and_scale, read_drz, read_flt
 from wfc3tvb.models import Row
 from wfc3tvb.repair.acceptance import FluxRatio, verdict
-from wfc3tvb.repair.compare_sky import Skies, correlation, drizzled_skies, true_level
+from wfc3tvb.repair.compare_sky import Skies, correlation, drizzled_skies
+from wfc3tvb.repair.expected import true_level
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.star_photometry import find_stars, flux_ratio, offset
-from wfc3tvb.schema import TABLES
-from wfc3tvb.system.files import checksum
 
 #: Systematic error of the sky's true mean rate: reference pixels, and the curve's own [electron/s].
 LEVEL_ERR = 0.005
@@ -173,35 +170,3 @@ def _places(wcs: WCS, world: Floats) -> Floats:
     if not len(world):
         return np.empty((0, 2))
     return np.column_stack(wcs.all_world2pix(*world.T, 0, quiet=True))
-
-
-# --- rows and files ------------------------------------------------------------------------------------------------
-
-
-def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapping[str, Any]) -> Row:
-    """Return a complete row of `reprocessed`.
-
-    Parameters
-    ----------
-    name : str
-        Rootname or association.
-    kind : str
-        flt or drz.
-    path : Path
-        The product.
-    proof : Proof
-        Its comparison with the one before.
-    provenance : mapping
-        The other columns; method and engine among them.
-    """
-    method, engine = provenance["method"], provenance["engine"]
-    own = {
-        "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),
-    }  # fmt: skip
-    return TABLES["reprocessed"].empty_row() | own | proof.columns() | dict(provenance)
-
-
-def write_numbers(path: Path, proof: Proof) -> None:
-    """Write all numbers of a proof, also those that have no column, as JSON."""
-    numbers = asdict(proof)
-    path.write_text(json.dumps(numbers.pop("skies") | numbers, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""The skies of a product before and after its repair, measured while the next step runs; files for figures."""
+"""Sky of a product before and after its repair, measured while the next step runs; files for figures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.curve import noise_model
 from wfc3tvb.errors import BadFileError
 from wfc3tvb.fits.images import Picture, drop_and_scale, read_flt
 from wfc3tvb.repair import sky_statistics
+from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.sky_statistics import SkyStatistics
 
@@ -24,7 +24,7 @@ _TYPICAL_NOISE = 0.05
 
 @dataclass(frozen=True)
 class Skies:
-    """What the sky pixels of two products say.
+    """Statistics of the sky pixels of two products.
 
     Attributes
     ----------
@@ -40,33 +40,6 @@ class Skies:
     after: SkyStatistics
     unstable: tuple[float | None, float | None]
     noise: float
-
-
-def expected_noise(member: Member, *, method: str | None = None) -> float | None:
-    """Return the noise that photons and reads leave in an exposure's sky [electron/s]; None where not measured."""
-    method = method or member.method
-    if not member.times or member.sky_mean is None:
-        return None
-    times, sky = np.array(member.times), np.array(member.cumulative)
-    if method == "mask_reads":
-        times, sky = _kept(member)
-    return noise_model.last_minus_first(times, sky) if method == "omit" else noise_model.ramp_fit(times, sky)
-
-
-def true_level(member: Member) -> float | None:
-    """Return the mean rate of the sky over the time that the image stands for [electron/s]."""
-    if member.method != "mask_reads" or not member.times:
-        return member.sky_mean
-    return float(_kept(member)[1][-1])
-
-
-def _kept(member: Member) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return times and cumulative sky rates of the reads that mask_reads keeps, gaps closed."""
-    times, sky = np.array(member.times), np.array(member.cumulative)
-    kept = np.array([k + 1 not in member.affected for k in range(len(times))])
-    dt, electrons = np.diff(times, prepend=0.0)[kept], np.diff(times * sky, prepend=0.0)[kept]
-    new_times = np.cumsum(dt)
-    return new_times, np.cumsum(electrons) / new_times
 
 
 def exposure_skies(member: Member, before: Path, after: Path, proof: Path) -> Skies:

@@ -1,4 +1,4 @@
-"""One dataset from raw files to drizzled image and proof: the worker of `reprocess`."""
+"""Repair of one dataset, from raw files to drizzled image and proof: the worker of `reprocess`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wfc3tvb.repair.compare_sky import Skies, exposure_skies
 from wfc3tvb.repair.model import Member, ReprocessSettings
 from wfc3tvb.repair.recalibrate import CalibrateMember, Recalibrated
 from wfc3tvb.repair.rows import prove_all
-from wfc3tvb.repair.workspace import Bench, Ready
+from wfc3tvb.repair.workspace import ReadyDataset, Workspace
 from wfc3tvb.system.memory import forget_peak
 
 
@@ -45,7 +45,7 @@ class RepairDataset:
     threads: int = 2
     out_of_core: bool = False
 
-    def __call__(self, ready: Ready) -> list[Row]:
+    def __call__(self, ready: ReadyDataset) -> list[Row]:
         """Calibrate, drizzle, compare.
 
         Raises
@@ -55,23 +55,23 @@ class RepairDataset:
         """
         clock = Clock()
         forget_peak()
-        bench = Bench(ready, self.settings, self.run_id, self.out_of_core)
+        workspace = Workspace(ready, self.settings, self.run_id, self.out_of_core)
         process = warm_process()
         process.start()
-        made = calibrate_all(bench, self.threads)
+        made = calibrate_all(workspace, self.threads)
         clock.lap("calibrate")
         with ThreadPoolExecutor(1) as pool:
-            skies = {member.rootname: pool.submit(_skies, bench, member, made) for member in bench.members}
+            skies = {member.rootname: pool.submit(_skies, workspace, member, made) for member in workspace.members}
             with stage("drizzle"):
-                drizzled = combine(bench, made, process)
+                drizzled = combine(workspace, made, process)
             clock.lap("drizzle")
             with stage("compare"):
                 measured = {rootname: each.result() for rootname, each in skies.items()}
         with stage("compare"):
-            rows = prove_all(bench, made, measured, drizzled)
+            rows = prove_all(workspace, made, measured, drizzled)
         clock.lap("compare")
-        clock.write(bench.folder / "times.json")
-        finish(bench, rows)
+        clock.write(workspace.folder / "times.json")
+        finish(workspace, rows)
         return _share_time(rows, clock.total)
 
 
@@ -98,55 +98,55 @@ class Clock:
 
 def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
     """Return rows whose times add up to the total: what no product took is shared, what ran at a time is scaled."""
-    own = sum(row["wall_s"] for row in rows)
-    scale, share = min(total / own, 1.0) if own else 1.0, max(total - own, 0.0) / len(rows)
+    timed = sum(row["wall_s"] for row in rows)
+    scale, share = min(total / timed, 1.0) if timed else 1.0, max(total - timed, 0.0) / len(rows)
     return [row | {"wall_s": row["wall_s"] * scale + share} for row in rows]
 
 
 # --- calibrate -----------------------------------------------------------------------------------------------------
 
 
-def calibrate_all(bench: Bench, threads: int = 2) -> dict[str, Recalibrated]:
+def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibrated]:
     """Return the new FLT of every exposure, made several at a time, the flagged ones first."""
-    flagged = [member for member in bench.members if member.repaired]
-    others = [member for member in bench.members if not member.repaired]
+    flagged = [member for member in workspace.members if member.repaired]
+    others = [member for member in workspace.members if not member.repaired]
     calibrate = CalibrateMember(
-        bench.settings.engine,
-        bench.settings.recover_saturated,
-        bench.folder / "work",
+        workspace.settings.engine,
+        workspace.settings.recover_saturated,
+        workspace.folder / "work",
         max(threads // max(len(flagged), 1), 1),
     )
     made: dict[str, Recalibrated] = {}
 
     def one(member: Member) -> Recalibrated:
-        raw, references = bench.ready.fetched.raw(member.rootname), bench.ready.references[member.rootname]
-        again = None if member.repaired else _archives_own(bench, member, references, made)
+        raw, references = workspace.ready.fetched.raw(member.rootname), workspace.ready.references[member.rootname]
+        again = None if member.repaired else _archive_flt(workspace, member, references, made)
         return again or calibrate(member, raw, references)
 
     with ThreadPoolExecutor(threads) as pool:
         for members in (flagged, others):
             made |= zip([member.rootname for member in members], pool.map(one, members), strict=True)
-    _stand_ins(bench, calibrate)
+    _make_missing_flts(workspace, calibrate)
     return made
 
 
-def _stand_ins(bench: Bench, calibrate: CalibrateMember) -> None:
+def _make_missing_flts(workspace: Workspace, calibrate: CalibrateMember) -> None:
     """Make the FLTs that the archive did not give, with the ramp fit: they are what is compared with."""
-    for member in bench.members:
-        if bench.before(f"{member.rootname}_flt").exists():
+    for member in workspace.members:
+        if workspace.before(f"{member.rootname}_flt").exists():
             continue
         plain = replace(member, method="perform", reason="stands in for the archive's")
-        raw, references = bench.ready.fetched.raw(member.rootname), bench.ready.references[member.rootname]
+        raw, references = workspace.ready.fetched.raw(member.rootname), workspace.ready.references[member.rootname]
         stand_in = Path(calibrate(plain, raw, references).flt)
-        shutil.copyfile(stand_in, bench.before(stand_in.stem))
-        bench.note_made_here(stand_in.name)
+        shutil.copyfile(stand_in, workspace.before(stand_in.stem))
+        workspace.note_made_here(stand_in.name)
 
 
-def _archives_own(
-    bench: Bench, member: Member, references: References, made: Mapping[str, Recalibrated]
+def _archive_flt(
+    workspace: Workspace, member: Member, references: References, made: Mapping[str, Recalibrated]
 ) -> Recalibrated | None:
     """Return the archive's FLT of an unflagged exposure where version and every reference are the new ones."""
-    path = bench.before(f"{member.rootname}_flt")
+    path = workspace.before(f"{member.rootname}_flt")
     if not made or not path.exists():
         return None
     first = next(iter(made.values()))
@@ -162,22 +162,22 @@ def _archives_own(
 # --- measure ---------------------------------------------------------------------------------------------------------
 
 
-def _skies(bench: Bench, member: Member, made: Mapping[str, Recalibrated]) -> Skies:
+def _skies(workspace: Workspace, member: Member, made: Mapping[str, Recalibrated]) -> Skies:
     """Measure the skies of an exposure before and after."""
     name = f"{member.rootname}_flt"
-    return exposure_skies(member, bench.before(name), Path(made[member.rootname].flt), bench.proof(name, "npz"))
+    return exposure_skies(member, workspace.before(name), Path(made[member.rootname].flt), workspace.proof(name, "npz"))
 
 
 # --- finish --------------------------------------------------------------------------------------------------------
 
 
-def finish(bench: Bench, rows: Sequence[Row]) -> None:
+def finish(workspace: Workspace, rows: Sequence[Row]) -> None:
     """Link the best product where asked, and clear the scratch unless it is to be kept."""
-    if bench.settings.keep_best:
+    if workspace.settings.keep_best:
         product = Path(rows[-1]["path"])
-        link = bench.folder.parent / "best" / product.name
+        link = workspace.folder.parent / "best" / product.name
         link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)
-        link.symlink_to(product if rows[-1]["accepted"] else bench.before(product.stem))
-    if not bench.settings.keep:
-        shutil.rmtree(bench.folder / "work", ignore_errors=True)
+        link.symlink_to(product if rows[-1]["accepted"] else workspace.before(product.stem))
+    if not workspace.settings.keep:
+        shutil.rmtree(workspace.folder / "work", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The run of a batch: what is fetched, asked and repaired when, and by how many at a time; what is recorded."""
+"""Driver of a run: fetches ahead, asks for references, hands datasets to the workers, records what became of them."""
 
 from __future__ import annotations
 
@@ -15,54 +15,76 @@ from wfc3tvb.errors import BadArgumentError, WorkerDiedError
 from wfc3tvb.models import Row
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome, stage
+from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress
 from wfc3tvb.references.crds import References, best_references, header_references, operational_context
 from wfc3tvb.repair.astrodrizzle import warm_process
 from wfc3tvb.repair.dataset import RepairDataset
 from wfc3tvb.repair.fetch import FetchDataset, Fetched, Products
 from wfc3tvb.repair.model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
-from wfc3tvb.repair.workspace import Ready
+from wfc3tvb.repair.workspace import ReadyDataset
 
 
 @dataclass(frozen=True)
 class _Portion:
     """Datasets whose files and references are there, and what failed on the way."""
 
-    ready: list[Ready]
+    ready: list[ReadyDataset]
     failed: list[tuple[str, Failure]]
 
 
 @dataclass
 class Driver:
-    """What the driver holds during a run."""
+    """Driver of a run: hands datasets to the workers, and alone writes into the catalog.
+
+    Attributes
+    ----------
+    catalog : Catalog
+        Open for writing.
+    this_run : Run
+        Its row in `runs`, which counts what is done.
+    settings : ReprocessSettings
+        How to repair; the CRDS context is fixed by the first references.
+    services : Services
+        Where CRDS is.
+    workers : Workers
+        Processes or cluster that repair.
+    progress : Progress
+        Called with stages ``fetch``, ``references`` and ``repair``.
+    rows, failures : list of rows
+        Of `reprocessed` and `failures`, by this run.
+    n_due, n_fetched : int
+        Datasets to repair, and those fetched so far.
+    recorded : set of str
+        Datasets whose outcome is recorded.
+    at_hand : Workers
+        The workers; during `run` those of the cluster that it started.
+    """
 
     catalog: Catalog
-    run: Run
+    this_run: Run
     settings: ReprocessSettings
     services: Services
-    jobs: int
-    cluster: str | None
+    workers: Workers
     progress: Progress
     rows: list[Row] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
-    total: int = 0
-    fetched: int = 0
-    address: str | None = None
-    taken: set[str] = field(default_factory=set)
+    n_due: int = 0
+    n_fetched: int = 0
+    recorded: set[str] = field(default_factory=set)
+    at_hand: Workers = field(init=False)
 
-    @property
-    def workers(self) -> int:
-        """How many datasets are repaired at a time."""
-        return max(backends.n_workers(self.jobs, self.cluster), 1)
+    def __post_init__(self) -> None:
+        self.at_hand = self.workers
 
-    def all(self, due: Sequence[Repair], products: Products) -> None:
+    def run(self, due: Sequence[Repair], products: Products) -> None:
         """Repair in portions, the next one fetched meanwhile: the disk holds the raw files of two portions only."""
-        self.total = len(due)
-        self.progress("repair", 0, self.total)
-        first = self.workers  # one dataset a worker: work begins soon
+        self.n_due = len(due)
+        self.progress("repair", 0, self.n_due)
+        first = max(self.workers.count, 1)  # one dataset a worker: work begins soon
         size = AHEAD * first
         portions = [due[:first], *(due[i : i + size] for i in range(first, len(due), size))]
-        with _ahead() as fetcher, self._drizzling(), backends.opened(self.cluster if due else None) as self.address:
+        with _fetching() as fetcher, self._drizzling(), backends.opened(self.workers if due else HERE) as self.at_hand:
             pending: Future[_Portion] | None = None
             for i, _ in enumerate(portions):
                 pending = pending or fetcher.submit(self._prepare, portions[i], products)
@@ -77,43 +99,47 @@ class Driver:
     @contextmanager
     def _drizzling(self) -> Iterator[None]:
         """Let the drizzling process of this process load its libraries meanwhile, and end it with the run."""
-        if self.total and self.jobs == 1 and self.cluster is None:
+        if self.n_due and self.workers.in_this_process:
             warm_process().start()
         try:
             yield
         finally:
             warm_process().stop()
 
-    def _repair(self, ready: Sequence[Ready]) -> None:
+    def _repair(self, ready: Sequence[ReadyDataset]) -> None:
         """Repair datasets side by side, those that the memory does not hold beside others one at a time."""
         limit, large = memory_limit_mb(self.settings), []
-        if backends.on_this_machine(self.cluster):
-            large = [each for each in ready if each.fetched.repair.memory_mb(1) * self.workers > limit]
-        lean = [each for each in large if each.fetched.repair.memory_mb(1) > limit]
+        if self.workers.on_this_machine:
+            share, threads = limit / max(self.workers.count, 1), self.workers.threads or 1
+            large = [each for each in ready if each.fetched.repair.memory_mb(threads) > share]
+        out_of_core = [each for each in large if each.fetched.repair.memory_mb(1) > limit]
         self._side_by_side([each for each in ready if each not in large])
-        self._run([each for each in large if each not in lean], RepairDataset(self.settings, self.run.run_id, 2))
-        self._run(lean, RepairDataset(self.settings, self.run.run_id, 1, out_of_core=True))
+        alone = replace(self.workers, jobs=1, cluster=None)
+        self._run_in(alone, [each for each in large if each not in out_of_core], self._worker(alone.threads_each))
+        self._run_in(alone, out_of_core, self._worker(1, out_of_core=True))
 
-    def _side_by_side(self, ready: Sequence[Ready]) -> None:
+    def _side_by_side(self, ready: Sequence[ReadyDataset]) -> None:
         """Repair datasets, each worker one; where a worker was killed, those not done again, each in a worker alone."""
-        threads = 2 if self.workers == 1 and self.cluster is None else 1
-        worker = RepairDataset(self.settings, self.run.run_id, threads)
+        worker = self._worker(self.workers.threads_each)
         try:
-            self._run(ready, worker, jobs=self.workers, cluster=self.address)
+            self._run_in(self.at_hand, ready, worker)
         except WorkerDiedError:
             for each in ready:
-                if (key := each.fetched.repair.dataset) in self.taken:
+                if (key := each.fetched.repair.dataset) in self.recorded:
                     continue
                 try:
-                    self._run([each], worker, jobs=self.workers, cluster=self.address)
+                    self._run_in(self.at_hand, [each], worker)
                 except WorkerDiedError as error:
                     self._fail(key, Failure("repair", type(error).__name__, str(error), error.retryable))
 
-    def _run(self, ready: Sequence[Ready], worker: RepairDataset, *, jobs: int = 1, cluster: str | None = None) -> None:
-        """Repair datasets and record what became of them."""
+    def _worker(self, threads: int, *, out_of_core: bool = False) -> RepairDataset:
+        return RepairDataset(self.settings, self.this_run.run_id, threads, out_of_core)
+
+    def _run_in(self, workers: Workers, ready: Sequence[ReadyDataset], worker: RepairDataset) -> None:
+        """Repair datasets in these workers, and record what became of them."""
         items = [(each.fetched.repair.dataset, each) for each in ready]
-        for outcome in backends.run(items, worker, jobs=jobs, cluster=cluster) if items else ():
-            self._take(outcome)
+        for outcome in backends.run(items, worker, workers=workers) if items else ():
+            self._record(outcome)
 
     def _prepare(self, portion: Sequence[Repair], products: Products) -> _Portion:
         """Fetch datasets one after another, then ask for the references of all together."""
@@ -124,12 +150,12 @@ class Driver:
                 fetched.append(outcome.value)
             elif outcome.failure is not None:
                 failed.append((outcome.key, outcome.failure))
-            self.fetched += 1
-            self.progress("fetch", self.fetched, self.total)
+            self.n_fetched += 1
+            self.progress("fetch", self.n_fetched, self.n_due)
         ready, without = self._references(fetched)
         return _Portion(ready, failed + without)
 
-    def _references(self, fetched: Sequence[Fetched]) -> tuple[list[Ready], list[tuple[str, Failure]]]:
+    def _references(self, fetched: Sequence[Fetched]) -> tuple[list[ReadyDataset], list[tuple[str, Failure]]]:
         """Ask for the references of all together; where that fails, of each dataset alone, to see whose they are."""
         if not fetched:
             return [], []
@@ -139,26 +165,28 @@ class Driver:
         if whole.value is None and len(fetched) > 1:
             outcomes = list(backends.run([(each.repair.dataset, (each,)) for each in fetched], worker))
         ready = [one for outcome in outcomes for one in outcome.value or ()]
-        self._pin(ready)
-        self.progress("references", self.fetched, self.total)
+        self._fix_context(ready)
+        self.progress("references", self.n_fetched, self.n_due)
         return ready, [(outcome.key, outcome.failure) for outcome in outcomes if outcome.failure is not None]
 
-    def _pin(self, ready: Sequence[Ready]) -> None:
+    def _fix_context(self, ready: Sequence[ReadyDataset]) -> None:
         """Keep the context of the first portion for the rest of the run."""
         if ready and self.settings.context is None and self.settings.references == "crds":
             context = next(iter(ready[0].references.values())).context
             self.settings = replace(self.settings, context=context)
 
-    def _take(self, outcome: Outcome[list[Row]]) -> None:
+    def _record(self, outcome: Outcome[list[Row]]) -> None:
         """Record the rows of a dataset, or its failure."""
-        self.taken.add(outcome.key)
+        self.recorded.add(outcome.key)
         if outcome.value is not None:
             self._store(outcome.value)
             self.rows += outcome.value
-            self.run.n_done += 1
+            self.this_run.n_done += 1
         elif outcome.failure is not None:
             self._fail(outcome.key, outcome.failure)
-        self.progress("repair", self.run.n_done + self.run.n_failed, self.total, failed=self.run.n_failed)
+        self.progress(
+            "repair", self.this_run.n_done + self.this_run.n_failed, self.n_due, failed=self.this_run.n_failed
+        )
 
     def _store(self, rows: Sequence[Row]) -> None:
         """Store a dataset's rows; rows of another method whose files these products replaced go."""
@@ -168,12 +196,12 @@ class Driver:
         self.catalog.replace("reprocessed", rows, keys=sorted(keys))
 
     def _fail(self, key: str, failure: Failure) -> None:
-        self.run.n_failed += 1
-        self.failures += record_failures(self.catalog, [(key, failure)], self.run.run_id)
+        self.this_run.n_failed += 1
+        self.failures += record_failures(self.catalog, [(key, failure)], self.this_run.run_id)
 
 
 @contextmanager
-def _ahead() -> Iterator[ThreadPoolExecutor]:
+def _fetching() -> Iterator[ThreadPoolExecutor]:
     """Give the thread that fetches ahead; what it has not begun is dropped at the end."""
     pool = ThreadPoolExecutor(1)
     try:
@@ -189,7 +217,7 @@ class FindReferences:
     settings: ReprocessSettings
     services: Services
 
-    def __call__(self, fetched: Sequence[Fetched]) -> list[Ready]:
+    def __call__(self, fetched: Sequence[Fetched]) -> list[ReadyDataset]:
         """Return the datasets with the references of every exposure.
 
         Raises
@@ -199,10 +227,10 @@ class FindReferences:
         """
         with stage("references"):
             raws = [raw for each in fetched for raw in each.raws]
-            found = self._found(raws)
-            return [Ready(each, {raw.name[:9]: found[raw] for raw in each.raws}) for each in fetched]
+            found = self._best(raws)
+            return [ReadyDataset(each, {raw.name[:9]: found[raw] for raw in each.raws}) for each in fetched]
 
-    def _found(self, raws: Sequence[Path]) -> dict[Path, References]:
+    def _best(self, raws: Sequence[Path]) -> dict[Path, References]:
         if self.settings.references == "header":
             iref = self.services.iref
             if iref is None:

@@ -1,4 +1,4 @@
-"""What a repair will take: bytes, references, time, memory."""
+"""Estimate of the bytes, references, time and memory of a repair."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import Services
+from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.references.crds import cache_folder
-from wfc3tvb.repair.choose import Chosen, edge
+from wfc3tvb.repair.choose import Chosen, frame_size
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 
 #: Bytes a pixel of references: a dark per read, a flat, the linearity file; and tables.
@@ -23,7 +24,7 @@ _ALIKE = 3.0
 
 @dataclass(frozen=True)
 class RepairPlan:
-    """What a run would do.
+    """Plan of a run.
 
     Attributes
     ----------
@@ -74,31 +75,32 @@ class RepairPlan:
 
 
 def summarize(
-    catalog: Catalog, chosen: Chosen, services: Services, settings: ReprocessSettings, *, jobs: int = 1
+    catalog: Catalog, chosen: Chosen, services: Services, settings: ReprocessSettings, *, workers: Workers = HERE
 ) -> RepairPlan:
     """Return what repairing the chosen datasets takes.
 
     Parameters
     ----------
     catalog : Catalog
-        Whose earlier repairs tell time, memory, and the references that are there.
+        Its earlier repairs give time, memory, and the references that are there.
     chosen : Chosen
         The datasets.
     services : Services
         Where CRDS and its cache are.
     settings : ReprocessSettings
         How they are repaired.
-    jobs : int, optional
-        Worker processes.
+    workers : Workers, optional
+        Processes or cluster that repair.
     """
     members = [member for repair in chosen.due for member in repair.members]
     methods: dict[str, int] = {}
     for member in members:
         methods[member.method] = methods.get(member.method, 0) + 1
-    predicted = _predict(catalog, chosen.due, jobs)
+    predicted = _predict(catalog, chosen.due, workers)
     limit, asked = memory_limit_mb(settings), settings.references == "crds"
     folder = cache_folder(services) if asked else services.iref or Path()
-    crowd = jobs > 1 and len(chosen.due) > 1
+    threads = workers.threads or 1
+    shared = workers.count > 1 and len(chosen.due) > 1
     return RepairPlan(
         datasets=tuple(repair.dataset for repair in chosen.due),
         n_repaired=sum(m.repaired for m in members),
@@ -107,14 +109,14 @@ def summarize(
         n_known=len(chosen.known),
         unflagged=chosen.unflagged,
         fetch_bytes=sum(repair.fetch_bytes for repair in chosen.due),
-        scratch_bytes=scratch_bytes(chosen.due, jobs),
+        scratch_bytes=scratch_bytes(chosen.due, workers.count),
         reference_mb=_reference_bytes(catalog, members, folder) / 1e6 if asked else 0.0,
         reference_folder=str(folder),
-        jobs=jobs,
+        jobs=workers.count,
         wall_s=predicted.seconds,
         peak_mb=predicted.peak_mb,
         measured_on=predicted.measured_on,
-        alone=tuple(each.dataset for each in chosen.due if crowd and each.memory_mb(1) * jobs > limit),
+        alone=tuple(each.dataset for each in chosen.due if shared and each.memory_mb(threads) * workers.count > limit),
         notes=(*chosen.notes, *_memory_notes(chosen.due, limit)),
     )
 
@@ -128,10 +130,10 @@ class _Predicted:
     measured_on: int
 
 
-def _predict(catalog: Catalog, due: Sequence[Repair], jobs: int) -> _Predicted:
+def _predict(catalog: Catalog, due: Sequence[Repair], workers: Workers) -> _Predicted:
     """Predict time and memory: typical ones for the sizes, times what earlier runs took over their typical ones."""
     typical = sum(repair.typical_seconds for repair in due)
-    memory = max((repair.memory_mb(2 if jobs == 1 else 1) for repair in due), default=0.0)
+    memory = max((repair.memory_mb(workers.threads_each) for repair in due), default=0.0)
     middle = typical / max(len(due), 1)
     history = _history(catalog)
     alike = [each for each in history if middle / _ALIKE < each[0].typical_seconds < middle * _ALIKE] or history
@@ -139,7 +141,7 @@ def _predict(catalog: Catalog, due: Sequence[Repair], jobs: int) -> _Predicted:
         typical *= float(np.median([seconds / repair.typical_seconds for repair, seconds, _ in alike]))
         memory *= float(np.median([peak / repair.memory_mb() for repair, _, peak in alike]))
     # Workers share out whole datasets.
-    rounds = -(-len(due) // jobs) / max(len(due), 1)
+    rounds = -(-len(due) // workers.count) / max(len(due), 1)
     return _Predicted(typical * rounds, memory, len(alike))
 
 
@@ -154,7 +156,7 @@ def _history(catalog: Catalog) -> list[tuple[Repair, float, float]]:
     found = []
     for dataset, seconds, peak, rows in catalog.sql(text).fetchall():
         members = tuple(
-            Member(row["rootname"], "", "", n_pixels=edge(row) ** 2, nsamp=row["nsamp"] or 16)
+            Member(row["rootname"], "", "", n_pixels=frame_size(row) ** 2, nsamp=row["nsamp"] or 16)
             for row in rows
             if row["rootname"]
         )

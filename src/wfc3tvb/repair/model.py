@@ -1,4 +1,4 @@
-"""What a repair is about: how, which dataset, which exposures, and why."""
+"""Settings of a repair, its datasets and their exposures, with the space, time and memory they take."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wfc3tvb.identifiers import is_association
+from wfc3tvb.schema.methods import PERFORM
 from wfc3tvb.system.memory import available_mb
 
 #: Bytes of a pixel of FLT and drizzled image, and of a pixel and read of RAW (WFC3 Data Handbook table 2.7).
@@ -30,7 +31,8 @@ class ReprocessSettings:
     Attributes
     ----------
     method : str
-        ``auto`` (the catalog's recommendation), omit, flatten or mask_reads for all flagged exposures.
+        ``auto`` (the catalog's recommendation), or the name of a method (`schema.methods.METHODS`) for all flagged
+        exposures.
     engine : str
         auto, native or calwf3.
     context : str or None
@@ -76,18 +78,18 @@ class ReprocessSettings:
 
 @dataclass(frozen=True)
 class Member:
-    """One exposure of a dataset, what is done to it and why.
+    """One exposure of a dataset, its method and the reason for it.
 
     Attributes
     ----------
     rootname, method, reason : str
-        Method is omit, flatten, mask_reads or perform (recalibrated, not repaired).
+        Method is a name of `schema.methods.METHODS`, or ``perform`` (recalibrated, not repaired).
     sky_mean : float or None
         True mean rate of its sky, from the catalog [electron/s].
     times, cumulative : tuple of float
         Time of each read [s], cumulative rate of the sky [electron/s]; empty where not measured.
     affected : tuple of int
-        Reads to be left out by mask_reads.
+        Reads that the variable light affects.
     n_pixels : int
         Pixels of a read.
     nsamp : int
@@ -114,7 +116,7 @@ class Member:
     @property
     def repaired(self) -> bool:
         """Whether it is repaired, not only recalibrated."""
-        return self.method != "perform"
+        return self.method != PERFORM.name
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from wfc3tvb.config import Services
 from wfc3tvb.engines import calwf3
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import Row
-from wfc3tvb.parallel.backends import n_workers
+from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.repair.astrodrizzle import read_parameters
 from wfc3tvb.repair.choose import Chosen, choose
@@ -73,8 +73,7 @@ def plan_reprocess(
     where: str | None = None,
     settings: ReprocessSettings | None = None,
     services: Services | None = None,
-    jobs: int = 1,
-    cluster: str | None = None,
+    workers: Workers = HERE,
 ) -> RepairPlan:
     """Return what `reprocess` would do: datasets, bytes, references, time, memory; parameters as there.
 
@@ -87,7 +86,7 @@ def plan_reprocess(
     """
     settings = settings or ReprocessSettings()
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
-    return summarize(catalog, chosen, services or Services(), settings, jobs=n_workers(jobs, cluster))
+    return summarize(catalog, chosen, services or Services(), settings, workers=workers)
 
 
 def reprocess(
@@ -96,8 +95,7 @@ def reprocess(
     ids: Sequence[str] = (),
     where: str | None = None,
     settings: ReprocessSettings | None = None,
-    jobs: int = 1,
-    cluster: str | None = None,
+    workers: Workers = HERE,
     products: Products | None = None,
     services: Services | None = None,
     progress: Progress = silent,
@@ -114,8 +112,8 @@ def reprocess(
         Condition on `exposures`; without it and without ids, all that is flagged.
     settings : ReprocessSettings, optional
         How.
-    jobs, cluster
-        As in `parallel.run`.
+    workers : Workers, optional
+        Processes or cluster that repair; threads are the exposures that each calibrates at a time.
     products : Products, optional
         Where files come from, in the place of ``settings.source``.
     services : Services, optional
@@ -137,11 +135,11 @@ def reprocess(
     calwf3.chosen(settings.engine)  # asked for and not there is an error before anything is fetched
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
     products = products or open_products(settings.source, services)
-    _check_disk(chosen, settings.outdir, n_workers(jobs, cluster))
+    _check_disk(chosen, settings.outdir, workers.count)
     arguments = {"ids": list(ids), "where": where, "settings": settings.as_json()}
     with recorded_run(catalog, "reprocess", arguments) as run:
-        driver = Driver(catalog, run, settings, services, jobs, cluster, progress)
-        driver.all(chosen.due, products)
+        driver = Driver(catalog, run, settings, services, workers, progress)
+        driver.run(chosen.due, products)
     return ReprocessReport(
         run_id=run.run_id,
         products=tuple(driver.rows),
@@ -156,10 +154,10 @@ def reprocess(
     )
 
 
-def _check_disk(chosen: Chosen, outdir: Path, jobs: int) -> None:
+def _check_disk(chosen: Chosen, outdir: Path, n_workers: int) -> None:
     """Raise `BadArgumentError` where the disk has no room for what is under way at a time."""
     left_over = (path for repair in chosen.due for path in (outdir / repair.dataset).rglob("*") if path.is_file())
-    need = scratch_bytes(chosen.due, jobs) - sum(path.stat().st_size for path in left_over)
+    need = scratch_bytes(chosen.due, n_workers) - sum(path.stat().st_size for path in left_over)
     place = next(each for each in (outdir.absolute(), *outdir.absolute().parents) if each.exists())
     free = shutil.disk_usage(place).free
     if need > free:

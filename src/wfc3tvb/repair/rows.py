@@ -1,8 +1,12 @@
-"""The rows of `reprocessed` that the repair of a dataset leaves: what was made, how, and whether it is better."""
+"""Rows of `reprocessed` that the repair of a dataset leaves: what was made, how, and whether it is better."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +14,15 @@ from numpy.typing import NDArray
 from wfc3tvb.curve import noise_model
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
-from wfc3tvb.repair.compare_products import Proof, product_row, prove_drizzled, prove_exposure, write_numbers
-from wfc3tvb.repair.compare_sky import Skies, expected_noise
+from wfc3tvb.repair.compare_products import Proof, prove_drizzled, prove_exposure
+from wfc3tvb.repair.compare_sky import Skies
+from wfc3tvb.repair.expected import expected_noise
+from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.recalibrate import Recalibrated
-from wfc3tvb.repair.workspace import Bench
+from wfc3tvb.repair.workspace import Workspace
+from wfc3tvb.schema import TABLES
+from wfc3tvb.system.files import checksum
 from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
 #: An exposure with this many times the noise of photons and reads is named in the row of the drizzled image.
@@ -22,85 +30,89 @@ _NOISIER = 1.1
 
 
 def prove_all(
-    bench: Bench, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+    workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
 ) -> list[Row]:
     """Return the rows of `reprocessed`, the drizzled image's last."""
     stars, last = None, []
     if drizzled.path is not None:
-        row, stars = _drizzled_row(bench, made, skies, drizzled)
+        row, stars = _drizzled_row(workspace, made, skies, drizzled)
         last = [row]
     rows = []
-    for member in bench.members:
+    for member in workspace.members:
         name = f"{member.rootname}_flt"
-        proof = prove_exposure(member, skies[member.rootname], bench.before(name), bench.after(name), stars)
-        write_numbers(bench.proof(name, "json"), proof)
-        rows.append(_exposure_row(bench, member, made[member.rootname], proof, drizzled))
+        proof = prove_exposure(member, skies[member.rootname], workspace.before(name), workspace.after(name), stars)
+        write_numbers(workspace.proof(name, "json"), proof)
+        rows.append(_exposure_row(workspace, member, made[member.rootname], proof, drizzled))
     return rows + last
 
 
-def _exposure_row(bench: Bench, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
-    said = [member.reason, *made.warnings]
-    said += [note for note in bench.ready.fetched.notes if note.startswith(member.rootname)]
-    if bench.settings.references == "crds" and not bench.ready.references[member.rootname].verified:
-        said.append("references not held against the checksums of CRDS")
-    if bench.association is None:
-        said += drizzled.warnings
-        said += ["a lone exposure: cosmic rays remain in it"] if member.method == "omit" else []
+def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
+    remarks = [member.reason, *made.warnings]
+    remarks += [note for note in workspace.ready.fetched.notes if note.startswith(member.rootname)]
+    if workspace.settings.references == "crds" and not workspace.ready.references[member.rootname].verified:
+        remarks.append("references not checked against the checksums of CRDS")
+    if workspace.association is None:
+        remarks += drizzled.warnings
+        if not implementation(member.method).description.rejects_cosmic_rays:
+            remarks.append("a lone exposure: cosmic rays remain in it")
     name = f"{member.rootname}_flt"
-    own = {
+    facts = {
         "rootname": member.rootname, "noise_expected": expected_noise(member), "wall_s": made.wall_s,
-        "references": bench.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
+        "references": workspace.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
-    provenance = _provenance(bench, member.method, "; ".join(said), made, name)
-    return product_row(member.rootname, "flt", bench.after(name), proof, provenance | own)
+    provenance = _provenance(workspace, member.method, "; ".join(remarks), made, name)
+    return product_row(member.rootname, "flt", workspace.after(name), proof, provenance | facts)
 
 
 def _drizzled_row(
-    bench: Bench, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+    workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
 ) -> tuple[Row, NDArray[np.float64]]:
     """Return the row of the drizzled image, and the sky positions of its stars."""
-    name, noise = f"{bench.association}_drz", _expected_drizzled(bench, made, weights=bench.weights())
-    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in bench.members]
+    name, noise = f"{workspace.association}_drz", _expected_drizzled(workspace, made, weights=workspace.weights())
+    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in workspace.members]
     fault = float(np.mean([0.0 if true is None else abs(level - true) for level, true in levels]))
     proof, stars = prove_drizzled(
-        bench.before(name), bench.after(name), noise, bench.proof(name, "npz"), method=bench.method, fault=fault,
-        flts=[bench.after(f"{member.rootname}_flt") for member in bench.members],
+        workspace.before(name), workspace.after(name), noise, workspace.proof(name, "npz"),
+        method=workspace.method, fault=fault,
+        flts=[workspace.after(f"{member.rootname}_flt") for member in workspace.members],
     )  # fmt: skip
-    write_numbers(bench.proof(name, "json"), proof)
-    own = {
+    write_numbers(workspace.proof(name, "json"), proof)
+    facts = {
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
-        "references": bench.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
+        "references": workspace.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     first = next(iter(made.values()))
-    reason = "; ".join([*_drizzled_reasons(bench, made, drizzled), *_noisier(bench.members, skies)])
-    provenance = _provenance(bench, bench.method, reason, first, name)
-    return product_row(str(bench.association), "drz", bench.after(name), proof, provenance | own), stars
+    reason = "; ".join([*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)])
+    provenance = _provenance(workspace, workspace.method, reason, first, name)
+    return product_row(str(workspace.association), "drz", workspace.after(name), proof, provenance | facts), stars
 
 
-def _provenance(bench: Bench, method: str, reason: str, made: Recalibrated, name: str) -> Row:
+def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
     return {
-        "dataset": bench.ready.fetched.repair.dataset,
+        "dataset": workspace.ready.fetched.repair.dataset,
         "method": method,
         "reason": reason,
         "engine": made.engine,
         "engine_version": made.engine_version,
-        "crds_context": bench.references.context,
-        "before": "perform" if f"{name}.fits" in bench.made_here() else "archive",
-        "run_id": bench.run_id,
+        "crds_context": workspace.references.context,
+        "before": "perform" if f"{name}.fits" in workspace.made_here() else "archive",
+        "run_id": workspace.run_id,
     }
 
 
-def _drizzled_reasons(bench: Bench, made: Mapping[str, Recalibrated], drizzled: Drizzled) -> list[str]:
-    n_repaired = sum(member.repaired for member in bench.members)
-    names = {member.rootname for member in bench.members}
-    said = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
-    said += [note for note in bench.ready.fetched.notes if note[:9] not in names]
-    weighted, by_time = (_expected_drizzled(bench, made, weights=each) for each in (bench.weights(), None))
-    if bench.weights() is not None and weighted and by_time:
-        said.append(f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time")
-    elif bench.settings.weight == "ivm":
-        said.append("weighted by time: for ivm each of two or more exposures must be measured")
-    return said
+def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], drizzled: Drizzled) -> list[str]:
+    n_repaired = sum(member.repaired for member in workspace.members)
+    names = {member.rootname for member in workspace.members}
+    remarks = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
+    remarks += [note for note in workspace.ready.fetched.notes if note[:9] not in names]
+    weighted, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (workspace.weights(), None))
+    if workspace.weights() is not None and weighted and by_time:
+        remarks.append(
+            f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time"
+        )
+    elif workspace.settings.weight == "ivm":
+        remarks.append("weighted by time: for ivm each of two or more exposures must be measured")
+    return remarks
 
 
 def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:
@@ -113,13 +125,13 @@ def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[
 
 
 def _expected_drizzled(
-    bench: Bench, made: Mapping[str, Recalibrated], *, weights: Sequence[float] | None
+    workspace: Workspace, made: Mapping[str, Recalibrated], *, weights: Sequence[float] | None
 ) -> float | None:
     """Return the noise that photons and reads leave in the drizzled image; None where one is not measured."""
-    noises = [expected_noise(member) for member in bench.members]
+    noises = [expected_noise(member) for member in workspace.members]
     if None in noises:
         return None
-    exptimes = np.array([made[member.rootname].exptime for member in bench.members])
+    exptimes = np.array([made[member.rootname].exptime for member in workspace.members])
     return noise_model.drizzled(
         np.array(noises, float), exptimes, weights=None if weights is None else np.array(weights)
     )
@@ -128,3 +140,32 @@ def _expected_drizzled(
 def _peak_mb(drizzled: Drizzled) -> float:
     """Return the peak memory of this process with that of its largest child [Mbyte]."""
     return peak_mb() + max(drizzled.peak_rss_mb, children_peak_mb())
+
+
+def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapping[str, Any]) -> Row:
+    """Return a complete row of `reprocessed`.
+
+    Parameters
+    ----------
+    name : str
+        Rootname or association.
+    kind : str
+        flt or drz.
+    path : Path
+        The product.
+    proof : Proof
+        Its comparison with the one before.
+    provenance : mapping
+        The other columns; method and engine among them.
+    """
+    method, engine = provenance["method"], provenance["engine"]
+    product = {
+        "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),
+    }  # fmt: skip
+    return TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
+
+
+def write_numbers(path: Path, proof: Proof) -> None:
+    """Write all numbers of a proof, also those that have no column, as JSON."""
+    numbers = asdict(proof)
+    path.write_text(json.dumps(numbers.pop("skies") | numbers, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""What the sky of an image says: level, noise, histogram, gradient."""
+"""Statistics of an image's sky: level, noise, histogram, gradient."""
 
 from __future__ import annotations
 

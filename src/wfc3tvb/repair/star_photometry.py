@@ -1,4 +1,4 @@
-"""The same stars in two images: found once, measured in both (photutils).
+"""Photometry of the same stars in two images: found once, measured in both (photutils).
 
 Before and after of one exposure are the same pixels, so pixels hit by cosmic rays are left out of both and the star
 still counts: after `omit`, nine stars of ten have a hit pixel in their aperture.

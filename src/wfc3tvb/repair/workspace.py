@@ -1,4 +1,4 @@
-"""A dataset's folder at work: what is where, and what holds for all its steps."""
+"""Workspace of a dataset under repair: its folder, and what holds for all its steps."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from wfc3tvb.references.crds import References
-from wfc3tvb.repair.compare_sky import expected_noise
+from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.fetch import Fetched
 from wfc3tvb.repair.model import Member, ReprocessSettings
 
 
 @dataclass(frozen=True)
-class Ready:
+class ReadyDataset:
     """A dataset with its files and references (by rootname)."""
 
     fetched: Fetched
@@ -23,12 +23,12 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Bench:
+class Workspace:
     """A dataset under repair: ``orig/`` as it came, ``work/`` scratch, ``flt/ drz/ proof/`` what was made.
 
     Attributes
     ----------
-    ready : Ready
+    ready : ReadyDataset
         Files and references.
     settings : ReprocessSettings
         How to repair.
@@ -38,7 +38,7 @@ class Bench:
         Whether to drizzle out of core.
     """
 
-    ready: Ready
+    ready: ReadyDataset
     settings: ReprocessSettings
     run_id: str
     out_of_core: bool = False

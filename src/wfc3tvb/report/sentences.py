@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from wfc3tvb.dates import moment_of
 from wfc3tvb.models import Row
-from wfc3tvb.schema import METHODS, TVB_KINDS
+from wfc3tvb.schema import TVB_KINDS
+from wfc3tvb.schema.methods import METHODS
 
 
 def why(row: Row) -> list[str]:
@@ -52,16 +53,16 @@ def _harmless(row: Row) -> bool:
 
 def _advice(row: Row) -> list[str]:
     """Return the sentence that explains what is recommended; none where nothing is wrong."""
-    from wfc3tvb.score.recommend import GAIN
+    from wfc3tvb.score.recommend import GAIN, candidates
 
     method = row["recommend"]
     if method == "inspect":
-        return ["inspect: no method mends it safely (light from one side in most reads, crowding, or an exposure that "
-                "is not repaired here), so it is not flagged"]  # fmt: skip
-    noises = {name: row[f"noise_{name}"] for name in METHODS if row[f"noise_{name}"]}
+        return ["inspect: no method repairs it safely (light from one side in most reads, crowding, or an exposure "
+                "that is not repaired here), so it is not flagged"]  # fmt: skip
+    noises = {name: row[each.noise_column] for name, each in METHODS.items() if row.get(each.noise_column)}
     if row["noise_pipeline"] is None or (method == "none" and row["tvb_class"] in (None, "none", "mild")):
         return []
-    best = "flatten" if row["asn_id"] is None else "omit"
+    best = candidates(is_single_exposure=row["asn_id"] is None)[0].name
     if method == "none" and best in noises:
         left = noises[best] / row["noise_pipeline"]
         return [f"not worth a repair: {best} would bring the sky noise to {left:.2f} "
@@ -69,9 +70,7 @@ def _advice(row: Row) -> list[str]:
     if method not in noises:
         return []
     ratio = f"the sky noise becomes {noises[method] / row['noise_pipeline']:.2f} of the pipeline's"
-    if method == "mask_reads":
-        return [f"mask_reads takes out the reads in which one side is brighter; {ratio}"]
-    return [f"{method} pays: {ratio}"]
+    return [f"{METHODS[method].report}; {ratio}"]
 
 
 def reasons(row: Row) -> list[str]:

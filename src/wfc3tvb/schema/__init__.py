@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfc3tvb.errors import SchemaMismatchError
 from wfc3tvb.schema import columns
+from wfc3tvb.schema.methods import METHODS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,9 +25,8 @@ OLDEST_VERSION = "1.0"
 
 TVB_CLASSES = ("none", "mild", "moderate", "severe")
 TVB_KINDS = ("helium", "scattered", "trail", "persistence", "mixed", "unknown")
-RECOMMENDATIONS = ("none", "flatten", "omit", "mask_reads", "inspect")
-#: Methods of repair; an exposure that one of them is recommended for is flagged.
-METHODS = ("omit", "flatten", "mask_reads")
+#: An exposure that a method of repair is recommended for is flagged.
+RECOMMENDATIONS = ("none", *METHODS, "inspect")
 POSITIONS = ("start", "middle", "end", "both", "all")
 #: What `quality_flags` may hold, and what each means.
 QUALITY_FLAGS = {

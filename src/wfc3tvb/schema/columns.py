@@ -7,6 +7,14 @@ is not the first; raise `schema.SCHEMA_VERSION` to it.
 
 from __future__ import annotations
 
+from wfc3tvb.schema.methods import METHODS, PERFORM, alternatives
+
+#: A column per method of repair.
+_NOISES = "\n".join(
+    f"{method.noise_column} | float | electron/s | expected sky noise of a pixel after {method.name} | stat.stdev;meta.modelled"
+    for method in METHODS.values()
+)
+
 #: Datasets that the archive lists.
 DATASETS = """
 dataset | str | | what the archive lists: an association or a lone exposure, lower case | meta.id;meta.main
@@ -24,7 +32,7 @@ members | str[] | | rootnames of the exposures | meta.id.assoc
 """
 
 #: Exposures measured.
-EXPOSURES = """
+EXPOSURES = f"""
 rootname | str | | rootname of the exposure, lower case | meta.id;meta.main
 dataset | str | | dataset the archive lists it under | meta.id
 asn_id | str | | association, null for a lone exposure | meta.id.assoc
@@ -87,12 +95,10 @@ prob_scattered | float | | probability that the cause is scattered Earth light |
 prob_trail | float | | probability that the cause is a satellite trail | stat.probability
 prob_persistence | float | | probability that the cause is persistence | stat.probability
 prob_unknown | float | | probability that the cause is none of these | stat.probability
-recommend | str | | none, flatten, omit, mask_reads, inspect | meta.code
-flagged | bool | | recommend is omit, flatten or mask_reads | meta.code.qual
+recommend | str | | none, {", ".join(METHODS)}, inspect | meta.code
+flagged | bool | | recommend is {alternatives(METHODS)} | meta.code.qual
 noise_pipeline | float | electron/s | expected sky noise of a pixel in the archive's FLT | stat.stdev;meta.modelled
-noise_omit | float | electron/s | expected sky noise of a pixel after omit | stat.stdev;meta.modelled
-noise_flatten | float | electron/s | expected sky noise of a pixel after flatten | stat.stdev;meta.modelled
-noise_mask_reads | float | electron/s | expected sky noise of a pixel after mask_reads | stat.stdev;meta.modelled
+{_NOISES}
 quality_flags | str[] | | what to know before trusting the numbers; see the list of flags | meta.code.qual
 n_reads_used | int | | number of used reads | meta.number
 rows_used | int | | number of detector rows measured | meta.number
@@ -168,12 +174,12 @@ run_id | str | | run that recorded it | meta.id
 """
 
 #: Products made.
-REPROCESSED = """
+REPROCESSED = f"""
 product_id | str | | product, method and engine, unique | meta.id;meta.main
 rootname | str | | rootname of the exposure; null for a drizzled product | meta.id
 dataset | str | | dataset the product belongs to | meta.id
 kind | str | | flt or drz | meta.code
-method | str | | omit, flatten, mask_reads, perform (recalibrated, not repaired), mixed (a drizzled set) | meta.code
+method | str | | {", ".join(METHODS)}, {PERFORM.name} ({PERFORM.help}), mixed (a drizzled set) | meta.code
 reason | str | | why this method | meta.note
 engine | str | | native or calwf3 | meta.code
 engine_version | str | | version of the engine | meta.version

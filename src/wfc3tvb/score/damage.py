@@ -1,4 +1,4 @@
-"""What calwf3's ramp fit makes of blank sky under a measured curve, and the class that follows.
+"""Predict what calwf3's ramp fit does to blank sky under a measured curve, and the class that follows.
 
 Blank pixels are drawn around the curve (photons, dark current, read noise) and fitted by the engine's own ramp fit, in
 electrons (a gain of 1). On the published curves of visit IBOHBF040 this gives the levels, the histograms and the
@@ -37,7 +37,7 @@ _SLOPE, _SCATTER = 3.0, 0.4
 
 @dataclass(frozen=True)
 class Damage:
-    """What the ramp fit does to blank sky.
+    """Damage that the ramp fit does to blank sky.
 
     Attributes
     ----------
@@ -60,6 +60,11 @@ class Damage:
     noise_omit: float
     noise_flatten: float
     rates: Floats
+
+    @property
+    def noises(self) -> dict[str, float | None]:
+        """Noise by method of repair, of those that were tried on the pixels drawn [electron/s]."""
+        return {"omit": self.noise_omit, "flatten": self.noise_flatten}
 
 
 def predict(

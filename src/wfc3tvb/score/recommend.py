@@ -1,19 +1,15 @@
-"""What to do about an exposure, from the sky noise that each method would leave.
+"""Recommendation of a repair, from the sky noise that each method would leave.
 
-omit
-    CRCORR=OMIT, last minus first (STScI's notebook calwf3_recal_tvb): right for any field, but cosmic rays stay, so
-    other exposures of the association must reject them.
-flatten
-    The ramp is made straight and fitted again (WFC3 ISR 2016-16): keeps the cosmic-ray rejection; for sparse fields.
-mask_reads
-    Affected reads are left out: for scattered light, which no number per read can take off.
-inspect
-    Damaged, but none of these helps.
+The methods and their order of preference stand in `schema.methods`. ``inspect`` is recommended where an exposure is
+damaged and none of them helps.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from wfc3tvb.schema.methods import METHODS, Method
 
 #: Repair where the sky noise of a pixel falls to this part (0.22 mag deeper). The exposures that STScI's notebook
 #: leaves alone (bdq and bpq of IBOHBF040) would reach 0.88, the least that it repairs (bgq) 0.76.
@@ -27,48 +23,62 @@ GRADIENT = 0.05
 
 @dataclass(frozen=True)
 class Situation:
-    """What the choice depends on.
+    """Numbers and circumstances that the choice depends on.
 
     Attributes
     ----------
-    noise_pipeline, noise_omit, noise_flatten : float
-        Expected sky noise of a pixel [electron/s].
-    noise_mask_reads : float or None
-        The same with the affected reads left out; None where too little stays.
+    noise_pipeline : float
+        Expected sky noise of a pixel in the archive's image [electron/s].
+    noises : mapping of str to float or None
+        The same after each method; None where it cannot be used.
     level_bias : float
         Level of the pipeline's ramp fit minus the true mean [electron/s].
     gradient : float
         Left minus right that scattered light leaves in the image, the mean over the exposure [electron/s].
     crowded : bool
         Whether sources cover much of the frame.
-    alone : bool
+    is_single_exposure : bool
         Whether no other exposure of an association rejects cosmic rays.
     refused : bool
         Whether this package does not repair such exposures (grisms, scans, extended targets).
     """
 
     noise_pipeline: float
-    noise_omit: float
-    noise_flatten: float
-    noise_mask_reads: float | None
+    noises: Mapping[str, float | None]
     level_bias: float
     gradient: float = 0.0
     crowded: bool = False
-    alone: bool = False
+    is_single_exposure: bool = False
     refused: bool = False
 
 
+def candidates(*, is_single_exposure: bool, has_gradient: bool = False) -> list[Method]:
+    """Return the methods that suit an exposure, the preferred first.
+
+    Parameters
+    ----------
+    is_single_exposure : bool
+        Whether no other exposure rejects cosmic rays, so that the method must.
+    has_gradient : bool, optional
+        Whether the light to be removed differs over the frame, which no number per read can take off.
+    """
+    return [
+        method
+        for method in METHODS.values()
+        if method.removes_gradient == has_gradient and (method.rejects_cosmic_rays or not is_single_exposure)
+    ]
+
+
 def recommendation(case: Situation) -> str:
-    """Return none, omit, flatten, mask_reads or inspect."""
-    after = case.noise_flatten if case.alone else case.noise_omit
-    damaged = after < GAIN * case.noise_pipeline or abs(case.level_bias) > BIAS
-    tilted = case.gradient > GRADIENT
-    if not damaged and not tilted:
+    """Return the name of a method, ``none``, or ``inspect``."""
+    best = case.noises.get(candidates(is_single_exposure=case.is_single_exposure)[0].name)
+    noisier = best is not None and best < GAIN * case.noise_pipeline
+    has_gradient = case.gradient > GRADIENT
+    if not noisier and not has_gradient and abs(case.level_bias) <= BIAS:
         return "none"
     if case.refused:
         return "inspect"
-    if tilted:
-        return "mask_reads" if case.noise_mask_reads is not None else "inspect"
-    if not case.alone:
-        return "omit"
-    return "inspect" if case.crowded else "flatten"
+    for method in candidates(is_single_exposure=case.is_single_exposure, has_gradient=has_gradient):
+        if case.noises.get(method.name) is not None and not (method.needs_curve and case.crowded):
+            return method.name
+    return "inspect"

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.curve.noise_model import last_minus_first_noise
+from wfc3tvb.curve import noise_model
 from wfc3tvb.instrument import find_filter, sees_helium
 from wfc3tvb.models import Row
-from wfc3tvb.schema import METHODS
+from wfc3tvb.schema.methods import METHODS
 from wfc3tvb.score import cause
 from wfc3tvb.score.cause_features import SIDED, SIDED_ERRORS, Features, features
 from wfc3tvb.score.damage import Damage, class_probabilities, damage_class, predict
@@ -51,7 +51,7 @@ _SCORES = (
     "lr_diff_max", "lr_ratio_max", "tvb_score", "tvb_score_err", "jump_read",
     "pred_frac_broken", "pred_noise_inflation", "pred_level_bias", "tvb_class", "tvb_kind",
     *(f"prob_{name}" for name in ("none", "mild", "moderate", "severe", *cause.CAUSES)),
-    *(f"noise_{name}" for name in ("pipeline", *METHODS)),
+    "noise_pipeline", *(method.noise_column for method in METHODS.values()),
 )  # fmt: skip
 
 
@@ -237,20 +237,30 @@ def _recommend(row: Row, curve: StoredCurve, sky: Sky, damage: Damage, *, gradie
     flags = set(row["quality_flags"])
     case = Situation(
         noise_pipeline=damage.noise_pipeline,
-        noise_omit=damage.noise_omit,
-        noise_flatten=damage.noise_flatten,
-        noise_mask_reads=_masked_noise(curve, sky, damage),
+        noises=_noises(curve, sky, damage),
         level_bias=damage.level_bias,
         gradient=gradient,
         crowded="crowded" in flags,
-        alone=row["asn_id"] is None,
+        is_single_exposure=row["asn_id"] is None,
         refused=bool(flags & _REFUSED),
     )
     choice = recommendation(case)
     return {
         "recommend": choice,
         "flagged": choice in METHODS,
-        **{f"noise_{m}": getattr(case, f"noise_{m}") for m in ("pipeline", *METHODS)},
+        "noise_pipeline": case.noise_pipeline,
+        **{METHODS[name].noise_column: noise for name, noise in case.noises.items()},
+    }
+
+
+def _noises(curve: StoredCurve, sky: Sky, damage: Damage) -> dict[str, float | None]:
+    """Return the sky noise expected after each method: from the pixels drawn where it was, else from its formula."""
+    drawn = damage.noises | {"mask_reads": _masked_noise(curve, sky, damage)}
+    good = np.isfinite(curve.total)
+    times = curve["t_end"][good]
+    return {
+        name: drawn[name] if name in drawn else getattr(noise_model, method.noise)(times, curve.total[good] / times)
+        for name, method in METHODS.items()
     }
 
 
@@ -260,7 +270,7 @@ def _masked_noise(curve: StoredCurve, sky: Sky, damage: Damage) -> float | None:
     if not sky.affected or quiet.sum() < 3:
         return None
     time = float(curve.dt[quiet].sum())
-    noise = last_minus_first_noise(float((curve["rate"] * curve.dt)[quiet].sum()), time)
+    noise = noise_model.last_minus_first_noise(float((curve["rate"] * curve.dt)[quiet].sum()), time)
     return noise * damage.noise_flatten / damage.noise_omit
 
 

@@ -13,6 +13,7 @@ from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import CatalogError
 from wfc3tvb.models import Row
 from wfc3tvb.parallel import backends
+from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.fit_visits import fit_visits
@@ -73,7 +74,7 @@ def rescore_rows(exposure: Row, reads: Sequence[Row], settings: MeasureSettings 
 
 
 def rescore(
-    catalog: Catalog, *, settings: MeasureSettings | None = None, jobs: int = 1, progress: Progress = silent
+    catalog: Catalog, *, settings: MeasureSettings | None = None, workers: Workers = HERE, progress: Progress = silent
 ) -> RescoreReport:
     """Score every exposure of a catalog again.
 
@@ -83,8 +84,8 @@ def rescore(
         Open for writing.
     settings : MeasureSettings, optional
         How its exposures were measured; by default as the last survey or rescore of it records.
-    jobs : int, optional
-        Worker processes.
+    workers : Workers, optional
+        Processes or cluster that score; the rows are the same for any number.
     progress : Progress, optional
         Called with stages ``score`` and ``visits``.
 
@@ -97,12 +98,15 @@ def rescore(
     names = [row[0] for row in catalog.sql("SELECT rootname FROM exposures ORDER BY rootname").fetchall()]
     classes: Counter[str] = Counter()
     n_changed = 0
-    with recorded_run(catalog, "rescore", {"settings": asdict(settings)}) as run:
+    with (
+        backends.opened(workers if names else HERE) as workers,
+        recorded_run(catalog, "rescore", {"settings": asdict(settings)}) as run,
+    ):
         progress("score", 0, len(names))
         for start in range(0, len(names), BATCH):
             batch = _stored(catalog, names[start : start + BATCH])
             old = {exposure["rootname"]: exposure for exposure, _ in batch}
-            rows = sorted(_scored(batch, settings, jobs), key=lambda row: str(row["rootname"]))
+            rows = sorted(_scored(batch, settings, workers), key=lambda row: str(row["rootname"]))
             changed = [row for row in rows if row != old[row["rootname"]]]
             if changed:
                 catalog.replace("exposures", changed)
@@ -134,9 +138,9 @@ def _stored(catalog: Catalog, names: list[str]) -> list[tuple[Row, list[Row]]]:
     return [(exposure, reads_of[exposure["rootname"]]) for exposure in exposures]
 
 
-def _scored(batch: list[tuple[Row, list[Row]]], settings: MeasureSettings, jobs: int) -> Iterator[Row]:
+def _scored(batch: list[tuple[Row, list[Row]]], settings: MeasureSettings, workers: Workers) -> Iterator[Row]:
     chunks = ((str(i), batch[i : i + CHUNK]) for i in range(0, len(batch), CHUNK))
-    for outcome in backends.run(chunks, ScoreChunk(settings), jobs=jobs):
+    for outcome in backends.run(chunks, ScoreChunk(settings), workers=workers):
         if outcome.failure is not None:
             raise CatalogError(f"stored rows cannot be scored: {outcome.failure.message}")
         yield from outcome.value or []

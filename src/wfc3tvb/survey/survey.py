@@ -20,6 +20,7 @@ from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.models import Measurement, Row
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome
+from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.schema import TVB_CLASSES
 from wfc3tvb.survey.estimate import SurveyPlan, estimate
@@ -121,8 +122,7 @@ def survey(
     *,
     source: Source,
     settings: MeasureSettings | None = None,
-    jobs: int = 1,
-    cluster: str | None = None,
+    workers: Workers = HERE,
     recheck: bool = False,
     progress: Progress = silent,
     measure: Measure | None = None,
@@ -139,8 +139,8 @@ def survey(
         Where they are.
     settings : MeasureSettings, optional
         How to measure.
-    jobs, cluster
-        As in `parallel.run`.
+    workers : Workers, optional
+        Processes or cluster that measure; a worker has one thread unless told otherwise: the others read ahead.
     recheck : bool, optional
         Measure again what is known and unchanged, and what was given up.
     progress : Progress, optional
@@ -159,15 +159,15 @@ def survey(
     """
     began = time.monotonic()
     settings = settings or MeasureSettings()
-    with backends.started(jobs, cluster, MEASURING):
+    with backends.started(workers, MEASURING):
         plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
-    workers = backends.n_workers(jobs, cluster)
-    arguments = _asked(selection, settings, source) | _found(catalog, known) | {"jobs": workers}
+    arguments = _asked(selection, settings, source) | _found(catalog, known) | {"jobs": workers.count}
     with recorded_run(catalog, "survey", arguments) as run:
         items = ((item.rootname, item) for item in plan.due())
-        worker = MeasureExposure(source.shared_by(workers), settings, run.run_id, measure)
-        outcomes = backends.run(items, worker, jobs=jobs, cluster=cluster, total=total)
+        shared = source.shared_by(workers.count)
+        worker = MeasureExposure(shared, settings, run.run_id, measure, threads=workers.threads or 1)
+        outcomes = backends.run(items, worker, workers=workers, total=total)
         recorder = _take_all(catalog, run, outcomes, total, progress)
         fit_visits(catalog, systematic=settings.systematic, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)
@@ -205,7 +205,7 @@ def plan_survey(
     *,
     source: Source,
     settings: MeasureSettings | None = None,
-    jobs: int = 1,
+    workers: Workers = HERE,
     recheck: bool = False,
     progress: Progress = silent,
 ) -> SurveyPlan:
@@ -215,7 +215,7 @@ def plan_survey(
     """
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     catalog.update_views()
-    return estimate(catalog, plan, source, settings or MeasureSettings(), jobs)
+    return estimate(catalog, plan, source, settings or MeasureSettings(), workers.count)
 
 
 def _take_all(

@@ -31,6 +31,7 @@ class MeasureExposure:
     settings: MeasureSettings
     run_id: str
     measure: Measure | None = None
+    threads: int = 1
 
     @property
     def ahead(self) -> int:
@@ -63,7 +64,7 @@ class MeasureExposure:
         """
         cube, orbit = fetched
         with stage("measure"):
-            measured = (self.measure or _measure_cube())(cube, orbit, self.settings)
+            measured = (self.measure or _measure_cube(self.threads))(cube, orbit, self.settings)
         row = measured.exposure
         return replace(measured, exposure=row | self._provenance(item, row, cube.n_bytes))
 
@@ -95,7 +96,7 @@ def _reading() -> Iterator[None]:
             raise
 
 
-def _measure_cube() -> Measure:
+def _measure_cube(threads: int) -> Measure:
     from wfc3tvb.measure import measure_cube
 
-    return partial(measure_cube, threads=1)  # a core for each worker
+    return partial(measure_cube, threads=threads)

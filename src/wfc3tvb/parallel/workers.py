@@ -1,0 +1,57 @@
+"""Number and place of the workers that share a command's work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Workers that a cluster elsewhere is taken to have.
+_FOREIGN_WORKERS = 8
+#: Threads of a worker that has the machine to itself.
+_ALONE = 2
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Workers of a command.
+
+    Attributes
+    ----------
+    jobs : int
+        Worker processes on this machine; 1 works in this process.
+    cluster : str or None
+        ``local:N`` for a Dask cluster of N workers on this machine, or the address of a Dask scheduler; it takes the
+        place of `jobs`.
+    threads : int or None
+        Threads of each worker; None leaves it to the command.
+    """
+
+    jobs: int = 1
+    cluster: str | None = None
+    threads: int | None = None
+
+    @property
+    def in_this_process(self) -> bool:
+        """Whether the work is done here, one item after the other."""
+        return self.jobs == 1 and self.cluster is None
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the workers share this machine and its memory."""
+        return self.cluster is None or self.cluster.startswith("local:")
+
+    @property
+    def count(self) -> int:
+        """How many workers there will be; of a cluster elsewhere, a guess."""
+        if self.cluster is None:
+            return self.jobs
+        count = self.cluster.removeprefix("local:")
+        return int(count) if count.isdigit() else _FOREIGN_WORKERS
+
+    @property
+    def threads_each(self) -> int:
+        """Threads of each worker: as given, else two where it has the machine to itself, and one among others."""
+        return self.threads or (_ALONE if self.in_this_process else 1)
+
+
+#: The default: no other process.
+HERE = Workers()

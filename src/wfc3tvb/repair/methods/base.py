@@ -1,0 +1,116 @@
+"""Interface of a method of repair: its steps around the engine, and what they take and give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.calibration.model import Rejection
+from wfc3tvb.errors import CalibrationError
+from wfc3tvb.fits.images import UnfittedRamp, header_of, read_ramp
+from wfc3tvb.references.crds import References
+from wfc3tvb.references.tables import rejection
+from wfc3tvb.repair.model import Member
+from wfc3tvb.schema.methods import Method
+
+Float64Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EngineFiles:
+    """Products of an engine that ran with the method's CRCORR.
+
+    Attributes
+    ----------
+    ima, flt : Path
+        Calibrated reads in electron/s without a ramp fit, and the image that is to be replaced.
+    references : References
+        Reference files that it took.
+    """
+
+    ima: Path
+    flt: Path
+    references: References
+
+    def ramp(self) -> UnfittedRamp:
+        """Return the calibrated reads, in time order, without reference pixels."""
+        return read_ramp(self.ima)
+
+    def rejection(self) -> Rejection:
+        """Return the limits that calwf3 would take for the exposure (CRREJTAB)."""
+        if (name := self.references.names.get("CRREJTAB")) is None:
+            return Rejection()
+        header = header_of(self.ima)
+        return rejection(self.references.folder / name, int(header["NSAMP"]), float(header["EXPTIME"]))
+
+
+@dataclass(frozen=True)
+class Image:
+    """Changes of an FLT.
+
+    Attributes
+    ----------
+    planes : mapping of str to ndarray, shape (ny, nx)
+        New planes by extension name, without reference pixels: SCI and ERR [electron/s], DQ, SAMP, TIME [s].
+    keywords : mapping
+        New values in the primary header.
+    history : tuple of str
+        Lines for its HISTORY.
+    """
+
+    planes: Mapping[str, NDArray[Any]]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    history: tuple[str, ...] = ()
+
+
+def no_reads(member: Member) -> tuple[int, ...]:
+    """Return no read: all are used."""
+    return ()
+
+
+@dataclass(frozen=True)
+class RepairMethod:
+    """Steps of a method; those that are None are left out.
+
+    Attributes
+    ----------
+    description : Method
+        Its entry in `schema.methods`.
+    change_raw : callable, optional
+        Changes the copy of the RAW file that the engine is about to read.
+    make_image : callable, optional
+        Makes the image from the calibrated reads.
+    recover : callable, optional
+        The same where pixels saturated in the last reads are asked for and `make_image` is None.
+    left_out : callable
+        Returns the reads (1..N) that do not go into the image.
+    """
+
+    description: Method
+    change_raw: Callable[[Path, Member], None] | None = None
+    make_image: Callable[[EngineFiles, Member], Image] | None = None
+    recover: Callable[[EngineFiles, Member], Image] | None = None
+    left_out: Callable[[Member], tuple[int, ...]] = no_reads
+
+    def after_engine(self, *, recover: bool) -> Callable[[EngineFiles, Member], Image] | None:
+        """Return the step that follows the engine; None where the engine's own image is the result."""
+        return self.make_image or (self.recover if recover else None)
+
+
+def sky_curve(member: Member, ramp: UnfittedRamp) -> Float64Array:
+    """Return the sky's cumulative rate at every read of a ramp but the zeroth [electron/s].
+
+    Raises
+    ------
+    CalibrationError
+        If the catalog's reads are not those of the file.
+    """
+    if len(member.cumulative) != len(ramp.times) - 1:
+        problem = f"the catalog has {len(member.cumulative)} reads of it, the file {len(ramp.times) - 1}"
+        raise CalibrationError(member.rootname, f"{problem}; survey it again")
+    return np.array(member.cumulative, np.float64)

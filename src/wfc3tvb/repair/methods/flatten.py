@@ -1,0 +1,65 @@
+"""Fit of a ramp from which the measured changes of the sky are taken off.
+
+The recipe is that of the WFC3 notebook TVB_flattenramp and WFC3 ISR 2016-16: each read gets (mean rate of the whole
+exposure - cumulative rate of the read), so that the level stays and the ramp fit, with its rejection of cosmic rays,
+works again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.repair.methods.base import EngineFiles, Image, RepairMethod, sky_curve
+from wfc3tvb.repair.methods.refit import refit
+from wfc3tvb.repair.model import Member
+from wfc3tvb.schema.methods import METHODS
+
+Float64Array = NDArray[np.float64]
+Cube = NDArray[np.float32]
+
+
+def flattening(times: Float64Array, cumulative: Float64Array) -> Float64Array:
+    """Return the electrons to add to each read so that the sky's ramp is a line through its last read.
+
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        Time of each read since the zeroth, the zeroth not among them [s].
+    cumulative : ndarray, shape (n,)
+        Cumulative rate of the sky at each [electron/s].
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        [electron]; 0 for the last read: the level of the image stays.
+    """
+    return np.asarray((cumulative[-1] - cumulative) * times, np.float64)
+
+
+def flatten(counts: Cube, times: Float64Array, cumulative: Float64Array, gain: float) -> Cube:
+    """Return the reads of an exposure with a straight sky.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n + 1, ny, nx)
+        Signal since the zeroth read, time order, the zeroth first, flat-fielded [DN].
+    times, cumulative : ndarray, shape (n,)
+        As in `flattening`.
+    gain : float
+        [electron/DN].
+    """
+    added = np.concatenate([[0.0], flattening(times, cumulative)]) / gain
+    return counts + added.astype(np.float32)[:, None, None]
+
+
+def _image(made: EngineFiles, member: Member) -> Image:
+    """Fit the flattened ramps."""
+    ramp = made.ramp()
+    counts = flatten(ramp.counts, ramp.times[1:], sky_curve(member, ramp), ramp.gain)
+    return refit(replace(ramp, counts=counts), made.rejection())
+
+
+METHOD = RepairMethod(METHODS["flatten"], make_image=_image)

@@ -1,0 +1,115 @@
+"""Methods of repair: name, engine switch, noise formula and words of each.
+
+To add a method: an entry in `METHODS`, and a module ``repair/methods/<name>.py`` with what it does to an exposure. The
+column ``noise_<name>``, the closed sets, the choices of ``reprocess --method``, recommendation, plan, headers, report
+and docs follow from the entry. It stands here, apart from the module, because tables, score and command line need it
+and lie below the repair, whose modules are slow to import; the module is found by the method's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of repair.
+
+    Attributes
+    ----------
+    name : str
+        Word for it in tables and options, and name of its module in `repair.methods`.
+    crcorr : {"omit", "perform"}
+        Switch for the up-the-ramp fit that the engine gets.
+    works_on : {"switch", "raw", "reads"}
+        Where the repair happens: in the engine by its switch alone, in the RAW file before the engine, or in the
+        calibrated reads after it.
+    noise : str
+        Function of `curve.noise_model` that gives the noise of a blank pixel.
+    needs_curve : bool
+        Whether it takes the measured sky of every read, which crowded fields do not give.
+    rejects_cosmic_rays : bool
+        Whether the image comes from a ramp fit that rejects them (its CRCORR is COMPLETE, else OMIT). If not, the other
+        exposures of the association must.
+    removes_gradient : bool
+        Whether it is for light that differs over the frame; only then is it recommended.
+    recovers : str
+        Pixels that it can recover, for the docs.
+    help : str
+        Sentence for ``reprocess --help`` and the header's HISTORY.
+    report : str
+        Clause that begins the advice of `show` and the report.
+    """
+
+    name: str
+    crcorr: str
+    works_on: str
+    noise: str
+    needs_curve: bool
+    rejects_cosmic_rays: bool
+    removes_gradient: bool
+    recovers: str
+    help: str
+    report: str
+
+    @property
+    def noise_column(self) -> str:
+        """Column of `exposures` that holds the noise expected after it."""
+        return f"noise_{self.name}"
+
+
+#: The methods by name, the preferred first among those that suit an exposure.
+METHODS: Mapping[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            "omit",
+            crcorr="omit", works_on="switch", noise="last_minus_first",
+            needs_curve=False, rejects_cosmic_rays=False, removes_gradient=False,
+            recovers="saturated in the last reads only, with `--recover-saturated`",
+            help="last read minus zeroth, no ramp fit; for any field",
+            report="omit takes the last read minus the zeroth",
+        ),
+        Method(
+            "flatten",
+            crcorr="omit", works_on="reads", noise="ramp_fit",
+            needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
+            recovers="saturated in the last reads only",
+            help="ramp fitted again with the measured changes of the sky taken off; for sparse fields",
+            report="flatten takes the changes of the sky off the ramp",
+        ),
+        Method(
+            "mask_reads",
+            crcorr="omit", works_on="reads", noise="ramp_fit",
+            needs_curve=False, rejects_cosmic_rays=True, removes_gradient=True,
+            recovers="saturated in the last reads only",
+            help="ramp fitted again without the affected reads; for light that differs over the frame",
+            report="mask_reads takes out the reads in which one side is brighter",
+        ),
+    )
+}  # fmt: skip
+
+#: Not a repair: an exposure that is only calibrated again with the references of the others.
+PERFORM = Method(
+    "perform", crcorr="perform", works_on="switch", noise="ramp_fit",
+    needs_curve=False, rejects_cosmic_rays=True, removes_gradient=False,
+    recovers="saturated in the last reads only", help="recalibrated, not repaired", report="",
+)  # fmt: skip
+
+
+def alternatives(names: Iterable[str]) -> str:
+    """Return names as a sentence lists them: ``a, b or c``."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def methods_markdown() -> str:
+    """Return the methods as a Markdown table: what ``docs/reprocess.md`` holds."""
+    places = {"switch": "the engine's CRCORR", "raw": "the RAW file", "reads": "the calibrated reads"}
+    rows = (
+        f"| {method.name} | {method.help} | {places[method.works_on]} | "
+        f"{'rejected by its ramp fit' if method.rejects_cosmic_rays else 'stay in the FLT'} | {method.recovers} |\n"
+        for method in METHODS.values()
+    )
+    return "| method | image | works on | cosmic rays | pixels recovered |\n|---|---|---|---|---|\n" + "".join(rows)
