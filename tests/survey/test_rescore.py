@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.helpers.generator import SPARS100, make_cube
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.measure import measure_cube
+from wfc3tvb.measurement import measure_cube
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 from wfc3tvb.survey.rescore import rescore
