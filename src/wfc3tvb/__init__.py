@@ -34,6 +34,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'wfc3tvb' has no attribute {name!r}")
     from importlib import import_module
 
+    from wfc3tvb.system.supported import check_system
+
+    check_system()
     module, there = _public()[name]
     found = import_module(f"wfc3tvb.{there}") if module == "wfc3tvb" else getattr(import_module(module), there)
     globals()[name] = found

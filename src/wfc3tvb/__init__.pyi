@@ -28,8 +28,8 @@ from wfc3tvb.models import Measurement as Measurement
 from wfc3tvb.repair.astrodrizzle import DrizzleProcess as DrizzleProcess
 from wfc3tvb.repair.astrodrizzle import DrizzleSettings as DrizzleSettings
 from wfc3tvb.repair.astrodrizzle import drizzle as drizzle
+from wfc3tvb.repair.model import ReprocessSettings as ReprocessSettings
 from wfc3tvb.repair.reprocess import ReprocessReport as ReprocessReport
-from wfc3tvb.repair.reprocess import ReprocessSettings as ReprocessSettings
 from wfc3tvb.repair.reprocess import reprocess as reprocess
 from wfc3tvb.report.exposure_figures import plot as plot
 from wfc3tvb.report.repair_figures import repair_figures as repair_figures
