@@ -4,12 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: help install demo test check bench study clean
+.PHONY: help install demo test check docs live bench study clean
 
 help:
 	@echo "make demo    the whole story on a simulated visit, in ./$(DEMO) (no network)"
 	@echo "make test    the test suite"
 	@echo "make check   ruff and mypy"
+	@echo "make docs    the documentation as a site, in ./site (no network)"
+	@echo "make live    the same questions to the live services: MAST, S3, CRDS (network)"
 	@echo "make bench   benchmarks against the peers"
 	@echo "make study   the studies behind the score (long)"
 	@echo "make clean   remove $(VENV) and what the tools left"
@@ -34,6 +36,16 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The theme prints advice on its successor at every build.
+docs: install
+	$(BIN)/python tools/generate_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+live: install
+	$(BIN)/wfc3tvb doctor --live
+	$(BIN)/wfc3tvb validate --live
+
 bench: install
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
@@ -41,4 +53,4 @@ study: install
 	@for name in injection engine causes; do echo "== study/$$name.py"; $(BIN)/python study/$$name.py || exit 1; done
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build site

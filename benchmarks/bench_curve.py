@@ -25,7 +25,7 @@ from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.fits.ima import read_ima
-from wfc3tvb.measure import measure
+from wfc3tvb.measurement import measure
 from wfc3tvb.models import Measurement
 from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.schema import TABLES

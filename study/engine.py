@@ -25,7 +25,7 @@ from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.instrument import DQ
-from wfc3tvb.measure import measure_cube
+from wfc3tvb.measurement import measure_cube
 from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.expose import Light, expose
 from wfc3tvb.simulate.frame import Frame

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.fits.ima import read_ima
-from wfc3tvb.measure import measure_cube
+from wfc3tvb.measurement import measure_cube
 from wfc3tvb.models import Row
 from wfc3tvb.simulate.detector import Detector, make_detector
 from wfc3tvb.simulate.expose import Light, Trail, expose

@@ -1,42 +1,48 @@
 """wfc3tvb: find, score and repair the time-variable background of Hubble WFC3/IR exposures.
 
-The library's front door: `measure`, `plot`, `open_catalog`, `read_table`, `calibrate`; everything heavier is
-imported when it is used.
+The public names (``wfc3tvb.measure``, ``wfc3tvb.open_catalog``, ...) are listed with their modules in ``__init__.pyi``
+and imported on first use (PEP 562), so that ``import wfc3tvb`` costs nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from wfc3tvb.catalog.catalog import Catalog, open_catalog
-    from wfc3tvb.catalog.export import read_table
-    from wfc3tvb.engines.calibrate import calibrate
-    from wfc3tvb.measure import measure
-    from wfc3tvb.report.exposure_figures import plot
+from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Catalog", "__version__", "calibrate", "measure", "open_catalog", "plot", "read_table"]
 
-_HOMES = {
-    "Catalog": "wfc3tvb.catalog.catalog",
-    "calibrate": "wfc3tvb.engines.calibrate",
-    "measure": "wfc3tvb.measure",
-    "open_catalog": "wfc3tvb.catalog.catalog",
-    "plot": "wfc3tvb.report.exposure_figures",
-    "read_table": "wfc3tvb.catalog.export",
-}
+#: Public name to its module and its name there; read from the stub on first use.
+_homes: dict[str, tuple[str, str]] = {}
+
+
+def _public() -> dict[str, tuple[str, str]]:
+    """Return the public names and where each comes from, as the stub beside this file lists them."""
+    if not _homes:
+        from pathlib import Path
+
+        for line in Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8").splitlines():
+            match line.split():
+                case ["from", module, "import", name, "as", public]:
+                    _homes[public] = module, name
+    return _homes
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names on first use (PEP 562), so that ``import wfc3tvb`` costs nothing."""
-    if name not in _HOMES:
+    """Import a public name on first use, and keep it."""
+    if name == "__all__":
+        return [*sorted(_public()), "__version__"]
+    if name.startswith("_") or name not in _public():
         raise AttributeError(f"module 'wfc3tvb' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    from wfc3tvb.system.supported import check_system
+
+    check_system()
+    module, there = _public()[name]
+    found = import_module(f"wfc3tvb.{there}") if module == "wfc3tvb" else getattr(import_module(module), there)
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:
     """List the public names, so that a notebook's Tab key and ``dir`` offer them before their first use."""
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_public(), "__all__"})

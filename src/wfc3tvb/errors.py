@@ -217,6 +217,15 @@ class DiskFullError(TvbError):
         return f"no space is left on the disk; {remedy}"
 
 
+class UnsupportedSystemError(TvbError):
+    """The package does not run on this operating system, which the error names."""
+
+    exit_code = 2
+
+    def __str__(self) -> str:
+        return f"the package runs on Linux and macOS, not on {self.args[0]}; use WSL there (wsl --install)"
+
+
 class WorkerDiedError(TvbError):
     """A worker process ended without a word (killed, out of memory)."""
 

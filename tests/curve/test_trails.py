@@ -11,7 +11,7 @@ from tests.helpers.generator import SPARS100, make_cube, sources
 from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.curve.trails import grid_streak_score, read_streak_scores
-from wfc3tvb.measure import measure_cube
+from wfc3tvb.measurement import measure_cube
 from wfc3tvb.models import ReadCube
 from wfc3tvb.survey.rescore import rescore_rows
 

@@ -14,7 +14,7 @@ from astropy.time import Time
 from tests.helpers.calibrated import calibrated
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.observation_log import beside, find_jitter, jitter_names, read_jitter
-from wfc3tvb.measure import measure
+from wfc3tvb.measurement import measure
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.observation_log import jitter_file
 from wfc3tvb.simulate.presets import preset

@@ -16,7 +16,7 @@ from tests.helpers.generator import SPARS100, make_cube, sources
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import BadFileError, MissingKeywordError
 from wfc3tvb.fits.support_file import read_orbit
-from wfc3tvb.measure import measure, measure_cube, rejection_threshold
+from wfc3tvb.measurement import measure, measure_cube, rejection_threshold
 from wfc3tvb.schema import TABLES, to_arrow
 from wfc3tvb.simulate.reference_tables import crrejtab
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.calibrated import calibrated
-from wfc3tvb.measure import measure
+from wfc3tvb.measurement import measure
 from wfc3tvb.models import Measurement
 from wfc3tvb.simulate.visit import SimulatedVisit
 

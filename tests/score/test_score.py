@@ -11,7 +11,7 @@ from tests.helpers.generator import SPARS100, STEP200, make_cube
 from tests.helpers.ibohbf040 import NAMES, curves, limb_angles, sun_altitudes
 from tests.helpers.rows import curve_rows
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.measure import measure_cube
+from wfc3tvb.measurement import measure_cube
 from wfc3tvb.models import Row
 from wfc3tvb.schema import TABLES, to_arrow
 from wfc3tvb.score.score import score

@@ -14,7 +14,7 @@ from tests.helpers.generator import SPARS100, make_cube
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.cli import main
 from wfc3tvb.config import MeasureSettings
-from wfc3tvb.measure import measure_cube
+from wfc3tvb.measurement import measure_cube
 from wfc3tvb.models import Measurement
 from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.schema import TABLES

@@ -26,7 +26,6 @@ from wfc3tvb.errors import ServiceError, TvbError
 
 _PACKAGES = (
     "astropy", "astroquery", "numpy", "scipy", "numba", "duckdb", "deltalake", "crds", "drizzlepac", "stwcs",
-    "wfc3tools",
 )  # fmt: skip
 #: What is asked of the live services: an association and one of its exposures that are public since 2013.
 ASSOCIATION, EXPOSURE = "ibohbf040", "ibohbfb9q"

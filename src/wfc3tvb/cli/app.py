@@ -142,6 +142,9 @@ def main(verbose: bool) -> None:
                        wfc3tvb show IBOHBF040
                        wfc3tvb reprocess --asn IBOHBF040
     """  # noqa: D301 (click wants the character itself)
+    from wfc3tvb.system.supported import check_system
+
+    check_system()
     if verbose:
         import logging
 

@@ -100,7 +100,7 @@ def measure(
     The geometry comes from the SPT or JIT file in the same folder, where there is one.
     """
     from wfc3tvb.config import MeasureSettings
-    from wfc3tvb.measure import measure as measure_file
+    from wfc3tvb.measurement import measure as measure_file
     from wfc3tvb.report import terminal
 
     if plot:

@@ -146,7 +146,7 @@ def survey(
     progress : Progress, optional
         Called with stages ``list``, ``measure`` and ``visits``.
     measure : callable, optional
-        What makes rows of reads; by default `wfc3tvb.measure.measure_cube`.
+        What makes rows of reads; by default `wfc3tvb.measurement.measure_cube`.
 
     Raises
     ------

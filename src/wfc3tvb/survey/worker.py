@@ -20,7 +20,7 @@ from wfc3tvb.parallel.attempts import stage
 #: Makes rows of the reads of an exposure and its orbit.
 Measure = Callable[..., Measurement]
 #: The module that most of a worker's start goes into.
-MEASURING = "wfc3tvb.measure"
+MEASURING = "wfc3tvb.measurement"
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,6 @@ def _reading() -> Iterator[None]:
 
 
 def _measure_cube(threads: int) -> Measure:
-    from wfc3tvb.measure import measure_cube
+    from wfc3tvb.measurement import measure_cube
 
     return partial(measure_cube, threads=threads)

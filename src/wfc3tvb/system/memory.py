@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from pathlib import Path
 
 
@@ -17,12 +18,18 @@ def forget_peak() -> None:
 
 def peak_mb() -> float:
     """Return the peak memory of this process [Mbyte]."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return _largest_mb(resource.RUSAGE_SELF)
 
 
 def children_peak_mb() -> float:
     """Return the peak memory of the largest child that has ended [Mbyte]."""
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return _largest_mb(resource.RUSAGE_CHILDREN)
+
+
+def _largest_mb(who: int) -> float:
+    """Return the largest resident set, which macOS gives in bytes and Linux in kilobytes [Mbyte]."""
+    unit = 2**20 if sys.platform == "darwin" else 1024
+    return resource.getrusage(who).ru_maxrss / unit
 
 
 def available_mb() -> float:
