@@ -25,7 +25,6 @@ from wfc3tvb.errors import (
     BadArgumentError,
     CatalogExistsError,
     CatalogNotWritableError,
-    NoCatalogError,
     QueryError,
     ReadOnlyCatalogError,
 )  # fmt: skip
@@ -368,7 +367,5 @@ def _prepare_to_write(tables: Tables, mode: str) -> None:
         raise CatalogExistsError(tables.folder)
     if mode != "r+" and not holds_rows:  # also where the making of a catalog was interrupted
         tables.create()
-    elif not snapshots:
-        raise NoCatalogError(tables.folder)
-    upgrade.check_usable(tables.folder, upgrade.compare_catalog(upgrade.read_snapshots(tables)), write=True)
+    upgrade.check_usable(tables.folder, upgrade.read_snapshots(tables), write=True)
     tables.check_writable()

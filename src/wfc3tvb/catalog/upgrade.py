@@ -64,22 +64,15 @@ def read_snapshots(tables: Tables) -> dict[str, Snapshot]:
 
 
 def readable_snapshots(tables: Tables) -> dict[str, Snapshot]:
-    """Return the newest version of every table of the schema, for reading; empty where the stored schema has none.
+    """Return the newest version of every table of the schema, empty where the stored schema has none.
 
     Raises
     ------
-    NoCatalogError
-        If there is none, or its making was interrupted.
-    NewerCatalogError, OldCatalogError, DamagedCatalogError
+    NoCatalogError, NewerCatalogError, OldCatalogError, DamagedCatalogError
         As `check_usable`.
     """
     snapshots = read_snapshots(tables)
-    if not snapshots:
-        raise NoCatalogError(tables.folder)
-    found = compare_catalog(snapshots)
-    if found.missing and not any(snapshot.n_rows for snapshot in snapshots.values()):
-        raise NoCatalogError(tables.folder)
-    check_usable(tables.folder, found)
+    found = check_usable(tables.folder, snapshots)
     unborn = {name: Snapshot(name, -1, (), 0, (), replace(found.stored, types={})) for name in found.added}
     return {name: (snapshots | unborn)[name] for name in TABLES}
 
@@ -105,14 +98,16 @@ def compare_catalog(snapshots: Mapping[str, Snapshot]) -> CatalogSchema:
     return CatalogSchema(newest, compared, added, missing)
 
 
-def check_usable(folder: Path, found: CatalogSchema, *, write: bool = False) -> None:
-    """Raise an error that names the reason where a catalog cannot be read, or written.
+def check_usable(folder: Path, snapshots: Mapping[str, Snapshot], *, write: bool = False) -> CatalogSchema:
+    """Compare a catalog with the schema, and raise an error that names the reason why it cannot be read, or written.
 
     A catalog of a newer minor version is read without what that version added, and not written: the rows of this
     version would lack it.
 
     Raises
     ------
+    NoCatalogError
+        If there is none, or its making was interrupted.
     NewerCatalogError
         If a newer major version wrote it, or for writing any newer version.
     OldCatalogError
@@ -120,14 +115,19 @@ def check_usable(folder: Path, found: CatalogSchema, *, write: bool = False) -> 
     DamagedCatalogError
         If a table or column is missing, or has another type.
     """
-    known = parse_version(schema.SCHEMA_VERSION)
+    if not snapshots:
+        raise NoCatalogError(folder)
+    found, known = compare_catalog(snapshots), parse_version(schema.SCHEMA_VERSION)
     if found.number > known and (write or found.number[0] > known[0]):
         versions = found.stored.version, found.stored.package_version, schema.SCHEMA_VERSION
         raise NewerCatalogError(folder, *versions, "write" if found.number[0] == known[0] else "read")
     if found.number < parse_version(OLDEST_VERSION):
         raise OldCatalogError(folder, found.stored.version, OLDEST_VERSION)
+    if found.missing and not any(snapshot.n_rows for snapshot in snapshots.values()):
+        raise NoCatalogError(folder)
     if found.faults:
         raise DamagedCatalogError(folder, found.faults[0])
+    return found
 
 
 def upgrade(tables: Tables) -> bool:
@@ -143,8 +143,7 @@ def upgrade(tables: Tables) -> bool:
         If the catalog cannot be written.
     """
     snapshots = read_snapshots(tables)
-    found = compare_catalog(snapshots)
-    check_usable(tables.folder, found, write=True)
+    found = check_usable(tables.folder, snapshots, write=True)
     outdated = {name for name, snapshot in snapshots.items() if snapshot.stored.version != schema.SCHEMA_VERSION}
     renamed = [name for name in snapshots if tables.place(name).name != name]
     if not (outdated or renamed or found.added):
