@@ -14,7 +14,7 @@ from wfc3tvb import __version__
 from wfc3tvb.calibration.crcorr.fit import fit_ramps
 from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.errors import CalibrationError, RefusedError
-from wfc3tvb.fits.images import UnfittedRamp, copy_raw, header_of, read_ramp, stamp, write_planes
+from wfc3tvb.fits.images import UnfittedRamp, copy_raw, header_of, read_ramp, write_cards, write_planes
 from wfc3tvb.identifiers import DQ
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
@@ -93,7 +93,7 @@ class CalibrateMember:
             folder.mkdir(parents=True)
             made = self._calibrate(member, raw, references, folder)
             _check(Path(made.flt), member)
-            stamp(
+            write_cards(
                 Path(made.flt),
                 cards_of(member, made.engine, made.engine_version, references),
                 f"wfc3tvb {__version__}: {member.method}",
@@ -241,7 +241,7 @@ def _recover(ima: Path, flt: Path, member: Member) -> None:
     dq[recovered] &= ~_SATURATED
     write_planes(flt, {"SCI": image, "ERR": error, "DQ": dq}, {})
     note = f"wfc3tvb: {np.count_nonzero(recovered)} pixels saturated only at the end taken from their last good read"
-    stamp(flt, {}, note)
+    write_cards(flt, {}, note)
 
 
 def _curve(member: Member, ramp: UnfittedRamp) -> np.ndarray[Any, np.dtype[np.float64]]:
