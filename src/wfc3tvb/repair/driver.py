@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures
 from wfc3tvb.config import Services
@@ -21,7 +22,7 @@ from wfc3tvb.references.crds import References, best_references, header_referenc
 from wfc3tvb.repair.astrodrizzle import warm_process
 from wfc3tvb.repair.astrodrizzle_process import IREF
 from wfc3tvb.repair.dataset import RepairDataset
-from wfc3tvb.repair.fetch import FetchDataset, Fetched, Products
+from wfc3tvb.repair.fetch import FetchDataset, Fetched
 from wfc3tvb.repair.model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
 from wfc3tvb.repair.workspace import Ready
 
@@ -57,7 +58,7 @@ class Driver:
         """How many datasets are repaired at a time."""
         return max(backends.n_workers(self.jobs, self.cluster), 1)
 
-    def all(self, due: Sequence[Repair], products: Products) -> None:
+    def all(self, due: Sequence[Repair], products: Archive) -> None:
         """Repair in portions, the next one fetched meanwhile: the disk holds the raw files of two portions only."""
         self.total = len(due)
         self.progress("repair", 0, self.total)
@@ -117,7 +118,7 @@ class Driver:
         for outcome in backends.run(items, worker, jobs=jobs, cluster=cluster) if items else ():
             self._take(outcome)
 
-    def _prepare(self, portion: Sequence[Repair], products: Products) -> _Portion:
+    def _prepare(self, portion: Sequence[Repair], products: Archive) -> _Portion:
         """Fetch datasets one after another, then ask for the references of all together."""
         fetch, failed, fetched = FetchDataset(products, self.settings.outdir), [], []
         for repair in portion:

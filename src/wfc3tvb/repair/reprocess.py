@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfc3tvb.archive.source import Archive, open_source
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import recorded_run
 from wfc3tvb.config import Services
@@ -24,7 +25,6 @@ from wfc3tvb.repair.astrodrizzle import read_parameters
 from wfc3tvb.repair.choose import Chosen, choose
 from wfc3tvb.repair.driver import Driver
 from wfc3tvb.repair.estimate import RepairPlan, summarize
-from wfc3tvb.repair.fetch import Products, open_products
 from wfc3tvb.repair.model import ReprocessSettings, scratch_bytes
 
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]
@@ -98,7 +98,7 @@ def reprocess(
     settings: ReprocessSettings | None = None,
     jobs: int = 1,
     cluster: str | None = None,
-    products: Products | None = None,
+    products: Archive | None = None,
     services: Services | None = None,
     progress: Progress = silent,
 ) -> ReprocessReport:
@@ -116,7 +116,7 @@ def reprocess(
         How.
     jobs, cluster
         As in `parallel.run`.
-    products : Products, optional
+    products : Archive, optional
         Where files come from, in the place of ``settings.source``.
     services : Services, optional
         Where MAST, S3 and CRDS are.
@@ -136,7 +136,7 @@ def reprocess(
         read_parameters(settings.drizzle_pars)
     calwf3.chosen(settings.engine)  # asked for and not there is an error before anything is fetched
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
-    products = products or open_products(settings.source, services)
+    products = products or open_source(settings.source, services=services)
     _check_disk(chosen, settings.outdir, n_workers(jobs, cluster))
     arguments = {"ids": list(ids), "where": where, "settings": settings.as_json()}
     with recorded_run(catalog, "reprocess", arguments) as run:
