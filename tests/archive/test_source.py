@@ -19,7 +19,13 @@ from wfc3tvb.archive.remote import MastArchive, PublicArchive
 from wfc3tvb.archive.source import open_source, rows_for_precision
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
-from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
+from wfc3tvb.errors import (
+    BadArgumentError,
+    MissingProductError,
+    ServiceUnreachableError,
+    TruncatedFileError,
+    UnknownDatasetError,
+)
 from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, Index, serve
 from wfc3tvb.survey.survey import plan_survey, survey
@@ -251,3 +257,24 @@ def test_proprietary_files_are_had_by_their_owner_alone(
     assert survey(catalog, Selection(), source=asked, settings=SETTINGS, recheck=True).n_failed == 0
     assert len(rows(catalog, "FROM exposures WHERE rootname = 'ibohbfb9q' AND geometry_source = 'spt'")) == 1
     assert "somebody" not in caplog.text
+
+
+def test_a_folder_gives_copies(folder: Path, tmp_path: Path) -> None:
+    original = folder / bucket_key("ibohbfb9q", "ima")
+    copy = FolderArchive(folder).download("ibohbfb9q", "ima", tmp_path)
+    assert copy == tmp_path / "ibohbfb9q_ima.fits"
+    assert copy.read_bytes() == original.read_bytes()
+    assert not copy.samefile(original)
+    assert list(tmp_path.iterdir()) == [copy]
+    with pytest.raises(MissingProductError, match="there is no ibohbfb9q_flt.fits; put it there"):
+        FolderArchive(folder).download("ibohbfb9q", "flt", tmp_path)
+
+
+def test_a_damaged_file_has_the_remedy_of_who_holds_it(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    path = copy / bucket_key("ibohbfb9q", "ima")
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(TruncatedFileError, match="check the copy$"):
+        FolderArchive(copy).read("ibohbfb9q", SETTINGS)
+    with serve(copy) as archive, pytest.raises(TruncatedFileError, match="the archive's copy is damaged"):
+        PublicArchive(services(archive)).read("ibohbfb9q", SETTINGS)
