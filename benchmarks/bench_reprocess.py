@@ -24,7 +24,7 @@ from typing import Any
 
 from astropy.io import fits
 
-from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import MissingProductError
@@ -89,7 +89,7 @@ def run_recipe(visit: Path, folder: Path) -> float:
 def survey_visit(visit: Path, folder: Path) -> list[dict[str, Any]]:
     """Survey the visit into a catalog and return the rows of its exposures, those flagged that the notebook flags."""
     with open_catalog(folder, mode="a") as catalog:
-        survey(catalog, Selection(), source=LocalSource(visit))
+        survey(catalog, Selection(), source=FolderArchive(visit))
         rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
         rows = [row | {"flagged": row["rootname"] in FLAGGED} for row in rows]
         catalog.replace("exposures", rows)
@@ -129,7 +129,7 @@ class Copies:
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
         """Copy a file of the visit and write the name that it has here into its header."""
-        found = LocalSource(self.visit).path(f"{ASSOCIATION[:4]}{rootname[4:]}", suffix)
+        found = FolderArchive(self.visit).path(f"{ASSOCIATION[:4]}{rootname[4:]}", suffix)
         if found is None:
             raise MissingProductError(str(self.visit), f"there is no {rootname}_{suffix}.fits", "simulate it anew")
         path = folder / f"{rootname}_{suffix}.fits"

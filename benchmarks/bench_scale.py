@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from wfc3tvb.archive.source import MastSource
+from wfc3tvb.archive.remote import MastArchive
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.config import MeasureSettings, Selection, Services
@@ -36,7 +36,7 @@ ASK = """SELECT filter, tvb_class, count(*), avg(r.rate - e.sky_mean) FROM reads
 
 
 @dataclass(frozen=True)
-class Drawn(MastSource):
+class Drawn(MastArchive):
     """MAST's list; the reads are drawn from the name."""
 
     name: ClassVar[str] = "simulated"

@@ -22,8 +22,9 @@ from statistics import median
 from frames import make_files
 from joblib.externals.loky import get_reusable_executor
 
-from wfc3tvb.archive.local_folder import LocalSource
-from wfc3tvb.archive.source import MastSource, S3Source, Source
+from wfc3tvb.archive.local_folder import FolderArchive
+from wfc3tvb.archive.remote import MastArchive, PublicArchive
+from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.parallel.workers import Workers
@@ -62,9 +63,9 @@ def main() -> None:
         head = f"{'source':7}{'rows':>5}{'jobs':>5}{'link':>16}{'requests':>9}{'MB':>7}{'exp/s':>7}{'link used':>10}"
         print(f"{head}   asked: ratio")
         for kind, rows, jobs, link in (
-            (S3Source, 80, 1, None), (S3Source, 80, 2, None), (MastSource, 80, 1, None), (MastSource, 80, 2, None),
-            (MastSource, 1014, 2, None), (S3Source, 80, 1, (0.3, 4e6)), (S3Source, 80, 2, (0.3, 4e6)),
-            (MastSource, 80, 2, (0.3, 4e6)), (S3Source, 80, 2, (0.3, 12e6)),
+            (PublicArchive, 80, 1, None), (PublicArchive, 80, 2, None), (MastArchive, 80, 1, None),
+            (MastArchive, 80, 2, None), (MastArchive, 1014, 2, None), (PublicArchive, 80, 1, (0.3, 4e6)),
+            (PublicArchive, 80, 2, (0.3, 4e6)), (MastArchive, 80, 2, (0.3, 4e6)), (PublicArchive, 80, 2, (0.3, 12e6)),
         ):  # fmt: skip
             from_archive(folder, kind, rows, jobs, link)
         print(f"\nlocal files in memory\n{'files':24}{'n':>5}{'one':>8}{'two':>8} exp/s{'worker':>9}   asked: ratio")
@@ -85,7 +86,7 @@ def main() -> None:
             as_command(name, files, what["n"])
 
 
-def from_archive(folder: Path, kind: type[MastSource], rows: int, jobs: int, link: tuple[float, float] | None) -> None:
+def from_archive(folder: Path, kind: type[MastArchive], rows: int, jobs: int, link: tuple[float, float] | None) -> None:
     """Survey the archive once and print a line; `link` is its latency [s] and rate [byte/s]."""
     with tempfile.TemporaryDirectory() as scratch, archive(folder / "archive", Path(scratch) / "log") as services:
         source = kind(services)
@@ -113,10 +114,10 @@ def from_folder(name: str, folder: Path, rows: int | None) -> None:
     """Survey a folder with one worker and with two, in turn, and print the medians; its files are in memory already."""
     speeds: dict[int, list[float]] = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as scratch, open_catalog(Path(scratch) / "reading", mode="a") as catalog:
-        n, _ = timed(catalog, LocalSource(folder), rows, 1)
+        n, _ = timed(catalog, FolderArchive(folder), rows, 1)
     for jobs in (1, 2) * ROUNDS:
         with tempfile.TemporaryDirectory() as scratch:
-            source = LocalSource(folder)
+            source = FolderArchive(folder)
             with warm(Path(scratch) / "catalog", source, rows, jobs) as catalog:
                 n, seconds = timed(catalog, source, rows, jobs)
                 peak = largest_worker() if jobs > 1 else 0.0
@@ -151,7 +152,7 @@ def as_command(name: str, folder: Path, n: int) -> None:
 
 
 @contextmanager
-def warm(folder: Path, source: Source, rows: int | None, jobs: int) -> Iterator[Catalog]:
+def warm(folder: Path, source: Archive, rows: int | None, jobs: int) -> Iterator[Catalog]:
     """Yield an empty catalog once workers have started and imported everything; end them behind it."""
     settings = MeasureSettings(rows=rows)
     with open_catalog(folder.with_name("warming"), mode="a") as catalog:
@@ -162,7 +163,7 @@ def warm(folder: Path, source: Source, rows: int | None, jobs: int) -> Iterator[
         get_reusable_executor().shutdown()
 
 
-def timed(catalog: Catalog, source: Source, rows: int | None, jobs: int) -> tuple[int, float]:
+def timed(catalog: Catalog, source: Archive, rows: int | None, jobs: int) -> tuple[int, float]:
     """Survey once, and return the number of exposures and the time it took [s]."""
     began = time.monotonic()
     report = survey(catalog, Selection(), source=source, settings=MeasureSettings(rows=rows), workers=Workers(jobs))

@@ -57,7 +57,7 @@ class MissingKeywordError(BadFileError):
     """A required header keyword is absent."""
 
     def __init__(self, path: str | Path, keyword: str, extension: str = "primary header") -> None:
-        super().__init__(path, f"keyword {keyword} is missing from the {extension}", "fetch the file again")
+        super().__init__(path, f"keyword {keyword} is missing from the {extension}", "check the copy")
         self.keyword, self.extension = keyword, extension
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:

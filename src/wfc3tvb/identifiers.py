@@ -64,6 +64,19 @@ def split_filename(filename: str) -> tuple[str, str]:
     return match["root"], match["suffix"]
 
 
+def file_name(rootname: str, suffix: str) -> str:
+    """Return the name of a file, e.g. ``ibohbfb9q_ima.fits``.
+
+    Raises
+    ------
+    BadArgumentError
+        If such a file cannot be.
+    """
+    name = f"{rootname.lower()}_{suffix}.fits"
+    split_filename(name)
+    return name
+
+
 def bucket_key(rootname: str, suffix: str) -> str:
     """Return the key of a file in the public bucket, e.g. ``hst/public/iboh/ibohbfb9q/ibohbfb9q_ima.fits``."""
     return f"hst/public/{rootname[:4]}/{rootname}/{rootname}_{suffix}.fits"
@@ -77,6 +90,4 @@ def product_url(server: str, rootname: str, suffix: str) -> str:
     BadArgumentError
         If such a file cannot be.
     """
-    name = f"{rootname.lower()}_{suffix}.fits"
-    split_filename(name)
-    return f"{server.rstrip('/')}/api/v0.1/Download/file?uri=mast:HST/product/{name}"
+    return f"{server.rstrip('/')}/api/v0.1/Download/file?uri=mast:HST/product/{file_name(rootname, suffix)}"

@@ -15,8 +15,7 @@ from astropy.io import fits
 from tests.helpers.small_archive import ima, make_archive, primary_header, write
 from wfc3tvb.archive import costs
 from wfc3tvb.archive.byte_ranges import read_cube, read_exposure, read_support
-from wfc3tvb.archive.files import BucketFiles, MastFiles, PublicFiles
-from wfc3tvb.archive.sparse_file import Files
+from wfc3tvb.archive.remote import BucketArchive, MastArchive, PublicArchive
 from wfc3tvb.config import MeasureSettings, Services
 from wfc3tvb.errors import (
     BadFileError,
@@ -43,8 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_archive(tmp_path_factory.mktemp("archive"), size=96, nsamp=6)
 
 
-@pytest.fixture(params=[BucketFiles, MastFiles])
-def files(request: pytest.FixtureRequest, archive: Archive) -> Files:
+@pytest.fixture(params=[BucketArchive, MastArchive])
+def files(request: pytest.FixtureRequest, archive: Archive) -> MastArchive:
     return make(request.param, archive)
 
 
@@ -53,7 +52,7 @@ def _no_file_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(costs, "_SMALL", 0)
 
 
-def make(kind: Callable[[Services], Files], archive: Archive) -> Files:
+def make(kind: type[MastArchive], archive: Archive) -> MastArchive:
     return kind(Services(mast=archive.mast, s3=archive.s3, retries=2, backoff=0.01, timeout=10.0))
 
 
@@ -64,7 +63,7 @@ def same(a: ReadCube, b: ReadCube) -> bool:
     return (a.rootname, a.shape, a.raw_shape) == (b.rootname, b.shape, b.raw_shape)
 
 
-def test_equal_to_the_whole_file(files: Files, folder: Path, archive: Archive) -> None:
+def test_equal_to_the_whole_file(files: MastArchive, folder: Path, archive: Archive) -> None:
     cube, orbit = read_exposure(files, ROOT, SETTINGS)
     assert same(cube, read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
     assert orbit == read_orbit(folder / bucket_key(ROOT, "spt"))
@@ -75,7 +74,7 @@ def test_equal_to_the_whole_file(files: Files, folder: Path, archive: Archive) -
     assert got["ibohbfb9q_spt.fits"][0] == 1
 
 
-def test_a_real_file(files: Files, folder: Path, shared_data: Path) -> None:
+def test_a_real_file(files: MastArchive, folder: Path, shared_data: Path) -> None:
     real = shared_data / "ima" / "ibxy07p9q_ima.fits"
     target = folder / bucket_key("ibxy01z8q", "ima")
     kept = target.read_bytes()
@@ -93,7 +92,7 @@ def test_full_frame_of_16_reads_within_its_budget(tmp_path: Path) -> None:
     hdus[0].header.extend([("HISTORY", f"line {i}") for i in range(230)])
     write(tmp_path, ROOT, "ima", hdus)
     with serve(tmp_path) as archive:
-        cube = read_cube(make(BucketFiles, archive), ROOT)
+        cube = read_cube(make(BucketArchive, archive), ROOT)
         n_requests, n_bytes = archive.log.by_file()[f"{ROOT}_ima.fits"]
     assert cube.rate.shape == (15, 80, 1014)
     assert n_requests == 48
@@ -101,20 +100,20 @@ def test_full_frame_of_16_reads_within_its_budget(tmp_path: Path) -> None:
     assert same(cube, read_ima(tmp_path / bucket_key(ROOT, "ima"), rows=80))
 
 
-def test_pstat_takes_the_whole_file(files: Files, folder: Path) -> None:
+def test_pstat_takes_the_whole_file(files: MastArchive, folder: Path) -> None:
     cube = read_cube(files, ROOT, pstat=True)
     assert cube.cumulative_median is not None
     assert cube.n_bytes == (folder / bucket_key(ROOT, "ima")).stat().st_size
 
 
-def test_many_rows_take_the_whole_file(files: Files, folder: Path, archive: Archive) -> None:
+def test_many_rows_take_the_whole_file(files: MastArchive, folder: Path, archive: Archive) -> None:
     assert same(read_cube(files, ROOT, rows=500), read_ima(folder / bucket_key(ROOT, "ima"), rows=500))
     # The first bytes, then the file.
     assert archive.log.by_file()["ibohbfb9q_ima.fits"][0] == 2
 
 
 def test_a_small_file_is_fetched_whole_and_all_of_it_measured(
-    files: Files, folder: Path, monkeypatch: pytest.MonkeyPatch
+    files: MastArchive, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(costs, "_SMALL", 16_000_000)
     assert same(read_cube(files, ROOT), read_ima(folder / bucket_key(ROOT, "ima")))
@@ -122,23 +121,23 @@ def test_a_small_file_is_fetched_whole_and_all_of_it_measured(
 
 def test_a_server_without_ranges_streams_the_file_once(archive: Archive, folder: Path) -> None:
     archive.faults.no_ranges = True
-    cube, orbit = read_exposure(make(MastFiles, archive), ROOT, SETTINGS)
+    cube, orbit = read_exposure(make(MastArchive, archive), ROOT, SETTINGS)
     assert same(cube, read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
     assert orbit == read_orbit(folder / bucket_key(ROOT, "spt"))
 
 
-def test_no_support_file(files: Files, archive: Archive) -> None:
+def test_no_support_file(files: MastArchive, archive: Archive) -> None:
     archive.faults.missing = {"ibohbfb9q_spt.fits"}
     _, orbit = read_exposure(files, ROOT, SETTINGS)
     assert orbit is None
 
 
-def test_a_missing_file(files: Files) -> None:
+def test_a_missing_file(files: MastArchive) -> None:
     with pytest.raises(MissingProductError, match="has no file ibohbfzzq_ima.fits"):
         read_cube(files, "ibohbfzzq")
 
 
-def test_503_is_tried_again(files: Files, folder: Path, archive: Archive) -> None:
+def test_503_is_tried_again(files: MastArchive, folder: Path, archive: Archive) -> None:
     archive.faults.mast_503 = archive.faults.s3_503 = 2
     assert same(read_cube(files, ROOT, rows=12), read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
     archive.faults.mast_503 = archive.faults.s3_503 = 1000
@@ -146,7 +145,7 @@ def test_503_is_tried_again(files: Files, folder: Path, archive: Archive) -> Non
         read_cube(files, ROOT, rows=12)
 
 
-def test_cut_answers_are_fetched_again(files: Files, folder: Path, archive: Archive) -> None:
+def test_cut_answers_are_fetched_again(files: MastArchive, folder: Path, archive: Archive) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 1000, 2
     assert same(read_cube(files, ROOT, rows=12), read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
 
@@ -155,7 +154,7 @@ def test_a_file_whose_folder_has_another_name(folder: Path, tmp_path: Path) -> N
     odd = tmp_path / "hst" / "public" / "iboh" / "ibohbfb9j"
     shutil.copytree((folder / bucket_key(ROOT, "ima")).parent, odd)
     with serve(tmp_path) as archive:
-        cube, orbit = read_exposure(make(BucketFiles, archive), ROOT, SETTINGS)
+        cube, orbit = read_exposure(make(BucketArchive, archive), ROOT, SETTINGS)
     assert cube.rootname == ROOT
     assert orbit is not None
 
@@ -193,14 +192,14 @@ def test_lying_files_are_named(
     hdus = change(ima(primary_header(ROOT, None, 55800.0, 6, 96), 96, 6, sky=0.5))
     write(tmp_path, ROOT, "ima", hdus)
     with serve(tmp_path) as archive, pytest.raises(error, match="ibohbfb9q_ima.fits"):
-        read_cube(make(MastFiles, archive), ROOT, rows=12)
+        read_cube(make(MastArchive, archive), ROOT, rows=12)
 
 
 def test_a_file_laid_out_otherwise_is_fetched_whole(tmp_path: Path) -> None:
     hdus = change_header(ima(primary_header(ROOT, None, 55800.0, 6, 96), 96, 6, sky=0.5))
     write(tmp_path, ROOT, "ima", hdus)
     with serve(tmp_path) as archive:
-        cube = read_cube(make(MastFiles, archive), ROOT, rows=12)
+        cube = read_cube(make(MastArchive, archive), ROOT, rows=12)
     assert same(cube, read_ima(tmp_path / bucket_key(ROOT, "ima"), rows=12))
 
 
@@ -210,7 +209,7 @@ def test_files_cut_short(tmp_path: Path, folder: Path, size: int) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes((folder / bucket_key(ROOT, "ima")).read_bytes()[:size])
     with serve(tmp_path) as archive, pytest.raises(BadFileError, match="ibohbfb9q_ima.fits") as caught:
-        read_cube(make(MastFiles, archive), ROOT, rows=12)
+        read_cube(make(MastArchive, archive), ROOT, rows=12)
     assert isinstance(caught.value, TruncatedFileError | NotFitsError)
 
 
@@ -220,7 +219,7 @@ def test_a_broken_support_file(tmp_path: Path, folder: Path, size: int) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes((folder / bucket_key(ROOT, "spt")).read_bytes()[:size])
     with serve(tmp_path) as archive, pytest.raises(BadFileError, match="ibohbfb9q_spt.fits"):
-        read_support(make(MastFiles, archive), ROOT)
+        read_support(make(MastArchive, archive), ROOT)
 
 
 @pytest.mark.parametrize("keyword", ["NAXIS1", "NAXIS2"])
@@ -231,12 +230,12 @@ def test_a_huge_claim_takes_no_memory(tmp_path: Path, folder: Path, keyword: str
     card = next(raw[i : i + 80] for i in range(0, 20_000, 80) if raw[i : i + 8].decode() == f"{keyword:<8}")
     path.write_bytes(raw.replace(card, f"{keyword:<8}= {2_000_000_000:>20}".ljust(80).encode()))
     with serve(tmp_path) as archive, pytest.raises(BadFileError, match="claims more data"):
-        read_cube(make(MastFiles, archive), ROOT, rows=12)
+        read_cube(make(MastArchive, archive), ROOT, rows=12)
 
 
 def test_no_network() -> None:
     nowhere = Services(mast="http://localhost:9", s3="http://localhost:9", retries=0, timeout=2.0)
-    for kind, service in ((BucketFiles, "S3"), (MastFiles, "MAST")):
+    for kind, service in ((BucketArchive, "S3"), (MastArchive, "MAST")):
         with pytest.raises(ServiceUnreachableError, match=f"^{service}: "):
             read_cube(kind(replace(nowhere)), ROOT)
 
@@ -244,12 +243,10 @@ def test_no_network() -> None:
 class Memory:
     """Files from bytes in memory."""
 
-    service = "memory"
-
     def __init__(self, data: bytes) -> None:
         self.data = data
 
-    def fetch(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    def ranges(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         return [self.data[start:stop] for start, stop in ranges]
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
@@ -297,7 +294,7 @@ def test_three_hundred_mutated_files_are_cubes_or_one_line(folder: Path) -> None
     assert 50 < n_bad < 300
 
 
-def test_retry_after_is_honoured_by_both(files: Files, archive: Archive) -> None:
+def test_retry_after_is_honoured_by_both(files: MastArchive, archive: Archive) -> None:
     archive.faults.s3_503 = archive.faults.mast_503 = 1
     archive.faults.retry_after = 1.0
     began = time.monotonic()
@@ -305,13 +302,15 @@ def test_retry_after_is_honoured_by_both(files: Files, archive: Archive) -> None
     assert time.monotonic() - began >= 1.0
 
 
-def test_answers_that_all_break_off_are_said_so(files: Files, archive: Archive) -> None:
+def test_answers_that_all_break_off_are_said_so(files: MastArchive, archive: Archive) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 100, 1000
     with pytest.raises(ShortDownloadError, match="every answer broke off before its end .*; check the network"):
-        files.fetch(ROOT, "ima", [(0, 2880)])
+        files.ranges(ROOT, "ima", [(0, 2880)])
 
 
-def test_a_download_is_checked_against_the_stated_checksum(files: Files, archive: Archive, tmp_path: Path) -> None:
+def test_a_download_is_checked_against_the_stated_checksum(
+    files: MastArchive, archive: Archive, tmp_path: Path
+) -> None:
     assert files.download(ROOT, "ima", tmp_path).exists()
     archive.faults.wrong_checksum = {"ibohbfb9q_spt.fits"}
     with pytest.raises(ShortDownloadError, match="came damaged: another checksum than announced"):
@@ -323,18 +322,18 @@ def test_a_file_replaced_while_it_is_read_is_noticed(folder: Path, tmp_path: Pat
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     path = copy / bucket_key(ROOT, "ima")
     with serve(copy) as archive:
-        files = make(BucketFiles, archive)
-        files.fetch(ROOT, "ima", [(0, 100)])
+        files = make(BucketArchive, archive)
+        files.ranges(ROOT, "ima", [(0, 100)])
         path.write_bytes(path.read_bytes() + bytes(2880))
         with pytest.raises(ServiceError, match="ibohbfb9q_ima.fits changed while it was read"):
-            files.fetch(ROOT, "ima", [(100, 200)])
+            files.ranges(ROOT, "ima", [(100, 200)])
 
 
 def test_what_s3_lacks_comes_from_mast_file_by_file(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
     (copy / bucket_key(ROOT, "spt")).unlink()
     with serve(folder) as mast, serve(copy) as bucket:
-        files = PublicFiles(Services(mast=mast.mast, s3=bucket.s3, retries=0))
+        files = PublicArchive(Services(mast=mast.mast, s3=bucket.s3, retries=0))
         cube, orbit = read_exposure(files, ROOT, SETTINGS)
     assert orbit == read_orbit(folder / bucket_key(ROOT, "spt"))
     assert list(mast.log.by_file()) == ["ibohbfb9q_spt.fits"]

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from tests.helpers.small_archive import DATASETS, make_archive
 from wfc3tvb.archive import mast as mast_module
+from wfc3tvb.archive.astroquery_session import configure_session
+from wfc3tvb.archive.http import HttpClient, token_of
 from wfc3tvb.archive.mast import Mast
+from wfc3tvb.archive.remote import MastArchive
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import (
     BadArgumentError,
@@ -40,6 +44,11 @@ def services(archive: Archive, **options: Any) -> Services:
 @pytest.fixture
 def mast(archive: Archive) -> Mast:
     return Mast(services(archive))
+
+
+@pytest.fixture
+def files(archive: Archive) -> MastArchive:
+    return MastArchive(services(archive))
 
 
 def test_lists_associations_and_lone_exposures_with_members(mast: Mast) -> None:
@@ -165,38 +174,40 @@ def test_a_silent_server_is_not_waited_for(folder: Path) -> None:
         Mast(services(slow, timeout=0.1, retries=0)).count_caom(Selection())
 
 
-def test_downloads_whole_files(mast: Mast, folder: Path, tmp_path: Path) -> None:
-    path = mast.download("IBOHBFB9Q", "ima", tmp_path)
+def test_downloads_whole_files(files: MastArchive, folder: Path, tmp_path: Path) -> None:
+    path = files.download("IBOHBFB9Q", "ima", tmp_path)
     assert path == tmp_path / "ibohbfb9q_ima.fits"
     assert path.read_bytes() == (folder / bucket_key("ibohbfb9q", "ima")).read_bytes()
 
 
-def test_a_cut_download_is_taken_up_where_it_broke(mast: Mast, archive: Archive, folder: Path, tmp_path: Path) -> None:
+def test_a_cut_download_is_taken_up_where_it_broke(
+    files: MastArchive, archive: Archive, folder: Path, tmp_path: Path
+) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 70_000, 1
-    path = mast.download("ibohbfb9q", "ima", tmp_path)
+    path = files.download("ibohbfb9q", "ima", tmp_path)
     truth = (folder / bucket_key("ibohbfb9q", "ima")).read_bytes()
     assert path.read_bytes() == truth
     sent = [e.n_bytes for e in archive.log.entries if "Download" in e.path]
     assert sent == [70_000, len(truth) - 65_536]
 
 
-def test_a_download_that_stays_short_leaves_nothing(mast: Mast, archive: Archive, tmp_path: Path) -> None:
+def test_a_download_that_stays_short_leaves_nothing(files: MastArchive, archive: Archive, tmp_path: Path) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 100, 50
     archive.faults.no_ranges = True
     with pytest.raises(ShortDownloadError, match=r"^MAST: ibohbfb9q_ima.fits came short, 0 of \d+ bytes"):
-        mast.download("ibohbfb9q", "ima", tmp_path)
+        files.download("ibohbfb9q", "ima", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_file(mast: Mast, tmp_path: Path) -> None:
+def test_a_missing_file(files: MastArchive, tmp_path: Path) -> None:
     with pytest.raises(MissingProductError, match=r"^MAST: has no file ibohbfzzq_ima.fits"):
-        mast.download("ibohbfzzq", "ima", tmp_path)
+        files.download("ibohbfzzq", "ima", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["../../etc", "ib/ohbfb9", "ibohbfb9q\n", "i" * 5000, "ibohbfb9q_ima.fits/.."])
 def test_hostile_names_are_refused(archive: Archive, tmp_path: Path, name: str) -> None:
     # Nobody listens there: a request would be another error.
-    nowhere = Mast(services(archive, mast="http://localhost:9", retries=0))
+    nowhere = MastArchive(services(archive, mast="http://localhost:9", retries=0))
     with pytest.raises(BadArgumentError):
         nowhere.download(name, "ima", tmp_path)
 
@@ -216,12 +227,14 @@ def test_the_token_goes_to_mast_and_never_into_the_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("MAST_API_TOKEN", "secret-token")
-    mast = Mast(services(archive))
-    mast.download("ibohbfb9q", "ima", tmp_path)
-    sent = mast.session.prepare_request(mast_module.requests.Request("GET", archive.mast)).headers["Cookie"]
-    elsewhere = mast.session.prepare_request(mast_module.requests.Request("GET", "https://example.org/"))
+    MastArchive(services(archive)).download("ibohbfb9q", "ima", tmp_path)
+    session = configure_session(requests.Session(), HttpClient(services(archive)))
+    sent = session.prepare_request(requests.Request("GET", archive.mast)).headers["Cookie"]
+    elsewhere = session.prepare_request(requests.Request("GET", "https://example.org/"))
     assert sent == "mast_token=secret-token"
     assert "Cookie" not in elsewhere.headers
+    assert token_of(f"{archive.mast}/x", services(archive)) == {"Cookie": sent}
+    assert token_of("https://example.org/", services(archive)) == {}
     assert "secret-token" not in caplog.text
 
 
@@ -230,7 +243,7 @@ def test_many_threads_each_with_its_client(archive: Archive, folder: Path, tmp_p
     good = []
 
     def fetch(i: int) -> None:
-        path = mast_module.mast_of(services(archive)).download("ibohbfb9q", "ima", tmp_path / str(i))
+        path = MastArchive(services(archive)).download("ibohbfb9q", "ima", tmp_path / str(i))
         good.append(path.read_bytes() == truth)
 
     threads = [threading.Thread(target=fetch, args=(i,)) for i in range(12)]

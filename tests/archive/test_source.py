@@ -14,11 +14,18 @@ import pytest
 from tests.helpers.small_archive import as_new, make_archive
 from wfc3tvb.archive import costs
 from wfc3tvb.archive.costs import cost_of
-from wfc3tvb.archive.local_folder import LocalSource
-from wfc3tvb.archive.source import MastSource, S3Source, open_source, rows_for_precision
+from wfc3tvb.archive.local_folder import FolderArchive
+from wfc3tvb.archive.remote import MastArchive, PublicArchive
+from wfc3tvb.archive.source import open_source, rows_for_precision
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
-from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, UnknownDatasetError
+from wfc3tvb.errors import (
+    BadArgumentError,
+    MissingProductError,
+    ServiceUnreachableError,
+    TruncatedFileError,
+    UnknownDatasetError,
+)
 from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, Index, serve
 from wfc3tvb.parallel.workers import Workers
@@ -39,18 +46,18 @@ def catalog(tmp_path: Path) -> Catalog:
 
 
 @pytest.fixture
-def mast(archive: Archive) -> MastSource:
-    return MastSource(services(archive))
+def mast(archive: Archive) -> MastArchive:
+    return MastArchive(services(archive))
 
 
 @pytest.fixture
-def s3(archive: Archive) -> S3Source:
-    return S3Source(services(archive))
+def s3(archive: Archive) -> PublicArchive:
+    return PublicArchive(services(archive))
 
 
-@pytest.fixture(params=[MastSource, S3Source])
-def source(request: pytest.FixtureRequest, archive: Archive) -> MastSource:
-    made: MastSource = request.param(services(archive))
+@pytest.fixture(params=[MastArchive, PublicArchive])
+def source(request: pytest.FixtureRequest, archive: Archive) -> MastArchive:
+    made: MastArchive = request.param(services(archive))
     return made
 
 
@@ -63,19 +70,19 @@ def rows(catalog: Catalog, text: str) -> list[tuple[Any, ...]]:
 
 
 def test_a_survey_fills_the_catalog_as_one_of_the_same_folder(
-    source: MastSource, catalog: Catalog, folder: Path, tmp_path: Path
+    source: MastArchive, catalog: Catalog, folder: Path, tmp_path: Path
 ) -> None:
     report = survey(catalog, Selection(), source=source, settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (6, 0)
     local = open_catalog(tmp_path / "local", mode="a")
-    survey(local, Selection(), source=LocalSource(folder), settings=SETTINGS)
+    survey(local, Selection(), source=FolderArchive(folder), settings=SETTINGS)
     for text in (f"SELECT * {STABLE} FROM exposures ORDER BY rootname", "SELECT * FROM reads ORDER BY rootname, read",
                  "SELECT dataset, asn_id, members FROM datasets ORDER BY 1"):  # fmt: skip
         assert rows(catalog, text) == rows(local, text)
     assert rows(catalog, "SELECT DISTINCT source FROM exposures") == [(source.name,)]
 
 
-def test_two_jobs_give_the_same(s3: MastSource, catalog: Catalog, tmp_path: Path) -> None:
+def test_two_jobs_give_the_same(s3: MastArchive, catalog: Catalog, tmp_path: Path) -> None:
     survey(catalog, Selection(), source=s3, settings=SETTINGS, workers=Workers(2))
     other = open_catalog(tmp_path / "one", mode="a")
     survey(other, Selection(), source=s3, settings=SETTINGS)
@@ -85,7 +92,7 @@ def test_two_jobs_give_the_same(s3: MastSource, catalog: Catalog, tmp_path: Path
 
 
 def test_bytes_are_those_of_the_archives_log(
-    mast: MastSource, catalog: Catalog, archive: Archive, monkeypatch: pytest.MonkeyPatch
+    mast: MastArchive, catalog: Catalog, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(costs, "_SMALL", 0)
     report = survey(catalog, Selection(), source=mast, settings=SETTINGS)
@@ -93,7 +100,7 @@ def test_bytes_are_those_of_the_archives_log(
     assert rows(catalog, "SELECT sum(bytes_read) FROM exposures") == [(report.n_bytes,)]
 
 
-def test_a_second_survey_fetches_no_file(s3: MastSource, catalog: Catalog, archive: Archive) -> None:
+def test_a_second_survey_fetches_no_file(s3: MastArchive, catalog: Catalog, archive: Archive) -> None:
     survey(catalog, Selection(), source=s3, settings=SETTINGS)
     as_new(archive)
     again = survey(catalog, Selection(), source=s3, settings=SETTINGS)
@@ -106,33 +113,33 @@ def test_a_reprocessed_file_comes_back_and_nothing_else(catalog: Catalog, folder
     newer = [row | {"generation_date": 60000.0 * (row["dataset"] == "ibxy01z8q") or row["generation_date"]}
              for row in index.datasets]  # fmt: skip
     with serve(index) as archive:
-        assert survey(catalog, Selection(), source=MastSource(services(archive)), settings=SETTINGS).n_measured == 6
+        assert survey(catalog, Selection(), source=MastArchive(services(archive)), settings=SETTINGS).n_measured == 6
     with serve(replace(index, datasets=newer)) as archive:
-        report = survey(catalog, Selection(), source=MastSource(services(archive)), settings=SETTINGS)
+        report = survey(catalog, Selection(), source=MastArchive(services(archive)), settings=SETTINGS)
     assert (report.n_measured, report.n_known) == (1, 5)
 
 
-def test_one_member_by_its_name(mast: MastSource, catalog: Catalog) -> None:
+def test_one_member_by_its_name(mast: MastArchive, catalog: Catalog) -> None:
     survey(catalog, Selection(ids=("ibohbfb9q",)), source=mast, settings=SETTINGS)
     assert rows(catalog, "SELECT rootname, dataset, asn_id FROM exposures") == [("ibohbfb9q", "ibohbf040", "ibohbf040")]
 
 
-def test_an_unknown_id_measures_nothing(mast: MastSource, catalog: Catalog) -> None:
+def test_an_unknown_id_measures_nothing(mast: MastArchive, catalog: Catalog) -> None:
     with pytest.raises(UnknownDatasetError, match="ibohbf990 is not known to MAST"):
         survey(catalog, Selection(ids=("ibohbf990",)), source=mast, settings=SETTINGS)
     assert rows(catalog, "SELECT count(*) FROM exposures") == [(0,)]
 
 
 def test_no_network_is_one_line_and_the_catalog_stays(catalog: Catalog, archive: Archive) -> None:
-    survey(catalog, Selection(ids=("ibohbf040",)), source=MastSource(services(archive)), settings=SETTINGS)
-    nowhere = MastSource(replace(services(archive), mast="http://localhost:9", retries=0))
+    survey(catalog, Selection(ids=("ibohbf040",)), source=MastArchive(services(archive)), settings=SETTINGS)
+    nowhere = MastArchive(replace(services(archive), mast="http://localhost:9", retries=0))
     with pytest.raises(ServiceUnreachableError, match="^MAST: no connection"):
         survey(catalog, Selection(), source=nowhere, settings=SETTINGS)
     assert rows(catalog, "SELECT count(*) FROM exposures") == [(3,)]
 
 
 def test_what_cannot_be_fetched_is_a_failure_and_a_rerun_gets_it(
-    source: MastSource, catalog: Catalog, archive: Archive
+    source: MastArchive, catalog: Catalog, archive: Archive
 ) -> None:
     survey(catalog, Selection(ids=("ibohbf040",)), source=source, settings=SETTINGS)
     plan_survey(catalog, Selection(), source=source)
@@ -150,7 +157,7 @@ def test_what_cannot_be_fetched_is_a_failure_and_a_rerun_gets_it(
     assert (report.n_measured, report.n_failed, report.n_known) == (3, 0, 3)
 
 
-def test_short_answers_are_made_whole(mast: MastSource, catalog: Catalog, archive: Archive) -> None:
+def test_short_answers_are_made_whole(mast: MastArchive, catalog: Catalog, archive: Archive) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 2000, 1
     report = survey(catalog, Selection(), source=mast, settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (6, 0)
@@ -161,7 +168,7 @@ def test_a_broken_file_is_one_failure_and_the_others_go_on(catalog: Catalog, fol
     path = copy / bucket_key("ibohbfb9q", "ima")
     path.write_bytes(path.read_bytes()[:100_000])
     with serve(copy) as archive:
-        report = survey(catalog, Selection(), source=MastSource(services(archive)), settings=SETTINGS)
+        report = survey(catalog, Selection(), source=MastArchive(services(archive)), settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (5, 1)
     ((key, stage, message, retryable),) = rows(catalog, "SELECT key, stage, message, retryable FROM failures")
     assert (key, stage, retryable) == ("ibohbfb9q", "read", False)
@@ -170,12 +177,12 @@ def test_a_broken_file_is_one_failure_and_the_others_go_on(catalog: Catalog, fol
 
 def test_s3_lacks_a_file_that_mast_has(catalog: Catalog, folder: Path, tmp_path: Path) -> None:
     with serve(folder) as mast, serve(tmp_path / "empty") as empty:
-        source = S3Source(replace(services(mast), s3=empty.s3))
+        source = PublicArchive(replace(services(mast), s3=empty.s3))
         report = survey(catalog, Selection(), source=source, settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (6, 0)
 
 
-def test_a_dry_run_says_requests_and_bytes(s3: MastSource, catalog: Catalog) -> None:
+def test_a_dry_run_says_requests_and_bytes(s3: MastArchive, catalog: Catalog) -> None:
     plan = plan_survey(catalog, Selection(), source=s3)
     assert (plan.n_datasets, plan.n_exposures) == (3, 6)
     assert plan.requests == 6 * 49
@@ -184,7 +191,7 @@ def test_a_dry_run_says_requests_and_bytes(s3: MastSource, catalog: Catalog) -> 
 
 
 def test_a_dry_run_knows_subarrays_and_the_reads_of_exposures_before(
-    s3: MastSource, catalog: Catalog, archive: Archive
+    s3: MastArchive, catalog: Catalog, archive: Archive
 ) -> None:
     survey(catalog, Selection(ids=("ibohbf040",)), source=s3, settings=SETTINGS)
     plan = plan_survey(catalog, Selection(), source=s3, settings=MeasureSettings(pstat=True))
@@ -206,7 +213,7 @@ def test_precision_decides_the_rows() -> None:
         rows_for_precision(0.0)
 
 
-def test_sources_travel_to_workers(s3: MastSource) -> None:
+def test_sources_travel_to_workers(s3: MastArchive) -> None:
     assert pickle.loads(pickle.dumps(s3)) == s3
 
 
@@ -214,8 +221,8 @@ def test_open_source(folder: Path) -> None:
     assert open_source("auto").name == "s3"
     assert open_source("s3").name == "s3"
     assert open_source("mast").name == "mast"
-    assert open_source(folder) == LocalSource(folder)
-    assert open_source(str(folder)) == LocalSource(folder)
+    assert open_source(folder) == FolderArchive(folder)
+    assert open_source(str(folder)) == FolderArchive(folder)
     with pytest.raises(BadArgumentError, match="there is no folder"):
         open_source("nowhere")
 
@@ -228,7 +235,7 @@ def test_the_environment_points_everything_at_the_archive(archive: Archive, monk
 
 
 def test_proprietary_files_are_had_by_their_owner_alone(
-    source: MastSource,
+    source: MastArchive,
     catalog: Catalog,
     archive: Archive,
     monkeypatch: pytest.MonkeyPatch,
@@ -252,3 +259,24 @@ def test_proprietary_files_are_had_by_their_owner_alone(
     assert survey(catalog, Selection(), source=asked, settings=SETTINGS, recheck=True).n_failed == 0
     assert len(rows(catalog, "FROM exposures WHERE rootname = 'ibohbfb9q' AND geometry_source = 'spt'")) == 1
     assert "somebody" not in caplog.text
+
+
+def test_a_folder_gives_copies(folder: Path, tmp_path: Path) -> None:
+    original = folder / bucket_key("ibohbfb9q", "ima")
+    copy = FolderArchive(folder).download("ibohbfb9q", "ima", tmp_path)
+    assert copy == tmp_path / "ibohbfb9q_ima.fits"
+    assert copy.read_bytes() == original.read_bytes()
+    assert not copy.samefile(original)
+    assert list(tmp_path.iterdir()) == [copy]
+    with pytest.raises(MissingProductError, match="there is no ibohbfb9q_flt.fits; put it there"):
+        FolderArchive(folder).download("ibohbfb9q", "flt", tmp_path)
+
+
+def test_a_damaged_file_has_the_remedy_of_who_holds_it(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    path = copy / bucket_key("ibohbfb9q", "ima")
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(TruncatedFileError, match="check the copy$"):
+        FolderArchive(copy).read("ibohbfb9q", SETTINGS)
+    with serve(copy) as archive, pytest.raises(TruncatedFileError, match="the archive's copy is damaged"):
+        PublicArchive(services(archive)).read("ibohbfb9q", SETTINGS)

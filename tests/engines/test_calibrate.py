@@ -69,12 +69,12 @@ def edited(path: Path, edit: Callable[[fits.HDUList], object]) -> None:
 
 def test_truncated(raw: Path, iref: Path) -> None:
     raw.write_bytes(raw.read_bytes()[:-20000])
-    refused(TruncatedFileError, raw, iref, raw.name, "fetch it again")
+    refused(TruncatedFileError, raw, iref, raw.name, "check the copy")
 
 
 def test_truncated_to_the_middle_of_a_header(raw: Path, iref: Path) -> None:
     raw.write_bytes(raw.read_bytes()[: 2880 * 12 + 100])
-    refused(BadFileError, raw, iref, raw.name, "fetch it again")
+    refused(BadFileError, raw, iref, raw.name, "check the copy")
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>Not found</html>" * 200])

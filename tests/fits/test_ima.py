@@ -118,7 +118,7 @@ def test_median_of_any_plane_is_numpys(plane: np.ndarray, order: str) -> None:
 def test_cut_short(real: Path, keep: float) -> None:
     content = real.read_bytes()
     real.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(TruncatedFileError, match="ibxy01z8q_ima.fits.*fetch it again"):
+    with pytest.raises(TruncatedFileError, match="ibxy01z8q_ima.fits.*check the copy"):
         read_ima(real)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import read_flt
@@ -44,7 +44,7 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> SimulatedVisit:
 def surveyed(visit: SimulatedVisit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalog")
     with open_catalog(folder, mode="a") as catalog:
-        survey(catalog, Selection(), source=LocalSource(visit.folder))
+        survey(catalog, Selection(), source=FolderArchive(visit.folder))
         rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
         catalog.replace("exposures", [row | {"flagged": row["rootname"] != QUIET} for row in rows])
     return folder

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import BadArgumentError, QueryError, RefusedError, UnknownDatasetError
@@ -28,7 +28,7 @@ from wfc3tvb.repair import combine, dataset, recalibrate
 from wfc3tvb.repair.choose import choose
 from wfc3tvb.repair.dataset import RepairDataset
 from wfc3tvb.repair.driver import FindReferences
-from wfc3tvb.repair.fetch import FetchDataset, LocalProducts, refuse
+from wfc3tvb.repair.fetch import FetchDataset, refuse
 from wfc3tvb.repair.model import Member, Repair
 from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess, reprocess
 from wfc3tvb.schema import TABLES
@@ -47,7 +47,7 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> SimulatedVisit:
 def surveyed(visit: SimulatedVisit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalog")
     with open_catalog(folder, mode="a") as catalog:
-        survey(catalog, Selection(), source=LocalSource(visit.folder))
+        survey(catalog, Selection(), source=FolderArchive(visit.folder))
         rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
         # What is flagged is the score's matter: here, the three that STScI's notebook flags.
         verdict = {True: {"flagged": True, "recommend": "omit"}, False: {"flagged": False, "recommend": "none"}}
@@ -225,9 +225,7 @@ def member_of(catalog: Catalog, rootname: str, settings: ReprocessSettings) -> M
 
 def alone(member: Member, settings: ReprocessSettings, visit: SimulatedVisit) -> dict[str, Any]:
     """Repair an exposure as if it were a lone one, and return its row."""
-    fetched = FetchDataset(LocalProducts(LocalSource(visit.folder)), settings.outdir)(
-        Repair(member.rootname, (member,))
-    )
+    fetched = FetchDataset(FolderArchive(visit.folder), settings.outdir)(Repair(member.rootname, (member,)))
     (ready,) = FindReferences(settings, Services())([fetched])
     (row,) = RepairDataset(settings, "run")(ready)
     return row

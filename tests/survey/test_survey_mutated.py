@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.small_archive import ima, primary_header
-from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
@@ -82,7 +82,7 @@ def test_500_mutated_files_are_500_rows_of_failures(tmp_path: Path) -> None:
         (folder / f"{root}_ima.fits").write_bytes(broken(data, i, rng) if i < N else data)
     settings = MeasureSettings(min_reads=2)
     with open_catalog(tmp_path / "catalog", mode="a") as catalog:
-        report = survey(catalog, Selection(filters=("all",)), source=LocalSource(folder), settings=settings)
+        report = survey(catalog, Selection(filters=("all",)), source=FolderArchive(folder), settings=settings)
         assert (report.n_measured, report.n_failed) == (1, N)
         rows = catalog.sql("SELECT key, stage, message, retryable FROM failures").fetchall()
         assert all(result.passed for result in verify(catalog))
@@ -99,6 +99,6 @@ def test_a_read_without_a_usable_pixel_is_flagged(tmp_path: Path) -> None:
     hdus["DQ", 2].data[:] = 4
     hdus.writeto(path)
     with open_catalog(tmp_path / "catalog", mode="a") as catalog:
-        survey(catalog, Selection(), source=LocalSource(tmp_path), settings=MeasureSettings(min_reads=2))
+        survey(catalog, Selection(), source=FolderArchive(tmp_path), settings=MeasureSettings(min_reads=2))
         ((flags,),) = catalog.sql("SELECT quality_flags FROM exposures").fetchall()
     assert "bad_reads" in flags

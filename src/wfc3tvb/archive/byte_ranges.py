@@ -1,4 +1,4 @@
-"""An exposure by the bytes that matter: the headers, and SCI and DQ of a band of rows of every read.
+"""Read an exposure by the bytes that matter: the headers, and SCI and DQ of a band of rows of every read.
 
 An IMA of 16 full frames is 168.3 MB; 80 rows of every read with their headers are 7.7 MB in 48 requests. The
 primary header and the first SCI header say how large the frames are; everything else is fetched at once from where
@@ -12,39 +12,46 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from wfc3tvb.archive.costs import ranges_pay
 from wfc3tvb.archive.http import NoRangesError
-from wfc3tvb.archive.sparse_file import Files, IrregularLayoutError, SparseFile
+from wfc3tvb.archive.sparse_file import IrregularLayoutError, SparseFile
 from wfc3tvb.config import BAND_ROWS, MeasureSettings
-from wfc3tvb.errors import MissingProductError
+from wfc3tvb.errors import BadFileError, MissingProductError
+from wfc3tvb.fits.blocks import BLOCK, CHECK_THE_COPY, FileBytes
 from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
 from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_header
 from wfc3tvb.fits.support_file import orbit_of
 from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import OrbitElements, ReadCube
 
+if TYPE_CHECKING:
+    from wfc3tvb.archive.remote import MastArchive
+
 log = logging.getLogger(__name__)
 
-_BLOCK = 2880
 #: First bytes fetched of an IMA (real primary headers are 8 blocks, the first SCI header 3).
-_FIRST = 16 * _BLOCK
+_FIRST = 16 * BLOCK
 #: First bytes fetched of a support file.
-_SPT_FIRST = 10 * _BLOCK
+_SPT_FIRST = 10 * BLOCK
 
 
-def read_exposure(files: Files, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
+def read_exposure(
+    archive: MastArchive, rootname: str, settings: MeasureSettings
+) -> tuple[ReadCube, OrbitElements | None]:
     """Return the reads of an exposure and, where its support file is there, the orbit.
 
     Parameters
     ----------
-    files : Files
-        Where its files are.
+    archive : MastArchive
+        An archive that gives ranges.
     rootname : str
         Which exposure.
     settings : MeasureSettings
@@ -58,54 +65,52 @@ def read_exposure(files: Files, rootname: str, settings: MeasureSettings) -> tup
     BadFileError
         If a file is not what it should be.
     """
-    with ThreadPoolExecutor(1) as beside:
-        support = beside.submit(read_support, files, rootname)
-        cube = read_cube(files, rootname, rows=settings.rows, pstat=settings.pstat)
-    try:
-        orbit, n_bytes = support.result()
-    except MissingProductError:
-        log.info("%s has no support file for %s: its geometry stays unknown", files.service, rootname)
-        return cube, None
+    with ThreadPoolExecutor(1) as beside, _archives_copy():
+        support = beside.submit(read_support, archive, rootname)
+        cube = read_cube(archive, rootname, rows=settings.rows, pstat=settings.pstat)
+        try:
+            orbit, n_bytes = support.result()
+        except MissingProductError:
+            log.info("no support file for %s: its geometry stays unknown", rootname)
+            return cube, None
     return replace(cube, n_bytes=cube.n_bytes + n_bytes), orbit
 
 
-def read_cube(files: Files, rootname: str, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
+def read_cube(archive: MastArchive, rootname: str, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
     """Return the reads of an exposure, by ranges where that saves bytes; as `read_exposure`."""
     if pstat:
-        return _whole(files, rootname, rows, pstat=True)
-    remote = SparseFile(files, rootname)
+        return _whole(archive, rootname, rows, pstat=True)
+    remote, cube = _remote(archive, rootname, "ima"), None
     try:
         cube = _band(remote, rows or BAND_ROWS)
-    except NoRangesError:
-        log.info("%s gives no ranges: %s is fetched whole", files.service, rootname)
-        cube = None
-    except IrregularLayoutError as error:
-        log.info("%s; it is fetched whole", error)
-        cube = None
+    except (NoRangesError, IrregularLayoutError) as error:
+        log.info("%s is fetched whole: %s", rootname, error)
     if cube is None:
-        cube = _whole(files, rootname, rows)
+        cube = _whole(archive, rootname, rows)
     return replace(cube, n_bytes=cube.n_bytes + remote.n_bytes)
 
 
-def read_support(files: Files, rootname: str) -> tuple[OrbitElements, int]:
+def read_support(archive: MastArchive, rootname: str) -> tuple[OrbitElements, int]:
     """Return the orbit that an exposure's support file describes, and the bytes read; raises as `read_exposure`."""
-    path = Path(f"{rootname}_spt.fits")
+    remote = _remote(archive, rootname, "spt")
     try:
-        remote = SparseFile(files, rootname, "spt")
         remote.need([(0, _SPT_FIRST)])
-        header, _ = primary_header(remote.header(0), path)
+        header, _ = primary_header(remote, remote.path)
+        return orbit_of(header, remote.path), remote.n_bytes
     except NoRangesError:
-        with tempfile.TemporaryDirectory() as folder:
-            whole = files.download(rootname, "spt", Path(folder))
-            header, _ = primary_header(np.fromfile(whole, np.uint8), path)
-            return orbit_of(header, path), whole.stat().st_size
-    return orbit_of(header, path), remote.n_bytes
+        with _downloaded(archive, rootname, "spt") as path, FileBytes(path) as data:
+            header, _ = primary_header(data, remote.path)
+            return orbit_of(header, remote.path), data.size
+
+
+def _remote(archive: MastArchive, rootname: str, suffix: str) -> SparseFile:
+    return SparseFile(f"{rootname}_{suffix}.fits", partial(archive.ranges, rootname, suffix))
 
 
 def _band(remote: SparseFile, rows: int) -> ReadCube | None:
     """Return the middle rows of every read; None where the file had better be fetched whole."""
     remote.need([(0, _FIRST)])
-    primary, start = primary_header(remote.header(0), remote.path)
+    primary, start = primary_header(remote, remote.path)
     check_instrument(primary, remote.path)
     nsamp = int(primary.get("NSAMP", 0))
     sci = remote.plane(start, "SCI", 1)
@@ -127,9 +132,9 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
 def _usual(sci: PlaneHeader, nsamp: int, first: int, last: int) -> list[tuple[int, int]]:
     """Return the ranges of headers and rows in a file laid out as those of the archive are."""
     plane = PlaneHeader(0, sci.data - sci.start, sci.keywords)
-    err = PlaneHeader(plane.next, plane.next + 2 * _BLOCK, sci.keywords)
-    dq = PlaneHeader(err.next, err.next + _BLOCK, dict(sci.keywords) | {"BITPIX": 16, "NAXIS": 2})
-    stride = dq.next + 2 * _BLOCK
+    err = PlaneHeader(plane.next, plane.next + 2 * BLOCK, sci.keywords)
+    dq = PlaneHeader(err.next, err.next + BLOCK, dict(sci.keywords) | {"BITPIX": 16, "NAXIS": 2})
+    stride = dq.next + 2 * BLOCK
     ranges = [(sci.start + e.start, sci.start + e.data) for e in (err, dq)]
     for base in range(sci.start, sci.start + (nsamp - 1) * stride, stride):
         bands = [e.rows(first, last) for e in (plane, dq)]
@@ -146,7 +151,7 @@ def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[Plan
         raise IrregularLayoutError(remote.path, "the planes of its last read differ in size")
     stride, length = _second(remote, dq) - sci.start, sci.data - sci.start
     # From the end of an imset's DQ to the end of the next SCI header, unless there are data between.
-    gap = dq.next if stride - (dq.next - sci.start) < 10 * _BLOCK else sci.start + stride
+    gap = dq.next if stride - (dq.next - sci.start) < 10 * BLOCK else sci.start + stride
     shifts = [k * stride for k in range(1, nsamp - 1)]
     if shifts:
         remote.need([(gap + shift, sci.start + stride + length + shift) for shift in shifts], exact=True)
@@ -166,13 +171,30 @@ def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[Plan
 
 def _second(remote: SparseFile, dq: PlaneHeader) -> int:
     """Return where the second imset starts, from the SAMP and TIME extensions of the first."""
-    remote.need([(dq.next, dq.next + 5 * _BLOCK)])
+    remote.need([(dq.next, dq.next + 5 * BLOCK)])
     samp = remote.plane(dq.next, "SAMP", 1)
     time = remote.plane(samp.next, "TIME", 1)
     return time.next
 
 
-def _whole(files: Files, rootname: str, rows: int | None, *, pstat: bool = False) -> ReadCube:
+def _whole(archive: MastArchive, rootname: str, rows: int | None, *, pstat: bool = False) -> ReadCube:
     """Return the reads of an exposure from its file fetched whole; the file is gone when the cube is."""
+    with _downloaded(archive, rootname, "ima") as path:
+        return read_ima(path, rows=rows, pstat=pstat)
+
+
+@contextmanager
+def _downloaded(archive: MastArchive, rootname: str, suffix: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
-        return read_ima(files.download(rootname, "ima", Path(folder)), rows=rows, pstat=pstat)
+        yield archive.download(rootname, suffix, Path(folder))
+
+
+@contextmanager
+def _archives_copy() -> Iterator[None]:
+    """Give a damaged file the remedy for one that is the archive's: there is no copy to check."""
+    try:
+        yield
+    except BadFileError as error:
+        if error.remedy == CHECK_THE_COPY:
+            error.remedy = "the archive's copy is damaged; ask its help desk"
+        raise

@@ -1,4 +1,4 @@
-"""What fetching an exposure takes, before anything of it is fetched: requests and bytes, from its aperture."""
+"""Estimate the requests and bytes of an exposure from its aperture, before anything of it is fetched."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ranges_pay(height: int, width: int, n_reads: float, rows: int) -> bool:
     return whole >= _SMALL and 6 * rows * width * n_reads <= _WORTH * whole
 
 
-def side_of(aperture: str | None) -> int:
+def frame_size(aperture: str | None) -> int:
     """Return the pixels along a side of an aperture's frames, border included: ``IRSUB256`` has 266, ``IR`` 1024."""
     match = _SUBARRAY.search((aperture or "").replace("1024", ""))
     return int(match[0]) + 2 * BORDER if match else 1024
@@ -40,7 +40,7 @@ def cost_of(aperture: str | None, settings: MeasureSettings, n_reads: float = MO
     n_reads : float, optional
         Reads, the zeroth included; may be a mean.
     """
-    side, rows = side_of(aperture), settings.rows or BAND_ROWS
+    side, rows = frame_size(aperture), settings.rows or BAND_ROWS
     if settings.pstat or not ranges_pay(side, side, n_reads, rows):
         return 3, n_reads * (10 * side**2 + _IMSET) + _FIRST
     return 3 * (n_reads - 1) + 4, (n_reads - 1) * (6 * rows * side + _BETWEEN) + _FIRST

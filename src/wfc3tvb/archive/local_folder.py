@@ -1,24 +1,27 @@
-"""A folder of FITS files as a source for the survey: flat, or laid out like the public bucket."""
+"""A folder of FITS files as an archive: flat, or laid out like the public bucket."""
 
 from __future__ import annotations
 
 import logging
 import math
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_of
 from wfc3tvb.errors import BadArgumentError, BadFileError, MissingProductError, UnknownDatasetError
 from wfc3tvb.fits.association import read_members
+from wfc3tvb.fits.blocks import BLOCK, FileBytes, read_cards
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.identifiers import is_dataset_name, split_filename
 from wfc3tvb.models import ReadCube, Row
 from wfc3tvb.schema import TABLES
+from wfc3tvb.system.files import atomic_write
 
 if TYPE_CHECKING:
     from wfc3tvb.models import OrbitElements
@@ -28,12 +31,12 @@ log = logging.getLogger(__name__)
 #: Keywords that a list of datasets is made of.
 _LISTED = ("ASN_ID", "DATE", "DETECTOR", "EXPEND", "EXPSTART", "FILTER", "INSTRUME", "PR_INV_L", "PROPOSID", "SUN_ALT",
            "TARGNAME")  # fmt: skip
-#: Bytes of a header that are read at a time, and at most; its last card.
-_CHUNK, _LONGEST, _END = 16 * 2880, 1 << 20, b"END".ljust(80)
+#: Bytes of a header that are read at a time: a folder holds thousands of files.
+_STEP = 16 * BLOCK
 
 
 @dataclass(frozen=True)
-class LocalSource:
+class FolderArchive:
     """The IMA files (and SPT, JIT, ASN) in a folder and below it.
 
     Attributes
@@ -53,7 +56,7 @@ class LocalSource:
 
     ahead: ClassVar[int] = 0
 
-    def shared_by(self, n_workers: int) -> LocalSource:
+    def shared_by(self, n_workers: int) -> FolderArchive:
         """Return itself."""
         return self
 
@@ -99,10 +102,7 @@ class LocalSource:
         from wfc3tvb.fits.observation_log import find_jitter, jitter_names
         from wfc3tvb.fits.support_file import read_orbit
 
-        path = self.path(rootname, "ima")
-        if path is None:
-            raise MissingProductError(str(self.folder), f"there is no {rootname}_ima.fits", "fetch it")
-        spt = self.path(rootname, "spt")
+        path, spt = self._needed(rootname, "ima"), self.path(rootname, "spt")
         cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
         logs = [self.path(name, "jit") for name in jitter_names(rootname, _text(dict(cube.header), "ASN_ID"))]
         jitter = find_jitter([path for path in logs if path], rootname, spt)
@@ -120,9 +120,29 @@ class LocalSource:
         path = self.path(rootname, "ima")
         return None if path is None else mjd_of(datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        """Copy a file into `folder`, so that the original stays what it is, and return its path.
+
+        Raises
+        ------
+        MissingProductError
+            If it is not in the archive's folder.
+        """
+        found = self._needed(rootname, suffix)
+        with atomic_write(folder / found.name) as part:
+            shutil.copyfile(found, part)
+        return folder / found.name
+
     def path(self, rootname: str, suffix: str) -> Path | None:
         """Return where a file is; None if it is not there."""
         return self._files(suffix).get(rootname)
+
+    def _needed(self, rootname: str, suffix: str) -> Path:
+        path = self.path(rootname, suffix)
+        if path is None:
+            problem = f"there is no {rootname}_{suffix}.fits"
+            raise MissingProductError(str(self.folder), problem, "put it there, or give --source mast")
+        return path
 
     def _files(self, suffix: str) -> dict[str, Path]:
         return _index(self.folder, suffix)
@@ -149,27 +169,12 @@ def _index(folder: Path, suffix: str) -> dict[str, Path]:
 def _header(path: Path) -> dict[str, Any]:
     """Return what a list needs of the primary header; empty where the file cannot be read."""
     try:
-        with path.open("rb") as file:
-            cards = _cards(file, path)
-    except (OSError, EOFError) as error:
+        with FileBytes(path) as file:
+            cards = Cards(read_cards(file, 0, path, step=_STEP).decode("latin-1"), path)
+    except (OSError, BadFileError) as error:
         log.info("%s: header not readable: %s", path, error)
         return {}
-    return {keyword: cards[keyword] for keyword in _LISTED if keyword in cards}
-
-
-def _cards(file: BinaryIO, path: Path) -> Cards:
-    """Return the cards of a primary header, of which only those looked up are taken apart: a folder holds thousands."""
-    raw = b""
-    while more := file.read(_CHUNK):
-        raw += more
-        if not raw.startswith(b"SIMPLE") or len(raw) > _LONGEST:
-            break
-        end = raw.find(_END)
-        while end >= 0 and end % 80:
-            end = raw.find(_END, end + 1)
-        if end >= 0:
-            return Cards(raw[:end].decode("latin-1"), path)
-    raise EOFError("no FITS header")
+    return {keyword: cards[keyword] for keyword in _LISTED if keyword in cards} if "SIMPLE" in cards else {}
 
 
 def _association(header: dict[str, Any]) -> str | None:

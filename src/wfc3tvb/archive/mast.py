@@ -1,4 +1,4 @@
-"""The one door to MAST, through astroquery: which datasets there are, their members, and their files.
+"""List datasets and their members at MAST, through astroquery.
 
 Discovery asks the MAST search API (`astroquery.mast.MastMissions`) in time windows whose rows are counted, and holds
 the number against CAOM (`astroquery.mast.Observations`). Both list associations and lone exposures; the members come
@@ -9,26 +9,22 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Any, TypeVar
 
-import requests
 from astropy.table import Table
 from astropy.time import Time
-from astroquery.exceptions import InvalidQueryError, RemoteServiceError
-from astroquery.exceptions import TimeoutError as QueryTimeoutError
+from astroquery.exceptions import InvalidQueryError
 from astroquery.mast import MastMissions, Observations
 
-from wfc3tvb.archive.http import answers, download, harden
+from wfc3tvb.archive.astroquery_session import configure_session, translate_request_errors
+from wfc3tvb.archive.http import client_of
 from wfc3tvb.archive.mast_rows import COLUMNS, criteria_of, exposure_of, passes, rows_of, window_of
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.dates import DAY
-from wfc3tvb.errors import ServiceError, ServiceUnreachableError, TruncatedQueryError, UnknownDatasetError
-from wfc3tvb.identifiers import product_url, visit_of
+from wfc3tvb.errors import ServiceError, TruncatedQueryError, UnknownDatasetError
+from wfc3tvb.identifiers import visit_of
 from wfc3tvb.models import Row
 
 log = logging.getLogger(__name__)
@@ -41,8 +37,6 @@ MAX_ROWS = 5000
 PRODUCTS_AT_A_TIME = 500
 #: Names asked for at a time.
 _NAMES_AT_A_TIME = 200
-#: Seconds to wait before asking again for a long answer, at first and at most.
-_POLL = 0.2, 5.0
 
 
 class Mast:
@@ -59,8 +53,7 @@ class Mast:
         self._missions = MastMissions(mission="hst")
         self._observations = Observations.__class__()
         for client in (self._missions, self._observations):
-            harden(client._session, self.services)
-            client._session.hooks["response"].append(_Poll())
+            configure_session(client._session, client_of(self.services))
         self._point_at(self.services.mast.rstrip("/"))
 
     def _point_at(self, server: str) -> None:
@@ -72,8 +65,6 @@ class Mast:
             portal.MAST_DOWNLOAD_URL = service.MAST_DOWNLOAD_URL = f"{server}/api/v0.1/Download/file"
             service.SERVICE_URL, service.MISSIONS_DOWNLOAD_URL = server, f"{server}/search/"
         self._missions.mission = "hst"
-
-    # --- what there is ------------------------------------------------------------------------------------------
 
     def datasets(self, selection: Selection) -> Iterator[Row]:
         """Yield the rows of `datasets` that a selection asks for, members included, in order of time.
@@ -93,10 +84,10 @@ class Mast:
             for row in batch:
                 # A product of a part of an association may have no list of its own; a lone exposure is its own member.
                 lone = [] if row["asn_id"] else [row["dataset"]]
-                own = members.get(row["dataset"]) or members.get(row["asn_id"] or "") or lone
-                if not own:
+                exposures = members.get(row["dataset"]) or members.get(row["asn_id"] or "") or lone
+                if not exposures:
                     log.warning("MAST lists no exposures of %s", row["dataset"])
-                yield row | {"members": own}
+                yield row | {"members": exposures}
 
     def members(self, names: Iterable[str]) -> dict[str, list[str]]:
         """Return the exposures of datasets (at most 1000), sorted; those without any are left out.
@@ -107,7 +98,7 @@ class Mast:
             If MAST does not answer, or otherwise than expected.
         """
         wanted = sorted(names)
-        with _asking():
+        with translate_request_errors():
             answer = self._missions.get_product_list_async([name.upper() for name in wanted])
             products = self._missions._extract_products(answer)
         found: dict[str, set[str]] = {}
@@ -132,7 +123,7 @@ class Mast:
         if selection.start is not None or selection.end is not None:
             criteria["t_min"] = list(window_of(selection))
         count = self._observations.query_criteria_count
-        with _asking():
+        with translate_request_errors():
             try:
                 return int(count(provenance_name=["CALWF3"], **criteria))
             except InvalidQueryError:
@@ -176,7 +167,7 @@ class Mast:
             rows = self._whole({"sci_data_set_name": f"{visit.upper()}*"})
             members = self.members(rows) if rows else {}
             for name in [name for name in rest if visit_of(name) == visit]:
-                owners = [dataset for dataset, own in members.items() if name in own]
+                owners = [dataset for dataset, exposures in members.items() if name in exposures]
                 if not owners:
                     raise UnknownDatasetError(name, "MAST")
                 found[owners[0]] = rows[owners[0]]
@@ -191,7 +182,7 @@ class Mast:
 
     def _search(self, criteria: dict[str, Any]) -> tuple[list[Row], int]:
         """Return the rows of one search, and how many MAST counts."""
-        with _asking():
+        with translate_request_errors():
             self._know_columns()
             response = self._missions.query_criteria_async(
                 limit=MAX_ROWS,
@@ -214,71 +205,16 @@ class Mast:
             rows = [(c["column_name"], c["qual_type"], c["description"]) for c in response.json()]
             self._missions.columns["hst"] = Table(rows=rows, names=("name", "data_type", "description"))
 
-    # --- files --------------------------------------------------------------------------------------------------
 
-    @property
-    def session(self) -> requests.Session:
-        """The session for files: patient, with the token where one is set."""
-        session: requests.Session = self._observations._session
-        return session
-
-    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Fetch a file whole into `folder` and return its path; nothing partial is ever under that name.
-
-        Raises
-        ------
-        MissingProductError
-            If the archive has no such file, or does not give it out.
-        ShortDownloadError
-            If it came short at every try.
-        ServiceUnreachableError
-            If there is no answer.
-        """
-        url = product_url(self.services.mast, rootname, suffix)
-        path = Path(folder) / f"{rootname.lower()}_{suffix}.fits"
-        download(self.session, url, path, service="MAST", services=self.services)
-        return path
-
-
-_own = threading.local()
+_thread = threading.local()
 
 
 def mast_of(services: Services) -> Mast:
     """Return this thread's client for `services`."""
-    clients: dict[Services, Mast] = _own.__dict__.setdefault("clients", {})
+    clients: dict[Services, Mast] = _thread.__dict__.setdefault("clients", {})
     if services not in clients:
         clients[services] = Mast(services)
     return clients[services]
-
-
-class _Poll:
-    """Waits before astroquery asks again for an answer that is still being made; it would ask without a pause."""
-
-    def __init__(self) -> None:
-        self._pause = _POLL[0]
-
-    def __call__(self, response: requests.Response, **options: Any) -> None:
-        if not response.url.endswith("/api/v0/invoke"):
-            return
-        if b'"EXECUTING"' in response.content[:200]:
-            time.sleep(self._pause)
-            self._pause = min(2 * self._pause, _POLL[1])
-        else:
-            self._pause = _POLL[0]
-
-
-@contextmanager
-def _asking() -> Iterator[None]:
-    """Turn what astroquery raises into one line that names MAST."""
-    try:
-        with answers("MAST"):
-            yield
-    except InvalidQueryError as error:
-        raise ServiceError("MAST", "refused the query as invalid", "run: wfc3tvb doctor --live") from error
-    except QueryTimeoutError as error:
-        raise ServiceUnreachableError("MAST", "did not finish its answer in time") from error
-    except RemoteServiceError as error:
-        raise ServiceError("MAST", f"failed on the query ({' '.join(str(error).split())[:200]})") from error
 
 
 def _batched(items: Iterable[T], n: int) -> Iterator[tuple[T, ...]]:

@@ -1,4 +1,4 @@
-"""What MAST is asked, and what its answers mean: criteria of a selection, rows of `datasets`, members."""
+"""Criteria that MAST is asked with, and rows of `datasets` and members from its answers."""
 
 from __future__ import annotations
 

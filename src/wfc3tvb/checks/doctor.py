@@ -1,7 +1,8 @@
-"""What is installed, and what is reachable, in ten lines."""
+"""Examine the installation, and whether the services are reachable, in ten lines."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -15,14 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-import requests
-
 from wfc3tvb import __version__
-from wfc3tvb.archive.files import BUCKET_URL, BucketFiles
-from wfc3tvb.archive.http import answers, harden
+from wfc3tvb.archive.http import check_status, client_of
 from wfc3tvb.archive.mast import Mast
+from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import ServiceError, TvbError
+from wfc3tvb.fits.blocks import BLOCK
 
 _PACKAGES = (
     "astropy", "astroquery", "numpy", "scipy", "numba", "duckdb", "deltalake", "crds", "drizzlepac", "stwcs",
@@ -59,8 +59,8 @@ def examine(*, live: bool = False, services: Services | None = None) -> list[Fin
         Ten, in the order in which a person would ask.
     """
     services = services or Services()
-    own = [_python(), _packages(), _calwf3(), _dask(), _disk(), _references(services), _cache(services)]
-    return own + list(_asked(services) if live else _reached(services))
+    installed = [_python(), _packages(), _calwf3(), _dask(), _disk(), _references(services), _cache(services)]
+    return installed + list(_answered(services) if live else _reached(services))
 
 
 def _python() -> Finding:
@@ -126,7 +126,7 @@ def _reached(services: Services) -> Iterator[Finding]:
             yield Finding(name, False, f"{url} is not reachable ({error.strerror or error})", optional=True)
 
 
-def _asked(services: Services) -> Iterator[Finding]:
+def _answered(services: Services) -> Iterator[Finding]:
     """Ask each service something small; one that takes no connection would keep the patient clients for a minute."""
     questions: dict[str, Callable[[Services], str]] = {"MAST": _ask_mast, "S3": _ask_s3, "CRDS": _ask_crds}
     places = _places(services)
@@ -149,8 +149,8 @@ def _ask_mast(services: Services) -> str:
 
 
 def _ask_s3(services: Services) -> str:
-    (start,) = BucketFiles(services).fetch(EXPOSURE, "ima", [(0, 2880)])
-    if len(start) != 2880 or not start.startswith(b"SIMPLE"):
+    (start,) = BucketArchive(services).ranges(EXPOSURE, "ima", [(0, BLOCK)])
+    if len(start) != BLOCK or not start.startswith(b"SIMPLE"):
         raise ServiceError("S3", f"gives no FITS header for {EXPOSURE}_ima.fits", "report this")
     return f"gives ranges of {EXPOSURE}_ima.fits"
 
@@ -158,10 +158,13 @@ def _ask_s3(services: Services) -> str:
 def _ask_crds(services: Services) -> str:
     question: dict[str, Any] = {"jsonrpc": "1.0", "method": "get_server_info", "params": [], "id": 1}
     url = f"{services.crds.rstrip('/')}/json/get_server_info/1/"
-    with answers("CRDS"), harden(requests.Session(), services) as session:
-        response = session.post(url, json=question)
-        response.raise_for_status()
-        answer = response.json()
+    headers = {"Content-Type": "application/json"}
+    response = client_of(services).send("CRDS", "POST", url, body=json.dumps(question), headers=headers)
+    check_status("CRDS", url, response.status)
+    try:
+        answer = json.loads(response.data)
+    except ValueError as error:
+        raise ServiceError("CRDS", "answered something that is not JSON") from error
     result = answer.get("result") if isinstance(answer, dict) else None
     if not isinstance(result, dict) or not ({"operational_context", "crds_payload"} & set(result)):
         raise ServiceError("CRDS", "its server info has another shape than expected", "report this")

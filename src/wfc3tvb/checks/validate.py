@@ -1,4 +1,4 @@
-"""Whether the live services answer in the shape we rely on, and our numbers agree with STScI's printed ones.
+"""Compare the live services' answers with the shape relied on, and our numbers with those that STScI printed.
 
 Visit IBOHBF040 is fetched, measured and repaired, and compared with what the STScI notebooks of 2018 and 2023 print
 (WFC3Library: calwf3_recal_tvb, TVB_flattenramp). The same statistic is compared: their medians leave the reference
@@ -16,7 +16,6 @@ from wfc3tvb.checks.doctor import Finding
 from wfc3tvb.config import Selection
 from wfc3tvb.fits.images import header_of, image_statistics, printed_medians
 from wfc3tvb.progress import Progress, silent
-from wfc3tvb.repair.fetch import open_products
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.survey.survey import survey
 
@@ -59,10 +58,11 @@ def validate(folder: Path, *, source: str = "mast", progress: Progress = silent)
     ServiceError
         If a service does not answer, or not in the shape we rely on.
     """
+    archive = open_source(source)
     with open_catalog(folder / "catalog", mode="a") as catalog:
-        survey(catalog, Selection(ids=(ASSOCIATION,)), source=open_source(source), progress=progress)
+        survey(catalog, Selection(ids=(ASSOCIATION,)), source=archive, progress=progress)
         yield from _measured(catalog)
-        yield compare_reads(open_products(source).download(MEASURED, "ima", folder))
+        yield compare_reads(archive.download(MEASURED, "ima", folder))
         simulated = _is_simulated(folder / f"{MEASURED}_ima.fits")
         for method, keep, compare in (("flatten", True, _flattened), ("omit", False, _omitted)):
             settings = ReprocessSettings(method=method, source=source, outdir=folder / "products", keep=keep)

@@ -1,4 +1,4 @@
-"""Association tables (_asn.fits)."""
+"""Read association tables (``_asn.fits``)."""
 
 from __future__ import annotations
 

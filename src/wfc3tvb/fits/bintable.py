@@ -1,4 +1,4 @@
-"""Binary tables of reference files: their columns as arrays (FITS Standard 4.0, section 7.3)."""
+"""Read binary tables of reference files: their columns as arrays (FITS Standard 4.0, section 7.3)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.hdus import Extension
 
 #: Letters of TFORM and what they store.
@@ -25,7 +26,7 @@ class Columns(UserDict[str, Any]):
         super().__init__(columns)
 
     def __missing__(self, name: str) -> Any:
-        raise BadFileError(self.path, f"has no column {name}", "fetch it again")
+        raise BadFileError(self.path, f"has no column {name}", CHECK_THE_COPY)
 
 
 class _Field(NamedTuple):
@@ -48,7 +49,7 @@ def read_columns(table: Extension) -> Columns:
     """
     header = table.header
     if str(header.get("XTENSION", "")).strip() != "BINTABLE":
-        raise BadFileError(table.path, "has no binary table", "fetch it again")
+        raise BadFileError(table.path, "has no binary table", CHECK_THE_COPY)
     fields = [_field(table, i) for i in range(1, int(header.number("TFIELDS")) + 1)]
     sizes = [np.dtype(field.stored).itemsize for field in fields]
     layout = np.dtype({
@@ -58,7 +59,7 @@ def read_columns(table: Extension) -> Columns:
         "itemsize": max(int(header.number("NAXIS1")), sum(sizes)),
     })  # fmt: skip
     if sum(sizes) > header["NAXIS1"] or len({field.name for field in fields}) < len(fields):
-        raise BadFileError(table.path, "has a table whose columns do not fit", "fetch it again")
+        raise BadFileError(table.path, "has a table whose columns do not fit", CHECK_THE_COPY)
     rows = np.frombuffer(table.raw, layout, int(header.number("NAXIS2")))
     heap = table.raw[int(header.number("THEAP", rows.nbytes)) :]
     return Columns(table.path, {f.name: _readable(rows[f.name], f, heap, table) for f in fields})
@@ -82,7 +83,7 @@ def _field(table: Extension, i: int) -> _Field:
     elif letter in _KINDS:
         stored = _KINDS[letter], (repeat,) if repeat != 1 else ()
     else:
-        raise BadFileError(table.path, f"has a column of format {form}, as no reference table has", "fetch it again")
+        raise BadFileError(table.path, f"has a column of format {form}, as no reference table has", CHECK_THE_COPY)
     return _Field(i, str(table.header.needed(f"TTYPE{i}")).strip().upper(), letter, stored, letters[1:2])
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError
+from wfc3tvb.fits.blocks import CARD, CHECK_THE_COPY, whole_blocks
 
-_CARD, _BLOCK = 80, 2880
 #: Length of a text value's field, and of the longest text that one card holds.
 _FIELD, _LONGEST = 20, 68
 
@@ -30,7 +30,7 @@ class Cards(Mapping[str, Any]):
 
     def __init__(self, text: str = "", path: Path | str = "header") -> None:
         self.path = path
-        self.cards = [text[i : i + _CARD] for i in range(0, len(text), _CARD)]
+        self.cards = [text[i : i + CARD] for i in range(0, len(text), CARD)]
         self._places: dict[str, int] | None = None
 
     def copy(self) -> Cards:
@@ -72,7 +72,7 @@ class Cards(Mapping[str, Any]):
         """
         value = self.needed(keyword) if default is None else self.get(keyword, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise BadFileError(self.path, f"{keyword} is {value!r}, no number", "fetch it again")
+            raise BadFileError(self.path, f"{keyword} is {value!r}, not a number", CHECK_THE_COPY)
         return value
 
     def __contains__(self, keyword: object) -> bool:
@@ -149,7 +149,7 @@ def card(keyword: str, value: Any, comment: str = "") -> str:
     if len(written) > _LONGEST + 2:
         return _continued(keyword, str(value))
     text = f"{keyword:8}= {written}"
-    return (f"{text} / {comment}" if comment else text)[:_CARD].ljust(_CARD)
+    return (f"{text} / {comment}" if comment else text)[:CARD].ljust(CARD)
 
 
 def _written(value: Any) -> str:
@@ -170,16 +170,16 @@ def _continued(keyword: str, value: str) -> str:
     text = value.replace("'", "''")
     pieces = [text[i : i + step] for i in range(0, len(text), step)]
     first, *rest = [f"'{piece}&'" for piece in pieces[:-1]] + [f"'{pieces[-1]}'"]
-    return f"{keyword:8}= {first}".ljust(_CARD) + "".join(f"CONTINUE  {piece}".ljust(_CARD) for piece in rest)
+    return f"{keyword:8}= {first}".ljust(CARD) + "".join(f"CONTINUE  {piece}".ljust(CARD) for piece in rest)
 
 
 def history(line: str) -> str:
     """Return a line of HISTORY as cards."""
-    step = _CARD - 8
-    return "".join(f"HISTORY {line[i : i + step]}".ljust(_CARD) for i in range(0, max(len(line), 1), step))
+    step = CARD - 8
+    return "".join(f"HISTORY {line[i : i + step]}".ljust(CARD) for i in range(0, max(len(line), 1), step))
 
 
 def header_bytes(cards: list[str]) -> bytes:
     """Return the bytes of a header, END and padding included."""
-    text = "".join(cards) + f"{'END':{_CARD}}"
-    return text.ljust(-(-len(text) // _BLOCK) * _BLOCK).encode("latin-1", errors="replace")
+    text = "".join(cards) + f"{'END':{CARD}}"
+    return text.ljust(whole_blocks(len(text))).encode("latin-1", errors="replace")

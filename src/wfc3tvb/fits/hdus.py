@@ -1,4 +1,4 @@
-"""FITS files as the engine reads and writes them: mapped into memory, pixels where they lie (FITS Standard 4.0)."""
+"""Read and write FITS files for the engines: mapped into memory, pixels where they lie (FITS Standard 4.0)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY, header_size, read_cards, whole_blocks
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.system.threads import in_threads
 
-_BLOCK, _END = 2880, b"END".ljust(80)
-#: Blocks of a header after which it is none.
-_LONGEST = 1000
 _KINDS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
@@ -87,9 +85,9 @@ def read_fits(path: Path) -> list[Extension]:
         with path.open("rb") as file:
             mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
-        raise NotFitsError(path, "is not a FITS file that can be read", "fetch it again") from error
+        raise NotFitsError(path, "is not a FITS file that can be read", CHECK_THE_COPY) from error
     if bytes(mapped[:9]) != b"SIMPLE  =":
-        raise NotFitsError(path, "is not a FITS file", "fetch it again")
+        raise NotFitsError(path, "is not a FITS file", CHECK_THE_COPY)
     return list(_extensions(path, mapped))
 
 
@@ -107,26 +105,14 @@ def read_header(path: Path) -> Cards:
 def _extensions(path: Path, mapped: memoryview) -> Iterator[Extension]:
     at = 0
     while at < len(mapped) and bytes(mapped[at : at + 8]) in (b"SIMPLE  ", b"XTENSION"):
-        end = _end_of_header(path, mapped, at)
-        header = Cards(bytes(mapped[at:end]).decode("latin-1"), path)
-        at += -(-(end + 80 - at) // _BLOCK) * _BLOCK
+        cards = read_cards(mapped, at, path)
+        header = Cards(cards.decode("latin-1"), path)
+        at += header_size(cards)
         size = _size(path, header)
         if at + size > len(mapped):
-            raise TruncatedFileError(path, "ends before its data do", "fetch it again")
+            raise TruncatedFileError(path, "ends before its data do", CHECK_THE_COPY)
         yield Extension(path, header, mapped[at : at + size])
-        at += -(-size // _BLOCK) * _BLOCK
-
-
-def _end_of_header(path: Path, mapped: memoryview, at: int) -> int:
-    """Return where the card END is."""
-    for block in range(at, min(at + _LONGEST * _BLOCK, len(mapped)), _BLOCK):
-        text = bytes(mapped[block : block + _BLOCK])
-        found = text.find(_END)
-        while found >= 0 and found % 80:
-            found = text.find(_END, found + 1)
-        if found >= 0:
-            return block + found
-    raise TruncatedFileError(path, "has a header without END", "fetch it again")
+        at += whole_blocks(size)
 
 
 def _shape(header: Cards) -> tuple[int, ...]:
@@ -137,11 +123,11 @@ def _size(path: Path, header: Cards) -> int:
     """Return the number of bytes of a header's data."""
     shape, kind = _shape(header), _KINDS.get(header.number("BITPIX"))
     if kind is None:
-        raise BadFileError(path, f"has a header with BITPIX {header['BITPIX']}", "fetch it again")
+        raise BadFileError(path, f"has a header with BITPIX {header['BITPIX']}", CHECK_THE_COPY)
     n = prod(shape) + int(header.number("PCOUNT", 0)) if shape else 0
     size = n * np.dtype(kind).itemsize * int(header.number("GCOUNT", 1))
     if min((*shape, size)) < 0:
-        raise BadFileError(path, "has a header with a negative size", "fetch it again")
+        raise BadFileError(path, "has a header with a negative size", CHECK_THE_COPY)
     return size
 
 
@@ -155,7 +141,7 @@ class Pixels:
     @property
     def size(self) -> int:
         """Bytes of the data, padding included."""
-        return -(-self.values.size * np.dtype(self.kind).itemsize // _BLOCK) * _BLOCK
+        return whole_blocks(self.values.size * np.dtype(self.kind).itemsize)
 
     def stored(self) -> bytes | memoryview:
         """Return the bytes, but for the padding."""

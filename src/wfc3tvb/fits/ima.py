@@ -1,4 +1,4 @@
-"""Intermediate files (``_ima.fits``) as cubes of reads.
+"""Read intermediate files (``_ima.fits``) as cubes of reads.
 
 Only headers are parsed (`wfc3tvb.fits.ima_layout`); pixels stay in the memory-mapped file, in its byte order, until
 someone looks at them.
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
-from wfc3tvb.fits.ima_layout import Bytes, FileBytes, PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
+from wfc3tvb.fits.blocks import CHECK_THE_COPY, Bytes, FileBytes
+from wfc3tvb.fits.ima_layout import PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
 from wfc3tvb.fits.plane_medians import plane_medians
 from wfc3tvb.instrument import BORDER, COMMANDED_GAIN, find_filter
 from wfc3tvb.models import ReadCube
@@ -48,23 +49,23 @@ def check_keywords(
         The message names the keyword.
     """
     if primary.get("NAXIS", 0) != 0:
-        raise BadFileError(path, "its primary header claims to hold an image", "fetch it again")
+        raise BadFileError(path, "its primary header claims to hold an image", CHECK_THE_COPY)
     for keyword in ("FILTER", "EXPSTART"):
         if keyword not in primary:
             raise MissingKeywordError(path, keyword)
     name = str(primary["FILTER"])
     if find_filter(name) is None and name.strip().upper() != "BLANK":  # which is that of darks
-        raise BadFileError(path, f"FILTER is {primary['FILTER']!r}, no filter of WFC3/IR", "fetch it again")
+        raise BadFileError(path, f"FILTER is {primary['FILTER']!r}, not a filter of WFC3/IR", CHECK_THE_COPY)
     start = primary["EXPSTART"]
     if not isinstance(start, int | float) or not _FIRST < start < _LAST:
-        raise BadFileError(path, f"EXPSTART is {start!r}, no date of WFC3", "fetch it again")
+        raise BadFileError(path, f"EXPSTART is {start!r}, not a date of WFC3", CHECK_THE_COPY)
     for plane in sci:
         unit = str(plane.keywords.get("BUNIT", ""))
         if unit.upper() not in _UNITS:
             version = int(plane.keywords.get("EXTVER", 1))
-            raise BadFileError(path, f"SCI,{version} is in {unit!r}, not in electrons or counts", "fetch it again")
+            raise BadFileError(path, f"SCI,{version} is in {unit!r}, not in electrons or counts", CHECK_THE_COPY)
     if not (np.diff(times, prepend=0.0) > 0).all() or not math.isfinite(times[-1]):
-        raise BadFileError(path, "SAMPTIME does not increase from read to read", "fetch it again")
+        raise BadFileError(path, "SAMPTIME does not increase from read to read", CHECK_THE_COPY)
 
 
 def check_pixels(rates: NDArray[Any], path: Path) -> None:
@@ -73,7 +74,7 @@ def check_pixels(rates: NDArray[Any], path: Path) -> None:
     empty = ~np.isfinite(middle).any(axis=1)
     if empty.any():
         n = int(np.argmax(empty)) + 1
-        raise BadFileError(path, f"the pixels of read {n} are no numbers (NaN or infinite)", "fetch it again")
+        raise BadFileError(path, f"the pixels of read {n} are not numbers (NaN or infinite)", CHECK_THE_COPY)
 
 
 def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
@@ -137,7 +138,7 @@ def cube_of(
     """
     check_instrument(primary, path)
     sci, dq = planes_of_reads(planes, primary, data.size, path)
-    header = all_keywords(data, sci[-1].start, sci[-1].data) | dict(primary)
+    header = all_keywords(bytes(data[sci[-1].start : sci[-1].data])) | dict(primary)
     if str(header.get("ZOFFCORR", "COMPLETE")) != "COMPLETE":
         raise BadFileError(path, "the zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
     t = np.array([_read_time(p, path) for p in sci])
@@ -176,7 +177,7 @@ def _check_first(path: Path) -> None:
     if first.startswith(b"\x1f\x8b"):
         raise NotFitsError(path, "is compressed", "unpack it first (gunzip)")
     if first != b"SIMPLE":
-        raise NotFitsError(path, "not a FITS file" if first else "the file is empty", "fetch it again")
+        raise NotFitsError(path, "not a FITS file" if first else "the file is empty", CHECK_THE_COPY)
 
 
 def _read_time(plane: PlaneHeader, path: Path) -> float:

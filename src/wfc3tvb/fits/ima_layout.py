@@ -1,4 +1,4 @@
-"""Headers of intermediate files (``_ima.fits``): which planes there are, and where in the file each one lies.
+"""Find the planes of an intermediate file (``_ima.fits``): its headers, and the place of each plane in the file.
 
 Layout (WFC3 Data Handbook 2.2, checked on files of the archive): five extensions a read, the last read first;
 SCI and DQ are planes, SAMP and TIME carry a constant in PIXVALUE. A full header takes longer to parse than its pixels
@@ -7,70 +7,26 @@ to measure, so of an extension only the few keywords that matter are looked up.
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
-from numpy.typing import NDArray
 
-from wfc3tvb.errors import BadFileError, MissingKeywordError, TruncatedFileError, WrongInstrumentError
+from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError, TruncatedFileError, WrongInstrumentError
+from wfc3tvb.fits.blocks import CARD, CHECK_THE_COPY, Bytes, header_size, read_cards, whole_blocks
 from wfc3tvb.instrument import BORDER
 
-
-class Bytes(Protocol):
-    """What can be cut like an array of bytes: an array, a mapped file, or a file that is read piece by piece."""
-
-    @property
-    def size(self) -> int:
-        """Number of bytes."""
-
-    def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
-        """Return a piece."""
-
-
-class FileBytes:
-    """A file whose pieces are read when they are asked for; a context manager that closes it.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
-        self.size = os.fstat(self._file.fileno()).st_size
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-
-    def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
-        """Return a piece, shorter where the file ends."""
-        start, stop, _ = piece.indices(self.size)
-        return np.frombuffer(os.pread(self._file.fileno(), max(stop - start, 0), start), np.uint8)
-
-    def __enter__(self) -> FileBytes:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._file.close()
-
-
-_CARD, _BLOCK = 80, 2880
 _NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE",
             "PCOUNT", "GCOUNT")  # fmt: skip
 #: Cards that say nothing by a keyword: half of a header.
 _NO_KEYWORDS = ("", "COMMENT", "HISTORY")
 _NAMES = ("XTENSION", "EXTNAME", "BUNIT")
 _PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")
-#: No real header is longer; one that claims to be would take the memory.
-_LONGEST_HEADER = 400 * _BLOCK
 #: What a header may hold (FITS Standard 4.0, section 3.3.1).
 _TEXT = bytes(range(32, 127))
 #: Reads of the longest sample sequence, the zeroth included, and pixels along a side of the detector.
@@ -113,7 +69,7 @@ class PlaneHeader:
     @property
     def next(self) -> int:
         """Offset of the header that follows: files are made of whole blocks."""
-        return -(-self.end // _BLOCK) * _BLOCK
+        return whole_blocks(self.end)
 
     def rows(self, first: int, last: int) -> tuple[int, int]:
         """Return where the bytes of the rows ``[first, last)`` start and stop; of a constant plane there are none."""
@@ -145,11 +101,15 @@ def primary_header(data: Bytes, path: Path) -> tuple[dict[str, Any], int]:
 
     Raises
     ------
+    NotFitsError
+        If the file does not begin with one.
     TruncatedFileError
         If the file ends within it.
     """
-    end = _header_end(data, 0, path)
-    return all_keywords(data, 0, end), end
+    if bytes(data[0:6]) != b"SIMPLE":
+        raise NotFitsError(path, "not a FITS file", CHECK_THE_COPY)
+    cards, end = _header(data, 0, path)
+    return all_keywords(cards), end
 
 
 def plane_header(data: Bytes, start: int, path: Path) -> PlaneHeader:
@@ -162,10 +122,10 @@ def plane_header(data: Bytes, start: int, path: Path) -> PlaneHeader:
     BadFileError
         If it is not the header of an image.
     """
-    end = _header_end(data, start, path)
-    found = PlaneHeader(start, end, _few_keywords(bytes(data[start:end]).decode("latin-1")))
+    cards, end = _header(data, start, path)
+    found = PlaneHeader(start, end, _few_keywords(cards.decode("latin-1")))
     if not _is_image(found):
-        raise BadFileError(path, f"the header at byte {start} is not that of an image", "fetch it again")
+        raise BadFileError(path, f"the header at byte {start} is not that of an image", CHECK_THE_COPY)
     return found
 
 
@@ -174,15 +134,15 @@ def _is_image(found: PlaneHeader) -> bool:
     keywords = found.keywords
     if not {"NAXIS", "BITPIX"} <= set(keywords) or min(found.shape) < 0:
         return False
-    told = tuple(keywords.get(name, usual) for name, usual in (("XTENSION", ""), ("PCOUNT", 0), ("GCOUNT", 1)))
-    return keywords.get("EXTNAME") not in _PLANES or (told == ("IMAGE", 0, 1) and keywords["NAXIS"] in (0, 2))
+    structure = tuple(keywords.get(name, usual) for name, usual in (("XTENSION", ""), ("PCOUNT", 0), ("GCOUNT", 1)))
+    return keywords.get("EXTNAME") not in _PLANES or (structure == ("IMAGE", 0, 1) and keywords["NAXIS"] in (0, 2))
 
 
-def all_keywords(data: Bytes, start: int, end: int) -> dict[str, Any]:
-    """Return the keywords of the header between two offsets, strings stripped; senseless cards are left out."""
+def all_keywords(header: bytes) -> dict[str, Any]:
+    """Return the keywords of a header's bytes, strings stripped; senseless cards are left out."""
     found: dict[str, Any] = {}
-    text = bytes(data[start:end]).decode("latin-1")
-    cards = (text[i : i + _CARD] for i in range(0, len(text), _CARD))
+    text = header.decode("latin-1")
+    cards = (text[i : i + CARD] for i in range(0, len(text), CARD))
     kept = "".join(card for card in cards if card[:8].rstrip() not in _NO_KEYWORDS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
@@ -197,28 +157,21 @@ def all_keywords(data: Bytes, start: int, end: int) -> dict[str, Any]:
 
 def _few_keywords(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for start in range(0, len(text), _CARD):
+    for start in range(0, len(text), CARD):
         name = text[start : start + 8].rstrip()
-        if name in _NUMBERS and (match := _NUMBER.search(text, start + 10, start + _CARD)):
+        if name in _NUMBERS and (match := _NUMBER.search(text, start + 10, start + CARD)):
             found[name] = float(match[0].replace("D", "E"))
         elif name in _NAMES:
-            found[name] = text[start + 10 : start + _CARD].partition("'")[2].partition("'")[0].strip()
+            found[name] = text[start + 10 : start + CARD].partition("'")[2].partition("'")[0].strip()
     return found
 
 
-def _header_end(data: Bytes, start: int, path: Path) -> int:
-    """Return the offset behind the header that starts at `start`."""
-    for block in range(start, data.size, _BLOCK):
-        raw = bytes(data[block : block + _BLOCK])
-        if len(raw) < _BLOCK:
-            break
-        if raw.translate(None, _TEXT):
-            raise BadFileError(path, f"the header at byte {start} holds what is no text", "fetch it again")
-        if block - start > _LONGEST_HEADER:
-            raise BadFileError(path, f"the header at byte {start} is longer than any real one", "fetch it again")
-        if any(raw[card : card + 8] == b"END     " for card in range(0, _BLOCK, _CARD)):
-            return block + _BLOCK
-    raise TruncatedFileError(path, "the file is cut short in a header", "fetch it again")
+def _header(data: Bytes, start: int, path: Path) -> tuple[bytes, int]:
+    """Return the cards of the header that starts at `start`, and the offset of its data."""
+    cards = read_cards(data, start, path)
+    if cards.translate(None, _TEXT):
+        raise BadFileError(path, f"the header at byte {start} is not text", CHECK_THE_COPY)
+    return cards, start + header_size(cards)
 
 
 def check_instrument(primary: Mapping[str, Any], path: Path) -> None:
@@ -258,13 +211,13 @@ def planes_of_reads(
     found = {(p.keywords.get("EXTNAME"), int(p.keywords.get("EXTVER", 1))): p for p in planes}
     n_found = sum(name == "SCI" for name, _ in found)
     if sum(p.keywords.get("EXTNAME") == "SCI" for p in planes) > n_found:
-        raise BadFileError(path, "holds a read twice", "fetch it again")
+        raise BadFileError(path, "holds a read twice", CHECK_THE_COPY)
     if n_found <= 1 < nsamp and int(primary.get("NEXTEND", 5)) < 5 * nsamp:
         raise BadFileError(path, f"holds one image, not {nsamp} reads", "give the _ima.fits file")
     versions = range(nsamp - 1, 0, -1)  # the zeroth read, EXTVER = NSAMP, must be there but is never measured
     missing = [v for v in (*versions, nsamp) if ("SCI", v) not in found or ("DQ", v) not in found]
     if missing:
-        raise TruncatedFileError(path, f"holds {nsamp - len(missing)} of {nsamp} reads", "fetch it again")
+        raise TruncatedFileError(path, f"holds {nsamp - len(missing)} of {nsamp} reads", CHECK_THE_COPY)
     if nsamp < 2:
         raise BadFileError(path, "holds the zeroth read only", "nothing can be measured")
     sci, dq = [found["SCI", v] for v in versions], [found["DQ", v] for v in versions]
@@ -280,19 +233,19 @@ def _number_of_reads(primary: Mapping[str, Any], path: Path) -> int:
         raise MissingKeywordError(path, "NSAMP")
     nsamp = primary["NSAMP"]
     if not isinstance(nsamp, int) or not 1 <= nsamp <= _MOST_READS:
-        raise BadFileError(path, f"NSAMP is {nsamp!r}, not the number of reads", "fetch it again")
+        raise BadFileError(path, f"NSAMP is {nsamp!r}, not the number of reads", CHECK_THE_COPY)
     return nsamp
 
 
 def _check_planes(sci: list[PlaneHeader], dq: list[PlaneHeader], size: int, path: Path) -> None:
     """Raise an error unless the planes are whole, alike, and of the types that calwf3 writes."""
     if max(p.end for p in (*sci, *dq)) > size:
-        raise TruncatedFileError(path, "the file ends before its data do", "fetch it again")
+        raise TruncatedFileError(path, "the file ends before its data do", CHECK_THE_COPY)
     if len({p.shape for p in (*sci, *dq)}) > 1 or min(sci[0].shape) <= 2 * BORDER:
-        raise BadFileError(path, "its reads differ in size or are no IR frames", "fetch it again")
+        raise BadFileError(path, "its reads differ in size or are no IR frames", CHECK_THE_COPY)
     if max(sci[0].shape) > _LARGEST_FRAME:
-        raise BadFileError(path, "its reads are larger than the detector", "fetch it again")
+        raise BadFileError(path, "its reads are larger than the detector", CHECK_THE_COPY)
     if any(p.stored and p.keywords["BITPIX"] != 16 for p in dq):
-        raise BadFileError(path, "its DQ planes are not of 16-bit integers", "fetch it again")
+        raise BadFileError(path, "its DQ planes are not of 16-bit integers", CHECK_THE_COPY)
     if any(p.stored and p.keywords["BITPIX"] != -32 for p in sci):
         raise BadFileError(path, "its SCI planes are not calibrated (float32)", "give the _ima.fits file")

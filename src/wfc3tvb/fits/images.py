@@ -1,4 +1,4 @@
-"""Calibrated files as the repair needs them: images to compare, ramps to work on, headers to write into."""
+"""Read and change calibrated files for the repair: images to compare, ramps to work on, headers to write into."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.instrument import BORDER, DQ
+from wfc3tvb.system.files import atomic_write
 
 #: A pixel with one of these is not used; the flags of the ramp fit (32) and of small blemishes (64) do not matter.
 BAD = int(DQ.SOFTERR | DQ.DATALOST | DQ.DETECTORPROB | DQ.BADZERO | DQ.HOTPIX | DQ.BADBIAS | DQ.SATPIXEL | DQ.BADFLAT)
@@ -201,7 +203,7 @@ def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mappi
         _replace(hdus, path)
 
 
-def stamp(path: Path, cards: Mapping[str, tuple[Any, str]], *history: str) -> None:
+def write_cards(path: Path, cards: Mapping[str, tuple[Any, str]], *history: str) -> None:
     """Write keywords with comments, and lines of history, into a primary header."""
     with fits.open(path, memmap=False) as hdus:
         for keyword, (value, comment) in cards.items():
@@ -213,11 +215,10 @@ def stamp(path: Path, cards: Mapping[str, tuple[Any, str]], *history: str) -> No
 
 def copy_raw(original: Path, path: Path, keywords: Mapping[str, str]) -> None:
     """Copy a raw file and set keywords of its primary header; the original is not touched."""
-    part = path.with_name(f".{path.name}.part")
-    shutil.copyfile(original, part)
-    with fits.open(part, mode="update", do_not_scale_image_data=True) as hdus:
-        hdus[0].header.update(keywords)
-    part.replace(path)
+    with atomic_write(path) as part:
+        shutil.copyfile(original, part)
+        with fits.open(part, mode="update", do_not_scale_image_data=True) as hdus:
+            hdus[0].header.update(keywords)
 
 
 def header_of(path: Path) -> fits.Header:
@@ -247,10 +248,8 @@ def _plane(hdu: Any, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _replace(hdus: fits.HDUList, path: Path) -> None:
-    """Write beside and rename into place."""
-    part = path.with_name(f".{path.name}.part")
-    hdus.writeto(part, overwrite=True, output_verify="silentfix")
-    part.replace(path)
+    with atomic_write(path) as part:
+        hdus.writeto(part, overwrite=True, output_verify="silentfix")
 
 
 @contextmanager
@@ -260,6 +259,6 @@ def _open(path: Path) -> Iterator[fits.HDUList]:
         with fits.open(path, memmap=False) as hdus:
             yield hdus
     except (KeyError, IndexError, AttributeError) as error:
-        raise NotFitsError(path, f"not the WFC3 file expected ({error})", "fetch it again") from error
+        raise NotFitsError(path, f"not the WFC3 file expected ({error})", CHECK_THE_COPY) from error
     except (TypeError, ValueError, OSError) as error:
-        raise NotFitsError(path, "not a FITS file, or its data end too early", "fetch it again") from error
+        raise NotFitsError(path, "not a FITS file, or its data end too early", CHECK_THE_COPY) from error

@@ -1,4 +1,4 @@
-"""Observation logs (``_jit.fits``): where the telescope was, every three seconds.
+"""Observation logs (``_jit.fits``): the telescope's place and view, every three seconds.
 
 Layout (STScI, jitter file format definition; Introduction to the HST Data Handbooks, chapter 5): one table per
 exposure, whose header names it (EXPNAME, the rootname with a final j); an association's exposures share one file,
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.dates import DAY
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.models import Jitter
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def read_jitter(path: Path, rootname: str, support: Path | None = None) -> Jitte
             start = _start([table.header, hdus[0].header], path, rootname, support)
             columns = {name.upper(): np.asarray(table.data[name]) for name in table.columns.names}
     except (OSError, EOFError, ValueError, TypeError, fits.VerifyError, AstropyWarning) as error:
-        raise NotFitsError(path, "not a FITS file, or cut short", "fetch it again") from error
+        raise NotFitsError(path, "not a FITS file, or cut short", CHECK_THE_COPY) from error
     return _jitter(columns, start, path)
 
 
@@ -108,17 +109,17 @@ def _jitter(columns: Mapping[str, NDArray[Any]], start: float, path: Path) -> Ji
         good &= np.abs(values.get(field, np.zeros(1))) < _NONE
     good[1:] &= np.diff(np.maximum.accumulate(values["mjd"])) > 0
     if np.count_nonzero(good) < 2:
-        raise BadFileError(path, "its table has fewer than two usable rows", "fetch it again")
+        raise BadFileError(path, "its table has fewer than two usable rows", CHECK_THE_COPY)
     return Jitter(**{field: value[good] for field, value in values.items()})
 
 
 def _column(columns: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[np.float64]:
     if name.upper() not in columns:
-        raise BadFileError(path, f"has no column {name}", "fetch it again")
+        raise BadFileError(path, f"has no column {name}", CHECK_THE_COPY)
     try:
         return columns[name.upper()].astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise BadFileError(path, f"column {name} holds no numbers", "fetch it again") from error
+        raise BadFileError(path, f"column {name} does not hold numbers", CHECK_THE_COPY) from error
 
 
 def _table(hdus: fits.HDUList, rootname: str, path: Path) -> fits.BinTableHDU:
@@ -127,7 +128,7 @@ def _table(hdus: fits.HDUList, rootname: str, path: Path) -> fits.BinTableHDU:
     for hdu in tables:
         if str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]:
             return hdu
-    raise BadFileError(path, f"has no table for {rootname}", "fetch it again")
+    raise BadFileError(path, f"has no table for {rootname}", CHECK_THE_COPY)
 
 
 def _start(headers: list[fits.Header], path: Path, rootname: str, support: Path | None) -> float:
@@ -139,8 +140,8 @@ def _start(headers: list[fits.Header], path: Path, rootname: str, support: Path 
     if companion != path and companion.exists():
         with fits.open(companion, memmap=False) as hdus:
             for hdu in hdus:
-                own = str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]
-                if own and "STARTIME" in hdu.header:
+                is_exposure = str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]
+                if is_exposure and "STARTIME" in hdu.header:
                     return _mjd(hdu.header["STARTIME"], companion, "STARTIME")
     if support is not None and support.exists():
         header = fits.getheader(support)
@@ -156,4 +157,4 @@ def _mjd(text: object, path: Path, keyword: str) -> float:
     try:
         return float(Time(str(text).strip().replace(".", ":", 1), format="yday", scale="utc").mjd)
     except ValueError as error:
-        raise BadFileError(path, f"keyword {keyword} is {text!r}, not a time", "fetch it again") from error
+        raise BadFileError(path, f"keyword {keyword} is {text!r}, not a time", CHECK_THE_COPY) from error

@@ -1,4 +1,4 @@
-"""The orbit that a support file (``_spt.fits``) carries in its primary header."""
+"""Read the orbit in the primary header of a support file (``_spt.fits``)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from astropy.io import fits
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.models import OrbitElements
 
 #: Field of `OrbitElements` and the keyword that fills it.
@@ -43,9 +44,9 @@ def read_orbit(path: Path) -> OrbitElements:
     except FileNotFoundError as error:
         raise BadFileError(path, "there is no such file", "check the name") from error
     except (OSError, EOFError, ValueError, fits.VerifyError) as error:
-        raise NotFitsError(path, "not a FITS file", "fetch it again") from error
+        raise NotFitsError(path, "not a FITS file", CHECK_THE_COPY) from error
     if "SIMPLE" not in header:
-        raise NotFitsError(path, "not a FITS file", "fetch it again")
+        raise NotFitsError(path, "not a FITS file", CHECK_THE_COPY)
     return orbit_of(header, path)
 
 
@@ -63,6 +64,6 @@ def orbit_of(header: Mapping[str, Any], path: str | Path = "SPT") -> OrbitElemen
             raise MissingKeywordError(path, keyword)
         value = header[keyword]
         if isinstance(value, bool | str) or value is None or not math.isfinite(value):
-            raise BadFileError(path, f"keyword {keyword} is {value!r}, not a number", "fetch it again")
+            raise BadFileError(path, f"keyword {keyword} is {value!r}, not a number", CHECK_THE_COPY)
         values[field] = float(value)
     return OrbitElements(**values)

@@ -1,4 +1,4 @@
-"""What can go wrong on demand, and the record of every request."""
+"""Faults on demand, and the record of every request."""
 
 from __future__ import annotations
 

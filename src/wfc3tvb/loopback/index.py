@@ -1,4 +1,4 @@
-"""What the loopback archive holds: from the files of a folder, or from rows alone."""
+"""Index of the loopback archive's datasets and files, from a folder or from rows alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one door to CRDS: which reference files fit exposures, fetched and checked, in a child process.
+"""Ask CRDS which reference files fit exposures, fetch and check them, in a child process.
 
 One process at a time may fetch into a cache (a second one gives up on the first one's lock), so all exposures of a
 batch are asked for together; workers then only read.
@@ -24,6 +24,7 @@ from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
 from wfc3tvb.references.crds_process import local_references
 from wfc3tvb.system.files import checksum
+from wfc3tvb.system.network import ca_environment
 
 _LOG = logging.getLogger(__name__)
 _MISSING = "no reference file of that name in the cache, and CRDS did not give it"
@@ -182,7 +183,7 @@ def _ask(job: Mapping[str, Any], services: Services) -> dict[str, Any]:
 
 
 def _environment(services: Services) -> dict[str, str]:
-    own = {
+    settings = {
         "CRDS_SERVER_URL": services.crds,
         "CRDS_PATH": str(services.crds_path),
         "CRDS_OBSERVATORY": "hst",
@@ -191,17 +192,17 @@ def _environment(services: Services) -> dict[str, str]:
         "CRDS_CLIENT_TIMEOUT_SECONDS": str(round(services.timeout)),
         "PYTHONWARNINGS": "ignore",
     }
-    return os.environ | own
+    return os.environ | ca_environment() | settings
 
 
 def _problem(log: str, services: Services) -> ServiceError | BadArgumentError:
     """Return one line for what the child printed before it failed."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    said = next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), lines[-1] if lines else "")
-    said = said.rpartition("ERROR -  ")[2].rpartition("Error: ")[2][:300]
-    if ".pmap" in said:
-        return BadArgumentError(f"CRDS: {said}; give a context that exists with --context")
-    return ServiceError("CRDS", f"{services.crds} did not answer: {said}", "check the network or CRDS_SERVER_URL")
+    line = next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), lines[-1] if lines else "")
+    reason = line.rpartition("ERROR -  ")[2].rpartition("Error: ")[2][:300]
+    if ".pmap" in reason:
+        return BadArgumentError(f"CRDS: {reason}; give a context that exists with --context")
+    return ServiceError("CRDS", f"{services.crds} did not answer: {reason}", "check the network or CRDS_SERVER_URL")
 
 
 def _path(answer: Mapping[str, Any], name: str) -> Path:

@@ -1,7 +1,7 @@
-"""The child process that talks to CRDS: ``python -m wfc3tvb.references.crds_process job.json``.
+"""Talk to CRDS in a process of its own: ``python -m wfc3tvb.references.crds_process job.json``.
 
 crds keeps context, server and mappings for the life of a process and writes defaults into its environment; so each
-question gets a process of its own. What it says goes to the parent's log, the answer to ``<job>.answer``.
+question gets a new process. Its output goes to the parent's log, the answer to ``<job>.answer``.
 """
 
 from __future__ import annotations

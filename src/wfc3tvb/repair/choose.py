@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfc3tvb.archive.costs import side_of
+from wfc3tvb.archive import costs
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
 from wfc3tvb.instrument import is_grism
@@ -174,7 +174,7 @@ def _why(row: Row) -> str:
 
 def frame_size(row: Row) -> int:
     """Return the width of an exposure's raw frame [pixel], from its aperture's name."""
-    return side_of(row["aperture"] if row["subarray"] else None)
+    return costs.frame_size(row["aperture"] if row["subarray"] else None)
 
 
 def _done(catalog: Catalog, repair: Repair, settings: ReprocessSettings) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import DrizzleError
-from wfc3tvb.fits.images import header_of, stamp
+from wfc3tvb.fits.images import header_of, write_cards
 from wfc3tvb.repair.astrodrizzle import Drizzled, DrizzleProcess, DrizzleSettings, drizzle, read_parameters
 from wfc3tvb.repair.astrodrizzle_process import LOG
 from wfc3tvb.repair.recalibrate import Recalibrated, cards_of, reads_used
@@ -44,7 +44,7 @@ def combine(workspace: Workspace, made: Mapping[str, Recalibrated], process: Dri
         if path == workspace.before(path.stem):
             version = str(header_of(path).get("CAL_VER", "")).strip()
             cards = cards_of(member, "archive", version, workspace.ready.references[member.rootname])
-            stamp(product, cards, f"wfc3tvb {__version__}: the archive's image, aligned again")
+            write_cards(product, cards, f"wfc3tvb {__version__}: the archive's image, aligned again")
     if done.path is not None:
         _stamp(workspace, made, done)
         move(done.path, workspace.after(done.path.stem))
@@ -142,7 +142,7 @@ def _stamp(workspace: Workspace, made: Mapping[str, Recalibrated], done: Drizzle
     lines += [
         f"{m.rootname}: {m.method}, reads {reads_used(m)}, {made[m.rootname].exptime:.1f} s" for m in workspace.members
     ]
-    stamp(Path(str(done.path)), cards, *lines)
+    write_cards(Path(str(done.path)), cards, *lines)
 
 
 def _before(workspace: Workspace, name: str, process: DrizzleProcess) -> None:

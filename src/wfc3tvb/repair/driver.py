@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures
 from wfc3tvb.config import Services
@@ -20,7 +21,7 @@ from wfc3tvb.progress import Progress
 from wfc3tvb.references.crds import References, best_references, header_references, operational_context
 from wfc3tvb.repair.astrodrizzle import warm_process
 from wfc3tvb.repair.dataset import RepairDataset
-from wfc3tvb.repair.fetch import FetchDataset, Fetched, Products
+from wfc3tvb.repair.fetch import FetchDataset, Fetched
 from wfc3tvb.repair.model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
 from wfc3tvb.repair.workspace import ReadyDataset
 
@@ -77,7 +78,7 @@ class Driver:
     def __post_init__(self) -> None:
         self.at_hand = self.workers
 
-    def run(self, due: Sequence[Repair], products: Products) -> None:
+    def run(self, due: Sequence[Repair], products: Archive) -> None:
         """Repair in portions, the next one fetched meanwhile: the disk holds the raw files of two portions only."""
         self.n_due = len(due)
         self.progress("repair", 0, self.n_due)
@@ -141,7 +142,7 @@ class Driver:
         for outcome in backends.run(items, worker, workers=workers) if items else ():
             self._record(outcome)
 
-    def _prepare(self, portion: Sequence[Repair], products: Products) -> _Portion:
+    def _prepare(self, portion: Sequence[Repair], products: Archive) -> _Portion:
         """Fetch datasets one after another, then ask for the references of all together."""
         fetch, failed, fetched = FetchDataset(products, self.settings.outdir), [], []
         for repair in portion:

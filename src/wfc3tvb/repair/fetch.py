@@ -1,17 +1,12 @@
-"""Files of a dataset for its repair: from MAST, the public bucket or a folder, originals kept as they came."""
+"""Fetch the files of a dataset for its repair from an archive; originals are kept as they came."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from wfc3tvb.archive.files import MastFiles, PublicFiles, files_of
-from wfc3tvb.archive.local_folder import LocalSource
-from wfc3tvb.config import Services
+from wfc3tvb.archive.source import Archive
 from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
 from wfc3tvb.fits.association import read_members
 from wfc3tvb.fits.hdus import read_fits
@@ -19,65 +14,7 @@ from wfc3tvb.fits.images import header_of
 from wfc3tvb.instrument import is_grism
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.repair.model import Repair
-
-
-class Products(Protocol):
-    """A place that gives whole files."""
-
-    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Bring ``<rootname>_<suffix>.fits`` into `folder` and return its path.
-
-        Raises
-        ------
-        MissingProductError
-            If there is no such file.
-        ServiceError
-            If it cannot be had.
-        """
-
-
-@dataclass(frozen=True)
-class LocalProducts:
-    """Files in a folder; copied, so that the originals stay what they are."""
-
-    source: LocalSource
-
-    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Copy a file; see `Products`."""
-        found = self.source.path(rootname, suffix)
-        if found is None:
-            place = str(self.source.folder)
-            raise MissingProductError(place, f"there is no {rootname}_{suffix}.fits", "fetch it, or --source mast")
-        path = folder / found.name
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        shutil.copyfile(found, part)
-        return part.replace(path)
-
-
-@dataclass(frozen=True)
-class RemoteProducts:
-    """Files from the public bucket and what it lacks from MAST, or all from MAST."""
-
-    services: Services = field(default_factory=Services)
-    s3: bool = False
-
-    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Fetch a file; see `Products`."""
-        files = files_of(PublicFiles, self.services) if self.s3 else files_of(MastFiles, self.services)
-        return files.download(rootname, suffix, folder)
-
-
-def open_products(place: str | Path, services: Services | None = None) -> Products:
-    """Return the place that a name or a folder means: auto, s3, mast, or a folder.
-
-    Raises
-    ------
-    BadArgumentError
-        If it is none of these.
-    """
-    if place in ("auto", "s3", "mast"):
-        return RemoteProducts(services or Services(), s3=place != "mast")
-    return LocalProducts(LocalSource(Path(place)))
+from wfc3tvb.system.files import remove_unfinished
 
 
 @dataclass(frozen=True)
@@ -112,7 +49,7 @@ class Fetched:
 class FetchDataset:
     """The worker that fetches: what is there already is not fetched again."""
 
-    products: Products
+    products: Archive
     outdir: Path
 
     def __call__(self, repair: Repair) -> Fetched:
@@ -129,8 +66,7 @@ class FetchDataset:
             orig, raw = folder / "orig", folder / "work" / "raw"
             for each in (orig, raw):
                 each.mkdir(parents=True, exist_ok=True)
-                for left_over in each.glob(".*.part"):
-                    left_over.unlink()
+                remove_unfinished(each)
             for member in repair.members:
                 self._raw(member.rootname, raw)
                 for suffix in ("spt", "flt"):

@@ -9,7 +9,7 @@ from typing import Any
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import CalibrationError
-from wfc3tvb.fits.images import copy_raw, header_of, stamp, write_planes
+from wfc3tvb.fits.images import copy_raw, header_of, write_cards, write_planes
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
 from wfc3tvb.repair.methods import EngineFiles, implementation
@@ -81,7 +81,7 @@ class CalibrateMember:
             folder.mkdir(parents=True)
             made = self._calibrate(member, raw, references, folder)
             _check(Path(made.flt), member)
-            stamp(
+            write_cards(
                 Path(made.flt),
                 cards_of(member, made.engine, made.engine_version, references),
                 f"wfc3tvb {__version__}: {member.method}: {implementation(member.method).description.help}",
@@ -117,7 +117,7 @@ class CalibrateMember:
             image = after(EngineFiles(result.ima, result.flt, references), member)
             write_planes(result.flt, image.planes, image.keywords)
             if image.history:
-                stamp(result.flt, {}, *image.history)
+                write_cards(result.flt, {}, *image.history)
             result.ima.unlink()
         exptime = float(header_of(result.flt)["EXPTIME"])
         made = result.engine, result.engine_version, exptime, result.wall_s, tuple(result.warnings)

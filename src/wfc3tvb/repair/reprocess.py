@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfc3tvb.archive.source import Archive, open_source
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import recorded_run
 from wfc3tvb.config import Services
@@ -24,7 +25,6 @@ from wfc3tvb.repair.astrodrizzle import read_parameters
 from wfc3tvb.repair.choose import Chosen, choose
 from wfc3tvb.repair.driver import Driver
 from wfc3tvb.repair.estimate import RepairPlan, summarize
-from wfc3tvb.repair.fetch import Products, open_products
 from wfc3tvb.repair.model import ReprocessSettings, scratch_bytes
 
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]
@@ -96,7 +96,7 @@ def reprocess(
     where: str | None = None,
     settings: ReprocessSettings | None = None,
     workers: Workers = HERE,
-    products: Products | None = None,
+    products: Archive | None = None,
     services: Services | None = None,
     progress: Progress = silent,
 ) -> ReprocessReport:
@@ -114,7 +114,7 @@ def reprocess(
         How.
     workers : Workers, optional
         Processes or cluster that repair; threads are the exposures that each calibrates at a time.
-    products : Products, optional
+    products : Archive, optional
         Where files come from, in the place of ``settings.source``.
     services : Services, optional
         Where MAST, S3 and CRDS are.
@@ -134,7 +134,7 @@ def reprocess(
         read_parameters(settings.drizzle_pars)
     calwf3.chosen(settings.engine)  # asked for and not there is an error before anything is fetched
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
-    products = products or open_products(settings.source, services)
+    products = products or open_source(settings.source, services=services)
     _check_disk(chosen, settings.outdir, workers.count)
     arguments = {"ids": list(ids), "where": where, "settings": settings.as_json()}
     with recorded_run(catalog, "reprocess", arguments) as run:

@@ -12,6 +12,7 @@ from wfc3tvb.references.crds import References
 from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.fetch import Fetched
 from wfc3tvb.repair.model import Member, ReprocessSettings
+from wfc3tvb.system.files import atomic_write
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,9 @@ class Workspace:
 
 
 def write_record(path: Path, record: object) -> None:
-    """Write JSON beside and rename it into place: whoever is killed here leaves no half of it."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(record))
-    part.replace(path)
+    """Write JSON, whole or not at all: later steps rely on what it says."""
+    with atomic_write(path, durable=True) as part:
+        part.write_text(json.dumps(record))
 
 
 def read_record(path: Path) -> Any:

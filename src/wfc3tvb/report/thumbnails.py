@@ -13,7 +13,7 @@ from astropy.io import fits
 from matplotlib.image import imsave
 from numpy.typing import NDArray
 
-from wfc3tvb.archive.local_folder import LocalSource
+from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadFileError, NotFitsError
 from wfc3tvb.instrument import BORDER
@@ -118,7 +118,7 @@ def find_image(rootname: str, products: Sequence[Row], folders: Sequence[Path] =
         return before_of(own), "the archive's image"
     for folder in folders:
         for suffix, word in (("flt", "the archive's image"), ("ima", "the last read")):
-            if path := LocalSource(folder).path(rootname, suffix):
+            if path := FolderArchive(folder).path(rootname, suffix):
                 return path, word
     if own and Path(own["path"]).is_file():
         word = "the image made here" if own["method"] == "perform" else f"repaired by {own['method']}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wfc3tvb.archive.costs import MOST_READS
-from wfc3tvb.archive.source import Source
+from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.survey.plan import Plan
@@ -59,7 +59,7 @@ class SurveyPlan:
     basis: str
 
 
-def estimate(catalog: Catalog, plan: Plan, source: Source, settings: MeasureSettings, jobs: int = 1) -> SurveyPlan:
+def estimate(catalog: Catalog, plan: Plan, source: Archive, settings: MeasureSettings, jobs: int = 1) -> SurveyPlan:
     """Return what measuring would cost: by the apertures listed, and what the catalog knows of such exposures.
 
     Parameters
@@ -68,7 +68,7 @@ def estimate(catalog: Catalog, plan: Plan, source: Source, settings: MeasureSett
         Whose earlier surveys tell the number of reads, and the speed.
     plan : Plan
         The exposures to be measured.
-    source : Source
+    source : Archive
         Where they are.
     settings : MeasureSettings
         How many rows of each read.
@@ -98,7 +98,7 @@ def estimate(catalog: Catalog, plan: Plan, source: Source, settings: MeasureSett
     )
 
 
-def _speed(catalog: Catalog, source: Source) -> tuple[float, bool]:
+def _speed(catalog: Catalog, source: Archive) -> tuple[float, bool]:
     """Return the bytes a second of a worker, and whether an earlier survey measured it."""
     found = catalog.sql(_SPEED, {"source": source.name}).fetchall()
     if found and found[0][0]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from wfc3tvb.archive.source import Source, Wanted
+from wfc3tvb.archive.source import Archive, Wanted
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.views import literal
 from wfc3tvb.config import Selection
@@ -74,7 +74,7 @@ class Plan:
         Its table `datasets` is brought up to date with the list.
     selection : Selection
         What is asked for.
-    source : Source
+    source : Archive
         Where the list comes from.
     recheck : bool, optional
         Measure again what is known and unchanged.
@@ -86,7 +86,7 @@ class Plan:
         self,
         catalog: Catalog,
         selection: Selection,
-        source: Source,
+        source: Archive,
         *,
         recheck: bool = False,
         progress: Progress = silent,
@@ -161,7 +161,7 @@ class Plan:
 
 
 def list_datasets(
-    catalog: Catalog, selection: Selection, source: Source, *, progress: Progress = silent
+    catalog: Catalog, selection: Selection, source: Archive, *, progress: Progress = silent
 ) -> tuple[list[str], list[str | None]]:
     """Bring the table `datasets` up to date with what the source lists, and return the names and apertures listed."""
     names: list[str] = []

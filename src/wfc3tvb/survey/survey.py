@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from wfc3tvb.archive.source import Source
+from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures, recorded_run
 from wfc3tvb.config import MeasureSettings, Selection
@@ -120,7 +120,7 @@ def survey(
     catalog: Catalog,
     selection: Selection,
     *,
-    source: Source,
+    source: Archive,
     settings: MeasureSettings | None = None,
     workers: Workers = HERE,
     recheck: bool = False,
@@ -135,7 +135,7 @@ def survey(
         Open for writing (mode ``"r+"`` or ``"a"``).
     selection : Selection
         Which datasets.
-    source : Source
+    source : Archive
         Where they are.
     settings : MeasureSettings, optional
         How to measure.
@@ -187,7 +187,7 @@ def survey(
     )
 
 
-def _asked(selection: Selection, settings: MeasureSettings, source: Source) -> dict[str, object]:
+def _asked(selection: Selection, settings: MeasureSettings, source: Archive) -> dict[str, object]:
     """Return what a run's record says it was asked for; of local files the folder too."""
     folder = getattr(source, "folder", None)
     place = str(folder.resolve()) if isinstance(folder, Path) else None
@@ -203,7 +203,7 @@ def plan_survey(
     catalog: Catalog,
     selection: Selection,
     *,
-    source: Source,
+    source: Archive,
     settings: MeasureSettings | None = None,
     workers: Workers = HERE,
     recheck: bool = False,

@@ -1,4 +1,4 @@
-"""What a worker of the survey does: read one exposure and measure it.
+"""Read one exposure and measure it, as a worker of the survey.
 
 Worker processes import this module and nothing of the catalog, so that they start fast and stay small.
 """
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from wfc3tvb.archive.source import Source, Wanted
+from wfc3tvb.archive.source import Archive, Wanted
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import BadFileError, ServiceError
@@ -27,7 +27,7 @@ MEASURING = "wfc3tvb.measurement"
 class MeasureExposure:
     """The worker: read one exposure and measure it."""
 
-    source: Source
+    source: Archive
     settings: MeasureSettings
     run_id: str
     measure: Measure | None = None
@@ -51,7 +51,7 @@ class MeasureExposure:
             if cube.rootname != item.rootname:
                 # Its rows would take the place of another exposure's.
                 problem = f"its header says that it is {cube.rootname!r}"
-                raise BadFileError(f"{item.rootname}_ima.fits", problem, "fetch it again")
+                raise BadFileError(f"{item.rootname}_ima.fits", problem, "check the copy")
         return cube, orbit
 
     def finish(self, item: Wanted, fetched: tuple[ReadCube, OrbitElements | None]) -> Measurement:

@@ -1,8 +1,11 @@
-"""Checksums of files."""
+"""Checksums of files, and writing that leaves a whole file or none."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -18,3 +21,32 @@ def checksum(path: Path, kind: str = "sha256") -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, kind).hexdigest()
+
+
+@contextmanager
+def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes the name `path` when the block ends, and is removed if it fails.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is to be; one that is there already stays as it is until then.
+    durable : bool, optional
+        Wait until the disk has the bytes. For what cannot be made again: without it a power failure shortly after may
+        leave an empty file, never the end of the process.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        if durable:
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what `atomic_write` left in a folder when its process was killed."""
+    for part in folder.glob(".*.part"):
+        part.unlink()

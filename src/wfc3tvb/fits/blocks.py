@@ -1,0 +1,108 @@
+"""FITS blocks and cards, and the one reader that finds the end of a header (FITS Standard 4.0, sections 3 and 4)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.errors import BadFileError, TruncatedFileError
+
+#: Bytes of a block and of a card.
+BLOCK, CARD = 2880, 80
+#: No real header is longer; one that claims to be would take the memory.
+LONGEST_HEADER = 1000 * BLOCK
+#: Remedy of a file that is damaged: it may be the user's own as well as one that was downloaded.
+CHECK_THE_COPY = "check the copy"
+_END = b"END     "
+
+
+class Bytes(Protocol):
+    """Something to be cut like an array of bytes: an array, a mapped file, or a file that is read piece by piece."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+
+    def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
+        """Return a piece, shorter where the file ends; it may also be shorter where more must be asked for again."""
+
+
+class FileBytes:
+    """A file whose pieces are read when they are asked for; a context manager that closes it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self.size = os.fstat(self._file.fileno()).st_size
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+
+    def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
+        """Return a piece, shorter where the file ends."""
+        start, stop, _ = piece.indices(self.size)
+        return np.frombuffer(os.pread(self._file.fileno(), max(stop - start, 0), start), np.uint8)
+
+    def __enter__(self) -> FileBytes:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._file.close()
+
+
+def whole_blocks(size: int) -> int:
+    """Return a number of bytes, rounded up to whole blocks."""
+    return -(-size // BLOCK) * BLOCK
+
+
+def read_cards(data: Bytes | memoryview, start: int, path: Path, *, step: int = 3 * BLOCK) -> bytes:
+    """Return the cards of the header that starts at `start`, without END; its data are behind `header_size` bytes.
+
+    Parameters
+    ----------
+    data : Bytes or memoryview
+        The file; nothing behind the last piece that was looked at is touched.
+    start : int
+        Offset of the header [byte].
+    path : Path
+        What messages call the file.
+    step : int, optional
+        Bytes looked at first, then as many again as there are; a header of a plane has three blocks.
+
+    Raises
+    ------
+    TruncatedFileError
+        If the file ends within the header.
+    BadFileError
+        If the header is longer than any real one.
+    """
+    raw, end = b"", -1
+    while piece := bytes(data[start + len(raw) : start + len(raw) + max(step, len(raw))]):
+        searched, raw = len(raw) // CARD * CARD, raw + piece
+        end = _find_end(raw, searched) if end < 0 else end
+        if end >= 0 and len(raw) >= whole_blocks(end + CARD):
+            return raw[:end]
+        if len(raw) > LONGEST_HEADER:
+            raise BadFileError(path, f"the header at byte {start} is longer than any real one", CHECK_THE_COPY)
+    raise TruncatedFileError(path, "the file is cut short in a header", CHECK_THE_COPY)
+
+
+def header_size(cards: bytes) -> int:
+    """Return the bytes that a header takes in the file: its cards, END, and the padding."""
+    return whole_blocks(len(cards) + CARD)
+
+
+def _find_end(raw: bytes, start: int) -> int:
+    """Return the offset of the card END; -1 where there is none. END may also stand within the text of another card."""
+    found = raw.find(_END, start)
+    while found >= 0 and found % CARD:
+        found = raw.find(_END, found + 1)
+    return found
