@@ -1,8 +1,9 @@
 """How fast a full frame of 16 reads is calibrated, beside STScI's calwf3.
 
-Run with ``python benchmarks/bench_calibrate.py [FOLDER [size [rounds]]]``: the simulated visit is kept in FOLDER when
-given. Each round runs both programs as processes, one after the other, and writes IMA and FLT; medians are printed. Two
-exposures are taken: one whose background rises so that 95 % of the pixels have a hit, and one whose does not.
+Run with ``python benchmarks/bench_calibrate.py [--toy] [FOLDER [size [rounds]]]``: the simulated visit is kept in
+FOLDER when given. Each round runs both programs as processes, one after the other, and writes IMA and FLT; medians are
+printed. Two exposures are taken: one whose background rises so that 95 % of the pixels have a hit, and one whose does
+not.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 from astropy.io import fits
+from toy import TOY, arguments
 
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.simulate.visit import simulate
@@ -28,19 +30,18 @@ EXPOSURES, IREF = {"ibohbfb9q": "severe rise", "ibohbfb7q": "steady"}, "iref"
 
 def main() -> None:
     """Print ours, the peer's, and the ratio."""
-    size = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
-    rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 5
+    given, size, rounds = arguments(("", "1024", "5"), ("", "64", "1"))
     with tempfile.TemporaryDirectory() as scratch:
-        kept = Path(sys.argv[1] if len(sys.argv) > 1 else Path(scratch) / "visit")
+        kept = Path(given or Path(scratch) / "visit")
         if not (kept / "truth").is_dir():
-            simulate(kept, "ibohbf040", size=size, products=False)
+            simulate(kept, "ibohbf040", size=int(size), products=False)
         os.environ[IREF] = f"{(kept / 'references').absolute()}/"
         print(f"{size} x {size} pixels, 16 reads; {os.cpu_count()} cores; median of {rounds}")
-        for rootname, kind in EXPOSURES.items():
+        for rootname, kind in list(EXPOSURES.items())[: 1 if TOY else None]:
             raw = next(kept.glob(f"hst/public/*/*/{rootname}_raw.fits"))
             for mode in ("PERFORM", "OMIT"):
                 print(f"{rootname} ({kind}), CRCORR {mode}")
-                compare(raw, mode, Path(scratch), rounds)
+                compare(raw, mode, Path(scratch), int(rounds))
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"largest process: {memory:.0f} MB")
 

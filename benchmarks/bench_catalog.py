@@ -1,12 +1,11 @@
 """How fast a catalog answers: every documented query on 60,000 exposures, heavier ones on more.
 
-Usage: python benchmarks/bench_catalog.py [numbers of exposures, default 60000 1000000]
+Usage: python benchmarks/bench_catalog.py [--toy] [numbers of exposures, default 60000 1000000]
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from toy import TOY, arguments
 
 from wfc3tvb.catalog import queries
 from wfc3tvb.catalog.catalog import open_catalog
@@ -109,7 +109,7 @@ def flux_table(folder: Path) -> str:
 
 def main() -> None:
     """Run it."""
-    for n in map(int, sys.argv[1:] or ("60000", "1000000")):
+    for n in map(int, arguments((), ()) or (("300",) if TOY else ("60000", "1000000"))):
         measure(n)
 
 

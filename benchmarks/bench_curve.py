@@ -1,14 +1,14 @@
 """Speed of a measurement beside wfc3tools.pstat: one full-frame IMA of 16 reads, in the file cache, in the same run.
 
-Run with ``python benchmarks/bench_curve.py [repeats]``. pstat computes the medians of the reads alone; the curve has
-clipped interval rates with errors, sides, quadrants and newly flagged fractions, from all pixels. Times are the best of
-the repeats, which take turns, so that a busy machine slows all alike.
+Run with ``python benchmarks/bench_curve.py [--toy] [repeats [size [n]]]``. pstat computes the medians of the reads
+alone; the curve has clipped interval rates with errors, sides, quadrants and newly flagged fractions, from all pixels.
+Times are the best of the repeats, which take turns, so that a busy machine slows all alike. In the end n exposures are
+scored again.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,6 +18,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 import numpy as np
 from astropy.io import fits
+from toy import arguments
 from wfc3tools import pstat
 
 from wfc3tvb.catalog.catalog import open_catalog
@@ -32,15 +33,17 @@ from wfc3tvb.schema import TABLES
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.rescore import rescore
 
-SIZE, NSAMP = 1024, 16
+NSAMP = 16
+#: Start of the exposures [MJD].
+START = 56298.8
 
 
 def main() -> None:
     """Print the table."""
-    repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    repeats, size, n = map(int, arguments(("9", "1024", "1000"), ("1", "64", "4")))
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "ibench01q_ima.fits"
-        full_frame(path)
+        full_frame(path, size)
         measured = measure(path)
         jobs: dict[str, Callable[[], object]] = {
             "wfc3tools.pstat, medians": lambda: pstat(str(path), units="rate", plot=False),
@@ -58,7 +61,7 @@ def main() -> None:
         reference = best["wfc3tools.pstat, medians"]
         for name, seconds in best.items():
             print(f"{name:34}{1e3 * seconds:9.1f} ms{reference / seconds:9.2f} x")
-    print(f"100,000 exposures scored again by two processes: {rescored(1000):.1f} minutes (from 1,000 in a catalog)")
+    print(f"100,000 exposures scored again by two processes: {rescored(n):.1f} minutes (from {n:,} in a catalog)")
 
 
 def rescored(n: int) -> float:
@@ -80,12 +83,12 @@ def measurement(k: int) -> Measurement:
     rate += rng.normal(0, 0.01, rate.size)
     name = f"i{k // 6:05d}{k % 6:02d}q"  # six exposures a visit
     facts = {"rootname": name, "dataset": name, "visit": name[:6], "filter": "F105W", "quality_flags": []}
-    facts |= {"expstart": 56298.8, "ra": 189.2, "dec": 62.2, "crrejtab_sigma": 4.0}
+    facts |= {"expstart": START, "ra": 189.2, "dec": 62.2, "crrejtab_sigma": 4.0}
     facts |= {"run_id": "bench", "measured_at": 6e4}
     reads = [
         TABLES["reads"].empty_row()
         | {"rootname": name, "read": i + 1, "t_start": t[i], "t_end": t[i + 1], "used": i > 0, "rate": float(rate[i])}
-        | {"rate_err": 0.003, "lr_diff": 0.0, "lr_ratio": 1.0, "mjd": 56298.8, "sun_alt": 30.0, "limb_angle": 50.0}
+        | {"rate_err": 0.003, "lr_diff": 0.0, "lr_ratio": 1.0, "mjd": START, "sun_alt": 30.0, "limb_angle": 50.0}
         | {"bright_limb": True, "in_shadow": False, "n_pixels": 10**6}
         for i in range(rate.size)
     ]
@@ -99,26 +102,28 @@ def curve(path: Path) -> object:
     return measure_curve(cube, sky_mask(cube.rate[-1], cube.dq[0]).skip)
 
 
-def full_frame(path: Path) -> None:
+def full_frame(path: Path, size: int) -> None:
     """Write a full frame of noise about a rising sky."""
     rng = np.random.default_rng(1)
     t = 100.0 * np.arange(NSAMP)
-    total = rng.normal(0, 14.6, (SIZE, SIZE)).astype(np.float32)
+    total = rng.normal(0, 14.6, (size, size)).astype(np.float32)
     rates = [np.zeros_like(total)]
     for k in range(1, NSAMP):
         sky = 50.0 if k < 8 else 150.0
         total = total + rng.normal(sky, sky**0.5, total.shape).astype(np.float32)
         rates.append((total + rng.normal(0, 14.6, total.shape).astype(np.float32)) / np.float32(t[k]))
     facts = {"INSTRUME": "WFC3", "DETECTOR": "IR", "OBSMODE": "MULTIACCUM", "ROOTNAME": "ibench01q", "FILTER": "F105W"}
-    primary = fits.PrimaryHDU(header=fits.Header(facts | {"NSAMP": NSAMP, "NEXTEND": 5 * NSAMP, "CRCORR": "COMPLETE"}))
+    facts |= {"EXPSTART": START, "EXPEND": START + t[-1] / 86400, "EXPTIME": t[-1], "SAMP_SEQ": "SPARS100"}
+    facts |= {"NSAMP": NSAMP, "NEXTEND": 5 * NSAMP, "CRCORR": "COMPLETE", "FLATCORR": "COMPLETE"}
+    primary = fits.PrimaryHDU(header=fits.Header(facts))
     hdus: list[fits.PrimaryHDU | fits.ImageHDU] = [primary]
     for version in range(1, NSAMP + 1):
         k = NSAMP - version
-        head = fits.Header({"SAMPTIME": t[k], "ROUTTIME": 56298.8 + t[k] / 86400, "BUNIT": "ELECTRONS/S"})
+        head = fits.Header({"SAMPTIME": t[k], "ROUTTIME": START + t[k] / 86400, "BUNIT": "ELECTRONS/S"})
         hdus += [fits.ImageHDU(rates[k], head, "SCI", ver=version), fits.ImageHDU(0 * total, name="ERR", ver=version)]
         hdus.append(fits.ImageHDU(np.zeros(total.shape, np.int16), name="DQ", ver=version))
         for name in ("SAMP", "TIME"):
-            constant = fits.Header({"NPIX1": SIZE, "NPIX2": SIZE, "PIXVALUE": float(k)})
+            constant = fits.Header({"NPIX1": size, "NPIX2": size, "PIXVALUE": float(k)})
             hdus.append(fits.ImageHDU(header=constant, name=name, ver=version))
     fits.HDUList(hdus).writeto(path)
 

@@ -1,9 +1,9 @@
 """How fast an association of six full frames is repaired, and ten of them, beside STScI's recipe step by step.
 
-Run with ``python benchmarks/bench_reprocess.py [FOLDER [size [associations]]]``: the simulated visit (1.5 GB at full
-frame) is kept in FOLDER when given; the batch works on copies of it under other names (200 MB each while it is under
-way). The recipe is that of the notebook calwf3_recal_tvb: calwf3 on the association, updatewcs, AstroDrizzle with its
-defaults, each a process; it needs ``calwf3.e`` on the PATH. References come from the headers on both sides.
+Run with ``python benchmarks/bench_reprocess.py [--toy] [FOLDER [size [associations]]]``: the simulated visit (1.5 GB
+at full frame) is kept in FOLDER when given; the batch works on copies of it under other names (200 MB each while it is
+under way). The recipe is that of the notebook calwf3_recal_tvb: calwf3 on the association, updatewcs, AstroDrizzle
+with its defaults, each a process; it needs ``calwf3.e`` on the PATH. References come from the headers on both sides.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from astropy.io import fits
+from toy import TOY, arguments
 
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import open_catalog
@@ -50,19 +51,18 @@ LOOK_EVERY = 0.5
 
 def main() -> None:
     """Print both times, and where ours goes; then the same for a batch."""
-    size = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
+    given, size, n = arguments(("", "1024", "10"), ("", "64", "1"))
     with tempfile.TemporaryDirectory() as scratch:
-        kept = Path(sys.argv[1] if len(sys.argv) > 1 else Path(scratch) / "visit")
+        kept = Path(given or Path(scratch) / "visit")
         if not (kept / "truth").is_dir():
-            simulate(kept, ASSOCIATION, size=size)
+            simulate(kept, ASSOCIATION, size=int(size))
         os.environ[IREF] = f"{(kept / 'references').absolute()}/"
         print(f"six exposures of {size} x {size} pixels, 16 reads; {os.cpu_count()} cores")
         recipe = run_recipe(kept, Path(scratch) / "recipe") if shutil.which("calwf3.e") else None
         for engine in ("native", "calwf3")[: 2 if recipe else 1]:
             run_ours(kept, Path(scratch), engine, recipe)
-        n = int(sys.argv[3]) if len(sys.argv) > 3 else 10
-        for jobs in (1, 2):
-            run_batch(kept, Path(scratch), n, jobs, recipe)
+        for jobs in (1, 2)[: 1 if TOY else None]:
+            run_batch(kept, Path(scratch), int(n), jobs, recipe)
 
 
 def run_recipe(visit: Path, folder: Path) -> float:

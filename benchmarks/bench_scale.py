@@ -1,7 +1,8 @@
 """How a survey grows: simulated archives of 10^3, 10^4 and 10^5 exposures crawled, stored and queried.
 
-Run with ``python benchmarks/bench_scale.py [numbers of exposures]``. Lists come from the loopback archive by the real
-client; curves are drawn, no pixels. Each size runs in a process of its own, whose memory is that of the driver alone.
+Run with ``python benchmarks/bench_scale.py [--toy] [numbers of exposures]``. Lists come from the loopback archive by
+the real client; curves are drawn, no pixels. Each size runs in a process of its own, whose memory is that of the driver
+alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from toy import TOY, arguments
 
 from wfc3tvb.archive.remote import MastArchive
 from wfc3tvb.catalog.catalog import open_catalog
@@ -132,7 +134,7 @@ def peak() -> float:
 
 def main() -> None:
     """Print the table."""
-    sizes = sys.argv[1:] or ["1000", "10000", "100000"]
+    sizes = arguments((), ()) or (["60"] if TOY else ["1000", "10000", "100000"])
     print("drawn curves of 15 reads; memory of the driver alone, before the survey and at most")
     names = ("list s", "store s", "ms each", "query s", "before", "peak MB", "files", "compact", "MB")
     print(f"{'exposures':>9}" + "".join(f"{name:>9}" for name in names[:5]) + "".join(f"{n:>8}" for n in names[5:]))

@@ -1,8 +1,9 @@
 """Bytes, requests and speed of a survey: a loopback archive of full frames, by S3 and by MAST; and local files.
 
-Run with ``python benchmarks/bench_survey.py [n_exposures [n_local]]``: so many exposures are served by the archive, a
-process of its own on the same cores, and so many more are measured from a folder (200; 14 GB in a temporary folder).
-Bytes and requests are those of the archive's own log. Every line ends with what was asked for and the ratio to it.
+Run with ``python benchmarks/bench_survey.py [--toy] [n_exposures [n_local]]``: so many exposures are served by the
+archive, a process of its own on the same cores, and so many more are measured from a folder (200; 14 GB in a temporary
+folder). Bytes and requests are those of the archive's own log. Every line ends with what was asked for and the ratio to
+it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from statistics import median
 
 from frames import make_files
 from joblib.externals.loky import get_reusable_executor
+from toy import TOY, arguments
 
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.archive.remote import MastArchive, PublicArchive
@@ -34,7 +36,13 @@ from wfc3tvb.survey.survey import survey
 #: two workers against one, and a worker's memory [MB].
 MB, REQUESTS, SPEED, LINK, SCALING, MEMORY = 9.0, 56, 8.0, 0.9, 1.8, 500
 #: Runs of local files with one worker, and as many with two.
-ROUNDS = 3
+ROUNDS = 1 if TOY else 3
+#: Source, rows, jobs, and the latency [s] and rate [byte/s] of the link.
+CASES = (
+    (PublicArchive, 80, 1, None), (PublicArchive, 80, 2, None), (MastArchive, 80, 1, None), (MastArchive, 80, 2, None),
+    (MastArchive, 1014, 2, None), (PublicArchive, 80, 1, (0.3, 4e6)), (PublicArchive, 80, 2, (0.3, 4e6)),
+    (MastArchive, 80, 2, (0.3, 4e6)), (PublicArchive, 80, 2, (0.3, 12e6)),
+)  # fmt: skip
 SERVER = """
 import json, sys, threading
 from pathlib import Path
@@ -55,34 +63,31 @@ main()
 
 def main() -> None:
     """Print the tables."""
-    n, n_local = (int(text) for text in (*sys.argv[1:], "24", "200")[:2])
+    n, n_local = map(int, arguments(("24", "200"), ("2", "2")))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        make_files(folder / "archive", n)
+        make_files(folder / "archive", n, size=266 if TOY else 1024)
         print(f"{n} full frames of 16 reads, 168.3 MB each, archive and survey on the same {os.cpu_count()} cores")
         head = f"{'source':7}{'rows':>5}{'jobs':>5}{'link':>16}{'requests':>9}{'MB':>7}{'exp/s':>7}{'link used':>10}"
         print(f"{head}   asked: ratio")
-        for kind, rows, jobs, link in (
-            (PublicArchive, 80, 1, None), (PublicArchive, 80, 2, None), (MastArchive, 80, 1, None),
-            (MastArchive, 80, 2, None), (MastArchive, 1014, 2, None), (PublicArchive, 80, 1, (0.3, 4e6)),
-            (PublicArchive, 80, 2, (0.3, 4e6)), (MastArchive, 80, 2, (0.3, 4e6)), (PublicArchive, 80, 2, (0.3, 12e6)),
-        ):  # fmt: skip
+        for kind, rows, jobs, link in CASES[-4:-3] if TOY else CASES:
             from_archive(folder, kind, rows, jobs, link)
         print(f"\nlocal files in memory\n{'files':24}{'n':>5}{'one':>8}{'two':>8} exp/s{'worker':>9}   asked: ratio")
-        frame, subarray = simulated(folder / "frame", "ibohbf040"), simulated(folder / "subarray", "demo")
+        subarray = simulated(folder / "subarray", "demo", 64 if TOY else 256)
+        frame = subarray if TOY else simulated(folder / "frame", "ibohbf040", 1024)
         sets = [
-            ("256 x 256, stars", folder / "a", {"n": n_local, "like": subarray, "size": 266}, None),
+            ("256 x 256, stars", folder / "a", {"n": n_local, "like": subarray, "size": 74 if TOY else 266}, None),
             ("1024 x 1024, stars", folder / "b", {"n": n_local // 2, "like": frame}, None),
             ("256 x 256, empty sky", folder / "c", {"n": n_local, "size": 266}, None),
             ("1024 x 1024, 80 rows", folder / "d", {"n": n_local}, 80),
             ("1024 x 1024, empty sky", folder / "e", {"n": n_local // 2}, None),
-        ]  # fmt: skip
+        ][: 1 if TOY else None]  # fmt: skip
         for name, files, what, rows in sets:
             make_files(files, **what)
             from_folder(name, files, rows)
         head = f"{'files':24}{'n':>5}{'one':>8}{'two':>8}  ratio   driver, one and two"
         print(f"\nas whole commands, from the shell's prompt to the next\n{head}")
-        for name, files, what, _ in sets[:2]:
+        for name, files, what, _ in sets[: 1 if TOY else 2]:
             as_command(name, files, what["n"])
 
 
@@ -127,9 +132,9 @@ def from_folder(name: str, folder: Path, rows: int | None) -> None:
     print(f"{name:24}{n:5}{one:8.2f}{two:8.2f}{peak:12.0f} MB   {two / one:.2f} times; {asked}", flush=True)
 
 
-def simulated(folder: Path, preset: str) -> Path:
+def simulated(folder: Path, preset: str, size: int) -> Path:
     """Return an exposure with stars, cosmic rays and a changing background: empty sky takes a third of the work."""
-    command = [sys.executable, "-m", "wfc3tvb", "simulate", str(folder), "--preset", preset]
+    command = [sys.executable, "-m", "wfc3tvb", "simulate", str(folder), "--preset", preset, "--size", str(size)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return next(folder.rglob("ibohbfb9q_ima.fits"))
 

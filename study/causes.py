@@ -18,12 +18,14 @@ STEP200 sequences with 12 to 16 reads, one in seven without geometry.
 Left minus right has a noise of 0.02 electron/s beside that of the rates. Only exposures that have a kind are asked:
 those whose class is not none, and those with a streak.
 
-Usage: python study/causes.py [--fit]; it writes docs/study-causes.md and its figure; with --fit it first fits the
-weights anew and writes src/wfc3tvb/science/causefit.py.
+Usage: python study/causes.py [--fit] [SHARE [FOLDER]]; it writes study-causes.md and its figure into FOLDER (docs);
+SHARE is the share of the exposures to draw, 1 for all. With --fit it first fits the weights anew and writes
+cause_weights.py beside the module that has them, or into FOLDER.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,8 +162,8 @@ def fit(cases: list[tuple[str, Features]]) -> Floats:
     return np.asarray(found.x).reshape(len(cause.ALONE_AND_BOTH), -1)
 
 
-def write_weights(weights: Floats, n: int) -> None:
-    """Write src/wfc3tvb/science/causefit.py."""
+def write_weights(weights: Floats, n: int, folder: Path) -> None:
+    """Write cause_weights.py."""
     lines = ['"""Weights of the regression that names the cause, fitted to simulated exposures of known cause.', ""]
     lines += [f"Made by study/causes.py --fit from {n} exposures (seed {FIT}), all causes equally likely; the page",
               "docs/study-causes.md says how they were drawn and how often the causes are right.",
@@ -172,7 +174,7 @@ def write_weights(weights: Floats, n: int) -> None:
         lines.append(f'    "{name}": (' + ", ".join(f"{value:.4f}" for value in column) + "),")
     lines += ["}", "FEATURES = tuple(WEIGHTS_BY_FEATURE)", "#: A row per cause, a column per feature.",
               "WEIGHTS = tuple(zip(*WEIGHTS_BY_FEATURE.values(), strict=True))", ""]  # fmt: skip
-    (ROOT / "src/wfc3tvb/science/causefit.py").write_text("\n".join(lines))
+    (folder / "cause_weights.py").write_text("\n".join(lines))
 
 
 def kinds(named_as: list[tuple[str, str]]) -> list[str]:
@@ -193,16 +195,20 @@ def probabilities(cases: list[tuple[str, Features]]) -> tuple[Floats, Floats]:
 
 def main() -> None:
     """Fit where asked to; write the page."""
+    places = [text for text in sys.argv[1:] if text != "--fit"]
+    share = float(places[0]) if places else 1.0
+    n_fit, n_test, n_each, n_whole = (math.ceil(share * n) for n in (N_FIT, N_TEST, N_EACH, N_WHOLE))
+    folder = Path(places[1]) if len(places) > 1 else ROOT / "docs"
     if "--fit" in sys.argv:
-        names = [name for name in cause.ALONE_AND_BOTH for _ in range(N_FIT)]
+        names = [name for name in cause.ALONE_AND_BOTH for _ in range(n_fit)]
         cases = list(drawn(names, FIT))
         weights = fit(cases)
-        write_weights(weights, len(cases))
+        write_weights(weights, len(cases), folder if len(places) > 1 else ROOT / "src/wfc3tvb/score")
         cause.WEIGHTS = tuple(map(tuple, weights.round(4).tolist()))
     rng = np.random.default_rng(TEST)
     prior = list(cause.PRIOR)
-    test = list(drawn([str(name) for name in rng.choice(prior, N_TEST, p=list(cause.PRIOR.values()))], TEST))
-    each = list(drawn([name for name in cause.ALONE_AND_BOTH for _ in range(N_EACH)], EACH))
+    test = list(drawn([str(name) for name in rng.choice(prior, n_test, p=list(cause.PRIOR.values()))], TEST))
+    each = list(drawn([name for name in cause.ALONE_AND_BOTH for _ in range(n_each)], EACH))
     stated, true = probabilities(test)
     brier = float(((stated - true) ** 2).sum(1).mean())
     wrong = float(np.mean([_named(f) != ("mixed" if name == "both" else name) for name, f in test]))
@@ -213,13 +219,13 @@ def main() -> None:
              f"{brier:.3f}.", "", *reliability(stated, true), "",
              "![Stated probabilities and how often they came true](study-causes.png)", ""]  # fmt: skip
     text += ["## Every cause as often as every other", "", *kinds([(name, _named(f)) for name, f in each]), ""]
-    whole = whole_exposures([name for name in cause.ALONE_AND_BOTH for _ in range(N_WHOLE)])
-    text += ["## Whole exposures", "", f"{N_WHOLE} exposures of every cause, with stars, galaxies, cosmic rays, flat",
+    whole = whole_exposures([name for name in cause.ALONE_AND_BOTH for _ in range(n_whole)])
+    text += ["## Whole exposures", "", f"{n_whole} exposures of every cause, with stars, galaxies, cosmic rays, flat",
              "field and the real orbit, calibrated by the native engine (study/whole.py); those without a kind are not",
              "asked.",
              "", *kinds([(name, row["tvb_kind"]) for name, row in whole if row["tvb_kind"]]), ""]  # fmt: skip
-    (ROOT / "docs/study-causes.md").write_text("\n".join(text))
-    reliability_figure(stated, true, ROOT / "docs/study-causes.png", "probability of a cause")
+    (folder / "study-causes.md").write_text("\n".join(text))
+    reliability_figure(stated, true, folder / "study-causes.png", "probability of a cause")
     sys.stdout.write("\n".join(text) + "\n")
 
 

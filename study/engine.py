@@ -5,7 +5,8 @@ Every exposure has stars and galaxies, dark, flat, bad pixels, nonlinearity, ref
 second on the area of a full frame. The real fraction is that of the sky pixels with bit 8192 or 32 in the last read of
 the IMA, the pixels that a cosmic ray hit left out one by one: what is left the ramp fit broke by itself.
 
-Usage: python study/engine.py [number of exposures]; it writes docs/study-engine.md and its figure.
+Usage: python study/engine.py [number of exposures [FOLDER]]; it writes study-engine.md and its figure into FOLDER
+(docs).
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def figure(predicted: Floats, real: Floats, path: Path) -> None:
 def main() -> None:
     """Run the study."""
     n = int(sys.argv[1]) if len(sys.argv) > 1 else N
+    out = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs"
     plans = [plan_of(k) for k in range(n)]
     detector = make_detector(2013, Frame(SIZE))
     with tempfile.TemporaryDirectory() as name:
@@ -113,8 +115,8 @@ def main() -> None:
         pairs = [found for plan in plans if (found := fractions(plan, detector, folder)) is not None]
     predicted, real = np.array(pairs, float).T
     text = report(predicted, real)
-    (ROOT / "docs/study-engine.md").write_text(text)
-    figure(predicted, real, ROOT / "docs/study-engine.png")
+    (out / "study-engine.md").write_text(text)
+    figure(predicted, real, out / "study-engine.png")
     sys.stdout.write(text)
 
 

@@ -4,7 +4,8 @@
 Every curve is scored as measured: with 0.21 electron of noise a read, shared by its two intervals, and a systematic of
 0.02 electron/s an interval. True classes come from 20,000 pixels on the true curve, fitted as calwf3 fits them.
 
-Usage: python study/injection.py [number of curves]; it writes docs/study-injection.md and its figure.
+Usage: python study/injection.py [number of curves [FOLDER]]; it writes study-injection.md and its figure into FOLDER
+(docs).
 """
 
 from __future__ import annotations
@@ -105,10 +106,11 @@ def report(cases: list[Case]) -> str:
 def main() -> None:
     """Run the study."""
     n = int(sys.argv[1]) if len(sys.argv) > 1 else N
+    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs"
     cases = [found for k in range(n) if (found := case(k)) is not None]
     text = report(cases)
-    (ROOT / "docs/study-injection.md").write_text(text)
-    reliability_figure(*stated_and_true(cases), ROOT / "docs/study-injection.png", "probability of a class")
+    (folder / "study-injection.md").write_text(text)
+    reliability_figure(*stated_and_true(cases), folder / "study-injection.png", "probability of a class")
     sys.stdout.write(text)
 
 

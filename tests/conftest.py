@@ -10,17 +10,30 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers import recorded
 from tests.helpers.small_archive import as_new
 from wfc3tvb.loopback import Archive, serve
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of measured facts and golden cases kept beside the repository; skips where it is absent."""
+    """Folder of test data too large for the repository; skips where it is absent.
+
+    Everything else that a test needs is in tests/data (see its README).
+    """
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("WFC3TVB_SHARED", default))
     if not folder.is_dir():
-        pytest.skip(f"no shared data in {folder}; set WFC3TVB_SHARED to its data folder")
+        pytest.skip(f"too large for the repository and not in {folder}; set WFC3TVB_SHARED to the folder that has it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the two real exposures of tests/data; not to be changed."""
+    folder = tmp_path_factory.mktemp("real")
+    for name in recorded.REAL:
+        recorded.unpack(f"ima/{name}_ima.fits", folder)
     return folder
 
 

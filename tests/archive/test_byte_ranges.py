@@ -74,8 +74,8 @@ def test_equal_to_the_whole_file(files: MastArchive, folder: Path, archive: Arch
     assert got["ibohbfb9q_spt.fits"][0] == 1
 
 
-def test_a_real_file(files: MastArchive, folder: Path, shared_data: Path) -> None:
-    real = shared_data / "ima" / "ibxy07p9q_ima.fits"
+def test_a_real_file(files: MastArchive, folder: Path, real_images: Path) -> None:
+    real = real_images / "ibxy07p9q_ima.fits"
     target = folder / bucket_key("ibxy01z8q", "ima")
     kept = target.read_bytes()
     shutil.copy(real, target)

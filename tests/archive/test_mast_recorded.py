@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from astropy.time import Time
 
+from tests.helpers.recorded import DATA
 from wfc3tvb.archive.mast import Mast
 from wfc3tvb.archive.mast_rows import COLUMNS, criteria_of, exposure_of, rows_of
 from wfc3tvb.config import Selection
@@ -19,8 +19,8 @@ FULL = Selection(filters=("F105W",), proposals=(12099,), start=56000.0)
 
 
 @pytest.fixture
-def recorded(shared_data: Path) -> Any:
-    return lambda name: json.loads((shared_data / "archive" / name).read_text())
+def recorded() -> Any:
+    return lambda name: json.loads((DATA / "archive" / name).read_text())
 
 
 def test_every_column_we_name_is_one_that_mast_lists(recorded: Any) -> None:
@@ -70,15 +70,14 @@ def test_products_of_another_instrument_are_left_out(recorded: Any) -> None:
     assert {exposure_of(product) for product in recorded("mission_products.json")["products"]} == {None}
 
 
-def test_23284_real_datasets(shared_data: Path) -> None:
-    text = gzip.decompress((shared_data / "archive" / "wfc3ir_datasets_2009_2014.txt.gz").read_bytes()).decode()
-    lines = [line.split(",") for line in text.splitlines()[2:]]
+def test_23284_real_datasets() -> None:
+    text = gzip.decompress((DATA / "archive" / "wfc3ir_datasets_2009_2014.csv.gz").read_bytes()).decode()
+    names = ("data_set_name", "start_time", "stop_time", "spec_1234", "pep_id", "asn_id")
     rows = rows_of([
-        {"sci_data_set_name": line[0], "sci_spec_1234": line[10], "sci_start_time": line[5], "sci_stop_time": line[6],
-         "sci_pep_id": line[11], "sci_asn_id": line[16]}
-        for line in lines if len(line) == 19
+        {f"sci_{name}": value for name, value in zip(names, line.split(","), strict=True)}
+        for line in text.splitlines()[1:]
     ])  # fmt: skip
-    assert len(rows) > 23_000
+    assert len(rows) == 23_284
     assert all(54965 < row["start_time"] < row["stop_time"] + 1e-9 for row in rows)
     # 610 of them are products of a part of an association, which has another name.
     assert sum(row["asn_id"] not in (None, row["dataset"]) for row in rows) == 610

@@ -120,8 +120,8 @@ def test_a_folder_given_as_a_file_is_named_one(command: str, words: str, tmp_pat
     assert "is a folder; " + words in answer.output
 
 
-def test_measure_real_files_as_json(shared_data: Path, tmp_path: Path) -> None:
-    files = sorted((shared_data / "ima").glob("*_ima.fits"))
+def test_measure_real_files_as_json(real_images: Path, tmp_path: Path) -> None:
+    files = sorted(real_images.glob("*_ima.fits"))
     answer = run("measure", *files, "--json", "--plot", tmp_path / "curves.png")
     found = json.loads(answer.stdout)
     assert [one["exposure"]["rootname"] for one in found] == ["ibxy01z8q", "ibxy07p9q"]
@@ -130,15 +130,15 @@ def test_measure_real_files_as_json(shared_data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ending", "first"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
-def test_a_picture_has_the_format_of_its_ending(ending: str, first: bytes, shared_data: Path, tmp_path: Path) -> None:
+def test_a_picture_has_the_format_of_its_ending(ending: str, first: bytes, real_images: Path, tmp_path: Path) -> None:
     path = tmp_path / f"curve.{ending}"
-    assert run("measure", sorted((shared_data / "ima").glob("*_ima.fits"))[0], "--plot", path).exit_code == 0
+    assert run("measure", sorted(real_images.glob("*_ima.fits"))[0], "--plot", path).exit_code == 0
     assert path.read_bytes().startswith(first)
 
 
-def test_survey_of_real_files(shared_data: Path, tmp_path: Path) -> None:
+def test_survey_of_real_files(real_images: Path, tmp_path: Path) -> None:
     catalog = tmp_path / "catalog"
-    answer = run("survey", "--source", shared_data / "ima", "--filters", "all", "--catalog", catalog)
+    answer = run("survey", "--source", real_images, "--filters", "all", "--catalog", catalog)
     assert answer.exit_code == 0, answer.output
     text = "select rootname, filter, nsamp, exptime, sky_mean, quality_flags from exposures order by 1"
     rows = json.loads(run("sql", text, "--json", "--catalog", catalog).stdout)
@@ -168,10 +168,10 @@ def test_places_that_cannot_be_written_are_one_line(catalog: Path, tmp_path: Pat
     assert (answer.exit_code, "make it first" in answer.output) == (2, True)
 
 
-def test_a_plan_leaves_nothing_behind(shared_data: Path, tmp_path: Path) -> None:
+def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None:
     folder = tmp_path / "catalog"
     options = ["--filters", "all", "--dry-run", "--json", "--catalog", folder]
-    answer = run("survey", "--source", shared_data / "ima", *options)
+    answer = run("survey", "--source", real_images, *options)
     assert json.loads(answer.stdout)["n_exposures"] == 2
     assert not folder.exists()
 

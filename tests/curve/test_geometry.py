@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import re
-from pathlib import Path
-
 import astropy.units as u
 import numpy as np
 import pytest
@@ -15,6 +11,7 @@ from astropy.time import Time
 from numpy.typing import NDArray
 from sgp4.api import Satrec
 
+from tests.helpers.recorded import DATA, table, unpack
 from wfc3tvb.curve.geometry import EARTH_RADIUS, orbit_position, rotation_angle, sun_direction, view_geometry
 from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.models import OrbitElements
@@ -32,15 +29,15 @@ RA, DEC = 189.2, 62.2
 
 
 @pytest.fixture(scope="module")
-def element_sets(shared_data: Path) -> list[Satrec]:
-    lines = (shared_data / "ephemeris" / "hst_tle_2009_2016.txt").read_text().splitlines()
+def element_sets() -> list[Satrec]:
+    lines = (DATA / "ephemeris" / "hst_elements.txt").read_text().splitlines()
     pairs = zip(lines[::2], lines[1::2], strict=True)
     return [Satrec.twoline2rv(*pair) for pair in pairs]
 
 
 @pytest.fixture(scope="module")
-def support(shared_data: Path) -> tuple[OrbitElements, fits.Header]:
-    path = shared_data / "ephemeris" / "jbz504eoq_spt.fits"
+def support(tmp_path_factory: pytest.TempPathFactory) -> tuple[OrbitElements, fits.Header]:
+    path = unpack("ephemeris/jbz504eoq_spt.fits", tmp_path_factory.mktemp("support"))
     return read_orbit(path), fits.getheader(path)
 
 
@@ -71,17 +68,16 @@ def test_orbit_elements_agree_with_element_set_of_that_day(support, element_sets
     assert distance.max() < 3  # km: the elements are in the frame of J2000
 
 
-def test_element_sets_agree_with_horizons(shared_data: Path, element_sets) -> None:
+def test_element_sets_agree_with_horizons(element_sets) -> None:
     """Barycentric ecliptic vectors of Horizons, turned and shifted to the Earth's centre.
 
     The barycentre of Horizons' DE441 lies a constant 110 km from that of astropy's built-in ephemeris; the mean
     difference is taken off.
     """
-    text = (shared_data / "ephemeris" / "hst_horizons_2014_02.vec").read_text("utf-8-sig")
-    lines = text.split("$$SOE")[1].split("$$EOE")[0].splitlines()
-    found = [(line.split()[0], lines[i + 1]) for i, line in enumerate(lines) if line.startswith("245")][::97]
-    t = Time([float(jd) for jd, _ in found], format="jd", scale="tdb")
-    x, y, z = np.array([[float(v) for v in re.findall(r"=\s*([-+\d.E]+)", row)] for _, row in found]).T
+    rows = table("ephemeris/hst_horizons_2014_02.csv")
+    assert len(rows) == 27
+    jd, x, y, z = np.array([[float(value) for value in row.values()] for row in rows]).T
+    t = Time(jd, format="jd", scale="tdb")
     obliquity = np.radians(84381.448 / 3600)
     c, s = np.cos(obliquity), np.sin(obliquity)
     earth = get_body_barycentric("earth", t, ephemeris="builtin").xyz.to_value(u.km).T
@@ -105,9 +101,8 @@ def test_rotation_angle_is_astropys() -> None:
 
 
 @pytest.mark.parametrize("name", STARTS)
-def test_sun_altitude_and_limb_angle_of_the_published_visit(name: str, shared_data: Path, element_sets) -> None:
-    with (shared_data / "truth" / "ibohbf_reads.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["exposure"].endswith(name)]
+def test_sun_altitude_and_limb_angle_of_the_published_visit(name: str, element_sets) -> None:
+    rows = [row for row in table("truth/ibohbf_reads.csv") if row["exposure"].endswith(name)]
     middle = np.array([float(row["t_start_s"]) + float(row["t_end_s"]) for row in rows]) / 2
     mjd = Time(f"2013-01-06T{STARTS[name]}").mjd + middle / 86400
     place = view_geometry(from_elements(element_sets, mjd), mjd, RA, DEC)

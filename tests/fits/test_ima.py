@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from astropy.io import fits
 from numpy.testing import assert_array_equal
 
+from tests.helpers.recorded import REAL, unpack
 from wfc3tvb.errors import (
     BadFileError,
     MissingKeywordError,
@@ -24,7 +23,6 @@ from wfc3tvb.errors import (
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.plane_medians import plane_medians
 
-REAL = ("ibxy01z8q", "ibxy07p9q")
 PSTAT = """
 import json, sys
 from wfc3tools import pstat
@@ -34,21 +32,29 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def golden(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An IMA of a simulated 64-pixel subarray, made by calwf3 3.7.3."""
-    source = shared_data / "golden" / "02_spars25_64_n15_rise" / "perform" / "igold021q_ima.fits.gz"
-    path = tmp_path_factory.mktemp("golden") / "igold021q_ima.fits"
-    path.write_bytes(gzip.decompress(source.read_bytes()))
-    return path
+    return unpack("ima/igold031q_ima.fits", tmp_path_factory.mktemp("golden"))
 
 
 @pytest.fixture
-def real(shared_data: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copy(shared_data / "ima" / f"{REAL[0]}_ima.fits", tmp_path))
+def real(tmp_path: Path) -> Path:
+    return unpack(f"ima/{REAL[0]}_ima.fits", tmp_path)
 
 
-def test_a_file_of_the_archive(shared_data: Path) -> None:
+def test_a_file_of_the_archive(real: Path) -> None:
+    check_cube(real)
+    assert read_ima(real).shape == (64, 64)
+
+
+def test_a_whole_file_of_the_archive(shared_data: Path) -> None:
     path = shared_data / "ima" / f"{REAL[0]}_ima.fits"
+    check_cube(path)
+    assert read_ima(path).shape == (256, 256)
+
+
+def check_cube(path: Path) -> None:
+    """Compare what `read_ima` makes of a real file with what is in it."""
     cube = read_ima(path)
     with fits.open(path) as file:
         assert cube.rootname == REAL[0]
@@ -58,7 +64,6 @@ def test_a_file_of_the_archive(shared_data: Path) -> None:
         for read, version in enumerate((3, 2, 1)):
             assert_array_equal(cube.rate[read], file["SCI", version].data[5:-5, 5:-5])
             assert_array_equal(cube.dq[read], file["DQ", version].data[5:-5, 5:-5])
-    assert cube.shape == (256, 256)
     assert cube.n_bytes == path.stat().st_size
 
 
@@ -69,11 +74,11 @@ def test_a_band_of_rows(golden: Path) -> None:
     assert band.shape == whole.shape == (64, 64)
 
 
-def test_medians_are_pstats_to_the_last_bit(shared_data: Path, golden: Path, tmp_path: Path) -> None:
+def test_medians_are_pstats_to_the_last_bit(real_images: Path, golden: Path, tmp_path: Path) -> None:
     """STScI's own program on files of the archive, on a simulated one, and on one in counts."""
     counts = tmp_path / "icount01q_ima.fits"
     in_counts(golden, counts)
-    paths = [*(str(shared_data / "ima" / f"{name}_ima.fits") for name in REAL), str(golden), str(counts)]
+    paths = [*(str(real_images / f"{name}_ima.fits") for name in REAL), str(golden), str(counts)]
     environment = {"MPLBACKEND": "agg", "PATH": "", "HOME": str(tmp_path)}
     command = [sys.executable, "-W", "ignore", "-c", PSTAT, *paths]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -171,9 +176,10 @@ def test_nsamp_beyond_what_is_there(real: Path) -> None:
         read_ima(real)
 
 
-def test_flt_file(shared_data: Path) -> None:
+def test_flt_file(tmp_path: Path) -> None:
+    path = unpack("headers/ib4606cpq_flt.fits", tmp_path)
     with pytest.raises(BadFileError, match="give the _ima.fits file"):
-        read_ima(shared_data / "headers" / "ib4606cpq_f110w_10x10_flt.fits")
+        read_ima(path)
 
 
 def test_a_compressed_file_is_called_so(tmp_path: Path) -> None:

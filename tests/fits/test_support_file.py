@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
+from tests.helpers.recorded import unpack
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.support_file import KEYWORDS, orbit_of, read_orbit
 
@@ -15,8 +16,8 @@ def header(**changed: object) -> dict[str, object]:
     return dict.fromkeys(KEYWORDS.values(), 0.5) | changed
 
 
-def test_reads_a_file_of_the_archive(shared_data: Path) -> None:
-    orbit = read_orbit(shared_data / "ephemeris" / "jbz504eoq_spt.fits")
+def test_reads_a_file_of_the_archive(tmp_path: Path) -> None:
+    orbit = read_orbit(unpack("ephemeris/jbz504eoq_spt.fits", tmp_path))
     assert orbit.epoch == 875145600.0
     assert orbit.semi_latus_rectum == 6934150.296795
     assert orbit.sin_inclination**2 + orbit.cos_inclination**2 == pytest.approx(1, abs=1e-12)

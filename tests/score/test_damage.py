@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,38 +24,38 @@ REAL = {
 }
 
 
-def damage_of(shared_data: Path, name: str, seed: int = 1, n_pixels: int = 4000) -> Damage:
-    t, cumulative = curves(shared_data)[name]
+def damage_of(name: str, seed: int = 1, n_pixels: int = 4000) -> Damage:
+    t, cumulative = curves()[name]
     return predict(t, cumulative * t, 4.0, np.random.default_rng(seed), n_pixels=n_pixels)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_level_and_fraction_broken_are_calwf3s(name: str, shared_data: Path) -> None:
-    damage = damage_of(shared_data, name, n_pixels=20_000)
+def test_level_and_fraction_broken_are_calwf3s(name: str) -> None:
+    damage = damage_of(name, n_pixels=20_000)
     level, fraction = REAL[name]
     assert np.median(damage.rates) == pytest.approx(level, abs=0.008)
     assert damage.frac_broken == pytest.approx(fraction, abs=0.012)
 
 
-def test_the_three_peaks_of_the_real_flt(shared_data: Path) -> None:
+def test_the_three_peaks_of_the_real_flt() -> None:
     """STScI's FLT of ibohbfb9q has peaks at 1.29, 1.48 and 1.65 electron/s."""
-    rates = damage_of(shared_data, "b9q", n_pixels=60_000).rates
+    rates = damage_of("b9q", n_pixels=60_000).rates
     counts, edges = np.histogram(rates, np.arange(1.1, 1.9, 0.005))
     smooth = gaussian_filter1d(counts.astype(float), 3)
     top = (smooth[1:-1] > smooth[:-2]) & (smooth[1:-1] > smooth[2:]) & (smooth[1:-1] > 0.05 * smooth.max())
     assert edges[1:-2][top] + 0.0025 == pytest.approx([1.29, 1.48, 1.65], abs=0.03)
 
 
-def test_level_of_bkq_is_far_below_its_mean(shared_data: Path) -> None:
-    damage = damage_of(shared_data, "bkq")
+def test_level_of_bkq_is_far_below_its_mean() -> None:
+    damage = damage_of("bkq")
     assert damage.level_bias == pytest.approx(0.63 - 1.04, abs=0.02)
     assert damage.frac_broken > 0.99
 
 
-def test_classes_of_the_published_visit(shared_data: Path) -> None:
+def test_classes_of_the_published_visit() -> None:
     excess = {"b7q": 0.02, "b9q": 1.08, "bdq": 0.69, "bgq": 0.16, "bkq": 0.59, "bpq": 0.55}
     for seed in (1, 2, 3):
-        found = [damage_of(shared_data, name, seed, 10_000) for name in NAMES]
+        found = [damage_of(name, seed, 10_000) for name in NAMES]
         classes = [damage_class(d.frac_broken, excess[n], d.level_bias) for n, d in zip(NAMES, found, strict=True)]
         assert classes == ["none", "severe", "moderate", "moderate", "severe", "moderate"]
 
@@ -71,13 +70,13 @@ def test_a_quiet_ramp_is_not_damaged_and_fitted_better_than_last_minus_first() -
     assert damage.noise_omit == pytest.approx(np.sqrt(2 * 14.6**2 + 0.648 * t[-1]) / t[-1], rel=0.03)
 
 
-def test_flattening_undoes_the_damage(shared_data: Path) -> None:
-    damage = damage_of(shared_data, "b9q")
+def test_flattening_undoes_the_damage() -> None:
+    damage = damage_of("b9q")
     assert damage.noise_flatten < damage.noise_omit * 1.03 < damage.noise_pipeline / 4
 
 
-def test_a_higher_threshold_breaks_fewer_pixels(shared_data: Path) -> None:
-    t, cumulative = curves(shared_data)["bgq"]
+def test_a_higher_threshold_breaks_fewer_pixels() -> None:
+    t, cumulative = curves()["bgq"]
     low, high = (predict(t, cumulative * t, s, np.random.default_rng(1)).frac_broken for s in (4.0, 6.0))
     assert low > 0.03
     assert high < 0.003
@@ -94,8 +93,8 @@ def test_scattered_light_breaks_the_side_it_brightens() -> None:
     assert 0.2 < sides.frac_broken < 0.4
 
 
-def test_same_seed_same_numbers(shared_data: Path) -> None:
-    one, two = damage_of(shared_data, "bgq", 5), damage_of(shared_data, "bgq", 5)
+def test_same_seed_same_numbers() -> None:
+    one, two = damage_of("bgq", 5), damage_of("bgq", 5)
     assert replace(one, rates=np.zeros(1)) == replace(two, rates=np.zeros(1))
 
 

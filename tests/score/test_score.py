@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -29,10 +27,10 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def scored(shared_data: Path) -> dict[str, Row]:
-    altitude, limb = sun_altitudes(shared_data), limb_angles(shared_data)
+def scored() -> dict[str, Row]:
+    altitude, limb = sun_altitudes(), limb_angles()
     rows = {}
-    for name, (t, cumulative) in curves(shared_data).items():
+    for name, (t, cumulative) in curves().items():
         place = {"sun_alt": altitude[name], "limb_angle": limb[name], "in_shadow": altitude[name] < 0}
         exposure, reads = curve_rows(f"ibohbf{name}", t, cumulative, **place, bright_limb=altitude[name] > 0)
         rows[name] = score(exposure, reads, MeasureSettings())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -24,15 +22,15 @@ EXPECTED = {
 }
 
 
-def intervals(shared_data: Path, name: str):
-    t, cumulative = curves(shared_data)[name]
+def intervals(name: str):
+    t, cumulative = curves()[name]
     total, dt = cumulative * t, np.diff(t, prepend=0)
     return t, total, dt, np.diff(total, prepend=0) / dt
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_jump_statistic(name: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    t, total, _, _ = intervals(shared_data, name)
+def test_jump_statistic(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    t, total, _, _ = intervals(name)
     with_dark, _ = jump_statistic(t, total)
     monkeypatch.setattr(sky, "JUMP_DARK", 0.0)
     without, read = jump_statistic(t, total)
@@ -42,8 +40,8 @@ def test_jump_statistic(name: str, shared_data: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_level_ratios_and_the_published_rule(name: str, shared_data: Path) -> None:
-    t, _, dt, rate = intervals(shared_data, name)
+def test_level_ratios_and_the_published_rule(name: str) -> None:
+    t, _, dt, rate = intervals(name)
     error = np.full(t.size, 0.02)
     used = used_reads(dt, rate, error, min_interval=24.0, max_rate_err=0.1)
     found = measure_sky(t - dt, t, rate, error, used)

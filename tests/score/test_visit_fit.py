@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -11,10 +9,10 @@ from tests.helpers.ibohbf040 import NAMES, curves, sun_altitudes
 from wfc3tvb.score.visit_fit import SHARE, SHARE_ERROR, fit_visit, rate_covariance
 
 
-def test_constant_helium_of_the_published_visit(shared_data: Path) -> None:
+def test_constant_helium_of_the_published_visit() -> None:
     """bdq and bpq stand at 2 to 3.4 electron/s, five times the 0.47 of the same visit in shadow."""
-    altitude, rates, exposure = sun_altitudes(shared_data), [], []
-    for k, (t, cumulative) in enumerate(curves(shared_data).values()):
+    altitude, rates, exposure = sun_altitudes(), [], []
+    for k, (t, cumulative) in enumerate(curves().values()):
         rates.append(np.diff(cumulative * t, prepend=0) / np.diff(t, prepend=0))
         exposure.append(np.full(t.size, k))
     rate, number = np.concatenate(rates), np.concatenate(exposure)

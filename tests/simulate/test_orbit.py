@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import numpy as np
 import pytest
 from sgp4.api import Satrec
 
+from tests.helpers.recorded import DATA, table
 from wfc3tvb.curve.geometry import orbit_position
 from wfc3tvb.simulate.orbit import moon_direction, orbit_at, velocity
 from wfc3tvb.simulate.presets import preset
 
 
-def test_position_is_that_of_the_two_line_elements(shared_data: Path) -> None:
-    lines = (shared_data / "ephemeris" / "hst_tle_2009_2016.txt").read_text().splitlines()
+def test_position_is_that_of_the_two_line_elements() -> None:
+    lines = (DATA / "ephemeris" / "hst_elements.txt").read_text().splitlines()
     index = next(i for i, line in enumerate(lines) if line.startswith("1 20580U 90037B   13006.07144117"))
     satellite = Satrec.twoline2rv(lines[index], lines[index + 1])
     for mjd in 56298.0714 + np.array([0.0, 0.35, 0.7, 1.0]):
@@ -25,9 +23,8 @@ def test_position_is_that_of_the_two_line_elements(shared_data: Path) -> None:
         assert np.linalg.norm(velocity(orbit_at(mjd), mjd) - speed) < 0.05
 
 
-def test_sun_altitude_during_ibohbf040(shared_data: Path) -> None:
-    with (shared_data / "truth" / "ibohbf_reads.csv").open() as file:
-        rows = list(csv.DictReader(file))
+def test_sun_altitude_during_ibohbf040() -> None:
+    rows = table("truth/ibohbf_reads.csv")
     plans = {plan.rootname: plan for plan in preset("ibohbf040").exposures}
     assert {row["exposure"] for row in rows} == set(plans)
     for row in rows:

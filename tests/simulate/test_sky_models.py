@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from tests.helpers.recorded import table
 from wfc3tvb.curve.geometry import direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.simulate.frame import Frame
@@ -71,9 +69,8 @@ def test_scattered_light_is_brightest_at_the_left(size: int) -> None:
     assert sky.scattered[0] > 0.65 > 0.05 > sky.scattered[-1]
 
 
-def test_ibohbf040_is_the_published_visit(shared_data: Path) -> None:
-    with (shared_data / "truth" / "ibohbf_reads.csv").open() as file:
-        rows = list(csv.DictReader(file))
+def test_ibohbf040_is_the_published_visit() -> None:
+    rows = table("truth/ibohbf_reads.csv")
     assert len(rows) == 90
     for plan in preset("ibohbf040").exposures:
         mine = [row for row in rows if row["exposure"] == plan.rootname]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from tests.helpers.recorded import table
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.timing import SAMPLE_TIMES, SEQUENCES, is_flight_mode, sample_times, zeroth_read_time
 
 
-def test_equal_to_the_published_table(shared_data: Path) -> None:
-    with (shared_data / "truth" / "multiaccum_times.csv").open() as file:
-        rows = list(csv.DictReader(file))
+def test_equal_to_the_published_table() -> None:
+    rows = table("truth/multiaccum_times.csv")
     assert len(rows) == 15 * len(SAMPLE_TIMES) == 360
     for row in rows:
         times = sample_times(row["samp_seq"], 16, int(row["subarray"]))

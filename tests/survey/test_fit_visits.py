@@ -18,9 +18,9 @@ from wfc3tvb.survey.fit_visits import fit_stored_visit, fit_visits
 
 
 @pytest.fixture
-def catalog(tmp_path: Path, shared_data: Path):
-    altitude, limb, measured = sun_altitudes(shared_data), limb_angles(shared_data), []
-    for k, (name, (t, cumulative)) in enumerate(curves(shared_data).items()):
+def catalog(tmp_path: Path):
+    altitude, limb, measured = sun_altitudes(), limb_angles(), []
+    for k, (name, (t, cumulative)) in enumerate(curves().items()):
         place = {"sun_alt": altitude[name], "limb_angle": limb[name], "in_shadow": altitude[name] < 0}
         exposure, reads = curve_rows(f"ibohbf{name}", t, cumulative, **place, bright_limb=altitude[name] > 0)
         row = score(exposure | {"expstart": 56298.766 + 0.019 * k}, reads, MeasureSettings())
