@@ -139,3 +139,5 @@ READ_NOISES = {"A": 20.2, "B": 19.8, "C": 19.9, "D": 20.1}
 READ_NOISE, SINGLE_READ_NOISE = 20.5, 14.6
 #: Mean dark current [electron/s].
 DARK = 0.048
+#: Times of a frame's clearing that precede the zeroth read [s]: SAMPZERO is the first read's SAMPTIME less this.
+ZEROTH_OFFSET = 0.020535

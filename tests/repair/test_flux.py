@@ -66,7 +66,7 @@ def light(visit: SimulatedVisit) -> tuple[np.ndarray, np.ndarray]:
     return image, places[inside & (away.min(axis=1) > 4)]
 
 
-@pytest.mark.parametrize("method", ["omit", "flatten", "mask_reads"])
+@pytest.mark.parametrize("method", ["omit", "flatten", "mask_reads", "optimal"])
 def test_fluxes_are_those_that_went_in(
     visit: SimulatedVisit, surveyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:

@@ -9,11 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.instrument import ZEROTH_OFFSET
+
 Float32Array = NDArray[np.float32]
 Flags = NDArray[np.int16]
-
-#: Times of a frame's clearing that precede the zeroth read [s]: SAMPZERO is the first read's SAMPTIME less this.
-ZEROTH_OFFSET = 0.020535
 
 
 class Window(NamedTuple):

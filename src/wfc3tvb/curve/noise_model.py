@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.instrument import DARK, READ_NOISE
+from wfc3tvb.instrument import DARK, READ_NOISE, SINGLE_READ_NOISE
 
 Floats = NDArray[np.float64]
 
@@ -55,6 +55,23 @@ def ramp_fit(times: Floats, sky: Floats) -> float:
     slope = _slope_coefficients(times, _power(electrons))
     covariance = np.minimum.outer(electrons, electrons) + np.diag(np.full(len(times), READ_NOISE**2 / 2))
     return float(np.sqrt(slope @ covariance @ slope))
+
+
+def optimal(times: Floats, sky: Floats) -> float:
+    """Return the least noise that photons and reads allow an unbiased rate of a blank pixel [electron/s].
+
+    The Cramer-Rao limit of Gaussian differences of reads whose sky is known; two neighbors share a read.
+
+    Parameters
+    ----------
+    times, sky : ndarray, shape (n,)
+        As in `last_minus_first`.
+    """
+    lengths, n = np.diff(times, prepend=0.0), len(times)
+    photons = np.maximum(np.diff(sky * times, prepend=0.0), 0.0) + DARK * lengths
+    shared = SINGLE_READ_NOISE**2 * (np.eye(n, k=1) + np.eye(n, k=-1))
+    covariance = np.diag(photons + 2 * SINGLE_READ_NOISE**2) - shared
+    return float(1 / np.sqrt(lengths @ np.linalg.solve(covariance, lengths)))
 
 
 def drizzled(noises: Floats, exptimes: Floats, *, scale: float = 1.0, weights: Floats | None = None) -> float:

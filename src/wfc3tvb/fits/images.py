@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
-from wfc3tvb.instrument import BORDER, DQ
+from wfc3tvb.instrument import BORDER, DQ, ZEROTH_OFFSET
 from wfc3tvb.system.files import atomic_write
 
 #: A pixel with one of these is not used; the flags of the ramp fit (32) and of small blemishes (64) do not matter.
@@ -81,6 +81,44 @@ class UnfittedRamp:
     dq: NDArray[np.int16]
     times: NDArray[np.float64]
     gain: float
+
+
+@dataclass(frozen=True)
+class IntegrationReads:
+    """Reads of an IMA whose ramp fit was left out, as a fit of their differences takes them; no reference pixels.
+
+    Attributes
+    ----------
+    rate : ndarray, shape (n, ny, nx), float32
+        Cumulative rate since the zeroth read of reads 1 to n, in time order [electron/s].
+    dq : ndarray, shape (n, ny, nx), int16
+        Their flags.
+    times : ndarray, shape (n,), float64
+        Their time since the zeroth read [s].
+    zeroth_rate, zeroth_err : ndarray, shape (ny, nx), float32
+        Signal that the zeroth read holds already, over the time from the reset, and its error [electron/s].
+    zeroth_dq : ndarray, shape (ny, nx), int16
+        Its flags.
+    zeroth_time : float
+        Time from the reset to the zeroth read [s].
+    shape : (int, int)
+        Height and width of the frame, reference pixels included.
+    ltv : (int, int)
+        LTV1, LTV2 of the frame, rounded.
+    header : fits.Header
+        Primary header.
+    """
+
+    rate: NDArray[np.float32]
+    dq: NDArray[np.int16]
+    times: NDArray[np.float64]
+    zeroth_rate: NDArray[np.float32]
+    zeroth_err: NDArray[np.float32]
+    zeroth_dq: NDArray[np.int16]
+    zeroth_time: float
+    shape: tuple[int, int]
+    ltv: tuple[int, int]
+    header: fits.Header
 
 
 def read_flt(path: Path) -> Picture:
@@ -178,8 +216,7 @@ def read_ramp(path: Path) -> UnfittedRamp:
     """
     with _open(path) as hdus:
         header = hdus[0].header
-        if header.get("CRCORR") == "COMPLETE" or "ELECTRONS/S" not in str(hdus["SCI", 1].header.get("BUNIT")):
-            raise BadFileError(path, "its ramp fit was done, or it is not in electron/s", "calibrate with CRCORR=OMIT")
+        _check_unfitted(hdus, path)
         gain = float(np.mean([header[f"ATODGN{amp}"] for amp in "ABCD"]))
         versions = range(int(header["NSAMP"]), 0, -1)
         times = np.array([hdus["SCI", v].header["SAMPTIME"] for v in versions], np.float64)
@@ -191,10 +228,48 @@ def read_ramp(path: Path) -> UnfittedRamp:
     return UnfittedRamp(counts, error, dq, times, gain)
 
 
+def read_integration(path: Path) -> IntegrationReads:
+    """Read an IMA in electron/s whose ramp fit was left out (CRCORR=OMIT), for a fit of the differences of its reads.
+
+    Raises
+    ------
+    BadFileError
+        If it is not such a file.
+    """
+    with _open(path) as hdus:
+        _check_unfitted(hdus, path)
+        first, n = hdus["SCI", 1], int(hdus[0].header["NSAMP"])
+        versions = range(n - 1, 0, -1)
+        times = np.array([hdus["SCI", v].header["SAMPTIME"] for v in versions], np.float64)
+        zeroth = range(n, n - 1, -1)
+        return IntegrationReads(
+            rate=_stack(hdus, "SCI", versions, np.float32),
+            dq=_stack(hdus, "DQ", versions, np.int16),
+            times=times,
+            zeroth_rate=_stack(hdus, "SCI", zeroth, np.float32)[0],
+            zeroth_err=_stack(hdus, "ERR", zeroth, np.float32)[0],
+            zeroth_dq=_stack(hdus, "DQ", zeroth, np.int16)[0],
+            zeroth_time=float(times[0]) - ZEROTH_OFFSET,
+            shape=(int(first.data.shape[0]), int(first.data.shape[1])),
+            ltv=(round(first.header.get("LTV1", BORDER)), round(first.header.get("LTV2", BORDER))),
+            header=hdus[0].header,
+        )
+
+
+def _check_unfitted(hdus: fits.HDUList, path: Path) -> None:
+    """Raise `BadFileError` unless an IMA is in electron/s and was not fitted: flags of a fit would break a new one."""
+    if hdus[0].header.get("CRCORR") == "COMPLETE" or "ELECTRONS/S" not in str(hdus["SCI", 1].header.get("BUNIT")):
+        raise BadFileError(path, "its ramp fit was done, or it is not in electron/s", "calibrate with CRCORR=OMIT")
+
+
 def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mapping[str, Any]) -> None:
-    """Replace planes (SCI, ERR, DQ, SAMP, TIME) of an FLT, and set keywords of its primary header."""
+    """Replace planes (SCI, ERR, DQ, SAMP, TIME) of an FLT, add what it lacks, set keywords of its primary header."""
     with fits.open(path, memmap=False) as hdus:
         for name, plane in planes.items():
+            if (name, 1) not in hdus:
+                hdus.append(fits.ImageHDU(plane, name=name, ver=1))
+                hdus[0].header["NEXTEND"] = len(hdus) - 1
+                continue
             header = hdus[name, 1].header
             for keyword in ("NPIX1", "NPIX2", "PIXVALUE"):
                 header.remove(keyword, ignore_missing=True)

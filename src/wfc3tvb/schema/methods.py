@@ -87,6 +87,14 @@ METHODS: Mapping[str, Method] = {
             help="ramp fitted again without the affected reads; for light that differs over the frame",
             report="mask_reads takes out the reads in which one side is brighter",
         ),
+        Method(
+            "optimal",
+            crcorr="omit", works_on="reads", noise="optimal",
+            needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
+            recovers="saturated in the last reads only",
+            help="likelihood fit with the measured sky of every read subtracted; the least noise that photons allow",
+            report="optimal fits the ramp with the measured sky of every read subtracted",
+        ),
     )
 }  # fmt: skip
 

@@ -102,15 +102,22 @@ class RepairMethod:
         return self.make_image or (self.recover if recover else None)
 
 
-def sky_curve(member: Member, ramp: UnfittedRamp) -> Float64Array:
-    """Return the sky's cumulative rate at every read of a ramp but the zeroth [electron/s].
+def sky_curve(member: Member, times: Float64Array) -> Float64Array:
+    """Return the sky's cumulative rate at every read of an exposure but the zeroth [electron/s].
+
+    Parameters
+    ----------
+    member : Member
+        The exposure, as the catalog has it.
+    times : ndarray, shape (n,)
+        Time of each read of the file since the zeroth, the zeroth not among them [s].
 
     Raises
     ------
     CalibrationError
         If the catalog's reads are not those of the file.
     """
-    if len(member.cumulative) != len(ramp.times) - 1:
-        problem = f"the catalog has {len(member.cumulative)} reads of it, the file {len(ramp.times) - 1}"
+    if len(member.cumulative) != len(times):
+        problem = f"the catalog has {len(member.cumulative)} reads of it, the file {len(times)}"
         raise CalibrationError(member.rootname, f"{problem}; survey it again")
     return np.array(member.cumulative, np.float64)

@@ -58,7 +58,7 @@ def flatten(counts: Cube, times: Float64Array, cumulative: Float64Array, gain: f
 def _image(made: EngineFiles, member: Member) -> Image:
     """Fit the flattened ramps."""
     ramp = made.ramp()
-    counts = flatten(ramp.counts, ramp.times[1:], sky_curve(member, ramp), ramp.gain)
+    counts = flatten(ramp.counts, ramp.times[1:], sky_curve(member, ramp.times[1:]), ramp.gain)
     return refit(replace(ramp, counts=counts), made.rejection())
 
 

@@ -69,7 +69,7 @@ def _recovered(made: EngineFiles, member: Member) -> Image:
     rates = ramp.counts[1:] * (ramp.gain / times).astype(np.float32)[:, None, None]
     saturated = (ramp.dq[1:] & _SATURATED) != 0
     image, error, dq = (np.array(fits.getdata(made.flt, name, 1)) for name in ("SCI", "ERR", "DQ"))
-    image, recovered = recover_saturated(image, rates, saturated, times, sky_curve(member, ramp))
+    image, recovered = recover_saturated(image, rates, saturated, times, sky_curve(member, ramp.times[1:]))
     last, _ = last_good_read(saturated)
     errors = np.take_along_axis(ramp.error[1:], last[None], 0)[0] * (ramp.gain / times).astype(np.float32)[last]
     error[recovered] = errors[recovered]

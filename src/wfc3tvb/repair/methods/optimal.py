@@ -1,0 +1,153 @@
+"""Likelihood fit of a ramp with the measured sky of every read subtracted: the least noise that the photons allow.
+
+Weights follow the photons of each interval and the read noise; hits are taken out of the ramp, saturated reads left out
+(`calibration.likelihood`). The level is that of the last read minus the zeroth, which an error of the curve does not
+move; chi^2 of every pixel, which shows where the model does not hold, goes into an extension of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfc3tvb.calibration.likelihood.fit import fit_ramps_optimal
+from wfc3tvb.calibration.likelihood.model import MOST_HITS, OptimalFit
+from wfc3tvb.fits.images import IntegrationReads, read_integration
+from wfc3tvb.instrument import DQ
+from wfc3tvb.references import images, tables
+from wfc3tvb.repair.methods.base import EngineFiles, Image, RepairMethod, sky_curve
+from wfc3tvb.repair.model import Member
+from wfc3tvb.schema.methods import METHODS
+
+Float32Array = NDArray[np.float32]
+FlagArray = NDArray[np.int16]
+#: Flags that say something of single reads, not of the image: as calwf3's fit, which drops them.
+_OF_READS = int(DQ.SATPIXEL | DQ.ZEROSIG | DQ.DATAREJECT)
+#: A pixel this many standard deviations above the sky is not blank.
+_BLANK = 3.0
+_FLATS = ("PFLTFILE", "DFLTFILE", "LFLTFILE")
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What the references say of every pixel, reference pixels left out; arrays of shape (ny, nx), float32.
+
+    Attributes
+    ----------
+    flat : ndarray
+        Flat field.
+    dark : ndarray
+        Dark rate [electron/s].
+    read_noise : ndarray
+        Noise of a single read [electron].
+    """
+
+    flat: Float32Array
+    dark: Float32Array
+    read_noise: Float32Array
+
+
+def read_detector(made: EngineFiles, reads: IntegrationReads) -> Detector:
+    """Read flat, dark and read noise of an exposure from its reference files.
+
+    Parameters
+    ----------
+    made : EngineFiles
+        Names the files.
+    reads : IntegrationReads
+        The exposure.
+
+    Raises
+    ------
+    ReferenceFileError
+        If a file is missing or is for something else.
+    """
+    names, folder, header = made.references.names, made.references.folder, reads.header
+    flats = [(key, folder / names[key]) for key in _FLATS if key in names]
+    amplifiers, _ = tables.amplifiers(folder / names["CCDTAB"], float(header["CCDGAIN"]))
+    light = tables.overscan(folder / names["OSCNTAB"], reads.shape).window(reads.shape)
+    rows, columns = slice(light.y0, light.y1), slice(light.x0, light.x1)
+    sequence = str(header["SAMP_SEQ"]), str(header["SUBTYPE"])
+    times = [0.0, *(float(t) for t in reads.times)]
+    dark = images.read_dark(folder / names["DARKFILE"], *sequence, times, shape=reads.shape, light=light)
+    span = np.float32(times[-1] - times[1]) if len(times) > 2 else np.float32(times[-1])
+    grown = dark.sci[len(times) - 1] - (dark.sci[1] if len(times) > 2 else 0)
+    noise = np.empty(reads.shape, np.float32)
+    y, x = amplifiers.ampy + reads.ltv[1], amplifiers.ampx + reads.ltv[0]
+    a, b, c, d = amplifiers.readnoise
+    noise[:y, :x], noise[:y, x:], noise[y:, :x], noise[y:, x:] = b, c, a, d
+    flat = images.read_flat(flats, reads.shape, images.corner_of(reads.ltv)).sci if flats else np.ones_like(noise)
+    return Detector(
+        flat[rows, columns],
+        np.maximum(grown[rows, columns] * amplifiers.mean_gain / span, 0),
+        # The table has the noise of a difference of two reads.
+        noise[rows, columns] / np.float32(np.sqrt(2)),
+    )
+
+
+def flags_of(reads: IntegrationReads, fit: OptimalFit) -> FlagArray:
+    """Return the DQ of the image, with calwf3's meanings: flags of any read, 32 where unstable.
+
+    Parameters
+    ----------
+    reads : IntegrationReads
+        The exposure.
+    fit : OptimalFit
+        Its fit; a pixel with four hits is unstable.
+    """
+    flags = np.bitwise_or.reduce(reads.dq, axis=0) | reads.zeroth_dq
+    flags &= ~np.int16(_OF_READS)
+    hits = np.bitwise_count(fit.hits)
+    return np.where(hits >= MOST_HITS, flags | np.int16(DQ.UNSTABLE), flags).astype(np.int16)
+
+
+def anchor(fit: OptimalFit, last: Float32Array, flags: FlagArray) -> float:
+    """Return what the fit's level is too high by, in blank pixels, for last read minus zeroth [electron/s].
+
+    Parameters
+    ----------
+    fit : OptimalFit
+        Of an exposure.
+    last : ndarray, shape (ny, nx), float32
+        Rate of its last read.
+    flags : ndarray, shape (ny, nx), int16
+        DQ; flagged pixels are left out.
+    """
+    level = float(np.median(fit.sci[fit.samp > 0])) if (fit.samp > 0).any() else 0.0
+    blank = (flags == 0) & (fit.hits == 0) & (fit.samp > 1) & (np.abs(fit.sci - level) < _BLANK * fit.err)
+    return float(np.median((fit.sci - last)[blank])) if blank.sum() > 100 else 0.0
+
+
+def _image(made: EngineFiles, member: Member) -> Image:
+    """Fit the ramps and return the planes of the FLT."""
+    reads = read_integration(made.ima)
+    cumulative = sky_curve(member, reads.times)
+    lengths = np.diff(reads.times, prepend=0.0)
+    sky = np.diff(cumulative * reads.times, prepend=0.0) / lengths
+    detector = read_detector(made, reads)
+    fit = fit_ramps_optimal(
+        reads.rate, reads.times, sky,
+        dq=reads.dq, flat=detector.flat, dark=detector.dark, read_noise=detector.read_noise,
+    )  # fmt: skip
+    flags = flags_of(reads, fit)
+    sci = fit.sci - np.float32(anchor(fit, reads.rate[-1], flags))
+    planes = {"SCI": sci, "ERR": fit.err, "DQ": flags, "SAMP": fit.samp, "TIME": fit.time, "CHI2": fit.chi2}
+    _take_zeroth(planes, reads, fit)
+    n_hit, n_used = np.count_nonzero(fit.hits), np.count_nonzero(fit.samp)
+    note = f"wfc3tvb: hits taken out of the ramps of {n_hit} pixels; {fit.samp.size - n_used} without a usable interval"
+    return Image(planes, {"CRCORR": "COMPLETE"}, (note,))
+
+
+def _take_zeroth(planes: dict[str, NDArray[np.generic]], reads: IntegrationReads, fit: OptimalFit) -> None:
+    """Take pixels that saturate before the first read from the zeroth, as calwf3 does, and say so in SAMP and TIME."""
+    first = (fit.samp == 0) & ((reads.dq[0] & int(DQ.SATPIXEL)) != 0)
+    if not first.any():
+        return
+    planes["SCI"][first], planes["ERR"][first] = reads.zeroth_rate[first], reads.zeroth_err[first]
+    planes["DQ"][first] = reads.zeroth_dq[first] & ~np.int16(DQ.ZEROSIG)
+    planes["SAMP"][first], planes["TIME"][first] = 1, np.float32(reads.zeroth_time)
+
+
+METHOD = RepairMethod(METHODS["optimal"], make_image=_image)
