@@ -8,6 +8,9 @@ from wfc3tvb import errors as errors
 from wfc3tvb.archive.source import open_source as open_archive
 from wfc3tvb.calibration.crcorr.fit import RampFit as RampFit
 from wfc3tvb.calibration.crcorr.fit import fit_ramps as fit_ramps
+from wfc3tvb.calibration.likelihood.fit import fit_ramps_optimal as fit_ramps_optimal
+from wfc3tvb.calibration.likelihood.model import OptimalFit as OptimalFit
+from wfc3tvb.calibration.likelihood.model import OptimalSettings as OptimalSettings
 from wfc3tvb.catalog.catalog import Catalog as Catalog
 from wfc3tvb.catalog.catalog import open_catalog as open_catalog
 from wfc3tvb.catalog.export import read_table as read_table
@@ -25,6 +28,7 @@ from wfc3tvb.loopback.faults import Faults as Faults
 from wfc3tvb.loopback.server import serve as serve_archive
 from wfc3tvb.measurement import measure as measure
 from wfc3tvb.models import Measurement as Measurement
+from wfc3tvb.parallel.workers import Workers as Workers
 from wfc3tvb.repair.astrodrizzle import DrizzleProcess as DrizzleProcess
 from wfc3tvb.repair.astrodrizzle import DrizzleSettings as DrizzleSettings
 from wfc3tvb.repair.astrodrizzle import drizzle as drizzle
@@ -49,6 +53,8 @@ __all__ = [
     "Faults",
     "MeasureSettings",
     "Measurement",
+    "OptimalFit",
+    "OptimalSettings",
     "Picture",
     "RampFit",
     "ReprocessReport",
@@ -58,12 +64,14 @@ __all__ = [
     "SimulatedVisit",
     "SurveyReport",
     "TvbError",
+    "Workers",
     "__version__",
     "calibrate",
     "drizzle",
     "errors",
     "explain",
     "fit_ramps",
+    "fit_ramps_optimal",
     "measure",
     "open_archive",
     "open_catalog",

@@ -7,7 +7,9 @@ move; chi^2 of every pixel, which shows where the model does not hold, goes into
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +102,7 @@ def flags_of(reads: IntegrationReads, fit: OptimalFit) -> FlagArray:
     flags = np.bitwise_or.reduce(reads.dq, axis=0) | reads.zeroth_dq
     flags &= ~np.int16(_OF_READS)
     hits = np.bitwise_count(fit.hits)
-    return np.where(hits >= MOST_HITS, flags | np.int16(DQ.UNSTABLE), flags).astype(np.int16)
+    return np.asarray(np.where(hits >= MOST_HITS, flags | np.int16(DQ.UNSTABLE), flags), np.int16)
 
 
 def anchor(fit: OptimalFit, last: Float32Array, flags: FlagArray) -> float:
@@ -140,7 +142,7 @@ def _image(made: EngineFiles, member: Member) -> Image:
     return Image(planes, {"CRCORR": "COMPLETE"}, (note,))
 
 
-def _take_zeroth(planes: dict[str, NDArray[np.generic]], reads: IntegrationReads, fit: OptimalFit) -> None:
+def _take_zeroth(planes: Mapping[str, NDArray[Any]], reads: IntegrationReads, fit: OptimalFit) -> None:
     """Take pixels that saturate before the first read from the zeroth, as calwf3 does, and say so in SAMP and TIME."""
     first = (fit.samp == 0) & ((reads.dq[0] & int(DQ.SATPIXEL)) != 0)
     if not first.any():
