@@ -56,6 +56,13 @@ def test_a_header_without_end(opened: Callable[[bytes], object]) -> None:
         read_cards(opened(bytes(2 * LONGEST_HEADER + 16 * BLOCK)), 0, Path("x.fits"))
 
 
+def test_a_header_longer_than_any_real_one(opened: Callable[[bytes], object]) -> None:
+    longest = LONGEST_HEADER // 80
+    assert len(read_cards(opened(header_bytes([card("A", 1)] * longest)), 0, Path("x.fits"))) == LONGEST_HEADER
+    with pytest.raises(BadFileError, match="header at byte 0 is longer than any real one"):
+        read_cards(opened(header_bytes([card("A", 1)] * (longest + 1))), 0, Path("x.fits"))
+
+
 def test_a_remote_header_of_100_blocks_takes_seven_requests() -> None:
     header = header_bytes([history(f"line {i}") for i in range(3599)])
     asked: list[tuple[int, int]] = []

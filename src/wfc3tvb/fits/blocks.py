@@ -14,7 +14,7 @@ from wfc3tvb.errors import BadFileError, TruncatedFileError
 #: Bytes of a block and of a card.
 BLOCK, CARD = 2880, 80
 #: No real header is longer; one that claims to be would take the memory.
-LONGEST_HEADER = 1000 * BLOCK
+LONGEST_HEADER = 400 * BLOCK
 #: Remedy of a file that is damaged: it may be the user's own as well as one that was downloaded.
 CHECK_THE_COPY = "check the copy"
 _END = b"END     "
@@ -88,10 +88,10 @@ def read_cards(data: Bytes | memoryview, start: int, path: Path, *, step: int = 
     while piece := bytes(data[start + len(raw) : start + len(raw) + max(step, len(raw))]):
         searched, raw = len(raw) // CARD * CARD, raw + piece
         end = _find_end(raw, searched) if end < 0 else end
+        if (len(raw) if end < 0 else end) > LONGEST_HEADER:
+            raise BadFileError(path, f"the header at byte {start} is longer than any real one", CHECK_THE_COPY)
         if end >= 0 and len(raw) >= whole_blocks(end + CARD):
             return raw[:end]
-        if len(raw) > LONGEST_HEADER:
-            raise BadFileError(path, f"the header at byte {start} is longer than any real one", CHECK_THE_COPY)
     raise TruncatedFileError(path, "the file is cut short in a header", CHECK_THE_COPY)
 
 
