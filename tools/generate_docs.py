@@ -18,7 +18,9 @@ GROUPS = {
     "Measure an exposure": ("measure", "plot", "explain", "Measurement", "MeasureSettings"),
     "Survey an archive": ("run_survey", "open_archive", "Selection", "Services", "SurveyReport", "Workers"),
     "Read and query a catalog": ("open_catalog", "Catalog", "read_table", "write_table"),
-    "Calibrate": ("calibrate", "CalResult", "fit_ramps", "RampFit", "fit_ramps_optimal", "OptimalFit", "OptimalSettings"),
+    "Calibrate": (
+        "calibrate", "CalResult", "fit_ramps", "RampFit", "fit_ramps_optimal", "OptimalFit", "OptimalSettings",
+    ),
     "Repair and drizzle": (
         "reprocess", "ReprocessSettings", "ReprocessReport", "drizzle", "DrizzleProcess", "DrizzleSettings",
         "read_flt", "read_drz", "Picture", "repair_figures",
