@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -244,6 +245,19 @@ class NoCatalogError(CatalogError):
 
     def __str__(self) -> str:
         return f"no catalog in {self.path}; make one with: wfc3tvb survey --asn IBOHBF040 --catalog {self.path}"
+
+
+class MissingTableError(CatalogError):
+    """A catalog is there, and one of its tables is not."""
+
+    def __init__(self, path: str | Path, tables: Sequence[str]) -> None:
+        super().__init__(path, tables)
+        self.path, self.tables = str(path), tuple(tables)
+
+    def __str__(self) -> str:
+        gone = f"table {self.tables[0]} is" if len(self.tables) == 1 else f"tables {', '.join(self.tables)} are"
+        remedy = f"put a copy of the catalog in its place; wfc3tvb verify --catalog {self.path} says what is left"
+        return f"{self.path} is damaged: the {gone} gone; {remedy}"
 
 
 class CatalogNotWritableError(CatalogError):

@@ -6,17 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
-from wfc3tvb.errors import CatalogNotWritableError, NoCatalogError, QueryError, SchemaMismatchError
+from wfc3tvb.errors import CatalogNotWritableError, MissingTableError, NoCatalogError, QueryError, SchemaMismatchError
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io import smallfiles
+from wfc3tvb.io import smallfiles, tables
 from wfc3tvb.io.catalog import Catalog, open_catalog
 from wfc3tvb.pipeline.compact import compact
+from wfc3tvb.pipeline.verify import _RESTORE, verify
 from wfc3tvb.schema import TABLES
 
 WRITER = """
@@ -187,10 +189,61 @@ def test_lost_reads_are_hidden_also_by_the_views_on_disk(tmp_path: Path) -> None
         assert catalog.sql("SELECT count(*) FROM reads").fetchall() == whole
 
 
-def test_a_catalog_of_a_version_with_fewer_tables_opens(tmp_path: Path) -> None:
+def test_a_catalog_of_a_version_with_fewer_tables_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Catalog.create(tmp_path / "c") as catalog:
         catalog.record([measurement("ibaaaa01q")])
     shutil.rmtree(tmp_path / "c" / "visit_fits")
+    known = {"1.0": set(TABLES) - {"visit_fits"}}
+    monkeypatch.setattr(tables, "_TABLES_OF", known)
     with open_catalog(tmp_path / "c") as catalog:
         assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(1,)]
         assert catalog.sql("SELECT count(*) FROM visit_fits").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("gone", ["exposures", "visit_fits", "reads/_delta_log"])
+def test_a_table_that_is_gone_is_never_made_anew(catalog: Catalog, gone: str) -> None:
+    catalog.record([measurement("ibaaaa01q")])
+    reader = open_catalog(catalog.folder)
+    shutil.rmtree(catalog.folder / gone)
+    table = gone.split("/")[0]
+    for ask in (
+        lambda: open_catalog(catalog.folder),
+        lambda: Catalog.create(catalog.folder),
+        lambda: Catalog(catalog.folder).sql("SELECT count(*) FROM exposures"),
+        lambda: (reader.renew(), reader.sql("SELECT count(*) FROM exposures")),
+    ):
+        with pytest.raises(MissingTableError, match=f"the table {table} is gone; put a copy .*; wfc3tvb verify"):
+            ask()
+    assert not (catalog.folder / gone).exists()
+    assert f"the table is not there; {_RESTORE}" in [each.detail for each in verify(Catalog(catalog.folder))]
+
+
+def test_a_catalog_without_any_log_is_not_made_anew(catalog: Catalog) -> None:
+    catalog.record([measurement("ibaaaa01q")])
+    for name in TABLES:
+        shutil.rmtree(catalog.folder / name / "_delta_log")
+    for ask in (open_catalog, Catalog.create):
+        with pytest.raises(MissingTableError, match="the tables datasets, exposures, .* are gone"):
+            ask(catalog.folder)
+
+
+def test_a_catalog_whose_making_was_interrupted_is_finished(catalog: Catalog) -> None:
+    for name in ("failures", "runs"):
+        shutil.rmtree(catalog.folder / name)
+    with open_catalog(catalog.folder) as found:
+        assert found.sql("SELECT count(*) FROM runs").fetchall() == [(0,)]
+    shutil.rmtree(catalog.folder / "failures")
+    with Catalog.create(catalog.folder) as found:
+        found.record([measurement("ibaaaa01q")])
+        assert found.sql("SELECT count(*) FROM failures").fetchall() == [(0,)]
+
+
+def test_several_may_make_a_catalog_at_once(tmp_path: Path) -> None:
+    def make(n: int) -> None:
+        with Catalog.create(tmp_path / "c") as catalog:
+            catalog.record([measurement(f"ibaaaa0{n}q")])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(make, range(4)))
+    with open_catalog(tmp_path / "c") as catalog:
+        assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(4,)]

@@ -73,6 +73,8 @@ class Catalog:
         ------
         CatalogNotWritableError
             If the folder cannot be made or written.
+        MissingTableError
+            If a table was there and is gone.
         SchemaMismatchError
             If it was made with another version of the schema.
         """
@@ -291,17 +293,19 @@ def open_catalog(
     ------
     NoCatalogError
         If there is none.
+    MissingTableError
+        If a table was there and is gone.
     SchemaMismatchError
         If it was made with another version of the schema.
     CatalogNotWritableError
         If it lacks a table of this version and cannot be written.
     """
     catalog = Catalog(Path(folder), locked=locked, memory_limit=memory_limit, threads=threads)
-    there = [catalog.tables.exists(name) for name in TABLES]
-    if not any(there):
-        raise NoCatalogError(folder)
-    if not all(there):
-        catalog.tables.create()  # made by a version that had fewer tables
+    if missing := catalog.tables.missing():
+        catalog.tables.check_whole()
+        if len(missing) == len(TABLES):
+            raise NoCatalogError(folder)
+        catalog.tables.create()  # it is being made, or was made by a version that had fewer tables
     try:
         catalog.refresh()
     except CatalogNotWritableError as error:

@@ -11,7 +11,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from deltalake import CommitProperties, DeltaTable, WriterProperties, write_delt
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from wfc3tvb import __version__
-from wfc3tvb.errors import CatalogError, NoCatalogError, SchemaMismatchError
+from wfc3tvb.errors import CatalogError, MissingTableError, NoCatalogError, SchemaMismatchError
 from wfc3tvb.io.turns import alone, beside_others
 from wfc3tvb.io.writable import first_line, probe, writing
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, arrow_schema
@@ -39,6 +39,10 @@ SMALL_SIZE = 16 * 2**20
 MERGED_SIZE = 4 * 2**20
 #: Tables whose rows are history: a row is replaced only by one with the same whole key.
 _WHOLE_KEY = frozenset({"failures"})
+#: Tables of a version of the schema, where it had others than this version: one that it did not know is not gone.
+_TABLES_OF: Mapping[str, Collection[str]] = {
+    "1.0": ("datasets", "exposures", "reads", "visit_fits", "reprocessed", "failures", "runs"),
+}
 _COMMIT_TRIES = 30
 #: Seconds that sorting waits for other writers to pause.
 _PATIENCE = 30.0
@@ -87,19 +91,48 @@ class Tables:
     # --- making and opening --------------------------------------------------------------------------------
 
     def create(self) -> None:
-        """Make the folder and every table that is not there; harmless where they are.
+        """Make the folder and the tables of a new catalog; harmless where they are.
 
         Raises
         ------
         CatalogNotWritableError
             If the folder cannot be made or written.
+        MissingTableError
+            If a table of the catalog was there and is gone.
         """
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             probe(self.folder)
-            for name in TABLES:
-                if not self.exists(name):
-                    self._again(partial(self._create_table, name))
+            self.check_whole()
+            for name in self.missing():
+                self._again(partial(self._create_table, name))
+
+    def missing(self) -> list[str]:
+        """Return the names of the tables that are not there."""
+        return [name for name in TABLES if not self.exists(name)]
+
+    def check_whole(self) -> None:
+        """Raise `MissingTableError` where a table was there and is gone; it is never made anew, which would hide that.
+
+        A catalog that is being made has no rows yet: the table that is first written comes after the last one made.
+        A table that the catalog's own version of the schema did not know is not gone.
+        """
+        if not any(map(self._written, TABLES)):
+            return
+        if gone := [name for name in self.missing() if name in _TABLES_OF.get(self._schema_version(), TABLES)]:
+            raise MissingTableError(self.folder, gone)
+
+    def _written(self, table: str) -> bool:
+        """Say whether anything was ever written into a table."""
+        folder = self.folder / table
+        versions = (path.name for path in folder.glob("_delta_log/*.json"))
+        return any(name != f"{0:020}.json" for name in versions) or next(folder.rglob("*.parquet"), None) is not None
+
+    def _schema_version(self) -> str:
+        """Return the version of the schema that the tables which are there were made with."""
+        found = next((name for name in TABLES if self.exists(name)), None)
+        kept = self.open(found).metadata().configuration if found else {}
+        return str(kept.get("wfc3tvb.schema_version", SCHEMA_VERSION))
 
     def exists(self, table: str) -> bool:
         """Say whether a table is there."""
@@ -111,19 +144,25 @@ class Tables:
         Raises
         ------
         NoCatalogError
-            If it is not there.
+            If there is no catalog.
+        MissingTableError
+            If there is one without this table.
         CatalogError
             If its transaction log cannot be read.
         """
         if not (self.folder / table / "_delta_log").is_dir():
-            raise NoCatalogError(self.folder)
+            raise self._gone(table)
         try:
             return DeltaTable(self._uri(table))
         except TableNotFoundError as error:
-            raise NoCatalogError(self.folder) from error
+            raise self._gone(table) from error
         except (DeltaError, OSError) as error:
             problem = f"table {table} in {self.folder} cannot be read: {first_line(error)}"
             raise CatalogError(problem) from error
+
+    def _gone(self, table: str) -> CatalogError:
+        there = any(self.exists(name) for name in TABLES)
+        return MissingTableError(self.folder, [table]) if there else NoCatalogError(self.folder)
 
     def check_schema(self) -> None:
         """Raise `SchemaMismatchError` unless every table has the columns of this version's schema."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 from duckdb import DuckDBPyConnection
 
-from wfc3tvb.errors import CatalogError, NoCatalogError
+from wfc3tvb.errors import CatalogError, MissingTableError, NoCatalogError
 from wfc3tvb.io import duck
 from wfc3tvb.io.catalog import Catalog
 from wfc3tvb.io.tables import Snapshot
@@ -159,7 +159,7 @@ def verify(catalog: Catalog) -> list[CheckResult]:
 def _log(catalog: Catalog, table: str) -> tuple[CheckResult, Snapshot | None]:
     try:
         snapshot = catalog.tables.snapshot(table)
-    except NoCatalogError:
+    except (MissingTableError, NoCatalogError):
         return CheckResult(False, "log", table, f"the table is not there; {_RESTORE}"), None
     except CatalogError as error:
         return CheckResult(False, "log", table, f"{error}; {_RESTORE}"), None
