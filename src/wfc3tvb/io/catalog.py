@@ -20,7 +20,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from wfc3tvb.errors import CatalogError, CatalogNotWritableError, NoCatalogError, QueryError
 from wfc3tvb.exposure import Measurement
-from wfc3tvb.io import duck, queries, smallfiles
+from wfc3tvb.io import duck, queries, results, smallfiles, statements
 from wfc3tvb.io.tables import Snapshot, Tables
 from wfc3tvb.schema import TABLES, to_arrow
 
@@ -41,7 +41,10 @@ class Catalog:
     settings : mapping, optional
         Measuring parameters, written into every commit.
     locked : bool, optional
-        Lock DuckDB down for statements of strangers: no file but the catalog's own, no settings.
+        Lock DuckDB down for statements of strangers: it cannot write, reads no file but the catalog's own, and its
+        settings stay.
+    own_files : bool, optional
+        Of a locked catalog: whether a statement may read other local files too.
     memory_limit : str, optional
         DuckDB's memory limit, e.g. ``"1GB"``.
     threads : int, optional
@@ -54,13 +57,14 @@ class Catalog:
         *,
         settings: Mapping[str, object] | None = None,
         locked: bool = False,
+        own_files: bool = False,
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
         self.tables = Tables(folder, settings)
         self.folder = self.tables.folder
         self._options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
-        self._locked = locked
+        self._locked, self._own_files = locked, own_files
         self._snapshots: dict[str, Snapshot] | None = None
         self._n_commits = 0
         self._connection: DuckDBPyConnection | None = None
@@ -97,7 +101,7 @@ class Catalog:
     def connection(self) -> DuckDBPyConnection:
         """The DuckDB connection (in memory) that holds the views of `snapshots`."""
         if self._connection is None:
-            self._connection = self._lock(duck.connect(self._files(), **self._options))
+            self._connection = self._with_views(duck.bare(**self._options))
         return self._connection
 
     def sql(self, text: str, params: Params = None) -> DuckDBPyRelation:
@@ -106,7 +110,7 @@ class Catalog:
         Parameters
         ----------
         text : str
-            One statement that reads: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
+            One statement that reads: SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
         params : mapping or sequence, optional
             Values for ``$name`` or ``?`` in it.
 
@@ -116,12 +120,16 @@ class Catalog:
             If DuckDB refuses it; the message says where. Also if it would write.
         """
         with duck.query_errors(text):
-            duck.check_reads(self.connection, text)
+            own, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
+            readable = statements.reading(self.connection, text, own_files=own, scheme=scheme)
+            statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
             if "duckdb_" in text.lower():
                 duck.add_comments(self.connection)
-            return self.connection.sql(text, params=params)
+            return self.connection.sql(readable, params=params)
 
-    def fetch(self, text: str, params: Params = None, *, timeout: float | None = None) -> pa.Table:
+    def fetch(
+        self, text: str, params: Params = None, *, timeout: float | None = None, cap: results.Cap | None = None
+    ) -> pa.Table:
         """Run one SELECT to its end and return an Arrow table.
 
         Parameters
@@ -130,6 +138,8 @@ class Catalog:
             As in `sql`.
         timeout : float, optional
             Seconds after which it is stopped.
+        cap : results.Cap, optional
+            What the result may be at most.
 
         Raises
         ------
@@ -142,7 +152,8 @@ class Catalog:
             if timer:
                 timer.start()
             with duck.query_errors(text):
-                return duck.tidy(self.sql(text, params).to_arrow_table())
+                found = self.sql(text, params)
+                return results.tidy(found.to_arrow_table() if cap is None else results.capped(found, cap))
         except duckdb.InterruptException as error:
             raise QueryError(f"stopped after {timeout:g} s; ask for less, add a LIMIT, or allow more time") from error
         finally:
@@ -218,10 +229,9 @@ class Catalog:
         found = duck.about(connection, self.folder)
         fits = found.get("stamp") == duck.stamp(files)
         whole = found.get("whole") == "True" if fits else self._whole(connection, files)
-        duck.add_views(connection, files, whole=whole)
         if not fits:
             duck.write_views(self.folder, files, whole=whole)
-        self._connection = self._lock(connection)
+        self._connection = self._with_views(connection, whole=whole)
 
     def hint(self) -> str | None:
         """Return a word of advice where many small files slow queries down, else None."""
@@ -255,9 +265,12 @@ class Catalog:
         if smallfiles.merge_after(self.tables, self._n_commits):
             self.renew()
 
-    def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
+    def _with_views(self, connection: DuckDBPyConnection, *, whole: bool = False) -> DuckDBPyConnection:
+        """Give a connection its views, and lock it first where it is to be locked."""
+        files: duck.Files = self._files()
         if self._locked:
-            duck.lock(connection, self.folder)
+            files = duck.lock(connection, files, own_files=self._own_files)
+        duck.add_views(connection, files, whole=whole)
         return connection
 
     def _whole(self, connection: DuckDBPyConnection, files: duck.Files) -> bool:
@@ -277,6 +290,7 @@ def open_catalog(
     folder: str | Path,
     *,
     locked: bool = False,
+    own_files: bool = False,
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> Catalog:
@@ -286,7 +300,7 @@ def open_catalog(
     ----------
     folder : str or Path
         The catalog's folder.
-    locked, memory_limit, threads
+    locked, own_files, memory_limit, threads
         As in `Catalog`.
 
     Raises
@@ -300,7 +314,7 @@ def open_catalog(
     CatalogNotWritableError
         If it lacks a table of this version and cannot be written.
     """
-    catalog = Catalog(Path(folder), locked=locked, memory_limit=memory_limit, threads=threads)
+    catalog = Catalog(Path(folder), locked=locked, own_files=own_files, memory_limit=memory_limit, threads=threads)
     if missing := catalog.tables.missing():
         catalog.tables.check_whole()
         if len(missing) == len(TABLES):

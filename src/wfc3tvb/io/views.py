@@ -123,7 +123,7 @@ def duckdb_type(kind: str) -> str:
     return duckdb_type(kind[:-2]) + "[]" if kind.endswith("[]") else _TYPES[kind]
 
 
-def view_statements(files: Mapping[str, Sequence[Path]], *, whole: bool = False) -> Iterator[str]:
+def view_statements(files: Mapping[str, Sequence[Path | str]], *, whole: bool = False) -> Iterator[str]:
     """Yield the CREATE VIEW statements of a catalog.
 
     Parameters
@@ -144,7 +144,7 @@ def view_statements(files: Mapping[str, Sequence[Path]], *, whole: bool = False)
         yield _create(name, view.sql)
 
 
-def orphans_query(files: Mapping[str, Sequence[Path]]) -> str:
+def orphans_query(files: Mapping[str, Sequence[Path | str]]) -> str:
     """Return the SELECT of the number of reads without their exposure."""
     reads, exposures = (_scan(name, files[name]) for name in ("reads", "exposures"))
     return f"SELECT count(*) FROM ({reads}) ANTI JOIN ({exposures}) USING (rootname)"
@@ -172,7 +172,7 @@ def _create(name: str, select: str) -> str:
     return f"CREATE OR REPLACE VIEW {name} AS {select}"
 
 
-def _scan(name: str, files: Sequence[Path]) -> str:
+def _scan(name: str, files: Sequence[Path | str]) -> str:
     """Return a SELECT of a table's columns, in the schema's order, from its Parquet files."""
     if not files:
         nulls = (f'CAST(NULL AS {duckdb_type(c.type)}) AS "{c.name}"' for c in TABLES[name].columns)
