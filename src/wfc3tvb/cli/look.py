@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfc3tvb.cli.door import EXIT_ITEMS_FAILED, catalog_option, complain, example, json_option, main, print_json, show
+from wfc3tvb.cli.door import (
+    EXIT_ITEMS_FAILED,
+    catalog_option,
+    complain,
+    example,
+    json_option,
+    main,
+    print_json,
+    show,
+    tell,
+)
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
 if TYPE_CHECKING:
@@ -93,7 +103,7 @@ def measure(ctx: click.Context, files: Sequence[Path], plot: Path | None, pstat:
         from wfc3tvb.report.figures import curves_figure, save
 
         save(curves_figure(measured), plot)
-        click.echo(f"wrote {plot}", err=as_json)
+        tell(f"wrote {plot}", err=as_json)
     if errors:
         ctx.exit(EXIT_ITEMS_FAILED if measured else errors[0].exit_code)
 
