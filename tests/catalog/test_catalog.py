@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,7 @@ from wfc3tvb.errors import (
     BadArgumentError,
     CatalogExistsError,
     CatalogNotWritableError,
+    DamagedCatalogError,
     NoCatalogError,
     QueryError,
     ReadOnlyCatalogError,
@@ -218,3 +220,49 @@ def test_an_empty_catalog_may_be_made_anew(tmp_path: Path) -> None:
         open_catalog(tmp_path / "c", mode="w").close()
     with open_catalog(tmp_path / "c") as catalog:
         assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("gone", ["exposures", "visit_fits", "reads/_delta_log"])
+def test_a_table_that_is_gone_is_never_made_anew(catalog: Catalog, gone: str) -> None:
+    catalog.record([measurement("ibaaaa01q")])
+    reader = open_catalog(catalog.folder)
+    shutil.rmtree(catalog.folder / gone)
+    table = gone.split("/")[0]
+    for ask in (
+        lambda: open_catalog(catalog.folder),
+        lambda: open_catalog(catalog.folder, mode="r+"),
+        lambda: open_catalog(catalog.folder, mode="a"),
+        lambda: Catalog(catalog.folder).sql("SELECT count(*) FROM exposures"),
+        lambda: (reader.reload(), reader.sql("SELECT count(*) FROM exposures")),
+    ):
+        with pytest.raises(DamagedCatalogError, match=f"table {table}.* wfc3tvb verify"):
+            ask()
+    assert not (catalog.folder / gone).exists()
+
+
+def test_a_catalog_without_any_log_is_not_made_anew(catalog: Catalog) -> None:
+    catalog.record([measurement("ibaaaa01q")])
+    for name in TABLES:
+        shutil.rmtree(catalog.folder / name / "_delta_log")
+    for mode in ("r", "r+", "a", "w"):
+        with pytest.raises(DamagedCatalogError, match="the log of table exposures is gone"):
+            open_catalog(catalog.folder, mode=mode)
+
+
+def test_a_catalog_whose_making_was_interrupted_is_finished(catalog: Catalog) -> None:
+    for name in ("failures", "runs"):
+        shutil.rmtree(catalog.folder / name)
+    with open_catalog(catalog.folder, mode="a") as found:
+        found.record([measurement("ibaaaa01q")])
+        assert found.sql("SELECT count(*) FROM failures").fetchall() == [(0,)]
+
+
+def test_several_may_make_a_catalog_at_once(tmp_path: Path) -> None:
+    def make(n: int) -> None:
+        with open_catalog(tmp_path / "c", mode="a") as catalog:
+            catalog.record([measurement(f"ibaaaa0{n}q")])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(make, range(4)))
+    with open_catalog(tmp_path / "c") as catalog:
+        assert catalog.sql("SELECT count(*) FROM exposures").fetchall() == [(4,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from tests.helpers import known
 from wfc3tvb.catalog.catalog import open_catalog
-from wfc3tvb.catalog.export import read_table
+from wfc3tvb.catalog.export import FORMATS, read_table, write_table
 from wfc3tvb.catalog.queries import load_all
 from wfc3tvb.cli import main
 from wfc3tvb.report import terminal
@@ -118,3 +119,83 @@ def test_queries_are_listed_and_printed() -> None:
     assert all(name in run(main, ["queries"]).stdout for name in load_all())
     assert run(main, ["queries", "my_visit"]).stdout == load_all()["my_visit"].sql
     assert run(main, ["queries", "my_vist"]).exit_code == 2
+
+
+ODD = {
+    "DATE 'infinity'": "infinity",
+    "DATE '-infinity'": "-infinity",
+    "TIMESTAMP 'infinity'": "infinity",
+    "TIMESTAMPTZ '-infinity'": "-infinity",
+    "TIMESTAMP_NS 'infinity'": "infinity",
+    "DATE '0044-03-15 (BC)'": "0044-03-15 (BC)",
+    "DATE '290000-01-01'": "290000-01-01",
+    "TIMESTAMP '290000-01-01 12:00:00'": "290000-01-01 12:00:00",
+    "TIME '24:00:00'": "24:00:00",
+    "[DATE '290000-01-01']": "[290000-01-01]",
+    "{'d': DATE 'infinity'}": "{'d': infinity}",
+    "union_value(a := 1)": "1",
+    "[INTERVAL 1 YEAR]": "[1 year]",
+    "BIGNUM '123'": "123",
+    "18446744073709551615": 2.0**64,
+    "7::UBIGINT": 7,
+    "DATE '2013-01-09'": "2013-01-09",
+    "TIMESTAMP '9999-12-31 23:59:59'": "9999-12-31 23:59:59",
+    "NULL::DATE": None,
+}
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_values_that_python_has_not_are_text(folder: Path, tmp_path: Path, value: str) -> None:
+    answer = ask(folder, "sql", f"SELECT {value} AS x", "--json")
+    assert json.loads(answer.stdout) == [{"x": ODD[value]}]
+    for form in ("table", "csv", "votable", "ecsv"):
+        assert ask(folder, "sql", f"SELECT {value} AS x", "--format", form).exit_code == 0
+    for ending in ("parquet", "fits"):
+        assert ask(folder, "sql", f"SELECT {value} AS x", "--output", str(tmp_path / f"x.{ending}")).exit_code == 0
+
+
+def test_every_type_of_duckdb_fits_every_format(folder: Path, tmp_path: Path) -> None:
+    with open_catalog(folder) as catalog:
+        rows = catalog.fetch("FROM test_all_types()")
+    assert len(rows.to_pylist()) == 3
+    for form in FORMATS:
+        assert write_table(rows, tmp_path / "all", form).stat().st_size > 0
+
+
+NESTED = "{'a': " * 100 + "1" + "}" * 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["sql", "UPDATE EXTENSIONS"], "UPDATE is refused"),
+        (["sql", "/* why */ UPDATE EXTENSIONS"], "UPDATE is refused"),
+        (["sql", "EXPLAIN ANALYZE SELECT 1"], "EXPLAIN with ANALYZE, or of what does not read, is refused"),
+        (["sql", "EXPLAIN SELEC 1"], "LINE 1: EXPLAIN SELEC 1\n                ^^^^^"),
+        (["sql", "SELECT '\udcff'"], "is no text"),
+        (["sql", "SELECT chr(55296)"], "Invalid UTF8"),
+        (["show", "\udcff"], "is no text"),
+        (["query", "my_visit", "--param", "visit=\udcff"], "is no text"),
+        (["query", "\udcff"], "no query is called \N{REPLACEMENT CHARACTER}"),
+        (["sql", f"SELECT {NESTED} AS x"], "nested too deeply"),
+        (["sql", "SELECT " + "[" * 150 + "1" + "]" * 150 + " AS x"], "nested too deeply"),
+        (["sql", "SELECT " + "+".join("1" * 3000)], "expression depth"),
+        (["sql", "SELECT test_all_types AS x FROM test_all_types()"], "cast it to VARCHAR"),
+        (["query", "worst_visits", "--param", "limit=" + "9" * 5000], "is not of type int"),
+        (["query", "worst_visits", "--param", "limit=" + "9" * 30], "wfc3tvb: "),
+    ],
+)
+def test_what_cannot_be_answered_is_one_message(folder: Path, arguments: list[str], word: str) -> None:
+    answer = ask(folder, *arguments)
+    assert answer.exit_code == 2, answer.exception
+    assert word in answer.stderr
+    assert not answer.stdout
+
+
+def test_a_wiped_table_is_an_error(tmp_path: Path) -> None:
+    known.make(tmp_path / "catalog").close()
+    shutil.rmtree(tmp_path / "catalog" / "reads" / "_delta_log")
+    for arguments in (["sql", "SELECT count(*) FROM reads"], ["show", "ibohbf"], ["query", "headline"], ["compact"]):
+        answer = ask(tmp_path / "catalog", *arguments)
+        assert answer.exit_code == 2
+        assert "the table reads is gone" in answer.stderr

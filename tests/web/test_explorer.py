@@ -28,6 +28,8 @@ from tests.helpers import known
 from tests.helpers.browser import CTRL, Browser
 from tests.helpers.served import listening
 from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.catalog.export import FORMATS
+from wfc3tvb.catalog.results import Cap
 from wfc3tvb.errors import NoCatalogError
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.catalog import simulate_catalog
@@ -84,7 +86,7 @@ def test_search_turns_pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert "shown: 3 to 3" in second
         assert 'rel="prev"' in second and 'rel="next"' not in second
         assert "No page 3: 3 exposures found" in client.get("/?page=3").text
-        for page in ("0", "-1", "x", "1e9", "9" * 30):
+        for page in ("0", "-1", "x", "1e9", "9" * 30, "9" * 5000, "10000000", " ", "\N{ARABIC-INDIC DIGIT TWO}"):
             assert client.get("/", params={"page": page}).status_code == 400
 
 
@@ -316,6 +318,72 @@ def test_too_much_memory_is_a_page(folder: Path, monkeypatch: pytest.MonkeyPatch
         answer = client.get("/statistics")
     assert answer.status_code == 400
     assert "too much memory" in answer.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["UPDATE EXTENSIONS", "EXPLAIN ANALYZE SELECT 1", "SELECT " + "[" * 150 + "1" + "]" * 150,
+     "SELECT test_all_types FROM test_all_types()", "SELECT " + ", ".join(f"{n} AS c{n}" for n in range(401)),
+     "SELECT range(100000) AS x FROM range(500)"],
+)  # fmt: skip
+def test_what_cannot_be_shown_is_said(client: TestClient, text: str) -> None:
+    for path in ("/sql", "/download"):
+        page = client.get(path, params={"q": text})
+        assert page.status_code == 400
+        assert 'role="alert"' in page.text
+
+
+def test_halves_of_characters_are_no_bug(client: TestClient) -> None:
+    for address in ("/sql?q=SELECT '%ED%A0%80'", "/?text=%ED%A0%80", "/download?q=SELECT '%ED%A0%80'"):
+        assert client.get(address).status_code == 200
+    assert client.get("/visit/%ED%A0%80").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["PIVOT exposures ON tvb_class USING count() GROUP BY filter", "SHOW TABLES", "EXPLAIN SELECT 1",
+     "SELECT DATE 'infinity' AS x", "FROM test_all_types()"],
+)  # fmt: skip
+def test_what_can_be_shown_is_shown_and_downloaded(client: TestClient, text: str) -> None:
+    assert "<td" in client.get("/sql", params={"q": text}).text
+    for form in FORMATS:
+        assert client.get("/download", params={"q": text, "format": form}).status_code == 200
+
+
+def test_results_are_cut_to_rows_and_refused_above_their_bytes(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wfc3tvb.report.explorer.SHOWN", Cap(5, 10, 10**6))
+    monkeypatch.setattr("wfc3tvb.report.explorer.DOWNLOADED", Cap(5000, 10, 10**6))
+    assert client.get("/sql", params={"q": "SHOW TABLES"}).text.count("<tr>") == 6
+    long = {"q": "SELECT * FROM range(100000)"}
+    assert len(client.get("/download", params=long).text.splitlines()) == 5001
+    wide = {"q": "SELECT repeat('x', 1000) AS x FROM range(3000)"}
+    assert "takes more than 1 MB" in client.get("/download", params=wide).text
+    many = {"q": "SELECT 1 AS a, " + ", ".join(f"{n} AS c{n}" for n in range(10))}
+    assert "has 11 columns, at most 10 are taken" in client.get("/sql", params=many).text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+def test_a_wide_result_takes_little_memory(folder: Path) -> None:
+    script = """
+import resource, sys
+from pathlib import Path
+from wfc3tvb.errors import QueryError
+from wfc3tvb.report.explorer import Explorer
+explorer = Explorer(Path(sys.argv[1]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+wide = "SELECT " + ", ".join(f"range + {n} AS c{n}" for n in range(400)) + " FROM range(1000000)"
+try:
+    explorer._download(wide, "csv")
+except QueryError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script, folder]
+    said, grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "takes more than 268 MB" in said
+    assert float(grown) < 1000  # all of it has 3,200 Mbyte
 
 
 def test_console_limits_rows(client: TestClient) -> None:

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from wfc3tvb.catalog import compaction, duckdb_views, queries, upgrade
+from wfc3tvb.catalog import compaction, duckdb_views, queries, results, statements, upgrade
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.catalog.views import Files, StoredFiles
 from wfc3tvb.errors import (
@@ -50,7 +50,10 @@ class Catalog:
     settings : mapping, optional
         Measuring parameters, written into every commit.
     locked : bool, optional
-        Lock DuckDB down for statements of strangers: no file but the catalog's own, no settings.
+        Lock DuckDB down for statements of strangers: it cannot write, reads no file but the catalog's own, and its
+        settings stay.
+    own_files : bool, optional
+        Of a locked catalog: whether a statement may read other local files too.
     memory_limit : str, optional
         DuckDB's memory limit, e.g. ``"1GB"``.
     threads : int, optional
@@ -64,13 +67,14 @@ class Catalog:
         writable: bool = False,
         settings: Mapping[str, object] | None = None,
         locked: bool = False,
+        own_files: bool = False,
         memory_limit: str | None = None,
         threads: int | None = None,
     ) -> None:
         self.tables = Tables(folder, settings)
         self.folder = self.tables.folder
         self._options: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads}
-        self._locked = locked
+        self._locked, self._own_files = locked, own_files
         self._writable, self._upgraded = writable, False
         self._snapshots: dict[str, Snapshot] | None = None
         self._n_commits = 0
@@ -97,9 +101,8 @@ class Catalog:
     def connection(self) -> DuckDBPyConnection:
         """The DuckDB connection (in memory) that holds the views of `snapshots`."""
         if self._connection is None:
-            files = self._files()
             with duckdb_views.damage_errors(self.folder):
-                self._connection = self._lock(duckdb_views.connect(files, **self._options))
+                self._connection = self._with_views(duckdb_views.bare(**self._options))
         return self._connection
 
     def sql(self, text: str, params: Params = None) -> DuckDBPyRelation:
@@ -108,7 +111,7 @@ class Catalog:
         Parameters
         ----------
         text : str
-            One statement that reads: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
+            One statement that reads: SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
         params : mapping or sequence, optional
             Values for ``$name`` or ``?`` in it.
 
@@ -118,12 +121,16 @@ class Catalog:
             If DuckDB refuses it; the message says where. Also if it would write.
         """
         with duckdb_views.query_errors(text):
-            duckdb_views.check_reads(self.connection, text)
+            own, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
+            readable = statements.reading(self.connection, text, own_files=own, scheme=scheme)
+            statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
             if "duckdb_" in text.lower():
                 duckdb_views.add_comments(self.connection)
-            return self.connection.sql(text, params=params)
+            return self.connection.sql(readable, params=params)
 
-    def fetch(self, text: str, params: Params = None, *, timeout: float | None = None) -> pa.Table:
+    def fetch(
+        self, text: str, params: Params = None, *, timeout: float | None = None, cap: results.Cap | None = None
+    ) -> pa.Table:
         """Run one SELECT to its end and return an Arrow table.
 
         Parameters
@@ -132,6 +139,8 @@ class Catalog:
             As in `sql`.
         timeout : float, optional
             Seconds after which it is stopped.
+        cap : results.Cap, optional
+            What the result may be at most.
 
         Raises
         ------
@@ -144,7 +153,8 @@ class Catalog:
             if timer:
                 timer.start()
             with duckdb_views.query_errors(text):
-                return duckdb_views.tidy(self.sql(text, params).to_arrow_table())
+                found = self.sql(text, params)
+                return results.tidy(found.to_arrow_table() if cap is None else results.capped(found, cap))
         except duckdb.InterruptException as error:
             raise QueryError(f"stopped after {timeout:g} s; ask for less, add a LIMIT, or allow more time") from error
         finally:
@@ -244,10 +254,9 @@ class Catalog:
         fits = found.get("fingerprint") == duckdb_views.fingerprint(files)
         with duckdb_views.damage_errors(self.folder):
             whole = found.get("whole") == "True" if fits else duckdb_views.has_no_orphans(connection, files)
-            duckdb_views.add_views(connection, files, whole=whole)
-        if not fits:
-            duckdb_views.write_views(self.folder, files, whole=whole)
-        self._connection = self._lock(connection)
+            if not fits:
+                duckdb_views.write_views(self.folder, files, whole=whole)
+            self._connection = self._with_views(connection, whole=whole)
 
     def compaction_advice(self) -> str | None:
         """Return the advice to compact where many small files slow queries down, else None."""
@@ -281,9 +290,12 @@ class Catalog:
         if compaction.merge_after(self.tables, self._n_commits):
             self.reload()
 
-    def _lock(self, connection: DuckDBPyConnection) -> DuckDBPyConnection:
+    def _with_views(self, connection: DuckDBPyConnection, *, whole: bool = False) -> DuckDBPyConnection:
+        """Give a connection its views, and lock it first where it is to be locked."""
+        files: Files = self._files()
         if self._locked:
-            duckdb_views.lock(connection, self.folder)
+            files = duckdb_views.lock(connection, files, own_files=self._own_files)
+        duckdb_views.add_views(connection, files, whole=whole)
         return connection
 
     def _files(self) -> Files:
@@ -300,6 +312,7 @@ def open_catalog(
     *,
     settings: Mapping[str, object] | None = None,
     locked: bool = False,
+    own_files: bool = False,
     memory_limit: str | None = None,
     threads: int | None = None,
 ) -> Catalog:
@@ -318,7 +331,7 @@ def open_catalog(
         refuses where one holds rows.
     settings : mapping, optional
         Measuring parameters, written into every commit.
-    locked, memory_limit, threads
+    locked, own_files, memory_limit, threads
         As in `Catalog`.
 
     Raises
@@ -345,6 +358,7 @@ def open_catalog(
         writable=mode != "r",
         settings=settings,
         locked=locked,
+        own_files=own_files,
         memory_limit=memory_limit,
         threads=threads,
     )

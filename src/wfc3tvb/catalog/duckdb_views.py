@@ -13,8 +13,9 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
+from wfc3tvb.catalog.statements import READONLY, own_name
 from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
 from wfc3tvb.schema import SCHEMA_VERSION
@@ -36,7 +38,13 @@ _BESIDE = ".views-"
 #: Names that DuckDB does not know, in messages that do not say where they stand.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
-_READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+#: What holds of a locked connection from then on. Only the file system that is registered with it can be reached, and
+#: nothing goes to a folder for temporary files, which could be written then.
+_LOCKED = "; ".join(
+    f"SET {setting}"
+    for setting in (f"allowed_directories = ['{READONLY}']", "temp_directory = ''", "enable_external_access = false",
+                    "disabled_filesystems = 'LocalFileSystem'", "lock_configuration = true")
+)  # fmt: skip
 
 
 def connect(files: Files, *, whole: bool = False, **options: str | int | None) -> DuckDBPyConnection:
@@ -61,7 +69,9 @@ def bare(**options: str | int | None) -> DuckDBPyConnection:
     # Names in SQL never mean variables of the Python that calls.
     config: dict[str, Any] = {"python_enable_replacements": "false"}
     config |= {name: value for name, value in options.items() if value is not None}
-    return duckdb.connect(":memory:", config=config)
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET enable_progress_bar = false")  # which would be drawn amid the answer
+    return connection
 
 
 def add_views(connection: DuckDBPyConnection, files: Files, *, whole: bool) -> None:
@@ -75,59 +85,31 @@ def has_no_orphans(connection: DuckDBPyConnection, files: Files) -> bool:
     return row is not None and row[0] == 0
 
 
-def lock(connection: DuckDBPyConnection, folder: Path) -> None:
-    """Lock a connection for statements of strangers: no file but those in `folder`, no change of settings."""
-    connection.execute(f"SET allowed_directories = [{literal(str(folder))}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+def lock(connection: DuckDBPyConnection, files: Files, *, own_files: bool = False) -> Files:
+    """Lock a connection for statements of strangers: it cannot write, nor change a setting, whatever it is told.
 
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+        Without views.
+    files : mapping
+        Live Parquet files of every table.
+    own_files : bool, optional
+        Whether other files than these can be read.
 
-def check_reads(connection: DuckDBPyConnection, text: str) -> None:
-    """Raise `QueryError` unless `text` is one statement, and one that only reads."""
-    found = connection.extract_statements(text)
-    if len(found) != 1:
-        raise QueryError(f"one SQL statement is needed, {len(found)} were given")
-    if found[0].type not in _READING:
-        raise QueryError(f"the catalog is read with SELECT; {found[0].type.name} is refused")
-
-
-def tidy(rows: pa.Table) -> pa.Table:
-    """Return the rows of a statement as every format can hold them.
-
-    Columns of one name get a number (``rootname``, ``rootname_1``, as DuckDB's own ``.df()`` does). Sums and decimal
-    fractions, which DuckDB reckons with 38 digits, become int or float; intervals and bytes become text.
+    Returns
+    -------
+    mapping
+        The names under which it reads `files`.
     """
-    # `pa.table` would import pandas, which takes longer than most queries.
-    return pa.Table.from_arrays([_tidy(column) for column in rows.columns], names=_unique(rows.column_names))
+    from wfc3tvb.catalog.readonly import ReadOnlyFiles  # fsspec takes 50 ms to import
 
-
-def _unique(names: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    for name in names:
-        number, free = 1, name
-        while free in found or (free != name and free in names):
-            number, free = number + 1, f"{name}_{number}"
-        found.append(free)
-    return found
-
-
-def _tidy(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_decimal(kind):
-        try:
-            return column.cast(pa.int64())
-        except pa.ArrowInvalid:  # a fraction, or too large
-            return column.cast(pa.float64())
-    if pa.types.is_interval(kind) or pa.types.is_binary(kind):
-        return pa.chunked_array([[None if v is None else _as_text(v) for v in column.to_pylist()]], pa.string())
-    return column
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    months, days, nanoseconds = value
-    return f"{months} months {days} days {nanoseconds / 1e9:g} s"
+    paths = [str(path) for each in files.values() for path in each.files]
+    connection.register_filesystem(ReadOnlyFiles(None if own_files else paths))
+    connection.execute(_LOCKED)
+    return {
+        name: replace(each, files=tuple(f"{READONLY}{path}" for path in each.files)) for name, each in files.items()
+    }
 
 
 @contextmanager
@@ -147,12 +129,22 @@ def query_errors(text: str = "") -> Iterator[None]:
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:
-        message = str(error).replace("\n\n", "\n").strip()
+        message = _readable(str(error))
         raise QueryError(message if "\nLINE " in message else message + _place(message, text)) from error
+    except pa.ArrowInvalid as error:
+        if "Recursion level" not in str(error):
+            raise
+        raise QueryError("a column is nested too deeply for a table; ask for a part, or cast it to text") from error
     except RuntimeError as error:  # DuckDB's word for a query that Ctrl-C stopped
         if "interrupted" not in str(error).lower():
             raise
         raise KeyboardInterrupt from error
+
+
+def _readable(message: str) -> str:
+    """Return DuckDB's message without its empty lines, our names for files, and the Python of the file system."""
+    message = own_name(message).replace("\n\n", "\n").strip()
+    return message.rpartition("\n")[2] if message.startswith("Traceback ") else message
 
 
 def _place(message: str, text: str) -> str:

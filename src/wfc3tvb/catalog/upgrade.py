@@ -53,13 +53,21 @@ class CatalogSchema:
 
 
 def read_snapshots(tables: Tables) -> dict[str, Snapshot]:
-    """Return the newest version of every table that is there."""
+    """Return the newest version of every table that is there.
+
+    Raises
+    ------
+    DamagedCatalogError
+        If a table's log is gone and its files are not: made anew, the table would hide them.
+    """
     found = {}
     for name in TABLES:
         try:
             found[name] = tables.snapshot(name)
         except NoCatalogError:
             log.debug("%s has no table %s", tables.folder, name)
+            if next(tables.place(name).rglob("*.parquet"), None) is not None:
+                raise DamagedCatalogError(tables.folder, f"the log of table {name} is gone") from None
     return found
 
 

@@ -52,7 +52,7 @@ class FrontDoor(click.Group):
             if error.filename is None and error.errno != errno.EADDRINUSE:
                 raise
             where = f"{error.filename}: " if error.filename is not None else ""
-            click.secho(f"wfc3tvb: {where}{error.strerror}; give another place", fg="red", err=True)
+            tell(f"wfc3tvb: {where}{error.strerror}; give another place", fg="red", err=True)
             ctx.exit(EXIT_WRONG_INPUT)
         except (KeyboardInterrupt, RuntimeError) as error:
             # A query that Ctrl-C stops ends in a RuntimeError of DuckDB's.
@@ -146,17 +146,22 @@ def main(verbose: bool) -> None:
 
     check_system()
     if verbose:
-        import logging
-
-        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+        _log_to_stderr()
 
 
 # --- printing ------------------------------------------------------------------------------------------------------
 
 
+def tell(text: str, *, fg: str | None = None, err: bool = False) -> None:
+    """Print a text that quotes others: names of files, words of services and cells."""
+    from wfc3tvb.report.sentences import printable
+
+    click.secho(printable(text), fg=fg, err=err)
+
+
 def complain(error: TvbError) -> None:
     """Print an error as one line."""
-    click.secho(f"wfc3tvb: {error}", fg="red", err=True)
+    tell(f"wfc3tvb: {error}", fg="red", err=True)
 
 
 def print_json(value: Any) -> None:
@@ -167,10 +172,30 @@ def print_json(value: Any) -> None:
 def show(*things: Any) -> None:
     """Print texts as they stand and renderables; where the output is no terminal, a line is as long as it is."""
     from rich.console import Console
+    from rich.segment import Segment, Segments
+    from rich.text import Text
+
+    from wfc3tvb.report.sentences import printable
 
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
     for thing in things:
-        console.print(thing, markup=False)
+        drawn = console.render(Text(thing) if isinstance(thing, str) else thing, console.options.update(markup=False))
+        console.print(Segments(Segment(printable(text), style) for text, style, _ in drawn))
+
+
+def _log_to_stderr() -> None:
+    """Log what happens to stderr, as far as a terminal should have it."""
+    import logging
+
+    from wfc3tvb.report.sentences import printable
+
+    class Printable(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return printable(super().format(record))
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Printable("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 @contextmanager

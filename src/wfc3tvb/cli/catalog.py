@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from wfc3tvb.cli.app import EXIT_ITEMS_FAILED, bars, catalog_option, example, json_option, main, print_json, show
+from wfc3tvb.cli.app import EXIT_ITEMS_FAILED, bars, catalog_option, example, json_option, main, print_json, show, tell
 
 images_option = click.option(
     "--images", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -30,7 +30,7 @@ def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
 
     with open_catalog(catalog) as store, bars() as progress:
         page = write_report(store, out, images=images, progress=progress)
-    click.echo(f"wrote {page}")
+    tell(f"wrote {page}")
 
 
 @main.command()
@@ -92,7 +92,7 @@ def export(out: Path, form: str, catalog: Path) -> None:
 
     with open_catalog(catalog) as store:
         for path in write_release(store, out, form):
-            click.echo(f"wrote {path}")
+            tell(f"wrote {path}")
     click.echo(f"read with {how_to_read(file_name('exposures', form), form)}")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from wfc3tvb.cli.app import catalog_option, example, json_option, main, output_options, print_json, show
+from wfc3tvb.cli.app import catalog_option, example, json_option, main, output_options, print_json, show, tell
 from wfc3tvb.errors import BadArgumentError
 
 #: Rows that are shown in the terminal; files get them all.
@@ -38,7 +38,7 @@ def sql(text: str, form: str | None, output: Path | None, timeout: float, catalo
     """
     from wfc3tvb.catalog.catalog import open_catalog
 
-    with open_catalog(catalog) as store:
+    with open_catalog(catalog, locked=True, own_files=True) as store:
         _deliver(store.fetch(text, timeout=timeout), "json" if as_json else form, output)
 
 
@@ -68,7 +68,7 @@ def query(
         raise BadArgumentError(f"--param {wrong[0]!r} has no value; write --param {wrong[0]}=VALUE")
     documented = load(name)
     values = documented.values({key: value for key, _, value in pairs})
-    with open_catalog(catalog) as store:
+    with open_catalog(catalog, locked=True, own_files=True) as store:
         rows = store.fetch(documented.sql, values, timeout=timeout)
         _deliver(rows, "json" if as_json else form, output)
 
@@ -101,14 +101,17 @@ def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
         _show_table(rows)
         return
     from wfc3tvb.catalog.export import format_of, text_of, write_table
+    from wfc3tvb.report.sentences import printable
 
     if output is None:
-        click.echo(text_of(rows, str(form)), nl=False)
+        text = text_of(rows, str(form))
+        # Into a pipe or a file goes what the cells hold; click would take away what it holds for colours.
+        click.echo(printable(text) if sys.stdout.isatty() else text, nl=False, color=True)
         return
     form = form or format_of(output)
     if form == "table":
         raise BadArgumentError("--format table is for the terminal; take csv, ecsv, parquet, votable or fits")
-    click.echo(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
+    tell(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
 
 
 def _show_table(rows: Any) -> None:

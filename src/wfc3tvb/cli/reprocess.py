@@ -20,6 +20,7 @@ from wfc3tvb.cli.app import (
     parallel_options,
     print_json,
     show,
+    tell,
     threads_option,
 )
 from wfc3tvb.errors import BadArgumentError, TvbError
@@ -74,7 +75,7 @@ def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_im
             present, absent = exposures_of(path)
             exposures += present
             for member in absent:
-                click.secho(f"{path.name}: {member.name} is not beside it and is left out", fg="yellow", err=True)
+                tell(f"{path.name}: {member.name} is not beside it and is left out", fg="yellow", err=True)
         except TvbError as error:
             failed += 1
             complain(error)
@@ -89,7 +90,7 @@ def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_im
                 progress("calibrate", n, len(exposures), failed=failed)
     for result in results:
         for warning in result.warnings:
-            click.secho(f"{result.rootname}: {warning}", fg="yellow", err=True)
+            tell(f"{result.rootname}: {warning}", fg="yellow", err=True)
         if not as_json:
             products = ", ".join(str(p) for p in (result.ima, result.flt) if p)
             show(f"{result.rootname}: {products}  (CRCORR {result.crcorr}, {result.engine}, {result.wall_s:.1f} s)")

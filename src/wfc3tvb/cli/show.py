@@ -18,6 +18,7 @@ from wfc3tvb.cli.app import (
     main,
     print_json,
     show,
+    tell,
     threads_option,
 )
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
@@ -122,7 +123,7 @@ def measure(
         from wfc3tvb.report.exposure_figures import curves_figure, save
 
         save(curves_figure(measured), plot)
-        click.echo(f"wrote {plot}", err=as_json)
+        tell(f"wrote {plot}", err=as_json)
     if errors:
         ctx.exit(EXIT_ITEMS_FAILED if measured else errors[0].exit_code)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wfc3tvb.cli.app import bars, example, main
+from wfc3tvb.cli.app import bars, example, main, tell
 
 _PORT = click.IntRange(0, 65535)
 
@@ -32,7 +32,7 @@ def simulate(out: Path, preset: str, size: int | None, seed: int | None, product
 
     with bars() as progress:
         run_simulate(out, preset=preset, size=size, seed=seed, products=products, progress=progress)
-    click.echo(f"wrote {out}; serve it with: wfc3tvb archive {out}")
+    tell(f"wrote {out}; serve it with: wfc3tvb archive {out}")
 
 
 @main.command()
@@ -65,7 +65,7 @@ def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
         problem = f"{folder}: not laid out like the public bucket (hst/public/...)"
         raise BadArgumentError(f"{problem}; make such a folder with: wfc3tvb simulate {folder}")
     with serve(folder, ports=ports, log=log) as served:
-        click.echo(f"serving {folder}; in another terminal:")
+        tell(f"serving {folder}; in another terminal:")
         for name, value in served.environment().items():
             click.echo(f"export {name}={value}")
         threading.Event().wait()

@@ -8,6 +8,13 @@ from wfc3tvb.schema import TVB_KINDS
 from wfc3tvb.schema.methods import METHODS
 
 
+def printable(text: str) -> str:
+    """Return a text without what a terminal obeys: cells and names of files may hold anything that others send."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def why(row: Row) -> list[str]:
     """Return the sentences that explain a verdict, from the row alone."""
     sky = f"sky {row['sky_mean']:.2f} e-/s on average, {row['sky_min']:.2f} to {row['sky_max']:.2f} between reads"

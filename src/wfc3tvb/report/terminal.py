@@ -12,7 +12,7 @@ from rich.text import Text
 
 from wfc3tvb.catalog.queries import Query
 from wfc3tvb.models import Row
-from wfc3tvb.report.sentences import date, duration, size, why
+from wfc3tvb.report.sentences import date, duration, printable, size, why
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +47,8 @@ _LONG = 60
 
 def exposures_table(rows: Sequence[Row], title: str | None = None) -> Table:
     """Return the table of exposures of an association or visit, with each one's verdict."""
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    shown = Text(title) if title else None  # in a string, brackets would be colours
+    table = Table(title=shown, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for heading, _, form in _EXPOSURE_COLUMNS:
         table.add_column(heading, justify="right" if form[-1:] in ("d", "f") else "left", no_wrap=True)
     for row in rows:
@@ -105,7 +106,7 @@ def relation(rows: pa.Table, limit: int | None = None, width: int | None = None)
     for name in names:
         kind = rows.schema.field(name).type
         number = types.is_integer(kind) or types.is_floating(kind)
-        table.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+        table.add_column(Text(printable(name)), justify="right" if number else "left", overflow="fold")
     for row in shown:
         table.add_row(*(Text(_value(row[name])) for name in names))
     return table
@@ -184,5 +185,4 @@ def _value(value: Any) -> str:
         return f"{value:.5f}" if 1e4 <= abs(value) < 1e9 else f"{value:.7g}"
     if isinstance(value, list):
         return ", ".join(map(_value, value))
-    # Cells may hold anything an archive sends: control characters do not reach the terminal.
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    return printable(str(value))

@@ -1,8 +1,8 @@
 """The explorer: a local web page to search a catalog, look at curves, and ask in SQL.
 
-The catalog is opened locked: DuckDB reads nothing but the catalog's folder, no setting can be changed, and every
-statement is limited in rows, memory and time. Everything works without JavaScript but the plots, which have their
-numbers beside them.
+The catalog is opened locked: DuckDB reads the catalog's tables alone and cannot write, no setting can be changed, and
+every statement is limited in rows, columns, memory and time. Everything works without JavaScript but the plots, which
+have their numbers beside them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from starlette.routing import Route
 from wfc3tvb import __version__
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.export import FORMATS, write_table
+from wfc3tvb.catalog.results import Cap
 from wfc3tvb.catalog.views import RELATIONS, column_comment
 from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownDatasetError
 from wfc3tvb.models import Row
@@ -42,12 +43,15 @@ from wfc3tvb.web.search import Search
 from wfc3tvb.web.security import Guard
 from wfc3tvb.web.sql_console import cut, examples, limited
 
-#: Limits of a statement: rows shown, rows downloaded, seconds, DuckDB's memory.
-ROWS_SHOWN, ROWS_DOWNLOADED, SECONDS, MEMORY = 500, 1_000_000, 20.0, "1GB"
+#: Limits of a statement: seconds, DuckDB's memory, what is shown of its result, and what is downloaded.
+SECONDS, MEMORY = 20.0, "512MB"
+SHOWN, DOWNLOADED = Cap(500, 400, 32 * 2**20), Cap(1_000_000, 400, 256 * 2**20)
+#: Formats that are written straight from Arrow; the others take several times the memory of the rows.
+_STRAIGHT, _PART = ("parquet", "csv"), Cap(1_000_000, 400, 64 * 2**20)
 #: Requests that ask the catalog at the same time; the others wait.
 AT_A_TIME = 4
-#: Memory of the whole process [byte]: that of these requests, and some for pages and pictures.
-PROCESS_MEMORY = (AT_A_TIME + 2) * 2**30
+#: Memory of the whole process [byte]: that of these requests, and some for pages, pictures and downloads.
+PROCESS_MEMORY = 3 * 2**30
 #: Rows of a page of the search, and exposures of a scatter plot.
 ROWS_A_PAGE, POINTS = 100, 250
 _ENDINGS = {"votable": "vot"}
@@ -199,12 +203,12 @@ class Explorer:
         began = time.perf_counter()
         try:
             with self._open() as catalog:
-                found = catalog.fetch(limited(text, ROWS_SHOWN), timeout=SECONDS)
+                found = catalog.fetch(limited(text, SHOWN.rows), timeout=SECONDS, cap=SHOWN)
             rows, columns = [cut(row) for row in found.to_pylist()], found.column_names
         except CatalogError as error:
             problem = str(error)
         context = {
-            "text": text, "rows": rows, "columns": columns, "problem": problem, "limit": ROWS_SHOWN,
+            "text": text, "rows": rows, "columns": columns, "problem": problem, "limit": SHOWN.rows,
             "seconds": time.perf_counter() - began, "examples": examples(), "seconds_allowed": SECONDS,
         }  # fmt: skip
         return self._page("explorer/sql.html", "SQL", status=400 if problem else 200, **context)
@@ -212,8 +216,9 @@ class Explorer:
     def _download(self, text: str, form: str) -> Response:
         if form not in FORMATS:
             raise BadArgumentError(f"{form!r} is no format; take one of {', '.join(FORMATS)}")
+        cap = DOWNLOADED if form in _STRAIGHT else _PART
         with self._open() as catalog:
-            found = catalog.fetch(limited(text, ROWS_DOWNLOADED), timeout=SECONDS)
+            found = catalog.fetch(limited(text, cap.rows), timeout=SECONDS, cap=cap)
         with TemporaryDirectory() as scratch:
             content = write_table(found, Path(scratch) / "result", form).read_bytes()
         headers = {"Content-Disposition": f'attachment; filename="wfc3tvb.{_ENDINGS.get(form, form)}"'}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -61,7 +62,7 @@ class Search:
             raise BadArgumentError(f"{found.sort[:40]!r} is no column to sort by")
         if found.tvb_class and found.tvb_class not in TVB_CLASSES:
             raise BadArgumentError(f"{found.tvb_class[:40]!r} is no class; take one of {', '.join(TVB_CLASSES)}")
-        if not found.page.isdecimal() or not 1 <= int(found.page) <= 10**6:
+        if not re.fullmatch(r"0*[1-9][0-9]{0,5}", found.page[:40]) or len(found.page) > 40:
             raise BadArgumentError(f"{found.page[:40]!r} is no page; pages are numbered from 1")
         found.center()
         return found

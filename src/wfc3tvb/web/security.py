@@ -17,7 +17,10 @@ _HEADERS = {
     "'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
+#: Pages that run what their address says: never for a page of another origin. The others may be led to by a link.
+_OWN = ("/sql", "/download")
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -31,8 +34,10 @@ class Guard(BaseHTTPMiddleware):
     async def dispatch(self, request: Request, call_next: Next) -> Response:
         """Let a request pass, or not."""
         given = request.query_params.get("token", "")
-        if self.token and self._fits(given) and request.method == "GET":
-            answer: Response = RedirectResponse(request.url.remove_query_params("token"))
+        if _sent_by_another(request):
+            answer: Response = Response("a page of another site asked for this; open the address yourself\n", 403)
+        elif self.token and self._fits(given) and request.method == "GET":
+            answer = RedirectResponse(request.url.remove_query_params("token"))
             answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
         elif self.token and not self._fits(request.cookies.get(_COOKIE, "")):
             answer = Response("a token is needed: open the address that wfc3tvb serve printed\n", 403)
@@ -43,6 +48,18 @@ class Guard(BaseHTTPMiddleware):
 
     def _fits(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
+
+def _sent_by_another(request: Request) -> bool:
+    """Say whether a page of another origin sends a request that it may not: all but a person's following its link.
+
+    Browsers say where a request comes from, and no page can keep them from it; programs other than browsers do not.
+    """
+    site, headers = request.headers.get("sec-fetch-site", "none"), request.headers
+    if site in ("same-origin", "none"):
+        return False
+    followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not followed or request.url.path.rstrip("/") in _OWN
 
 
 def limit_memory(n_bytes: int) -> None:

@@ -15,9 +15,10 @@ def limited(text: str, limit: int) -> str:
     """Return a statement that yields at most `limit` rows; only what reads passes (`Catalog.sql` sees to that)."""
     try:
         statements = duckdb.extract_statements(text)
-    except duckdb.Error:
+        kinds = [statement.type for statement in statements]
+    except (duckdb.Error, TypeError, ValueError):  # no SQL, no text, a kind that DuckDB's Python does not know
         return text  # the catalog says what is wrong with it, and where
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+    if kinds != [duckdb.StatementType.SELECT]:
         return text
     return f"SELECT * FROM (\n{statements[0].query.strip().rstrip(';')}\n) LIMIT {limit}"
 
