@@ -11,7 +11,8 @@ from wfc3tvb.schema.methods import METHODS, PERFORM, alternatives
 
 #: A column per method of repair.
 _NOISES = "\n".join(
-    f"{method.noise_column} | float | electron/s | expected sky noise of a pixel after {method.name} | stat.stdev;meta.modelled"
+    f"{method.noise_column} | float | electron/s | expected sky noise of a pixel after {method.name} "
+    f"| stat.stdev;meta.modelled | {method.since}"
     for method in METHODS.values()
 )
 

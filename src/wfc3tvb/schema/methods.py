@@ -40,6 +40,8 @@ class Method:
         Sentence for ``reprocess --help`` and the header's HISTORY.
     report : str
         Clause that begins the advice of `show` and the report.
+    since : str
+        Version of the schema that added its column.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Method:
     recovers: str
     help: str
     report: str
+    since: str = "1.0"
 
     @property
     def noise_column(self) -> str:
@@ -93,7 +96,7 @@ METHODS: Mapping[str, Method] = {
             needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
             recovers="saturated in the last reads only",
             help="likelihood fit with the measured sky of every read subtracted; the least noise that photons allow",
-            report="optimal fits the ramp with the measured sky of every read subtracted",
+            report="optimal fits the ramp with the measured sky of every read subtracted", since="1.1",
         ),
     )
 }  # fmt: skip
