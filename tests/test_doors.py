@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from tests import hostile, known
+from tests.report.served import listening
 from wfc3tvb.cli import main
 from wfc3tvb.exposure import Row
 from wfc3tvb.io import duck, statements
@@ -298,3 +304,29 @@ def test_files_and_pipes_keep_the_data(tmp_path: Path) -> None:
     assert said.stdout == f'"target_name"\n"[red]{ESCAPE}"\n'
     shown = CliRunner().invoke(main, ["show", "ibohbf", "--catalog", str(tmp_path / "catalog")])
     assert "[red]\N{REPLACEMENT CHARACTER}[2J" in shown.stdout
+
+
+def test_chromium_says_that_another_page_asks(folder: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+    explorer, seen = application(folder), []
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        async def watch(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                seen.append((scope["path"], message["status"]))
+            await send(message)
+
+        await explorer(scope, receive, watch)
+
+    with listening(watched) as address:
+        page = f'<img src="{address}/sql?q=SELECT 1"><img src="{address}/download?q=SELECT 1"><img src="{address}/">'
+        others = Starlette(routes=[Route("/", lambda _: HTMLResponse(page))])
+        with listening(others) as elsewhere:
+            command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000"]
+            subprocess.run([*command, "--dump-dom", elsewhere], check=True, capture_output=True, timeout=120)
+        assert {(path, 403) for path in ("/sql", "/download", "/")} == set(seen)
+        seen.clear()
+        subprocess.run([*command, "--dump-dom", f"{address}/sql"], check=True, capture_output=True, timeout=120)
+        assert ("/sql", 200) in seen and ("/static/explorer.js", 200) in seen
