@@ -190,6 +190,21 @@ def test_own_files_are_read_and_not_by_strangers(folder: Path, tmp_path: Path, t
         catalog.fetch(said)
 
 
+def test_paths_may_lead_through_the_folder_above(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "own.csv").write_text("a,b\n1,2\n")
+    monkeypatch.chdir(tmp_path / "below")
+    shutil.copytree(folder, tmp_path / "c?..c")
+    for place in ("../c?..c", "../below/../c?..c", tmp_path / "below" / ".." / "c?..c"):
+        for own in (True, False):
+            with open_catalog(place, locked=True, own_files=own) as catalog:
+                assert catalog.fetch("SELECT count(*) AS n FROM reads").to_pylist() == [{"n": 6}]
+        with open_catalog(place, locked=True, own_files=True) as catalog:
+            for name in ("'../own.csv'", "read_csv('./../own.csv')", "read_csv(['../*.csv'])"):
+                assert catalog.fetch(f"FROM {name}").to_pylist() == [{"a": 1, "b": 2}]
+            assert catalog.fetch("SELECT a FROM read_csv($1)", ["../own.csv"]).to_pylist() == [{"a": 1}]
+
+
 def test_a_missing_own_file_is_named(folder: Path, tmp_path: Path) -> None:
     said = CliRunner().invoke(main, ["sql", f"FROM '{tmp_path}/none.csv'", "--catalog", str(folder)])
     assert said.exit_code == 2

@@ -24,7 +24,7 @@ from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
 from wfc3tvb.errors import CatalogNotWritableError, QueryError
-from wfc3tvb.io.statements import READONLY, own_name
+from wfc3tvb.io.statements import READONLY, own_name, readonly_name
 from wfc3tvb.io.views import comment_statements, literal, orphans_query, view_statements
 from wfc3tvb.schema import SCHEMA_VERSION
 
@@ -108,7 +108,7 @@ def lock(connection: DuckDBPyConnection, files: Files, *, own_files: bool = Fals
     paths = [str(path) for each in files.values() for path in each]
     connection.register_filesystem(ReadOnlyFiles(None if own_files else paths))
     connection.execute(_LOCKED)
-    return {name: tuple(f"{READONLY}{path}" for path in each) for name, each in files.items()}
+    return {name: tuple(readonly_name(str(path)) for path in each) for name, each in files.items()}
 
 
 @contextmanager
