@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 from wfc3tvb.report.explorer import application
 
 from tests.helpers import hostile, known
+from tests.helpers.served import listening
 from wfc3tvb.catalog import duckdb_views, statements
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.cli import main
@@ -184,6 +190,21 @@ def test_own_files_are_read_and_not_by_strangers(folder: Path, tmp_path: Path, t
         catalog.fetch(said)
 
 
+def test_paths_may_lead_through_the_folder_above(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "own.csv").write_text("a,b\n1,2\n")
+    monkeypatch.chdir(tmp_path / "below")
+    shutil.copytree(folder, tmp_path / "c?..c")
+    for place in ("../c?..c", "../below/../c?..c", tmp_path / "below" / ".." / "c?..c"):
+        for own in (True, False):
+            with open_catalog(place, locked=True, own_files=own) as catalog:
+                assert catalog.fetch("SELECT count(*) AS n FROM reads").to_pylist() == [{"n": 6}]
+        with open_catalog(place, locked=True, own_files=True) as catalog:
+            for name in ("'../own.csv'", "read_csv('./../own.csv')", "read_csv(['../*.csv'])"):
+                assert catalog.fetch(f"FROM {name}").to_pylist() == [{"a": 1, "b": 2}]
+            assert catalog.fetch("SELECT a FROM read_csv($1)", ["../own.csv"]).to_pylist() == [{"a": 1}]
+
+
 def test_a_missing_own_file_is_named(folder: Path, tmp_path: Path) -> None:
     said = CliRunner().invoke(main, ["sql", f"FROM '{tmp_path}/none.csv'", "--catalog", str(folder)])
     assert said.exit_code == 2
@@ -298,3 +319,29 @@ def test_files_and_pipes_keep_the_data(tmp_path: Path) -> None:
     assert said.stdout == f'"target_name"\n"[red]{ESCAPE}"\n'
     shown = CliRunner().invoke(main, ["show", "ibohbf", "--catalog", str(tmp_path / "catalog")])
     assert "[red]\N{REPLACEMENT CHARACTER}[2J" in shown.stdout
+
+
+def test_chromium_says_that_another_page_asks(folder: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+    explorer, seen = application(folder), []
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        async def watch(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                seen.append((scope["path"], message["status"]))
+            await send(message)
+
+        await explorer(scope, receive, watch)
+
+    with listening(watched) as address:
+        page = f'<img src="{address}/sql?q=SELECT 1"><img src="{address}/download?q=SELECT 1"><img src="{address}/">'
+        others = Starlette(routes=[Route("/", lambda _: HTMLResponse(page))])
+        with listening(others) as elsewhere:
+            command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000"]
+            subprocess.run([*command, "--dump-dom", elsewhere], check=True, capture_output=True, timeout=120)
+        assert {(path, 403) for path in ("/sql", "/download", "/")} == set(seen)
+        seen.clear()
+        subprocess.run([*command, "--dump-dom", f"{address}/sql"], check=True, capture_output=True, timeout=120)
+        assert ("/sql", 200) in seen and ("/static/explorer.js", 200) in seen

@@ -24,7 +24,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
-from wfc3tvb.catalog.statements import READONLY, own_name
+from wfc3tvb.catalog.statements import READONLY, own_name, readonly_name
 from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
 from wfc3tvb.schema import SCHEMA_VERSION
@@ -108,7 +108,8 @@ def lock(connection: DuckDBPyConnection, files: Files, *, own_files: bool = Fals
     connection.register_filesystem(ReadOnlyFiles(None if own_files else paths))
     connection.execute(_LOCKED)
     return {
-        name: replace(each, files=tuple(f"{READONLY}{path}" for path in each.files)) for name, each in files.items()
+        name: replace(each, files=tuple(readonly_name(str(path)) for path in each.files))
+        for name, each in files.items()
     }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from wfc3tvb.catalog.statements import ABOVE, READONLY, own_name
+from wfc3tvb.catalog.statements import ABOVE, READONLY, own_name, readonly_name
 
 
 class ReadOnlyFile:
@@ -79,10 +79,11 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
     def glob(self, path: str, **_: Any) -> list[str]:
         """Return the files that a pattern means."""
         if self._paths is not None:
-            return [found for found in (_plain(path), glob_unescaped(_plain(path))) if found in self._paths][:1]
+            found = [one for one in (_plain(path), glob_unescaped(_plain(path))) if one in self._paths]
+            return [readonly_name(one) for one in found[:1]]
         name = _plain(path)
         found = [name] if Path(name).is_file() else sorted(glob.glob(name, recursive=True))  # noqa: PTH207
-        # DuckDB comes back with these names, and follows none to the folder above.
+        # DuckDB comes back with these names, as with those above, and follows none to the folder above.
         return [str(Path(one).resolve()) if ABOVE in one else one for one in found if Path(one).is_file()]
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ _Node = dict[str, Any]
 #: What stands before the names of files that DuckDB reads through `readonly.ReadOnlyFiles`, and what in them for the
 #: folder above, which it would not follow.
 READONLY = "readonly://"
-ABOVE, _INSTEAD = "..", "<up>"
+ABOVE, _INSTEAD = "..", ".\x01."
 
 #: Queries within a statement that only read; the others write (COPY_QUERY_NODE, INSERT_QUERY_NODE, ...).
 _READING = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
@@ -96,8 +96,13 @@ def check_text(*values: object) -> None:
                 raise QueryError(f"{shown} is no text (UTF-8); write it anew") from error
 
 
+def readonly_name(path: str) -> str:
+    """Return the name under which DuckDB reads a file through `readonly.ReadOnlyFiles`."""
+    return READONLY + path.replace(ABOVE, _INSTEAD)
+
+
 def own_name(text: str) -> str:
-    """Return the names of files in a text as they were before `reading` changed them."""
+    """Return the names of files in a text as they were before `readonly_name`."""
     return text.replace(READONLY, "").replace(_INSTEAD, ABOVE)
 
 

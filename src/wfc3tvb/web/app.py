@@ -50,8 +50,8 @@ SHOWN, DOWNLOADED = Cap(500, 400, 32 * 2**20), Cap(1_000_000, 400, 256 * 2**20)
 _STRAIGHT, _PART = ("parquet", "csv"), Cap(1_000_000, 400, 64 * 2**20)
 #: Requests that ask the catalog at the same time; the others wait.
 AT_A_TIME = 4
-#: Memory of the whole process [byte]: that of these requests, and some for pages, pictures and downloads.
-PROCESS_MEMORY = 3 * 2**30
+#: Memory of the whole process [byte]: that of these requests, of pages, pictures and downloads, and stacks.
+PROCESS_MEMORY = 4 * 2**30
 #: Rows of a page of the search, and exposures of a scatter plot.
 ROWS_A_PAGE, POINTS = 100, 250
 _ENDINGS = {"votable": "vot"}
