@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
-from wfc3tvb.report.explorer import application
+from wfc3tvb.web.app import application
 
 from tests.helpers import hostile, known
 from tests.helpers.served import listening
@@ -36,7 +36,7 @@ WALLS: tuple[Walls, ...] = (("statements", "lock"), ("statements",), ("lock",))
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("doors") / "catalog"
     with known.make(folder) as catalog:
-        catalog.refresh()
+        catalog.update_views()
     return folder
 
 

@@ -353,8 +353,8 @@ def test_what_can_be_shown_is_shown_and_downloaded(client: TestClient, text: str
 def test_results_are_cut_to_rows_and_refused_above_their_bytes(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wfc3tvb.report.explorer.SHOWN", Cap(5, 10, 10**6))
-    monkeypatch.setattr("wfc3tvb.report.explorer.DOWNLOADED", Cap(5000, 10, 10**6))
+    monkeypatch.setattr("wfc3tvb.web.app.SHOWN", Cap(5, 10, 10**6))
+    monkeypatch.setattr("wfc3tvb.web.app.DOWNLOADED", Cap(5000, 10, 10**6))
     assert client.get("/sql", params={"q": "SHOW TABLES"}).text.count("<tr>") == 6
     long = {"q": "SELECT * FROM range(100000)"}
     assert len(client.get("/download", params=long).text.splitlines()) == 5001
@@ -370,7 +370,7 @@ def test_a_wide_result_takes_little_memory(folder: Path) -> None:
 import resource, sys
 from pathlib import Path
 from wfc3tvb.errors import QueryError
-from wfc3tvb.report.explorer import Explorer
+from wfc3tvb.web.app import Explorer
 explorer = Explorer(Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 wide = "SELECT " + ", ".join(f"range + {n} AS c{n}" for n in range(400)) + " FROM range(1000000)"
