@@ -1,4 +1,4 @@
--- What causes the variable background, filter by filter; filters without the helium line are the control.
+-- Causes of the variable background, by filter; filters without the helium line are the control.
 SELECT filter, filter NOT IN ('F105W', 'F110W', 'G102', 'G141') AS control, tvb_kind, count(*) AS n,
     count(*) / sum(count(*)) OVER (PARTITION BY filter) AS fraction, count(*) / any_value(n_filter) AS fraction_of_filter,
     median(excess_variable) AS median_excess_variable

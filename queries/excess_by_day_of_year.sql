@@ -1,4 +1,4 @@
--- Median helium excess against the day of the year: the Sun's declination decides how long the telescope is in shadow.
+-- Median helium excess by day of the year; the Sun's declination decides how long the telescope is in shadow.
 -- :filter str = F105W | filter
 -- :step int > 0 = 30 | width of a bin [d]
 WITH dated AS (

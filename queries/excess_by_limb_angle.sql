@@ -1,4 +1,4 @@
--- Mean excess of the sky over the exposure's lowest read, against the angle between target and Earth's limb.
+-- Mean excess of the sky over the exposure's lowest read, by angle between target and Earth's limb.
 -- :filter str = F105W | filter
 -- :step float > 0 = 10 | width of a bin of angle [deg]
 SELECT floor(r.limb_angle / $step) * $step AS limb_angle_from, r.bright_limb, count(*) AS n_reads,

@@ -1,5 +1,5 @@
--- Median helium excess against a solar flux that you bring: a CSV file with the columns mjd (a day) and flux.
--- E.g. the daily F10.7 of Penticton.
+-- Median helium excess by solar flux, from your own CSV file with the columns mjd (one row per day) and flux.
+-- For example, the daily F10.7 measured at Penticton.
 -- :table str | path of the CSV file
 -- :filter str = F105W | filter
 -- :step float > 0 = 20 | width of a bin of flux

@@ -1,4 +1,4 @@
--- Excess of the sky over the zodiacal light against the altitude of the Sun, at dawn and at dusk (before and after noon).
+-- Mean excess of the sky over the zodiacal light by altitude of the Sun, before and after local noon (dawn and dusk).
 -- :filter str = F105W | filter
 -- :step float > 0 = 10 | width of a bin of altitude [deg]
 SELECT floor(r.sun_alt / $step) * $step AS sun_alt_from, r.sun_hour_angle < 0 AS dawn_side, count(*) AS n_reads,

@@ -1,5 +1,5 @@
--- The helium excess at the published marks: what fraction of a filter's exposures has at most 0.1, 0.5 and 1.5 electron/s.
--- Published: the archive's F105W exposures until 2014 (G. Brammer, in the ETC's helium file). From and to are years.
+-- Fraction of a filter's exposures with a helium excess of at most 0.1, 0.5 and 1.5 electron/s, and the published fraction.
+-- Published for the archive's F105W exposures until 2014 (G. Brammer, in the ETC's helium file).
 -- :filter str = F105W | filter
 -- :from int = 2009 | first year
 -- :to int = 2100 | last year

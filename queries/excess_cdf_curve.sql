@@ -1,4 +1,4 @@
--- The whole distribution of the helium excess of a filter, as a curve: an exposure a row, with the fraction at most as high.
+-- Cumulative distribution of the helium excess of a filter: one row per exposure, with the fraction that is no higher.
 -- :filter str = F105W | filter
 -- :limit int > 0 = 20000 | number of exposures
 SELECT rootname, excess_helium, cume_dist() OVER (ORDER BY excess_helium) AS fraction

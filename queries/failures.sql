@@ -1,4 +1,4 @@
--- What failed and has not succeeded since, the last attempt of each.
+-- Failures that have not been followed by a success: the last attempt of each.
 WITH successes AS (
     SELECT rootname AS key, max(measured_at) AS moment FROM exposures GROUP BY rootname
     UNION ALL

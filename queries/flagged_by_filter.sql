@@ -1,4 +1,4 @@
--- What fraction of every filter's exposures should be repaired.
+-- Fraction of the exposures of each filter that should be repaired.
 SELECT filter, count(*) AS n, count(*) FILTER (flagged) AS n_flagged,
     count(*) FILTER (flagged) / count(*) AS fraction_flagged
 FROM exposures GROUP BY filter ORDER BY filter

@@ -1,5 +1,6 @@
--- Observing advice: what fraction of the exposures of a filter should be repaired, by sample sequence.
--- Short steps between reads hide a change of the sky from the ramp fit; long ones let it be taken for a cosmic ray.
+-- Fraction of a filter's exposures that should be repaired, by sample sequence, for planning observations.
+-- With short intervals between reads the ramp fit does not notice a change of the sky; with long ones it takes the change
+-- for a cosmic ray.
 -- :filter str = F105W | filter
 SELECT samp_seq, count(*) AS n, count(*) FILTER (flagged) / count(*) AS fraction_flagged,
     count(*) FILTER (tvb_class = 'severe') / count(*) AS fraction_severe, median(tvb_score) AS median_score,

@@ -1,6 +1,6 @@
--- What reprocessing the flagged exposures would gain: expected sky noise now, and after the method recommended.
--- A gain of 0.75 mag is worth a second, third and fourth exposure of the same length. mask_reads is for the gradient and
--- the level: it costs depth, and its gain may be negative.
+-- Expected gain from repairing the flagged exposures: sky noise now, and after the recommended method.
+-- A gain of 0.75 mag is worth a second, third and fourth exposure of the same length. mask_reads corrects the gradient and
+-- the level: it costs depth, so its gain may be negative.
 -- :id str = all | proposal number, visit, association or rootname; all for the whole catalog
 -- :limit int > 0 = 100 | number of exposures
 WITH noises AS (

@@ -1,4 +1,4 @@
--- How many exposures and visits are measured, flagged, to be inspected, hit severely, and how many repairs were accepted.
+-- Numbers of exposures and visits measured, exposures flagged, to be inspected and severely damaged, and repairs accepted.
 SELECT count(*) AS exposures, count(DISTINCT visit) AS visits, count(*) FILTER (flagged) AS flagged,
     count(*) FILTER (recommend = 'inspect') AS to_inspect, count(*) FILTER (tvb_class = 'severe') AS severe,
     (SELECT count(*) FILTER (accepted) FROM reprocessed) AS repairs_accepted

@@ -1,4 +1,4 @@
--- Brightness of the helium line below the telescope, in sunlight: a map over latitude and the Sun's hour angle.
+-- Brightness of the helium line in sunlight, as a map over latitude below the telescope and the Sun's hour angle.
 -- The factor from rate to brightness is that of he_kr, taken from the exposures themselves.
 -- :filter str = F105W | filter
 -- :step float > 0 = 15 | width of a bin [deg]

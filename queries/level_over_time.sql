@@ -1,5 +1,5 @@
--- Sky level of exposures over time, beside the zodiacal light predicted for their direction and date.
--- rms_reads is the scatter of the used interval rates about their mean. A large catalog is sampled by chance.
+-- Sky level of exposures over time, with the zodiacal light predicted for their direction and date.
+-- rms_reads is the scatter of the used interval rates about their mean. A large catalog is sampled at random.
 -- :limit int > 0 = 5000 | number of exposures
 WITH drawn AS (
     SELECT rootname, filter, expstart, sky_mean, zodi_model, tvb_class

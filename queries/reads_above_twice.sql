@@ -1,5 +1,5 @@
--- How often a read shows more than twice the zodiacal light, f(X > 2), in Earth's shadow and in sunlight.
--- X is the sky of a read over the zodiacal light predicted. Efficiency is the mean of 1 / X (X between 1 and 10): the
+-- Fraction of reads with more than twice the zodiacal light, f(X > 2), in Earth's shadow and in sunlight.
+-- X is the sky of a read divided by the predicted zodiacal light. Efficiency is the mean of 1 / X (X between 1 and 10): the
 -- fraction of the time that the same depth would take without the excess (both after WFC3 ISR 2014-03).
 -- :filter str = F105W | filter
 SELECT r.in_shadow, count(*) AS n_reads, count(*) FILTER (r.rate > 2 * e.zodi_model) / count(*) AS fraction_above_twice,

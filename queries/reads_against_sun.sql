@@ -1,5 +1,5 @@
--- The sky of used reads against the geometry: the Sun's altitude above the Earth's limb, limb angle, latitude.
--- A large catalog is sampled: all reads of exposures drawn by chance, the same every time.
+-- Sky of the used reads with their geometry: the Sun's altitude above the Earth's limb, limb angle, latitude.
+-- A large catalog is sampled: all reads of randomly chosen exposures, the same ones every time.
 -- :limit int > 0 = 1500 | number of exposures
 WITH drawn AS (SELECT rootname, sky_min, tvb_class FROM exposures ORDER BY hash(rootname) LIMIT $limit)
 SELECT e.rootname, r.read, r.sun_alt, r.limb_angle, r.latitude, r.in_shadow, r.rate, r.rate - e.sky_min AS excess,

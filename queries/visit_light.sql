@@ -1,4 +1,4 @@
--- The light of a visit taken apart by a joint fit: zodiacal light, helium and scattered light, exposure by exposure.
+-- Zodiacal light, helium and scattered light of each exposure of a visit, separated by a joint fit.
 -- Rates are means over the used reads, weighted by their time; where anchored is false, zodi is an upper limit.
 -- :visit str | first six characters of a rootname, e.g. ibohbf
 SELECT f.rootname, f.filter, any_value(f.zodi) AS zodi, any_value(f.zodi_err) AS zodi_err,

@@ -1,22 +1,22 @@
-"""How often the cause is named rightly, and the fit that names it: exposures of known cause.
+"""Accuracy of the named cause, and the fit that names it, for simulated exposures of known cause.
 
 Six causes are drawn: helium, scattered light, both, a satellite trail, persistence, and something else, on SPARS50 to
 STEP200 sequences with 12 to 16 reads, one in seven without geometry.
 
-* helium: F105W or F110W; half of them as measured in an exposure of visit IBOHBF040, its largest value 0.5 to 3
-  electron/s, with the Sun as it was then; the others 0.3 to 3 electron/s with the Sun high, half of it 10 to 25 deg
-  above the limb, nothing below, while the Sun rises or sets by 5 deg in 100 s;
-* scattered: F105W, F110W or F160W; left minus right 0.2 to 1.5 electron/s while the bright limb is near, of which the
-  median of the frame sees 0.2 to 1.3;
-* both: one and the other at once, in F105W or F110W, helium changing by 0.1 electron/s at least;
-* trail: any filter; seen as a streak in 95 of 100, and in a third of them the median rises by up to 0.3 electron/s in
-  that read; of the other exposures one in 200 is crossed too;
-* persistence: any filter; 0.15 to 1 electron/s that decays within 100 to 600 s, whatever the Sun does;
-* unknown: a flat change without a rule: a random walk, a lone high read without a streak, or light in a filter, or in
-  the Earth's shadow, that knows no helium.
+* helium: F105W or F110W; half of the curves as measured in an exposure of visit IBOHBF040, with a largest value of 0.5
+  to 3 electron/s and the Sun's altitude of that time; the others have 0.3 to 3 electron/s when the Sun is high, half of
+  that at 10 to 25 deg above the limb and nothing below the limb, while the Sun rises or sets by 5 deg in 100 s;
+* scattered: F105W, F110W or F160W; left minus right is 0.2 to 1.5 electron/s while the bright limb is near, and the
+  median of the frame rises by 0.2 to 1.3 times that;
+* both: helium and scattered light together, in F105W or F110W, with helium that changes by at least 0.1 electron/s;
+* trail: any filter; a streak is detected in 95 of 100, and in a third of them the median rises by up to 0.3 electron/s
+  in that read; a streak also crosses one in 200 of the exposures of other causes;
+* persistence: any filter; 0.15 to 1 electron/s that decays within 100 to 600 s, whatever the Sun's altitude;
+* unknown: a change that is uniform over the frame and has none of these causes: a random walk, a single high read
+  without a streak, or light where there can be no helium, in another filter or in the Earth's shadow.
 
-Left minus right has a noise of 0.02 electron/s beside that of the rates. Only exposures that have a kind are asked:
-those whose class is not none, and those with a streak.
+Left minus right has a noise of 0.02 electron/s in addition to that of the rates. Only exposures that are given a kind
+are counted: those whose class is not none, and those with a streak.
 
 Usage: python study/causes.py [--fit] [SHARE [FOLDER]]; it writes study-causes.md and its figure into FOLDER (docs);
 SHARE is the share of the exposures to draw, 1 for all. With --fit it first fits the weights anew and writes
@@ -179,7 +179,7 @@ def write_weights(weights: Floats, n: int, folder: Path) -> None:
 
 def kinds(named_as: list[tuple[str, str]]) -> list[str]:
     """Return the table of what each cause is named, from pairs of both."""
-    lines = ["| true | asked | " + " | ".join(TVB_KINDS) + " |", "|---" * (len(TVB_KINDS) + 2) + "|"]
+    lines = ["| true | exposures | " + " | ".join(TVB_KINDS) + " |", "|---" * (len(TVB_KINDS) + 2) + "|"]
     for name in cause.ALONE_AND_BOTH:
         named = [kind for true, kind in named_as if true == name]
         shares = " | ".join(f"{named.count(kind) / max(len(named), 1):.2f}" for kind in TVB_KINDS)
@@ -213,16 +213,16 @@ def main() -> None:
     brier = float(((stated - true) ** 2).sum(1).mean())
     wrong = float(np.mean([_named(f) != ("mixed" if name == "both" else name) for name, f in test]))
     text = [f"# Cause study: {len(test)} exposures", "", (__doc__ or "").split("Usage")[0].strip(), ""]
-    text += ["## Drawn as often as the stated prior says", "",
+    text += ["## Causes as frequent as in the assumed prior", "",
              "Prior: " + ", ".join(f"{name} {p:g}" for name, p in cause.PRIOR.items()) + ".", "",
-             f"Wrong cause, or none where there is one: {100 * wrong:.1f} %. Brier score over the six causes: "
+             f"Wrong cause, or none although there is one: {100 * wrong:.1f} %. Brier score over the six causes: "
              f"{brier:.3f}.", "", *reliability(stated, true), "",
-             "![Stated probabilities and how often they came true](study-causes.png)", ""]  # fmt: skip
-    text += ["## Every cause as often as every other", "", *kinds([(name, _named(f)) for name, f in each]), ""]
+             "![Predicted probabilities and observed frequencies](study-causes.png)", ""]  # fmt: skip
+    text += ["## All causes equally frequent", "", *kinds([(name, _named(f)) for name, f in each]), ""]
     whole = whole_exposures([name for name in cause.ALONE_AND_BOTH for _ in range(n_whole)])
-    text += ["## Whole exposures", "", f"{n_whole} exposures of every cause, with stars, galaxies, cosmic rays, flat",
-             "field and the real orbit, calibrated by the native engine (study/whole.py); those without a kind are not",
-             "asked.",
+    text += ["## Complete exposures", "", f"{n_whole} exposures of every cause, with stars, galaxies, cosmic rays,",
+             "flat field and the real orbit, calibrated by the native engine (study/whole.py); those without a kind",
+             "are not counted.",
              "", *kinds([(name, row["tvb_kind"]) for name, row in whole if row["tvb_kind"]]), ""]  # fmt: skip
     (folder / "study-causes.md").write_text("\n".join(text))
     reliability_figure(stated, true, folder / "study-causes.png", "probability of a cause")

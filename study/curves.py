@@ -1,10 +1,10 @@
-"""What the studies share: true curves drawn from a stated prior, their measured rows, tables of reliability.
+"""True curves drawn from an assumed prior, their measured rows, and reliability tables, for all studies.
 
-Prior (stated, not measured): all sequences of a full frame with 11 to 16 reads equally likely; zodiacal light 0.35 to
-0.8 electron/s; 40 % of the curves constant. Of the others half are measured ones: the helium of the five exposures of
-visit IBOHBF040 that have it, begun anywhere from 800 s before the exposure to its end and scaled so that its largest
-value is the amplitude; the other half rise, fall or do both within 30 to 300 s, anywhere in the exposure. The logarithm
-of the amplitude is even between 0.1 and 4 electron/s.
+Prior (assumed, not measured): all sequences of a full frame with 11 to 16 reads are equally likely; the zodiacal light
+is 0.35 to 0.8 electron/s; 40 % of the curves are constant. Half of the others are measured curves: the helium of the
+five exposures of visit IBOHBF040 that have it, starting anywhere from 800 s before the exposure to its end, and scaled
+so that its largest value is the amplitude. The other half rise, fall or do both within 30 to 300 s, anywhere in the
+exposure. The logarithm of the amplitude is uniform between 0.1 and 4 electron/s.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def measured_rows(name: str, times: Floats, rate: Floats, rng: np.random.Generat
 
 def reliability(stated: Floats, true: Floats) -> list[str]:
     """Return a table: how often what has a stated probability came true."""
-    lines = ["| stated probability | cases | mean | came true |", "|---|---|---|---|"]
+    lines = ["| predicted probability | cases | mean | observed frequency |", "|---|---|---|---|"]
     for low, high in _BINS:
         inside = (stated >= low) & (stated < high)
         if inside.any():

@@ -1,9 +1,9 @@
-"""The predicted damage beside the real one: whole simulated exposures, calibrated by the native engine.
+"""Comparison of predicted and real damage, for complete simulated exposures calibrated by the native engine.
 
 {prior}
-Every exposure has stars and galaxies, dark, flat, bad pixels, nonlinearity, reference pixels, and cosmic rays: 11 a
-second on the area of a full frame. The real fraction is that of the sky pixels with bit 8192 or 32 in the last read of
-the IMA, the pixels that a cosmic ray hit left out one by one: what is left the ramp fit broke by itself.
+Every exposure has stars and galaxies, dark, flat, bad pixels, nonlinearity, reference pixels, and cosmic rays (11 per
+second on the area of a full frame). The real fraction is that of the sky pixels with bit 8192 or 32 in the last read of
+the IMA. Every pixel that a real cosmic ray hit is left out, so only damage done by the ramp fit is counted.
 
 Usage: python study/engine.py [number of exposures [FOLDER]]; it writes study-engine.md and its figure into FOLDER
 (docs).

@@ -1,8 +1,9 @@
-"""How well the score finds damage: curves injected into quiet ramps, over all sample sequences.
+"""Completeness and purity of the score, for curves injected into quiet ramps of all sample sequences.
 
 {prior}
-Every curve is scored as measured: with 0.21 electron of noise a read, shared by its two intervals, and a systematic of
-0.02 electron/s an interval. True classes come from 20,000 pixels on the true curve, fitted as calwf3 fits them.
+Every curve is scored as it would be measured: with 0.21 electron of noise per read, shared by the two intervals that it
+separates, and a systematic error of 0.02 electron/s per interval. The true class comes from 20,000 pixels that follow
+the true curve and are fitted as calwf3 fits them.
 
 Usage: python study/injection.py [number of curves [FOLDER]]; it writes study-injection.md and its figure into FOLDER
 (docs).
@@ -64,7 +65,7 @@ def shares(cases: list[Case], wanted: tuple[str, ...]) -> str:
 
 def tables(cases: list[Case]) -> list[str]:
     """Return completeness and purity per class, and per class and sequence."""
-    lines = ["Cells: number of true ones: completeness / purity.", ""]
+    lines = ["Each cell gives the number of curves that truly have the class, then completeness / purity.", ""]
     groups = [*((name,) for name in TVB_CLASSES), ("moderate", "severe")]
     lines += ["| sequence | curves | " + " | ".join(" or ".join(g) for g in groups) + " |", "|---" * 7 + "|"]
     for sequence in ["all", *sorted({c["sequence"] for c in cases}, key=_order)]:
@@ -95,7 +96,7 @@ def report(cases: list[Case]) -> str:
     text = (__doc__ or "").split("Usage")[0].strip().format(prior=prior + "\n")
     lines = [f"# Injection study: {len(cases)} curves", "", text, "", "## Completeness and purity", "", *tables(cases)]
     lines += ["", "## Probabilities of the classes", "", f"Brier score over the four classes: {brier:.3f}.", ""]
-    lines += [*reliability(stated, true), "", "![Stated probabilities and how often they came true]"
+    lines += [*reliability(stated, true), "", "![Predicted probabilities and observed frequencies]"
               "(study-injection.png)", "", "## Fraction broken", "",
               f"Mean absolute error {np.abs(real - predicted).mean():.4f} over all; rank correlation "
               f"{np.corrcoef(ranks[0], ranks[1])[0, 1]:.3f} over {middle.sum()} curves with a true fraction of 0.005 "

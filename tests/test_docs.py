@@ -120,6 +120,12 @@ def test_the_examples_run_as_printed(demo: Path, tmp_path: Path) -> None:
     assert re.search(r"^flt ibohbfb9q omit True$", said[3], re.MULTILINE)
     assert said[4] == f"{Path('calibrated') / 'ibohbfb9q_flt.fits'} OMIT\n"
     assert said[5] == f"{Path('drizzled') / 'ibohbf040_drz.fits'}\n"
+    last, fitted = map(float, re.findall(r"noise: last read (\S+), fit (\S+) ", said[6])[0])
+    # Photons and reads: sqrt(2 x 14.6^2 + (1.0333 + 0.048) x 1500) / 1500; the Cramer-Rao limit of the same ramp.
+    assert last == pytest.approx(0.0302, rel=0.02)
+    assert fitted == pytest.approx(0.0268, rel=0.03)
+    assert re.search(r"level: fit 1\.03\d, true 1\.033 ", said[6])
+    assert said[6].endswith("before read 9: True\n")
 
 
 def test_the_ramp_fit_of_the_calibration_page(capsys: pytest.CaptureFixture[str]) -> None:
