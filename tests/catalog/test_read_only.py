@@ -18,7 +18,6 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
-from wfc3tvb.web.app import application
 
 from tests.helpers import hostile, known
 from tests.helpers.served import listening
@@ -26,6 +25,7 @@ from wfc3tvb.catalog import duckdb_views, statements
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.cli import main
 from wfc3tvb.models import Row
+from wfc3tvb.web.app import application
 
 Walls = tuple[str, ...]
 #: Which walls stand: what a statement is judged by, and the lock on what runs it.
