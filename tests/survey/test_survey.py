@@ -154,13 +154,13 @@ def test_a_file_that_changed_since_it_failed_is_tried_again(catalog: Catalog, mo
     assert survey(catalog, Selection(), source=FakeSource(4)).n_measured == 1
 
 
-@pytest.mark.parametrize("options", [{"jobs": 2}, pytest.param({"cluster": "local:2"}, id="dask")])
-def test_any_number_of_jobs_gives_the_same_rows(tmp_path: Path, options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("workers", [Workers(2), pytest.param(Workers(cluster="local:2"), id="dask")])
+def test_any_number_of_jobs_gives_the_same_rows(tmp_path: Path, workers: Workers) -> None:
     source = FakeSource(20, broken=(rootname(7),))
     found = []
-    for name, how in (("one", {"jobs": 1}), ("many", options)):
+    for name, how in (("one", Workers()), ("many", workers)):
         catalog = open_catalog(tmp_path / name, mode="a")
-        survey(catalog, Selection(), source=source, **how)
+        survey(catalog, Selection(), source=source, workers=how)
         exposures = rows(catalog, f"SELECT * {STABLE} FROM exposures ORDER BY rootname")
         reads = rows(catalog, "SELECT * FROM reads ORDER BY rootname, read")
         failures = rows(catalog, "SELECT * EXCLUDE (failed_at, run_id) FROM failures ORDER BY key")

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,8 @@ def bare(**options: str | int | None) -> DuckDBPyConnection:
     config: dict[str, Any] = {"python_enable_replacements": "false"}
     config |= {name: value for name, value in options.items() if value is not None}
     connection = duckdb.connect(":memory:", config=config)
-    connection.execute("SET enable_progress_bar = false")  # which would be drawn amid the answer
+    with suppress(duckdb.Error):  # a notebook without ipywidgets has none
+        connection.execute("SET enable_progress_bar = false")  # which would be drawn amid the answer
     return connection
 
 
