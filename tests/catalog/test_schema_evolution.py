@@ -24,7 +24,7 @@ from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.catalog.delta_tables import Tables
 from wfc3tvb.catalog.export import read_table
 from wfc3tvb.catalog.release import write_release
-from wfc3tvb.catalog.upgrade import compare_catalog, read_snapshots
+from wfc3tvb.catalog.upgrade import compare_catalog, read_snapshots, upgrade
 from wfc3tvb.catalog.verify import CheckResult, verify
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.cli import main
@@ -45,6 +45,8 @@ RELEASES = sorted(path.name for path in KEPT.iterdir() if path.is_dir())
 #: What the demo leaves: rows of every table, and the sum of the sky of its exposures.
 ROWS = {"datasets": 1, "exposures": 6, "reads": 90, "visit_fits": 66, "failures": 1, "reprocessed": 7, "runs": 2}
 ADDED = "added_later"
+#: The version that follows this one.
+NEXT = f"{parse_version(SCHEMA_VERSION)[0]}.{parse_version(SCHEMA_VERSION)[1] + 1}"
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def evolve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     arrow_schema.cache_clear()
 
 
-def with_column(name: str, kind: str = "float", since: str = "1.1") -> Table:
+def with_column(name: str, kind: str = "float", since: str = NEXT) -> Table:
     column = Column(ADDED, kind, "s", "added by a later version", since=since)
     return replace(TABLES[name], columns=(*TABLES[name].columns, column))
 
@@ -158,7 +160,7 @@ def test_the_schema_of_a_release_is_not_changed_without_a_new_version() -> None:
 def test_an_added_column_costs_nobody_anything(
     name: str, kind: str, value: object, first: Path, evolve: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    evolve("1.1", with_column(name, kind))
+    evolve(NEXT, with_column(name, kind))
     before = files_of(first)
     with open_catalog(first) as catalog:
         assert {table: count(catalog, table) for table in TABLES} == ROWS
@@ -166,7 +168,8 @@ def test_an_added_column_costs_nobody_anything(
     assert files_of(first) == before
     assert failed(verify(first)) == set()
     details = {result.target: result.detail for result in verify(first) if result.check == "version"}
-    assert details[name] == "schema 1.0, this program's is 1.1; the next write adds 1 columns"
+    new = sum(column.since != "1.0" for column in TABLES[name].columns)
+    assert details[name] == f"schema 1.0, this program's is {NEXT}; the next write adds {new} columns"
 
     key = TABLES[name].key[0]
     with open_catalog(first, mode="r+") as catalog:
@@ -179,7 +182,7 @@ def test_an_added_column_costs_nobody_anything(
         written = catalog.sql(f"SELECT DISTINCT {ADDED} FROM {name} WHERE {ADDED} IS NOT NULL").fetchall()
         assert written == [(value,)]
         assert count(catalog, name, f"{ADDED} IS NOT NULL") == len(rows)
-    assert {snapshot.stored.version for snapshot in read_snapshots(Tables(first)).values()} == {"1.1"}
+    assert {snapshot.stored.version for snapshot in read_snapshots(Tables(first)).values()} == {NEXT}
     assert failed(verify(first)) == set()
     with open_catalog(first, mode="r+") as catalog:
         compact(catalog, grace_hours=0)
@@ -189,7 +192,7 @@ def test_an_added_column_costs_nobody_anything(
 
 
 def test_a_catalog_of_a_version_with_fewer_tables_opens(first: Path, evolve: Callable[..., None]) -> None:
-    evolve("1.1", Table("notes", "note", ("key",), (Column("key", "str", "", "key"),), since="1.1"))
+    evolve(NEXT, Table("notes", "note", ("key",), (Column("key", "str", "", "key"),), since=NEXT))
     with open_catalog(first) as catalog:
         assert (count(catalog, "exposures"), count(catalog, "notes")) == (6, 0)
     assert not (first / "notes").exists()
@@ -206,7 +209,7 @@ def test_a_catalog_of_a_version_with_fewer_tables_opens(first: Path, evolve: Cal
 def test_an_upgrade_that_was_interrupted_is_taken_up_again(
     first: Path, evolve: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evolve("1.1", with_column("exposures"), with_column("runs"))
+    evolve(NEXT, with_column("exposures"), with_column("runs"))
     real, done = Tables._configure, []
 
     def die(tables: Tables, table: str, properties: dict[str, str]) -> None:
@@ -224,7 +227,7 @@ def test_an_upgrade_that_was_interrupted_is_taken_up_again(
     assert failed(verify(first)) == set()
     with open_catalog(first, mode="r+") as catalog:
         catalog.upgrade()
-    assert {each.stored.version for each in read_snapshots(Tables(first)).values()} == {"1.1"}
+    assert {each.stored.version for each in read_snapshots(Tables(first)).values()} == {NEXT}
     with open_catalog(first) as catalog:
         assert {name: count(catalog, name) for name in TABLES} == ROWS
 
@@ -279,6 +282,7 @@ def record_version(folder: Path, version: str) -> None:
 
 def test_a_catalog_of_a_newer_minor_version_is_read_and_not_written(first: Path, evolve: Callable[..., None]) -> None:
     newer = f"{parse_version(SCHEMA_VERSION)[0]}.99"
+    upgrade(Tables(first))
     record_version(first, newer)
     with open_catalog(first) as catalog:
         assert {name: count(catalog, name) for name in TABLES} == ROWS
@@ -290,6 +294,7 @@ def test_a_catalog_of_a_newer_minor_version_is_read_and_not_written(first: Path,
 
 
 def test_a_catalog_of_a_newer_major_version_names_what_to_install(first: Path) -> None:
+    upgrade(Tables(first))
     record_version(first, "99.0")
     with pytest.raises(NewerCatalogError, match="cannot read it; pip install 'wfc3tvb>=0.9.0'") as caught:
         open_catalog(first)
@@ -304,7 +309,7 @@ def test_a_writer_that_was_open_before_an_upgrade_says_so(first: Path, evolve: C
     with open_catalog(first, mode="r+") as old:
         failures = old.fetch("FROM failures")
         old.append("failures", failures)
-        evolve("1.1", with_column("failures"))
+        evolve(NEXT, with_column("failures"))
         with open_catalog(first, mode="r+") as new:
             new.upgrade()
         with pytest.raises(CatalogError, match="changed the columns of table failures meanwhile; run the command"):

@@ -25,6 +25,7 @@ from wfc3tvb.errors import (
     BadArgumentError,
     CatalogExistsError,
     CatalogNotWritableError,
+    DamagedCatalogError,
     QueryError,
     ReadOnlyCatalogError,
 )  # fmt: skip
@@ -250,6 +251,7 @@ class Catalog:
         """
         self.reload()
         files, connection = self._files(), duckdb_views.bare(**self._options)
+        self._check_files(files)
         found = duckdb_views.about(connection, self.folder)
         fits = found.get("fingerprint") == duckdb_views.fingerprint(files)
         with duckdb_views.damage_errors(self.folder):
@@ -297,6 +299,12 @@ class Catalog:
             files = duckdb_views.lock(connection, files, own_files=self._own_files)
         duckdb_views.add_views(connection, files, whole=whole)
         return connection
+
+    def _check_files(self, files: Files) -> None:
+        """Raise `DamagedCatalogError` where a live file is gone; a view would say so only when it is read."""
+        for name, stored in files.items():
+            if gone := next((path for path in map(Path, stored.files) if not path.exists()), None):
+                raise DamagedCatalogError(self.folder, f"a file of table {name} is missing, {gone.name}")
 
     def _files(self) -> Files:
         sources = {name: each.sources for name, each in upgrade.compare_catalog(self.snapshots).tables.items()}
