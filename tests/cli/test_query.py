@@ -198,4 +198,4 @@ def test_a_wiped_table_is_an_error(tmp_path: Path) -> None:
     for arguments in (["sql", "SELECT count(*) FROM reads"], ["show", "ibohbf"], ["query", "headline"], ["compact"]):
         answer = ask(tmp_path / "catalog", *arguments)
         assert answer.exit_code == 2
-        assert "the table reads is gone" in answer.stderr
+        assert "the log of table reads is gone" in answer.stderr
