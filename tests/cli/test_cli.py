@@ -77,7 +77,7 @@ def test_no_catalog_yet(tmp_path: Path) -> None:
     for command in (["sql", "SELECT 1"], ["show", "ibohbf040"], ["rescore"], ["report", tmp_path / "r"], ["verify"]):
         answer = run(*command, "--catalog", tmp_path / "none")
         assert answer.exit_code == 2
-        assert "make one with: wfc3tvb survey" in answer.output
+        assert "create one with: wfc3tvb survey" in answer.output
     assert not (tmp_path / "none").exists()
 
 
@@ -163,9 +163,9 @@ def test_places_that_cannot_be_written_are_one_line(catalog: Path, tmp_path: Pat
         options = [] if command[0] in ("simulate", "demo") else ["--catalog", catalog]
         answer = run(*command, *options)
         assert answer.exit_code == 2, command
-        assert "give another place" in answer.output
+        assert "check the path and its permissions" in answer.output
     answer = run("sql", "SELECT 1", "--output", tmp_path / "none" / "x.csv", "--catalog", catalog)
-    assert (answer.exit_code, "make it first" in answer.output) == (2, True)
+    assert (answer.exit_code, "create it first" in answer.output) == (2, True)
 
 
 def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None
         (["survey", "--filters", "F999W"], "'F999W' is not a WFC3/IR filter; choose all, or from F098M, F105W"),
         (["survey", "--precision", "0"], "--precision 0: give a rate above zero"),
         (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
-        (["archive", "."], "make such a folder with: wfc3tvb simulate"),
+        (["archive", "."], "create such a folder with: wfc3tvb simulate"),
         (["survey", "--source", "."], "give their folder with --source"),
     ],
 )

@@ -176,7 +176,7 @@ NESTED = "{'a': " * 100 + "1" + "}" * 100
         (["sql", "SELECT chr(55296)"], "Invalid UTF8"),
         (["show", "\udcff"], "is no text"),
         (["query", "my_visit", "--param", "visit=\udcff"], "is no text"),
-        (["query", "\udcff"], "no query is called \N{REPLACEMENT CHARACTER}"),
+        (["query", "\udcff"], "there is no query named \N{REPLACEMENT CHARACTER}"),
         (["sql", f"SELECT {NESTED} AS x"], "nested too deeply"),
         (["sql", "SELECT " + "[" * 150 + "1" + "]" * 150 + " AS x"], "nested too deeply"),
         (["sql", "SELECT " + "+".join("1" * 3000)], "expression depth"),

@@ -53,7 +53,7 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise BadArgumentError(f"{path}: there is no folder {path.parent}; make it first")
+        raise BadArgumentError(f"{path}: there is no folder {path.parent}; create it first")
     if path.exists() and not path.is_file():  # a pipe, a terminal
         _write(rows, path, format)
         return path
