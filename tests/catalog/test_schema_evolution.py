@@ -383,7 +383,7 @@ def test_a_column_of_ones_own_is_left_as_it_is(first: Path) -> None:
         assert count(catalog, "runs") == 3
     assert failed(verify(first)) == set()
     details = {result.target: result.detail for result in verify(first) if result.check == "columns"}
-    assert details["runs"] == "8 stored; not of the schema, left as they are: mine"
+    assert details["runs"] == "8 stored; not in the schema and left unchanged: mine"
 
 
 def test_a_catalog_whose_making_was_interrupted_is_none_yet(tmp_path: Path) -> None:

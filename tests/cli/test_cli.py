@@ -60,7 +60,7 @@ def test_sql_writes_the_format_of_the_ending(catalog: Path, tmp_path: Path) -> N
     ("arguments", "words"),
     [
         (["sql", "SELEC 1"], "syntax error"),
-        (["sql", "DROP TABLE exposures"], "refused"),
+        (["sql", "DROP TABLE exposures"], "not allowed"),
         (["query", "worst_visit"], "did you mean worst_visits"),
         (["query", "my_visit"], "--param visit="),
         (["show", "ibzzzz010"], "ibzzzz010 is not known"),

@@ -361,7 +361,7 @@ def test_results_are_cut_to_rows_and_refused_above_their_bytes(
     wide = {"q": "SELECT repeat('x', 1000) AS x FROM range(3000)"}
     assert "takes more than 1 MB" in client.get("/download", params=wide).text
     many = {"q": "SELECT 1 AS a, " + ", ".join(f"{n} AS c{n}" for n in range(10))}
-    assert "has 11 columns, at most 10 are taken" in client.get("/sql", params=many).text
+    assert "has 11 columns, and the limit is 10" in client.get("/sql", params=many).text
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
