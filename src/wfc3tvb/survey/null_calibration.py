@@ -37,8 +37,8 @@ class Null:
     n_exposures, n_reads : int
         Number of exposures and of reads.
     systematic, tvb_score_99, excess_variable_99 : float or None
-        Systematic error of a rate [electron/s]; 99th percentiles of the jump statistic and of the excess [electron/s]. None
-        where there are too few exposures.
+        Systematic error of a rate [electron/s]; 99th percentiles of the jump statistic and of the excess [electron/s];
+        None where there are too few exposures.
     """
 
     name: str
