@@ -101,7 +101,7 @@ def test_measure_goes_on_after_a_bad_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "words"), [("x.doc", "take one of .png, .pdf, .svg"), ("x", "tells no"), ("no/x.png", "no folder")]
+    ("place", "words"), [("x.doc", "must end in one of .png, .pdf, .svg"), ("x", "must end in one of"), ("no/x.png", "no folder")]
 )
 def test_a_picture_that_cannot_be_is_refused_before_measuring(place: str, words: str, tmp_path: Path) -> None:
     answer = run("measure", tmp_path / "absent_ima.fits", "--plot", tmp_path / place)
@@ -199,7 +199,7 @@ def test_options_without_sense_are_refused_before_anything_is_made(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--context", "newest"], "a CRDS context is written hst_NNNN.pmap"),
+        (["--context", "newest"], "not the name of a CRDS context; write hst_NNNN.pmap"),
         (["--references", "header"], "set the environment variable iref"),
         (["--where", "nosuch > 1"], '"nosuch" not found'),
         (["--id", "ibxx99999"], "survey it first, or check the name"),

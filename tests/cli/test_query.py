@@ -62,7 +62,7 @@ def test_files(folder: Path, tmp_path: Path, ending: str) -> None:
         (["sql", "SELECT 1", "--format", "fits"], "add --output FILE"),
         (["sql", "SELECT 1", "--output", "x.xls"], "no format has this ending"),
         (["query", "worst_visit"], "did you mean worst_visits"),
-        (["query", "my_visit"], "needs --param visit=..."),
+        (["query", "my_visit"], "needs --param visit=VALUE"),
         (["query", "my_visit", "--param", "visit"], "write --param visit=VALUE"),
         (["query", "my_visit", "--param", "vist=a"], "no parameter vist"),
         (["query", "worst_visits", "--param", "limit=x"], "'x' is not of type int > 0"),
@@ -198,4 +198,4 @@ def test_a_wiped_table_is_an_error(tmp_path: Path) -> None:
     for arguments in (["sql", "SELECT count(*) FROM reads"], ["show", "ibohbf"], ["query", "headline"], ["compact"]):
         answer = ask(tmp_path / "catalog", *arguments)
         assert answer.exit_code == 2
-        assert "the log of table reads is gone" in answer.stderr
+        assert "the log of table reads is missing" in answer.stderr

@@ -157,7 +157,5 @@ def test_a_service_that_breaks_off_is_said_and_done_without(tmp_path: Path, monk
 
     monkeypatch.setattr(astrodrizzle_process, "_update", update)
     monkeypatch.setattr(astrodrizzle_process, "astrometry_answers", lambda: True)
-    assert (
-        astrodrizzle_process.align([str(path)], use_db=True)
-        == "the connection to the astrometry service was lost (ConnectionError)"
-    )
+    problem = "the connection to the astrometry service was lost (ConnectionError)"
+    assert astrodrizzle_process.align([str(path)], use_db=True) == problem

@@ -62,7 +62,7 @@ def test_an_unflagged_exposure_is_told_that_its_association_is_repaired(catalog:
     assert note.startswith("ibohbfa0q is not flagged and only recalibrated; repaired: ibohbfa1q")
     assert "the whole association ibohbf040 is drizzled again" in note
     (note,) = plan_reprocess(catalog, ids=["ibohbfa1q"]).notes
-    assert note.startswith("ibohbfa1q is repaired; the association ibohbf040")
+    assert note.startswith("ibohbfa1q is repaired; the whole association ibohbf040")
     assert plan_reprocess(catalog, ids=["ibohbf040"]).notes == ()
 
 

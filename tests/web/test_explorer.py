@@ -490,7 +490,7 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
             await browser.until("document.querySelector('td')?.innerText === '6'")
             await browser.go(address)
             await browser.key("Tab")
-            assert await browser.run("document.activeElement.innerText") == "to the content"
+            assert await browser.run("document.activeElement.innerText") == "skip to the content"
             assert await browser.run("getComputedStyle(document.activeElement).position") == "static"
             # On a telephone nothing but tables and code scrolls sideways, and at night it is dark.
             await browser.call(
