@@ -245,7 +245,7 @@ def test_a_catalog_without_any_log_is_not_made_anew(catalog: Catalog) -> None:
     for name in TABLES:
         shutil.rmtree(catalog.folder / name / "_delta_log")
     for mode in ("r", "r+", "a", "w"):
-        with pytest.raises(DamagedCatalogError, match="the log of table exposures is gone"):
+        with pytest.raises(DamagedCatalogError, match="the log of table exposures is missing"):
             open_catalog(catalog.folder, mode=mode)
 
 
