@@ -101,7 +101,8 @@ def test_measure_goes_on_after_a_bad_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "words"), [("x.doc", "must end in one of .png, .pdf, .svg"), ("x", "must end in one of"), ("no/x.png", "no folder")]
+    ("place", "words"),
+    [("x.doc", "must end in one of .png, .pdf, .svg"), ("x", "must end in one of"), ("no/x.png", "no folder")],
 )
 def test_a_picture_that_cannot_be_is_refused_before_measuring(place: str, words: str, tmp_path: Path) -> None:
     answer = run("measure", tmp_path / "absent_ima.fits", "--plot", tmp_path / place)

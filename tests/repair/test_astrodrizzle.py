@@ -63,7 +63,7 @@ def test_a_failed_child_says_why_and_leaves_its_log(tmp_path: Path, process: Dri
 
 
 def test_a_child_that_hangs_is_stopped(tmp_path: Path, process: DrizzleProcess) -> None:
-    with pytest.raises(DrizzleError, match=r"not done after 0\.01 s"):
+    with pytest.raises(DrizzleError, match=r"not finished after 0\.01 s"):
         drizzle(process, flts(tmp_path, 1), None, iref=tmp_path, settings=DrizzleSettings(timeout=0.01))
 
 

@@ -441,7 +441,7 @@ def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 where, source, outdir, catalog = sys.argv[1:]
-module, name = {"fetch": (fetch, "check"), "calibrate": (recalibrate, "write_cards"),
+module, name = {"fetch": (fetch, "check_headers"), "calibrate": (recalibrate, "write_cards"),
                 "drizzle": (dataset, "combine"), "compare": (dataset, "finish")}[where]
 setattr(module, name, die)
 settings = ReprocessSettings(engine="native", references="header", source=source, outdir=Path(outdir))
