@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -26,7 +29,14 @@ class _ObjectCodeCache(FunctionCache):
     """Numba's cache on disk, which looks for machine code before numba prepares to compile.
 
     The preparation takes a quarter of a second (it imports SciPy), and code that is already there needs none of it.
+    Numba compares the file of the function alone; here code is stale after a change to any file of its package, as a
+    kernel contains the code of the kernels that it calls.
     """
+
+    def __init__(self, py_func: Callable[..., Any]) -> None:
+        super().__init__(py_func)
+        package = Path(py_func.__code__.co_filename).parent
+        self._cache_file._source_stamp = self._impl.locator.get_source_stamp(), source_state(_room(package))
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)  # counts references to arrays
@@ -39,6 +49,21 @@ class _ObjectCodeCache(FunctionCache):
     def save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError):  # no space: the code is used all the same, and compiled again by the next process
             super().save_overload(sig, data)
+
+
+def _room(folder: Path) -> Path:
+    """Return the package directly below the top-level one that a folder belongs to, or the folder itself."""
+    while (folder.parent / "__init__.py").exists() and (folder.parent.parent / "__init__.py").exists():
+        folder = folder.parent
+    return folder
+
+
+@cache
+def source_state(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return path, time of the last change [ns] and size [bytes] of the Python files below a folder, in order."""
+    files = (Path(root, name) for root, _, names in os.walk(folder) for name in names if name.endswith(".py"))
+    states = ((path.relative_to(folder).as_posix(), path.stat()) for path in files)
+    return tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in states))
 
 
 def compiled(function: F) -> F:

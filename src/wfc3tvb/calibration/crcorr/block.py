@@ -116,10 +116,11 @@ def sort(block, m, zeroth, alone):
     clear(block.counts, 0, 2, m)
     for k in range(1, n):
         _see_read(block.e[k, :m], block.q[k, :m], unflagged, odd)
+    q, low = block.q, block.low
     for x in range(m):
-        taken = zeroth and block.q[1, x] & _SATURATED != 0
+        taken = zeroth and q[1, x] & _SATURATED != 0
         alone[x] = not taken and (odd[x] != 0 or unflagged[x] == 0)
-        block.low[x] = n if taken or alone[x] else 1
+        low[x] = n if taken or alone[x] else 1
 
 
 @vectorized
@@ -132,9 +133,10 @@ def _see_read(e, q, unflagged, odd):
 @compiled
 def drop_unstable(block, m, hits):
     """Leave out the ramps with too many hits."""
+    low, end = block.low, block.y.shape[0]
     for x in range(m):
         if hits[x] == MAX_HITS:
-            block.low[x] = block.y.shape[0]
+            low[x] = end
 
 
 @compiled
@@ -157,12 +159,13 @@ def store_rates(block, constants, slopes, hits, single, fitted):
         Results of the block, shape (m,); all but the flags are filled.
     """
     rate, error, _, samples, time = fitted
-    n = block.y.shape[0]
+    weights, rates, times, numbers = slopes
+    low, n = block.low, block.y.shape[0]
     for x in range(rate.size):
-        if block.low[x] < n:
-            rate[x], error[x] = mean_slope(slopes, x)
-            samples[x], time[x] = np.int16(slopes.samples[x]), slopes.time[x]
-        if hits[x] == MAX_HITS or (block.low[x] < n and error[x] < 0):
+        if low[x] < n:
+            rate[x], error[x] = mean_slope(weights[x], rates[x])
+            samples[x], time[x] = np.int16(numbers[x]), times[x]
+        if hits[x] == MAX_HITS or (low[x] < n and error[x] < 0):
             _take_out(block, x, single.ramp)
             rate[x], error[x], samples[x], time[x] = between_ends(single.ramp, constants)
 
@@ -182,21 +185,22 @@ def fit_alone(block, constants, alone, single, fitted):
     single, fitted
         As in `store_rates`.
     """
-    rate, error, _, samples, time = fitted
+    (rate, error, _, samples, time), (ramp, scratch) = fitted, single
+    q, own_q = block.q, ramp.q
     for x in range(rate.size):
         if not alone[x]:
             continue
-        _take_out(block, x, single.ramp)
-        rate[x], error[x], samples[x], time[x] = fit_pixel(single.ramp, constants, single.scratch)
-        for k in range(block.y.shape[0]):
-            block.q[k, x] = single.ramp.q[k]
+        _take_out(block, x, ramp)
+        rate[x], error[x], samples[x], time[x] = fit_pixel(ramp, constants, scratch)
+        for k in range(own_q.size):
+            q[k, x] = own_q[k]
 
 
 @compiled
 def _take_out(block, x, ramp):
-    y, e, q = ramp
-    for k in range(block.y.shape[0]):
-        y[k], e[k], q[k] = block.y[k, x], block.e[k, x], np.int16(block.q[k, x])
+    (y, e, q), all_y, all_e, all_q = ramp, block.y, block.e, block.q
+    for k in range(y.size):
+        y[k], e[k], q[k] = all_y[k, x], all_e[k, x], np.int16(all_q[k, x])
 
 
 @compiled
@@ -232,10 +236,11 @@ def store_flags(cubes, segment, block, zeroth, out):
             _mark(block.q[k, :m], UNSTABLE, unstable)
     for k in range(n):
         _propagate(block.q[k, :m], hit, unstable, kept, cubes.into[k, y, x0 : x0 + m])
+    last = block.q[n - 1]
     for x in range(m):
         flags = found[x] & ~_SATURATED
         out[x] = flags
-        if block.q[n - 1, x] & UNSTABLE:
+        if last[x] & UNSTABLE:
             out[x] = np.int16((flags | _UNSTABLE) & ~HIT)
             n_unstable += kept[x] == 0
     return n_unstable

@@ -112,10 +112,10 @@ def residuals(ramp, constants, index, line, loose, r):
     r : ndarray, float32
         Filled.
     """
-    (y, e, q), (intercept, slope), t = ramp, line, constants.t
+    (y, e, q), (intercept, slope), t, ignore = ramp, line, constants.t, constants.ignore
     for j in range(index.size):
         k = index[j]
-        flagged = q[k] & constants.ignore != 0 if loose else q[k] != 0
+        flagged = q[k] & ignore != 0 if loose else q[k] != 0
         if e[k] == 0 or flagged:
             r[j] = np.float32(0)
         else:
@@ -197,11 +197,11 @@ def flag_hits(ramp, constants, loose, scratch):
     failed, empty : bool
         Whether the pixel is unstable; whether no sample was left.
     """
-    q = ramp.q
+    q, ignore = ramp.q, constants.ignore
     n_hits, searched = 0, 0  # intervals before `searched` stay as they were: nothing is found there anew
     scratch.slots[:] = 0
     while True:
-        n_kept, n_intervals = find_intervals(q, constants.ignore, loose, scratch)
+        n_kept, n_intervals = find_intervals(q, ignore, loose, scratch)
         if n_kept == 0:
             return False, True
         _store_slots(q, n_intervals, scratch)

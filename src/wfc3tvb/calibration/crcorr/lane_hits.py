@@ -67,8 +67,9 @@ def _fit_lines(lanes, m, constants):
     interval, sums, weight = interval_of(lanes, m), sums_of(lanes, m), weight_of(lanes, m)
     clear(lanes.floats, 0, 5, m)
     clear(lanes.counts, 3, 4, m)
+    inverse_variance = constants.inverse_variance
     for x in range(m):
-        weight[x] = constants.inverse_variance
+        weight[x] = inverse_variance
     a, b = reads_of(lanes, m)
     for k in range(a, b):
         add_sample(sample_of(lanes, constants.t, k, m), weight, interval, sums)
@@ -102,11 +103,12 @@ def _solve(sums, line):
 @compiled
 def _join_pairs(lanes, t, ends, line):
     """Put the line of an interval of two samples through both."""
-    for x in range(ends.n.size):
-        if ends.n[x] == 2:
-            a, b = ends.first[x], ends.last[x]
-            slope = (lanes.y[b, x] - lanes.y[a, x]) / (t[b] - t[a])
-            line.intercept[x], line.slope[x] = lanes.y[a, x] - slope * t[a], slope
+    (first, last, n), (intercept, slope), y = ends, line, lanes.y
+    for x in range(n.size):
+        if n[x] == 2:
+            a, b = first[x], last[x]
+            own = (y[b, x] - y[a, x]) / (t[b] - t[a])
+            intercept[x], slope[x] = y[a, x] - own * t[a], own
 
 
 @compiled
@@ -161,23 +163,24 @@ def _see_spikes(k, search):
 def _take(lanes, block, m, hits):
     """Flag what was found in each pixel's interval; where nothing was, go to the next interval."""
     end, search = np.int32(lanes.y.shape[0]), search_of(lanes, m)
-    spikes, jumps = search.spike, search.jump
+    spikes, jumps, homes, low, high = search.spike, search.jump, lanes.home, lanes.low, lanes.high
+    q, block_q = lanes.q, block.q
     for x in range(m):
-        spike, jump, home = spikes[x], jumps[x], lanes.home[x]
-        if lanes.low[x] == end:
+        spike, jump, home = spikes[x], jumps[x], homes[x]
+        if low[x] == end:
             continue
         if spike > 0:
-            lanes.q[spike, x] |= SPIKE
-            block.q[spike, home] |= SPIKE
+            q[spike, x] |= SPIKE
+            block_q[spike, home] |= SPIKE
         elif jump > 0:
             hits[home] += 1
             if hits[home] == MAX_HITS:
-                block.q[jump, home] = UNSTABLE
-                lanes.low[x] = lanes.high[x] = end
+                block_q[jump, home] = UNSTABLE
+                low[x] = high[x] = end
             else:
-                lanes.q[jump, x] = block.q[jump, home] = HIT
-                lanes.high[x] = jump
+                q[jump, x] = block_q[jump, home] = HIT
+                high[x] = jump
         else:
-            lanes.low[x] = lanes.high[x]
-            if lanes.low[x] < end:
-                lanes.high[x] = end_of_interval(lanes.q, lanes.low[x], x)
+            low[x] = high[x]
+            if low[x] < end:
+                high[x] = end_of_interval(q, low[x], x)

@@ -48,6 +48,16 @@ class Slopes(NamedTuple):
     samples: Float32Array
 
 
+class PixelSums(NamedTuple):
+    """Sums of one pixel's interval; see `Sums`."""
+
+    s: np.float32
+    sx: np.float32
+    sy: np.float32
+    sxx: np.float32
+    sxy: np.float32
+
+
 @compiled
 def empty_slopes():
     """Return room for the slopes of a block."""
@@ -77,9 +87,10 @@ def combine(lanes, block, m, constants, slopes):
         Filled.
     """
     fill(lanes, block, m)
+    weights, rates, times, samples = slopes
     for x in range(m):
-        slopes.weight[x] = slopes.rate[x] = slopes.time[x] = _ZERO
-        slopes.samples[x] = np.float32(1)
+        weights[x] = rates[x] = times[x] = _ZERO
+        samples[x] = np.float32(1)
     table = constants.weights.ravel()
     left = compact(lanes, m)
     while left > 0:
@@ -101,9 +112,9 @@ def _add_up(lanes, m, constants, table):
     a, b = reads_of(lanes, m)
     for k in range(a, b):
         note_ends(k, lanes.q[k, :m], interval, ends)
-    first, last, n = ends
+    (first, last, n), y, e = ends, lanes.y, lanes.e
     for x in range(m):
-        y0, y1, e1 = lanes.y[first[x], x], lanes.y[last[x], x], lanes.e[last[x], x]
+        y0, y1, e1 = y[first[x], x], y[last[x], x], e[last[x], x]
         power = power_of(signal_to_noise(y0, y1, e1)) if n[x] > 1 else 0
         row[x] = (power * weights.shape[1] + n[x]) * weights.shape[2]
     for k in range(a, b):
@@ -121,46 +132,50 @@ def _weigh(table, row, position, inverse_variance, w):
 @compiled
 def _add_slopes(lanes, m, constants, slopes):
     """Add the slope of each pixel's interval to its sums, and go to the next interval."""
-    (weights, rates, times, samples), t, end = slopes, constants.t, np.int32(lanes.y.shape[0])
-    first, last, numbers = ends_of(lanes, m)
+    (weights, rates, times, samples), t, dark, gain = slopes, constants.t, constants.dark, constants.gain
+    y, e, q, homes, low, high, _, _ = lanes
+    (first, last, numbers), (s, sx, sy, sxx, sxy, _) = ends_of(lanes, m), sums_of(lanes, m)
+    end = np.int32(y.shape[0])
     for x in range(m):
-        if lanes.low[x] == end:
+        if low[x] == end:
             continue
-        n, a, b, home = numbers[x], first[x], last[x], lanes.home[x]
-        begins = lanes.q[a, x] != HIT  # the ramp's first interval
+        n, a, b, home = numbers[x], first[x], last[x], homes[x]
+        begins = q[a, x] != HIT  # the ramp's first interval
         samples[home] += n if begins else n - 1
         if begins and (n > 1 or t[a] != 0):
             times[home] += t[a] - t[a - 1]
         if n == 1 and begins and t[a] != 0:
-            rate, error = lanes.y[a, x] / t[a], lanes.e[a, x] / t[a]
+            rate, error = y[a, x] / t[a], e[a, x] / t[a]
             square = error * error
             if square != 0:
                 weights[home] += np.float32(1) / square
                 rates[home] += rate / square
         elif n > 1:
-            rate, error = _slope(lanes, constants, x)
+            rise = Rise(t[b] - t[a], y[b, x] - y[a, x], dark[b] - dark[a])
+            if n == 2:
+                rate, error = _slope_of_two(e[a, x] / t[a], e[b, x] / t[b], rise, gain)
+            else:
+                rate, error = _slope_of_many(PixelSums(s[x], sx[x], sy[x], sxx[x], sxy[x]), rise, gain)
             times[home] += t[b] - t[a]
             square = error * error
             if square != 0:
                 weights[home] = np.float32(np.float64(weights[home]) + 1.0 / np.float64(square))
                 rates[home] += rate / square
-        lanes.low[x] = lanes.high[x]
-        if lanes.low[x] < end:
-            lanes.high[x] = end_of_interval(lanes.q, lanes.low[x], x)
+        low[x] = high[x]
+        if low[x] < end:
+            high[x] = end_of_interval(q, low[x], x)
 
 
 @compiled
-def _slope(lanes, constants, x):
-    """Return slope and error of the interval of pixel x, which has two samples or more [DN/s]."""
-    y, e, t, dark, gain = lanes.y, lanes.e, constants.t, constants.dark, constants.gain
-    first, last, n = ends_of(lanes, x + 1)
-    a, b = first[x], last[x]
-    rise = Rise(t[b] - t[a], y[b, x] - y[a, x], dark[b] - dark[a])
-    if n[x] == 2:
-        u, v = e[a, x] / t[a], e[b, x] / t[b]
-        return rise.dy / rise.dx, slope_error(_ZERO, np.sqrt(u * u + v * v), rise, gain)
-    sums = sums_of(lanes, x + 1)
-    s, sx, sy, sxx, sxy = sums.s[x], sums.sx[x], sums.sy[x], sums.sxx[x], sums.sxy[x]
+def _slope_of_two(u, v, rise, gain):
+    """Return slope and error of an interval of two samples with the errors u and v over their times [DN/s]."""
+    return rise.dy / rise.dx, slope_error(_ZERO, np.sqrt(u * u + v * v), rise, gain)
+
+
+@compiled
+def _slope_of_many(sums, rise, gain):
+    """Return slope and error of an interval of three samples or more [DN/s]."""
+    s, sx, sy, sxx, sxy = sums
     den = s * sxx - sx * sx
     if den < _LEAST:
         den = _LEAST
@@ -169,9 +184,8 @@ def _slope(lanes, constants, x):
 
 
 @compiled
-def mean_slope(slopes, x):
-    """Return rate and error of pixel x [DN/s]; an error below 0 where no interval had weight."""
-    weight = slopes.weight[x]
+def mean_slope(weight, rate):
+    """Return rate and error of combined slopes [DN/s]; an error below 0 where no interval had weight."""
     if weight > 0:
-        return slopes.rate[x] / weight, np.float32(math.sqrt(np.float64(np.float32(1) / weight)))
+        return rate / weight, np.float32(math.sqrt(np.float64(np.float32(1) / weight)))
     return _ZERO, np.float32(-1)

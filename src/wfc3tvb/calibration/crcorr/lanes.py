@@ -198,10 +198,11 @@ def fill(lanes, block, m):
         _copy(block.y[k, :m], lanes.y[k, :m])
         _copy(block.e[k, :m], lanes.e[k, :m])
         _copy(block.q[k, :m], lanes.q[k, :m])
+    (_, _, _, home, low, high, _, _), q, begins = lanes, block.q, block.low
     for x in range(m):
-        lanes.home[x] = x
-        lanes.low[x] = block.low[x]
-        lanes.high[x] = end_of_interval(block.q, block.low[x], x)
+        home[x] = x
+        low[x] = begins[x]
+        high[x] = end_of_interval(q, begins[x], x)
 
 
 @vectorized
@@ -230,20 +231,20 @@ def end_of_interval(q, low, x):
 @compiled
 def compact(lanes, m):
     """Take finished pixels out where they are more than a quarter of m; return how many pixels there are left."""
-    n = lanes.y.shape[0]
-    going = 0
+    y, e, q, home, low, high, _, _ = lanes
+    n, going = y.shape[0], 0
     for x in range(m):
-        going += lanes.low[x] < n
+        going += low[x] < n
     if 4 * going > 3 * m:
         return m
     to = 0
     for x in range(m):
-        if lanes.low[x] == n:
+        if low[x] == n:
             continue
         if to < x:
             for k in range(1, n):
-                lanes.y[k, to], lanes.e[k, to], lanes.q[k, to] = lanes.y[k, x], lanes.e[k, x], lanes.q[k, x]
-            lanes.home[to], lanes.low[to], lanes.high[to] = lanes.home[x], lanes.low[x], lanes.high[x]
+                y[k, to], e[k, to], q[k, to] = y[k, x], e[k, x], q[k, x]
+            home[to], low[to], high[to] = home[x], low[x], high[x]
         to += 1
     return to
 
@@ -251,10 +252,11 @@ def compact(lanes, m):
 @compiled
 def reads_of(lanes, m):
     """Return the first read of any pixel's interval, and the one after the last."""
+    low, high = lanes.low, lanes.high
     first, last = lanes.y.shape[0], 1
     for x in range(m):
-        if lanes.low[x] < lanes.high[x]:
-            first, last = min(first, lanes.low[x]), max(last, lanes.high[x])
+        if low[x] < high[x]:
+            first, last = min(first, low[x]), max(last, high[x])
     return first, last
 
 

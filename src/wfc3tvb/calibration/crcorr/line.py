@@ -155,12 +155,6 @@ def signal_to_noise(first, last, last_err):
 
 
 @compiled
-def rise_between(ramp, constants, a, b):
-    """Return the differences between reads a and b of a `PixelRamp`."""
-    return Rise(constants.t[b] - constants.t[a], ramp.y[b] - ramp.y[a], constants.dark[b] - constants.dark[a])
-
-
-@compiled
 def slope_error(fit_err, plain, rise, gain):
     """Return the error of a slope: that of the fit with the photons of signal and dark, `plain` where that has none.
 
@@ -203,13 +197,14 @@ def fit_line(ramp, constants, index, weights):
         [DN], [DN/s], [DN/s]. Samples without error are left out; without any the error is 1e9.
     """
     y, e, _ = ramp
-    t, gain, n, zero = constants.t, constants.gain, index.size, np.float32(0)
+    t, dark, gain, n, zero = constants.t, constants.dark, constants.gain, index.size, np.float32(0)
+    inverse_variance = constants.inverse_variance
     s, sx, sy, sxx, sxy = zero, zero, zero, zero, zero
     for j in range(n):
         k = index[j]
         if e[k] == 0:
             continue
-        w = weights[j] * constants.inverse_variance
+        w = weights[j] * inverse_variance
         x = t[k]
         s += w
         sy += y[k] * w
@@ -219,7 +214,7 @@ def fit_line(ramp, constants, index, weights):
     if s <= 0:
         return zero, zero, np.float32(1e9)
     a, b = index[0], index[n - 1]
-    rise = rise_between(ramp, constants, a, b)
+    rise = Rise(t[b] - t[a], y[b] - y[a], dark[b] - dark[a])
     if n == 2:
         slope = rise.dy / rise.dx
         intercept = y[a] - slope * t[a]

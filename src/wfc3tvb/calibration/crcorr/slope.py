@@ -36,11 +36,12 @@ def combine(ramp, constants, scratch, n_intervals):
     time : float32
         Time of the intervals [s].
     """
-    (y, e, q), t = ramp, constants.t
+    (y, e, q), t, weights = ramp, constants.t, constants.weights
+    kept, begin = scratch.kept, scratch.begin
     sum_weight, sum_rate, time = np.float32(0), np.float32(0), np.float32(0)
     n_samples = 1
     for i in range(n_intervals):
-        own = scratch.kept[scratch.begin[i] : scratch.begin[i + 1]]
+        own = kept[begin[i] : begin[i + 1]]
         n = own.size
         n_samples += n if i == 0 else n - 1
         if n == 0 or (n == 1 and q[own[0]] & HIT != 0):
@@ -59,7 +60,7 @@ def combine(ramp, constants, scratch, n_intervals):
         if i == 0:
             time += t[first] - t[first - 1]
         power = power_of(signal_to_noise(y[first], y[last], e[last]))
-        _, rate, error = fit_line(ramp, constants, own, constants.weights[power, n])
+        _, rate, error = fit_line(ramp, constants, own, weights[power, n])
         time += t[last] - t[first]
         square = error * error
         if square != 0:
@@ -73,11 +74,11 @@ def combine(ramp, constants, scratch, n_intervals):
 @compiled
 def between_ends(ramp, constants):
     """Return rate, error, samples and time from the first usable to the last unflagged sample of an unstable ramp."""
-    (y, e, q), t = ramp, constants.t
+    (y, e, q), t, ignore = ramp, constants.t, constants.ignore
     n = q.size
     first, last, n_good = 0, 0, 0
     for k in range(1, n):
-        if q[k] & constants.ignore == 0:
+        if q[k] & ignore == 0:
             first, n_good = k, 1
             break
     last = first
