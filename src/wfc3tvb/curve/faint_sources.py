@@ -19,7 +19,7 @@ from wfc3tvb.curve.sky_mask import BAD_PIXEL, SkyMask
 from wfc3tvb.instrument import SINGLE_READ_NOISE
 from wfc3tvb.models import ReadCube
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Share of the frame that shines 3 standard deviations above the sky where faint light begins to matter, and where it
 #: is taken off in full: simulated fields of 2,500 and of 5,000 sources on a full frame.
@@ -102,7 +102,7 @@ def subtract_faint_light(curve: Curve, light: FaintLight) -> Curve:
     )
 
 
-def _covered(first: Floats, second: Floats, whole: Floats, bad: NDArray[np.bool_]) -> float:
+def _covered(first: Float64Array, second: Float64Array, whole: Float64Array, bad: NDArray[np.bool_]) -> float:
     """Return the share of the pixels, hit ones left out, that stand 3 standard deviations above the sky."""
     kept = np.sort(whole[_steady(first, second, whole) & ~bad])
     if kept.size < 10:
@@ -113,7 +113,7 @@ def _covered(first: Floats, second: Floats, whole: Floats, bad: NDArray[np.bool_
 
 def _halves(
     cube: ReadCube, rows: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats, tuple[float, float, float]] | None:
+) -> tuple[Float64Array, Float64Array, Float64Array, tuple[float, float, float]] | None:
     """Return the rates over the first and the second half, which share no read, over all, and times."""
     sampled = np.isfinite(cube.rate[:, ::17, ::17]).any((1, 2))
     reads = np.flatnonzero(sampled & (np.diff(cube.t, prepend=0) > 0))
@@ -125,7 +125,7 @@ def _halves(
     return first, (whole * cube.t[last] - until * cube.t[j]) / length, whole, (cube.t[i], length, cube.t[last])
 
 
-def _steady(first: Floats, second: Floats, whole: Floats) -> NDArray[np.bool_]:
+def _steady(first: Float64Array, second: Float64Array, whole: Float64Array) -> NDArray[np.bool_]:
     """Return the pixels that no cosmic ray hit: both halves have the same rate, but for what the sky does."""
     difference = first - second
     step = max(1, min(whole.shape) // _SAMPLED)
@@ -134,7 +134,7 @@ def _steady(first: Floats, second: Floats, whole: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.abs(difference - middle) < _HIT * (high - low) / 2 + 0.05 * source)
 
 
-def _even(plane: Floats, skip: NDArray[np.bool_], blocks: int = 8) -> Floats:
+def _even(plane: Float64Array, skip: NDArray[np.bool_], blocks: int = 8) -> Float64Array:
     """Return a plane less what scattered light, which varies along rows, adds to its blocks of columns."""
     edges = np.linspace(0, plane.shape[1], blocks + 1).astype(int)
     sky = np.where(skip, np.nan, plane)
@@ -145,7 +145,7 @@ def _even(plane: Floats, skip: NDArray[np.bool_], blocks: int = 8) -> Floats:
     return np.asarray(plane - (profile - profile.mean()))
 
 
-def _box_means(plane: Floats, good: NDArray[np.bool_]) -> Floats:
+def _box_means(plane: Float64Array, good: NDArray[np.bool_]) -> Float64Array:
     """Return means over the good pixels of boxes; NaN where a box has too few."""
     ny, nx = (n // _BOX * _BOX for n in plane.shape)
     shape = (ny // _BOX, _BOX, nx // _BOX, _BOX)
@@ -154,7 +154,7 @@ def _box_means(plane: Floats, good: NDArray[np.bool_]) -> Floats:
     return np.asarray(np.where(number >= _ENOUGH, total / np.maximum(number, 1), np.nan)).ravel()
 
 
-def _noise(difference: Floats, times: tuple[float, float, float]) -> float:
+def _noise(difference: Float64Array, times: tuple[float, float, float]) -> float:
     """Return the noise of boxes over the whole exposure, from the difference of its halves."""
     low, high = np.percentile(difference, (15.87, 84.13))
     first, second, whole = times
@@ -163,7 +163,7 @@ def _noise(difference: Floats, times: tuple[float, float, float]) -> float:
     return float(np.sqrt(photons / whole + reads / whole**2))
 
 
-def _fit_sky(boxes: Floats, noise: float) -> float:
+def _fit_sky(boxes: Float64Array, noise: float) -> float:
     """Return the level of the sky under log-normal light and Gaussian noise, by maximum likelihood."""
     # Few fields are crowded, and a worker that meets none starts much faster without.
     from scipy.optimize import minimize
@@ -174,7 +174,7 @@ def _fit_sky(boxes: Floats, noise: float) -> float:
     counts = np.concatenate([[(boxes < low).sum()], np.histogram(boxes, edges)[0], [(boxes > high).sum()]])
     nodes = ndtri((np.arange(_NODES) + 0.5) / _NODES)
 
-    def loss(p: Floats) -> float:
+    def loss(p: Float64Array) -> float:
         light = np.exp(p[1] + p[2] * nodes)
         below = ndtr((edges[:, None] - p[0] - light) / noise).mean(1)
         share = np.diff(np.concatenate([[0.0], below, [1.0]]))
@@ -188,7 +188,7 @@ def _fit_sky(boxes: Floats, noise: float) -> float:
     return float(minimize(loss, start, method="Nelder-Mead", options=options).x[0])
 
 
-def _clipped_median(values: Floats) -> float:
+def _clipped_median(values: Float64Array) -> float:
     """Return the median within three standard deviations, iterated, as the curve's rates are made."""
     kept = np.sort(values[np.isfinite(values)])
     for _ in range(10):

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from wfc3tvb.instrument import DARK, READ_NOISE, SINGLE_READ_NOISE
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Signal to noise of the last read above which calwf3 fits with each power (Fixsen et al. 2000).
 _POWERS = ((100.0, 10.0), (50.0, 6.0), (20.0, 3.0), (10.0, 1.0), (5.0, 0.4))
 
 
-def last_minus_first(times: Floats, sky: Floats) -> float:
+def last_minus_first(times: Float64Array, sky: Float64Array) -> float:
     """Return the noise of last read minus zeroth read over the time [electron/s].
 
     Parameters
@@ -39,7 +39,7 @@ def last_minus_first_noise(signal: float, exptime: float) -> float:
     return float(np.sqrt(READ_NOISE**2 + max(signal, 0.0) + DARK * exptime) / exptime)
 
 
-def ramp_fit(times: Floats, sky: Floats) -> float:
+def ramp_fit(times: Float64Array, sky: Float64Array) -> float:
     """Return the noise of calwf3's weighted line fit to an unbroken ramp [electron/s].
 
     The fit is linear in the reads, so its variance is exact: reads share the photons of the earlier ones.
@@ -57,7 +57,7 @@ def ramp_fit(times: Floats, sky: Floats) -> float:
     return float(np.sqrt(slope @ covariance @ slope))
 
 
-def optimal(times: Floats, sky: Floats) -> float:
+def optimal(times: Float64Array, sky: Float64Array) -> float:
     """Return the least noise that photons and reads allow an unbiased rate of a blank pixel [electron/s].
 
     The Cramer-Rao limit of Gaussian differences of reads whose sky is known; two neighbors share a read.
@@ -74,7 +74,9 @@ def optimal(times: Floats, sky: Floats) -> float:
     return float(1 / np.sqrt(lengths @ np.linalg.solve(covariance, lengths)))
 
 
-def drizzled(noises: Floats, exptimes: Floats, *, scale: float = 1.0, weights: Floats | None = None) -> float:
+def drizzled(
+    noises: Float64Array, exptimes: Float64Array, *, scale: float = 1.0, weights: Float64Array | None = None
+) -> float:
     """Return the noise of a drizzled pixel, corrected for correlation [electron/s].
 
     Parameters
@@ -90,14 +92,14 @@ def drizzled(noises: Floats, exptimes: Floats, *, scale: float = 1.0, weights: F
     return float(np.sqrt(np.sum((weights * noises) ** 2)) / np.sum(weights) * scale)
 
 
-def _power(electrons: Floats) -> float:
+def _power(electrons: Float64Array) -> float:
     """Return the power of calwf3's weights."""
     signal = electrons[-1] - electrons[0]
     snr = signal / np.sqrt(READ_NOISE**2 + max(electrons[-1], 0.0))
     return next((power for limit, power in _POWERS if snr > limit), 0.0)
 
 
-def _slope_coefficients(times: Floats, power: float) -> Floats:
+def _slope_coefficients(times: Float64Array, power: float) -> Float64Array:
     """Return what each read is multiplied by in the slope of the weighted fit."""
     middle = (len(times) - 1) / 2
     w = np.abs((np.arange(len(times)) - middle) / middle) ** power

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from wfc3tvb.score.cause_features import Features
 from wfc3tvb.score.cause_weights import WEIGHTS
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 CAUSES = ("helium", "scattered", "trail", "persistence", "unknown")
 #: The causes that are told apart: helium and scattered light together are one of their own.
@@ -45,7 +45,7 @@ def _is_spike(f: Features) -> bool:
     return 0 < f.n_affected <= _SPIKE and f.n_used >= 3 * _SPIKE and not f.at_edge
 
 
-def vector(f: Features) -> Floats:
+def vector(f: Features) -> Float64Array:
     """Return the numbers that the regression weighs, in the order of `causefit.FEATURES`; about -1 to 1 each."""
     side = float(np.clip(f.sidedness, -0.5, 1.5)) / (1 + (f.sidedness_err / _VAGUE) ** 2)
     lit = 0.0 if f.sunlit is None else 2 * f.sunlit - 1
@@ -85,7 +85,7 @@ def vector(f: Features) -> Floats:
     )
 
 
-def fixed_offset(f: Features) -> Floats:
+def fixed_offset(f: Features) -> Float64Array:
     """Return what physics adds to the logarithm of the prior of each of `ALONE_AND_BOTH`, without any fit.
 
     Helium passes some filters only, and is smooth: it does not come and go within a read.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.instrument import sees_helium
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: The left 200 columns are up to twice as bright as the rest under scattered light, so that the median of the frame
@@ -97,15 +97,15 @@ class Features:
 
 def features(
     name: str | None,
-    t: Floats,
-    rate: Floats,
-    error: Floats,
-    lr_diff: Floats,
+    t: Float64Array,
+    rate: Float64Array,
+    error: Float64Array,
+    lr_diff: Float64Array,
     affected: Bools,
     *,
-    sun_alt: Floats,
-    limb_angle: Floats,
-    bright_limb: Floats,
+    sun_alt: Float64Array,
+    limb_angle: Float64Array,
+    bright_limb: Float64Array,
     streak: bool = False,
 ) -> Features:
     """Return the features of a curve.
@@ -150,7 +150,7 @@ def features(
     )
 
 
-def _sides(above: Floats, side: Floats, noise: Floats) -> dict[str, Any]:
+def _sides(above: Float64Array, side: Float64Array, noise: Float64Array) -> dict[str, Any]:
     """Return the features of left minus right, given how far rate and difference stand above the quiet reads."""
     total = float(np.sqrt((noise**2).sum()))
     # Light that does not change has no excess to compare with: the noise bounds it.
@@ -164,14 +164,14 @@ def _sides(above: Floats, side: Floats, noise: Floats) -> dict[str, Any]:
     }
 
 
-def _falls(rate: Floats, error: Floats) -> bool:
+def _falls(rate: Float64Array, error: Float64Array) -> bool:
     """Say whether a curve falls all along: rank correlation with time, and its ends beyond their errors."""
     third = max(1, rate.size // 3)
     drop = rate[:third].mean() - rate[-third:].mean()
     return bool(drop > 3 * error.max() / np.sqrt(third) and _rank_correlation(rate, np.arange(rate.size)) < -0.75)
 
 
-def _rank_correlation(a: Floats, b: NDArray[Any]) -> float:
+def _rank_correlation(a: Float64Array, b: NDArray[Any]) -> float:
     """Return the rank correlation of two series; 0 where one is unknown or has two values at most."""
     if a.size < 3 or not np.isfinite(b).all() or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
@@ -179,7 +179,7 @@ def _rank_correlation(a: Floats, b: NDArray[Any]) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _off_sun(rate: Floats, sun_alt: Floats) -> float:
+def _off_sun(rate: Float64Array, sun_alt: Float64Array) -> float:
     """Return the part of the variance of a curve that is left by the best curve that rises with the Sun."""
     if not np.isfinite(sun_alt).all() or np.ptp(rate) == 0:
         return 0.0
@@ -187,7 +187,7 @@ def _off_sun(rate: Floats, sun_alt: Floats) -> float:
     return float(np.mean((inturn - _rising(inturn)) ** 2) / np.var(rate))
 
 
-def _rising(values: Floats) -> Floats:
+def _rising(values: Float64Array) -> Float64Array:
     """Return the rising sequence that is nearest to `values` by least squares.
 
     The max-min formula of isotonic regression (Robertson, Wright & Dykstra 1988, section 1.4): for some ten values it
@@ -200,7 +200,7 @@ def _rising(values: Floats) -> Floats:
     return np.asarray(np.where(last >= first, lowest, -np.inf).max(0))
 
 
-def _early(rate: Floats) -> float:
+def _early(rate: Float64Array) -> float:
     """Return the part of the change from the first reads to the last that is done in the first third, 0 to 1."""
     third = max(1, rate.size // 3)
     change = rate[0] - rate[-third:].mean()
@@ -208,7 +208,12 @@ def _early(rate: Floats) -> float:
 
 
 def _unexplained(
-    rate: Floats, error: Floats, shape: Floats, *, side_error: Floats | float = 0.0, steepest: float = np.inf
+    rate: Float64Array,
+    error: Float64Array,
+    shape: Float64Array,
+    *,
+    side_error: Float64Array | float = 0.0,
+    steepest: float = np.inf,
 ) -> float:
     """Return the part of the variance of a curve, noise taken off, that a constant and some of a shape leave.
 
@@ -224,6 +229,6 @@ def _unexplained(
     return float(np.clip((np.mean((r - factor * x) ** 2) - noise) / variance, 0, 1))
 
 
-def _decays(t: Floats) -> list[Floats]:
+def _decays(t: Float64Array) -> list[Float64Array]:
     """Return decays within some times."""
     return [shape for tau in _DECAYS for shape in (np.exp(-t / tau), 1 / (1 + t / tau))]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from wfc3tvb.calibration.crcorr.fit import RampFit, fit_ramps
 from wfc3tvb.instrument import DARK, DQ, SINGLE_READ_NOISE
 
-Floats = NDArray[np.float64]
-Float32s = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
 
 #: Pixels drawn, and the part of them that is also fitted flattened, and that alone is drawn where most break.
 N_PIXELS, _FEW, _MOST = 4000, 4, 0.5
@@ -59,7 +59,7 @@ class Damage:
     noise_pipeline: float
     noise_omit: float
     noise_flatten: float
-    rates: Floats
+    rates: Float64Array
 
     @property
     def noises(self) -> dict[str, float | None]:
@@ -68,12 +68,12 @@ class Damage:
 
 
 def predict(
-    t: Floats,
-    total: Floats,
+    t: Float64Array,
+    total: Float64Array,
     sigma: float,
     rng: np.random.Generator,
     *,
-    side: Floats | None = None,
+    side: Float64Array | None = None,
     n_pixels: int = N_PIXELS,
 ) -> Damage:
     """Predict the damage of an exposure.
@@ -96,7 +96,12 @@ def predict(
 
 
 def _predict(
-    t: Floats, total: Floats, sigma: float, rng: np.random.Generator, side: Floats | None, n_pixels: int
+    t: Float64Array,
+    total: Float64Array,
+    sigma: float,
+    rng: np.random.Generator,
+    side: Float64Array | None,
+    n_pixels: int,
 ) -> Damage:
     sky = np.broadcast_to(total.astype(np.float32)[:, None], (t.size, n_pixels))
     if side is not None:
@@ -119,18 +124,18 @@ def _predict(
     )
 
 
-def _noise(t: Floats, sky: Float32s, rng: np.random.Generator) -> Float32s:
+def _noise(t: Float64Array, sky: Float32Array, rng: np.random.Generator) -> Float32Array:
     """Return the noise of every sample: photons and dark current add up, reads and the zeroth read do not."""
     n, n_pixels = sky.shape
     dark = (DARK * np.diff(t, prepend=0.0)).astype(np.float32)
     collected = np.diff(sky, axis=0, prepend=np.float32(0)) + dark[:, None]
     draws = rng.standard_normal((2 * n + 1, n_pixels), dtype=np.float32)
     photons = np.cumsum(np.sqrt(np.maximum(collected, 0)) * draws[:n], axis=0)
-    reads: Float32s = np.float32(SINGLE_READ_NOISE) * (draws[n + 1 :] - draws[n])
+    reads: Float32Array = np.float32(SINGLE_READ_NOISE) * (draws[n + 1 :] - draws[n])
     return photons + reads
 
 
-def _fit(t: Floats, signal: Float32s, sigma: float) -> RampFit:
+def _fit(t: Float64Array, signal: Float32Array, sigma: float) -> RampFit:
     """Fit ramps of unflagged pixels; the zeroth read, which calwf3 does not fit, is added."""
     n, n_pixels = signal.shape
     counts = np.zeros((n + 1, n_pixels), np.float32)

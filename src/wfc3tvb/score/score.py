@@ -21,7 +21,7 @@ from wfc3tvb.score.recommend import Situation, recommendation
 from wfc3tvb.score.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
 from wfc3tvb.score.zodiacal import zodiacal_level
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Changes when what is derived from stored reads changes.
 SCORE_VERSION = "1.3"
@@ -62,17 +62,17 @@ class StoredCurve:
     rows: Sequence[Row]
     used: NDArray[np.bool_]
 
-    def __getitem__(self, name: str) -> Floats:
+    def __getitem__(self, name: str) -> Float64Array:
         """Return a column."""
         return column(self.rows, name)
 
     @property
-    def dt(self) -> Floats:
+    def dt(self) -> Float64Array:
         """Length of the intervals [s]."""
         return self["t_end"] - self["t_start"]
 
     @property
-    def total(self) -> Floats:
+    def total(self) -> Float64Array:
         """Electrons since the zeroth read."""
         return signal(self.dt, self["rate"])
 
@@ -107,7 +107,7 @@ def _crossed(exposure: Row) -> list[int] | None:
     return exposure["affected_reads"] if "trail" in exposure["quality_flags"] else None
 
 
-def column(reads: Sequence[Row], name: str) -> Floats:
+def column(reads: Sequence[Row], name: str) -> Float64Array:
     """Return a column of rows as floats, NaN for null."""
     return np.array([np.nan if row[name] is None else row[name] for row in reads], float)
 
@@ -136,7 +136,7 @@ def _scores(row: Row, curve: StoredCurve, settings: MeasureSettings) -> Row:
     return new | _recommend(row, curve, sky, damage, gradient=_gradient(curve, side))
 
 
-def _side(curve: StoredCurve, sky: Sky) -> Floats | None:
+def _side(curve: StoredCurve, sky: Sky) -> Float64Array | None:
     """Return by how much the left stands above the right since the quietest read; None where that is nothing.
 
     A difference that all reads have is a matter of flat field and sources, not of the background.
@@ -149,12 +149,12 @@ def _side(curve: StoredCurve, sky: Sky) -> Floats | None:
     return change if bool((change > np.maximum(SIDED, SIDED_ERRORS * error)).any()) else None
 
 
-def _gradient(curve: StoredCurve, side: Floats | None) -> float:
+def _gradient(curve: StoredCurve, side: Float64Array | None) -> float:
     """Return left minus right of the whole exposure's image [electron/s], beyond what all reads have."""
     return 0.0 if side is None else float((side * curve.dt)[curve.used].sum() / curve.dt[curve.used].sum())
 
 
-def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, side: Floats | None) -> Damage:
+def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, side: Float64Array | None) -> Damage:
     good = np.isfinite(curve.total)
     collected = None if side is None else np.cumsum(np.where(good, side * curve.dt, 0.0))[good]
     return predict(curve["t_end"][good], curve.total[good], sigma, rng, side=collected)
@@ -218,7 +218,7 @@ def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) ->
     return _features(row, curve, sky, error)
 
 
-def _features(row: Row, curve: StoredCurve, sky: Sky, error: Floats) -> Features:
+def _features(row: Row, curve: StoredCurve, sky: Sky, error: Float64Array) -> Features:
     used = curve.used
     affected = np.isin(np.flatnonzero(used) + 1, sky.affected)
     place = {name: curve[name][used] for name in ("sun_alt", "limb_angle", "bright_limb")}
@@ -227,7 +227,7 @@ def _features(row: Row, curve: StoredCurve, sky: Sky, error: Floats) -> Features
     return features(row["filter"], t, rate, error[used], side, affected, **place, streak=streak)
 
 
-def _kind(row: Row, curve: StoredCurve, sky: Sky, error: Floats) -> Row:
+def _kind(row: Row, curve: StoredCurve, sky: Sky, error: Float64Array) -> Row:
     found = cause.posterior(_features(row, curve, sky, error))
     probability = cause.probabilities(found)
     return {"tvb_kind": cause.kind_of(found), **{f"prob_{name}": p for name, p in probability.items()}}

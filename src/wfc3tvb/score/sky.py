@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: The published rule looks at reads from here on [s]: earlier ones are noise.
@@ -53,7 +53,9 @@ class Sky:
     position: str | None
 
 
-def used_reads(dt: Floats, rate: Floats, rate_err: Floats, *, min_interval: float, max_rate_err: float) -> Bools:
+def used_reads(
+    dt: Float64Array, rate: Float64Array, rate_err: Float64Array, *, min_interval: float, max_rate_err: float
+) -> Bools:
     """Return which reads are used: not the first, interval long enough, error small enough.
 
     Parameters
@@ -71,7 +73,7 @@ def used_reads(dt: Floats, rate: Floats, rate_err: Floats, *, min_interval: floa
     return used
 
 
-def signal(dt: Floats, rate: Floats) -> Floats:
+def signal(dt: Float64Array, rate: Float64Array) -> Float64Array:
     """Return electrons since the zeroth read, S_i = sum over j <= i of r_j dt_j; NaN where a read has no rate.
 
     Intervals begin at the last read that had one, so a gap does not break the sum.
@@ -82,7 +84,13 @@ def signal(dt: Floats, rate: Floats) -> Floats:
 
 
 def measure_sky(
-    t_start: Floats, t_end: Floats, rate: Floats, error: Floats, used: Bools, *, noise: Floats | None = None
+    t_start: Float64Array,
+    t_end: Float64Array,
+    rate: Float64Array,
+    error: Float64Array,
+    used: Bools,
+    *,
+    noise: Float64Array | None = None,
 ) -> Sky:
     """Summarise a curve.
 
@@ -120,7 +128,7 @@ def measure_sky(
     )
 
 
-def _floor(rate: Floats, noise: Floats | None) -> float:
+def _floor(rate: Float64Array, noise: Float64Array | None) -> float:
     """Return the lowest level of a curve: the weighted mean of the rates within two errors of the minimum."""
     if noise is None or not (noise > 0).all():
         return float(rate.min())
@@ -141,7 +149,7 @@ def affected_position(affected: Bools) -> str | None:
     return "start" if first else "end" if last else "middle"
 
 
-def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
+def jump_statistic(t: Float64Array, total: Float64Array) -> tuple[float, int]:
     """Return the jump statistic D and the read (1..N) at which it is reached.
 
     It mirrors calwf3's search for cosmic rays (hstcal cridcalc.c, RejCRs) on the noise-free median ramp: a line is
@@ -164,10 +172,10 @@ def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
 
 
 def jump_statistic_error(
-    t_start: Floats,
-    t_end: Floats,
-    rate: Floats,
-    error: Floats,
+    t_start: Float64Array,
+    t_end: Float64Array,
+    rate: Float64Array,
+    error: Float64Array,
     systematic: float,
     rng: np.random.Generator,
     *,
@@ -202,6 +210,6 @@ def jump_statistic_error(
     return float(np.abs(np.diff(d)).max(1).std())
 
 
-def _ratio(values: Floats) -> float | None:
+def _ratio(values: Float64Array) -> float | None:
     """Return largest over smallest; None where the smallest is not positive."""
     return float(values.max() / values.min()) if values.size and values.min() > 0 else None

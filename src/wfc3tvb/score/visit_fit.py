@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: Part of the left-minus-right difference that the median of the frame sees, and its error: the left 200 of 1014
@@ -53,19 +53,19 @@ class VisitFit:
 
     zodi: float
     zodi_err: float
-    helium: Floats
-    helium_err: Floats
-    scattered: Floats
-    scattered_err: Floats
-    covariance: Floats
+    helium: Float64Array
+    helium_err: Float64Array
+    scattered: Float64Array
+    scattered_err: Float64Array
+    covariance: Float64Array
     anchored: bool
     chi2: float
 
 
 def fit_visit(
-    rate: Floats,
-    error: Floats,
-    lr_diff: Floats,
+    rate: Float64Array,
+    error: Float64Array,
+    lr_diff: Float64Array,
     *,
     dark: Bools,
     exposure: NDArray[np.int64],
@@ -120,7 +120,7 @@ def fit_visit(
     )
 
 
-def design_matrix(n: int, share: float) -> Floats:
+def design_matrix(n: int, share: float) -> Float64Array:
     """Return what zodi, helium and scattered light of n reads make of rates and lr_diffs, shape (2 n, 1 + 2 n)."""
     one, none = np.eye(n), np.zeros((n, n))
     rates = np.hstack([np.ones((n, 1)), one, share * one])
@@ -128,7 +128,7 @@ def design_matrix(n: int, share: float) -> Floats:
     return np.vstack([rates, sides])
 
 
-def rate_covariance(error: Floats, exposure: NDArray[np.int64], systematic: float) -> Floats:
+def rate_covariance(error: Float64Array, exposure: NDArray[np.int64], systematic: float) -> Float64Array:
     """Return the covariance of interval rates, shape (n, n).
 
     The noise of a read enters the two intervals that it divides with opposite signs: neighbours within an exposure are

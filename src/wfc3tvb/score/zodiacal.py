@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from wfc3tvb.curve.geometry import direction, sun_direction, wrap
 from wfc3tvb.instrument import FILTERS, find_filter
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 _LONGITUDE = np.array([0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 60, 75, 90, 105, 120, 135, 150, 165, 180], float)
 _LATITUDE = np.array([0, 5, 10, 15, 20, 25, 30, 45, 60, 75, 90], float)
@@ -103,7 +103,7 @@ def brightness_500nm(longitude: float, latitude: float) -> float:
     return float(1e-8 * np.exp(np.interp(abs(latitude), _LATITUDE, along)))
 
 
-def _ecliptic(vector: Floats) -> Floats:
+def _ecliptic(vector: Float64Array) -> Float64Array:
     """Return a vector of the equator of J2000 in the ecliptic of J2000."""
     e = np.radians(23.4393)
     x, y, z = vector

@@ -32,7 +32,7 @@ from wfc3tvb.simulate.orbit import orbit_at
 from wfc3tvb.simulate.timing import sample_times
 from wfc3tvb.survey.fit_visits import fit_visits
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: First and last day [MJD]: August 2009 to the end of 2024.
 FIRST_DAY, LAST_DAY = 55060.0, 60675.0
@@ -115,7 +115,7 @@ def _run(n_done: int, n_visits: int, seed: int) -> Row:
     }  # fmt: skip
 
 
-def solar_activity(mjd: float | Floats) -> Floats:
+def solar_activity(mjd: float | Float64Array) -> Float64Array:
     """Return a smooth solar cycle of 11 years, 0 at the minimum of December 2008 and 1 at its maximum."""
     return np.asarray((1 - np.cos(2 * np.pi * (np.asarray(mjd) - 54800.0) / (11 * 365.25))) / 2)
 
@@ -173,11 +173,11 @@ def _visible_from(visit: _Visit, mjd: float, length: float) -> float:
     return float(mjd)  # a target that is never far: Hubble would have waited for another week
 
 
-def _look(visit: _Visit, mjd: Floats) -> Geometry:
+def _look(visit: _Visit, mjd: Float64Array) -> Geometry:
     return view_geometry(orbit_position(visit.orbit, mjd), mjd, visit.ra, visit.dec)
 
 
-def _measure(visit: _Visit, number: int, start: float, times: Floats, rng: np.random.Generator) -> Measurement:
+def _measure(visit: _Visit, number: int, start: float, times: Float64Array, rng: np.random.Generator) -> Measurement:
     """Return an exposure with the rows of its reads, as measuring an IMA file makes them."""
     rootname, dt = f"{visit.name}{number:02d}q", np.diff(times)
     mjd = start + (times[1:] + times[:-1]) / 2 / DAY
@@ -199,7 +199,7 @@ def _measure(visit: _Visit, number: int, start: float, times: Floats, rng: np.ra
     return Measurement(score(exposure, reads, MeasureSettings()), reads)
 
 
-def _helium(visit: _Visit, seen: Geometry, mjd: Floats) -> Floats:
+def _helium(visit: _Visit, seen: Geometry, mjd: Float64Array) -> Float64Array:
     """Return the helium of every read [electron/s]: in sunlight, later at dawn than it goes at dusk."""
     if not sees_helium(visit.filter):
         return np.zeros(mjd.size)
@@ -210,13 +210,15 @@ def _helium(visit: _Visit, seen: Geometry, mjd: Floats) -> Floats:
     return np.asarray(visit.strength * (0.5 + solar_activity(mjd)) * winter * lit)
 
 
-def _scattered(seen: Geometry, rng: np.random.Generator) -> Floats:
+def _scattered(seen: Geometry, rng: np.random.Generator) -> Float64Array:
     """Return left minus right of every read [electron/s]: close to the bright limb."""
     close = np.exp(-(seen.limb_angle - 22) / 5) * seen.bright_limb
     return np.asarray(rng.uniform(0, 1.5) * np.minimum(close, 1.5))
 
 
-def _read_rows(root: str, times: Floats, mjd: Floats, rate: Floats, side: Floats, seen: Geometry) -> list[Row]:
+def _read_rows(
+    root: str, times: Float64Array, mjd: Float64Array, rate: Float64Array, side: Float64Array, seen: Geometry
+) -> list[Row]:
     dt = np.diff(times)
     error = np.sqrt(2) * _READ / dt
     total = np.cumsum(rate * dt) / times[1:]

@@ -16,7 +16,7 @@ from wfc3tvb.simulate.detector import Detector, Image
 from wfc3tvb.simulate.sky_models import Sky, scattered_pattern
 from wfc3tvb.simulate.timing import zeroth_read_time
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Cosmic rays per second on the full frame (WFC3 Instrument Handbook, section 7.9.2: 11 +- 1.5).
 COSMIC_RAYS = 11.0
@@ -99,7 +99,7 @@ class Light:
     cosmic_rays: float = COSMIC_RAYS
 
 
-def expose(detector: Detector, light: Light, times: Floats, rng: np.random.Generator) -> Reads:
+def expose(detector: Detector, light: Light, times: Float64Array, rng: np.random.Generator) -> Reads:
     """Return the reads of an exposure.
 
     Parameters
@@ -140,7 +140,7 @@ def expose(detector: Detector, light: Light, times: Floats, rng: np.random.Gener
     return Reads(counts, events, saturated, hit)
 
 
-def _common_offsets(rng: np.random.Generator, times: Floats) -> Floats:
+def _common_offsets(rng: np.random.Generator, times: Float64Array) -> Float64Array:
     """Return the offset of each read [DN] that all pixels share, reference pixels too: a drift, and noise."""
     drift = _OFFSET_DRIFT * rng.standard_normal() * times / times[-1]
     return np.asarray(drift + _OFFSET_NOISE * rng.standard_normal(len(times)))
@@ -178,7 +178,7 @@ def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.
     return n
 
 
-def trail_image(trail: Trail, size: int) -> Floats:
+def trail_image(trail: Trail, size: int) -> Float64Array:
     """Return the mean charge of a satellite's trail on a frame of `size` x `size` pixels [electron]."""
     (x0, y0), (x1, y1) = trail.start, trail.end
     y, x = np.mgrid[:size, :size] / size

@@ -19,7 +19,7 @@ from scipy.ndimage import convolve, gaussian_filter, map_coordinates, uniform_fi
 from wfc3tvb.instrument import FILTERS
 from wfc3tvb.simulate.frame import Frame
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Reference pixel of the distortion (1-based, light-sensitive full frame), and its place in the focal plane [arcsec].
 XREF = YREF = 507.0
@@ -85,7 +85,7 @@ class Pointing:
         wcs.wcs.set()
         return wcs
 
-    def cd(self) -> Floats:
+    def cd(self) -> Float64Array:
         """Return the CD matrix [deg/pixel]: linear terms of the distortion, turned to the sky."""
         angle = np.radians(self.pa_aperture)
         turn = np.array([[-np.cos(angle), np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -122,13 +122,13 @@ def roll_offset(dec: float, pa_v3: float) -> float:
     return float(east * np.tan(np.radians(dec)))
 
 
-def _linear_terms() -> Floats:
+def _linear_terms() -> Float64Array:
     (cx10, cx11), (cy10, cy11) = CX[0], CY[0]
     return np.array([[cx11, cx10], [cy11, cy10]])
 
 
 @cache
-def sip_coefficients() -> tuple[Floats, Floats]:
+def sip_coefficients() -> tuple[Float64Array, Float64Array]:
     """Return the SIP coefficients A and B, shape (5, 5), element [p, q] of x^p y^q."""
     x, y = np.zeros((5, 5)), np.zeros((5, 5))
     for order, (row_x, row_y) in enumerate(zip(CX[1:], CY[1:], strict=True), start=2):
@@ -139,7 +139,7 @@ def sip_coefficients() -> tuple[Floats, Floats]:
 
 
 @cache
-def pixel_response(name: str) -> Floats:
+def pixel_response(name: str) -> Float64Array:
     """Return the image of a star in a filter, oversampled five times in each axis; its sum is 25.
 
     Element [y, x] is the fraction of the light that a pixel receives whose centre lies (y - c, x - c) fifths of a pixel
@@ -157,7 +157,7 @@ def pixel_response(name: str) -> Floats:
     return np.asarray(image * (_OVERSAMPLING**2 / image.sum()))
 
 
-def _diffraction(wave: float) -> Floats:
+def _diffraction(wave: float) -> Float64Array:
     """Return the monochromatic image [per oversampled pixel], by a matrix Fourier transform of the pupil."""
     n, half = 256, _STAMP * _OVERSAMPLING // 2
     u = (np.arange(n) + 0.5) / n - 0.5
@@ -174,7 +174,7 @@ def _diffraction(wave: float) -> Floats:
     return np.asarray(intensity / intensity.sum())
 
 
-def star_stamp(name: str, dy: float, dx: float) -> Floats:
+def star_stamp(name: str, dy: float, dx: float) -> Float64Array:
     """Return the fractions of a star's light in the 59 x 59 pixels around it, a pixel less than the table on each side.
 
     `dy`, `dx` are the star's offsets from the middle pixel's centre, -0.5 to 0.5 [pixel].

@@ -16,7 +16,7 @@ from wfc3tvb.simulate.orbit import orbit_at, sun_altitude
 from wfc3tvb.simulate.sky_models import Sky, SkyModel
 from wfc3tvb.simulate.timing import MAX_NSAMP, sample_times
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Velocity aberration's change of scale (keyword VAFACTOR): an ordinary value, the same for all exposures.
 _VAFACTOR = 0.99997
@@ -77,7 +77,7 @@ class ExposurePlan:
     postarg: tuple[float, float] = (0.0, 0.0)
     trail: Trail | None = None
 
-    def times(self, size: int = FULL) -> Floats:
+    def times(self, size: int = FULL) -> Float64Array:
         """Return the time of every read since the zeroth [s], shape (nsamp,)."""
         return sample_times(self.samp_seq, self.nsamp, size)
 
@@ -92,7 +92,7 @@ class ExposurePlan:
         target = self.target
         return point_at((target.ra, target.dec), target.pa_v3, self.postarg, _VAFACTOR)
 
-    def sun_alt(self, t: Floats) -> Floats:
+    def sun_alt(self, t: Float64Array) -> Float64Array:
         """Return the altitude of the Sun above the Earth's limb [deg] at times since the zeroth read [s]."""
         return sun_altitude(self.orbit, self.start + t / DAY)
 

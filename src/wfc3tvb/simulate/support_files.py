@@ -13,7 +13,7 @@ from wfc3tvb.dates import DAY, MJD_1985
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import filled, identity
 from wfc3tvb.simulate.orbit import moon_direction, velocity
-from wfc3tvb.simulate.plan import ExposurePlan, Floats, VisitPlan
+from wfc3tvb.simulate.plan import ExposurePlan, Float64Array, VisitPlan
 
 #: Words of the log behind a real support file's header; nobody reads them.
 _LOG_WORDS = 965
@@ -55,7 +55,7 @@ def _ephemeris(plan: ExposurePlan) -> dict[str, float]:
     return dict(zip(names, (*map(float, position), *map(float, speed), *sun, *moon), strict=True))
 
 
-def _angles(vector: Floats) -> tuple[float, float]:
+def _angles(vector: Float64Array) -> tuple[float, float]:
     return math.degrees(math.atan2(vector[1], vector[0])) % 360, math.degrees(math.asin(vector[2]))
 
 
