@@ -138,7 +138,7 @@ def test_a_bad_moment_passes_for_both(status: int) -> None:
     ("status", "error", "message"),
     [
         (404, MissingProductError, "^S3: has no file x.fits; check the name"),
-        (403, MissingProductError, r"^S3: does not give out x.fits \(HTTP 403\); set MAST_API_TOKEN"),
+        (403, MissingProductError, r"^S3: refused access to x.fits \(HTTP 403\); set MAST_API_TOKEN"),
         (400, ServiceError, "^S3: answered HTTP 400"),
     ],
 )

@@ -45,7 +45,7 @@ class Fetching(Protocol):
     """A worker in two steps, the first of which waits for others more than it works."""
 
     @property
-    def ahead(self) -> int:
+    def prefetch(self) -> int:
         """How many items to fetch while one is finished."""
 
     def __call__(self, item: Any) -> Any:
@@ -80,7 +80,7 @@ def stage(name: str) -> Iterator[None]:
 
 def attempts(worker: Callable[[Item], Value] | Fetching, items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Value]]:
     """Yield the outcome of every item in order, fetched ahead where the worker is `Fetching`."""
-    if isinstance(worker, Fetching) and worker.ahead > 0:
+    if isinstance(worker, Fetching) and worker.prefetch > 0:
         yield from _fetched_ahead(worker, items)
     else:
         yield from (_attempt(key, worker, item) for key, item in items)
@@ -88,13 +88,13 @@ def attempts(worker: Callable[[Item], Value] | Fetching, items: Iterable[tuple[s
 
 def _fetched_ahead(worker: Fetching, items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Any]]:
     rest = iter(items)
-    pool = ThreadPoolExecutor(worker.ahead + 1, thread_name_prefix="ahead")
+    pool = ThreadPoolExecutor(worker.prefetch + 1, thread_name_prefix="ahead")
 
     def begun(n: int) -> Iterator[tuple[str, Item, Any]]:
         return ((key, item, pool.submit(worker.fetch, item)) for key, item in islice(rest, n))
 
     try:
-        waiting = deque(begun(worker.ahead + 1))
+        waiting = deque(begun(worker.prefetch + 1))
         while waiting:
             key, item, fetched = waiting.popleft()
             wait([fetched])

@@ -198,7 +198,7 @@ def _batch_sizes(worker: object, total: int | None, workers: int) -> Iterator[in
     if total is None or not isinstance(worker, Fetching):
         yield from repeat(1)
         return
-    shares, least = (2, worker.ahead + 1) if worker.ahead else (16, 1)
+    shares, least = (2, worker.prefetch + 1) if worker.prefetch else (16, 1)
     left = total
     for k in count():
         size = max(min(left // (shares * workers), _BATCH), least)

@@ -34,9 +34,9 @@ class MeasureExposure:
     threads: int = 1
 
     @property
-    def ahead(self) -> int:
+    def prefetch(self) -> int:
         """How many exposures to read while one is measured."""
-        return self.source.ahead
+        return self.source.prefetch
 
     def fetch(self, item: Wanted) -> tuple[ReadCube, OrbitElements | None]:
         """Return the reads of an exposure and its orbit.
