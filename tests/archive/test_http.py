@@ -121,7 +121,7 @@ def test_both_trust_the_certificates_of_the_environment(
 
 def test_certificates_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path / "none.pem"))
-    with pytest.raises(BadArgumentError, match="^CURL_CA_BUNDLE=.*none.pem: there are no certificates"):
+    with pytest.raises(BadArgumentError, match="^CURL_CA_BUNDLE=.*none.pem: no certificates found there"):
         HttpClient(PATIENCE).get("S3", "https://localhost:9/")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     assert ca_environment() == {"SSL_CERT_DIR": str(tmp_path)}

@@ -98,7 +98,7 @@ def test_windows_are_halved_until_they_fit(mast: Mast, archive: Archive, monkeyp
 
 def test_a_truncated_list_is_an_error(mast: Mast, archive: Archive) -> None:
     archive.faults.max_rows = 2
-    with pytest.raises(TruncatedQueryError, match="gave 2 of the 3 datasets"):
+    with pytest.raises(TruncatedQueryError, match="returned 2 of the 3 datasets"):
         list(mast.datasets(Selection()))
 
 
