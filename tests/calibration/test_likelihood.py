@@ -225,9 +225,9 @@ def test_threads_do_not_change_the_result() -> None:
     ("change", "problem"),
     [
         ({"sky": np.zeros(14)}, "sky has the shape"),
-        ({"sky": np.full(15, np.nan)}, "sky holds values that are not finite"),
+        ({"sky": np.full(15, np.nan)}, "sky has values that are not finite"),
         ({"times": np.zeros(15)}, "times must increase"),
-        ({"rate": np.zeros((15, 4))}, "rate must have the shape"),
+        ({"rate": np.zeros((15, 4))}, "rate has the shape"),
         ({"dq": np.zeros((15, 4, 5), np.int16)}, "dq has the shape"),
         ({"amplitudes": np.zeros(3)}, "amplitudes has the shape"),
     ],

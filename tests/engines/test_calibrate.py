@@ -299,9 +299,9 @@ def program(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("import os; os.kill(os.getpid(), 9)", "it said nothing"),
+        ("import os; os.kill(os.getpid(), 9)", "it printed nothing"),
         ("import sys; print('DARKFILE is not there'); sys.exit(115)", "DARKFILE is not there"),
-        ("pass", "ended without an FLT: it said nothing"),
+        ("pass", "ended without an FLT: it printed nothing"),
         ("open('igold171q_flt.fits', 'w').write('half')", "left an FLT that cannot be read"),
         (
             "import shutil; [shutil.copy('igold171q_raw.fits', f'igold171q_{p}.fits') for p in ('flt', 'ima')]",
