@@ -52,5 +52,7 @@ def test_work_that_is_given_up_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(backends, "_backend", backend)
     monkeypatch.setattr(backends, "Parallel", given_up)
     found = backends.run([("a", 1)], str, workers=Workers(cluster="tcp://127.0.0.1:8786"))
-    with pytest.raises(ServiceUnreachableError, match="Dask: tcp://127.0.0.1:8786 is gone, or has no workers any more"):
+    with pytest.raises(
+        ServiceUnreachableError, match="Dask: tcp://127.0.0.1:8786 does not answer any more, or has lost its workers"
+    ):
         list(found)

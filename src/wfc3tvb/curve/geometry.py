@@ -1,11 +1,11 @@
-"""Where the telescope was, and what stood around it, at each read.
+"""Compute position and view of the telescope at each read: Sun, Earth's limb, shadow.
 
-Orbit: the elements of the support file, evaluated as STScI's calcos does (equation of the centre to the third order;
+Orbit: the elements of the support file, evaluated as in STScI's calcos (equation of the center to the third order;
 W. M. Smart, Spherical Astronomy, section 75). The frame is that of J2000: a two-line element set of the same day,
-turned from its own frame (TEME) to GCRS, agrees within 3 km, unturned it differs by 16 km. The Sun comes from the
-low-precision formula of the Astronomical Almanac (page C5; 0.01 deg between 1950 and 2050) less the precession since
-J2000, the longitude from the Earth rotation angle (IERS Conventions 2010, eq. 5.15), so nothing is downloaded.
-Where the observation log of the exposure (JIT) is at hand, its own angles are taken instead.
+rotated from its own frame (TEME) to GCRS, agrees within 3 km; without the rotation it differs by 16 km. The Sun comes
+from the low-precision formula of the Astronomical Almanac (page C5; 0.01 deg between 1950 and 2050) minus the
+precession since J2000, the longitude from the Earth rotation angle (IERS Conventions 2010, eq. 5.15), so nothing is
+downloaded. If the observation log of the exposure (JIT) is available, its own angles are used instead.
 """
 
 from __future__ import annotations
@@ -129,11 +129,11 @@ def view_geometry(position: Float64Array, mjd: Float64Array, ra: float, dec: flo
 
 
 def jitter_geometry(log: Jitter, mjd: Float64Array, ra: float, dec: float) -> Geometry | None:
-    """Return the geometry that an observation log holds, in between its entries.
+    """Return the geometry in an observation log, interpolated between its entries.
 
-    Angles to limb and zenith and the point below the telescope are the log's own; the Sun is seen from there, above a
-    limb as far from the horizontal as the log's two angles say. The log gives no position, and its latitude is taken
-    for geocentric (0.2 deg at most).
+    Limb angle, zenith angle and the point below the telescope are the log's; the altitude of the Sun is computed from
+    that point and the depression of the limb, which follows from the two angles. The log gives no position, and its
+    latitude is used as geocentric (wrong by 0.2 deg at most).
 
     Parameters
     ----------
@@ -142,12 +142,12 @@ def jitter_geometry(log: Jitter, mjd: Float64Array, ra: float, dec: float) -> Ge
     mjd : ndarray, shape (n,)
         Times [MJD, UTC].
     ra, dec : float
-        Direction of the target [deg]; where the log does not say which limb is sunlit.
+        Direction of the target [deg]; used if the log does not tell whether the limb is sunlit.
 
     Returns
     -------
     Geometry or None
-        None where the log does not cover the times, to `LOG_GAP`.
+        None if the log does not cover the times to within `LOG_GAP`.
     """
     after = np.clip(np.searchsorted(log.mjd, mjd), 1, log.mjd.size - 1)
     nearest = np.minimum(np.abs(mjd - log.mjd[after - 1]), np.abs(mjd - log.mjd[after]))
@@ -180,7 +180,7 @@ def _directions(right_ascension: Float64Array, declination: Float64Array) -> Flo
 
 
 def _limb_point(zenith: Float64Array, target: Float64Array, dip: Float64Array) -> Float64Array:
-    """Return the direction, from the Earth's centre, of the point of the limb nearest to the line of sight.
+    """Return the direction, from the Earth's center, of the point of the limb nearest to the line of sight.
 
     The limb lies at the angle `dip` from the sub-satellite point; the nearest point is towards the target.
     """

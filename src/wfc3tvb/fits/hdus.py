@@ -85,7 +85,7 @@ def read_fits(path: Path) -> list[Extension]:
         with path.open("rb") as file:
             mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
-        raise NotFitsError(path, "cannot be read as a FITS file", CHECK_THE_COPY) from error
+        raise NotFitsError(path, "is not a FITS file, or cannot be read", CHECK_THE_COPY) from error
     if bytes(mapped[:9]) != b"SIMPLE  =":
         raise NotFitsError(path, "is not a FITS file", CHECK_THE_COPY)
     return list(_extensions(path, mapped))

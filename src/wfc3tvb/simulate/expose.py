@@ -1,4 +1,4 @@
-"""The reads of one exposure: light, charge, counts.
+"""Simulate the reads of one exposure: light, charge, counts.
 
 The chain of a read, in order: photons through the flat field, dark current and cosmic rays make charge; the
 amplifier's gain makes linear counts; the pixel's nonlinearity and full well make measured ones; the super zero
@@ -54,7 +54,7 @@ class Trail:
 
 @dataclass(frozen=True)
 class Reads:
-    """What the detector read, and how many cosmic rays fell.
+    """Reads of the detector, and the number of cosmic rays.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Reads:
 
 @dataclass(frozen=True)
 class Light:
-    """What reaches the detector during an exposure.
+    """Light that reaches the detector during an exposure.
 
     Attributes
     ----------
@@ -100,14 +100,14 @@ class Light:
 
 
 def expose(detector: Detector, light: Light, times: Float64Array, rng: np.random.Generator) -> Reads:
-    """Return the reads of an exposure.
+    """Simulate the reads of an exposure.
 
     Parameters
     ----------
     detector : Detector
         The pixels.
     light : Light
-        What falls on them.
+        Light that falls on the detector.
     times : ndarray, shape (nsamp,)
         Time of every read since the zeroth [s].
     rng : Generator
@@ -147,7 +147,7 @@ def _common_offsets(rng: np.random.Generator, times: Float64Array) -> Float64Arr
 
 
 def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.random.Generator) -> int:
-    """Add to `charge`, in place, the cosmic rays of one interval, and return how many fell.
+    """Add to `charge`, in place, the cosmic rays of one interval, and return their number.
 
     Each leaves a straight track of one to six pixels, over which its charge is spread.
 

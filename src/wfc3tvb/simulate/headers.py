@@ -86,14 +86,14 @@ def primary_header(
 
 
 def identity(plan: ExposurePlan, rootname: str | None = None) -> dict[str, Any]:
-    """Return keywords that say which exposure of which target this is; the date is the day after it was taken.
+    """Return the keywords that identify exposure and target; the date is the day after it was taken.
 
     Parameters
     ----------
     plan : ExposurePlan
         The exposure.
     rootname : str, optional
-        Name of the association, in whose own header its first exposure stands for all.
+        Name of the association, whose own header describes its first exposure.
     """
     return {
         "DATE": Time(plan.start + 1, format="mjd").strftime("%Y-%m-%d"),
@@ -106,7 +106,7 @@ def identity(plan: ExposurePlan, rootname: str | None = None) -> dict[str, Any]:
 
 
 def _schedule(plan: ExposurePlan, times: Float64Array) -> dict[str, Any]:
-    """Return keywords of time and of where the Sun and the Moon stood."""
+    """Return the keywords of time and of the directions of Sun and Moon."""
     start = Time(plan.start, format="mjd")
     target, when = direction(plan.target.ra, plan.target.dec), np.array([plan.start])
     return {

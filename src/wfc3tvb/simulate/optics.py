@@ -1,4 +1,4 @@
-"""Where a point of the sky falls on the detector, and the shape of its image.
+"""Distortion, pointing and point-spread function of the camera.
 
 Distortion: the fourth-order polynomials of the IDCTAB w3m18525i (Kozhurina-Platais et al., WFC3 ISR 2012-07), as the
 SIP keywords of public F110W and grism images give them, composed with the roll angle as stwcs does.
@@ -45,13 +45,13 @@ _JITTER = 0.008
 _DIAMETER, _OBSCURATION, _VANE = 2.4, 0.36, 0.05
 #: Odd, so that averaging over a pixel does not shift the image.
 _OVERSAMPLING, _STAMP = 5, 61
-#: Fractions of a pixel's charge that its neighbours see (interpixel capacitance; WFC3 ISR 2011-10).
+#: Fractions of a pixel's charge that its neighbors see (interpixel capacitance; WFC3 ISR 2011-10).
 _CROSSTALK = ((0.002, 0.015, 0.002), (0.015, 0.932, 0.015), (0.002, 0.015, 0.002))
 
 
 @dataclass(frozen=True)
 class Pointing:
-    """Where the telescope pointed.
+    """Pointing of the telescope.
 
     Attributes
     ----------
@@ -146,7 +146,7 @@ def pixel_response(name: str) -> Float64Array:
     from the star, c being the middle element.
     """
     known = FILTERS[name] if name in FILTERS and FILTERS[name].simulated else FILTERS["F105W"]
-    # To a thousandth of a micrometre: a seed gives the same pixels in every version.
+    # Rounded to a thousandth of a micrometer, so that a seed gives the same pixels in every version.
     waves = round(known.pivot or 0.0, 3) + (known.width or 0.0) * np.array([-0.36, -0.12, 0.12, 0.36])
     image = np.mean([_diffraction(wave) for wave in waves], axis=0)
     image = gaussian_filter(image, _JITTER / (PIXEL_X / _OVERSAMPLING))

@@ -1,4 +1,4 @@
-"""The telescope's orbit on a date: elements as support files carry them, from published two-line elements.
+"""Compute the telescope's orbit on a date, with the elements of support files, from published two-line elements.
 
 Source: NORAD two-line elements of object 20580 (Space-Track). Secular rates are those of the Earth's oblateness
 (Vallado 2013, Fundamentals of Astrodynamics, section 9.6). Good to some 30 km over two days: 0.3 deg seen from the

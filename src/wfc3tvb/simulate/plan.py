@@ -1,4 +1,4 @@
-"""What is to be simulated: targets, exposures, visits."""
+"""Plan of a simulation: targets, exposures, visits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VAFACTOR = 0.99997
 
 @dataclass(frozen=True)
 class Target:
-    """Where a program looked.
+    """A target of a program.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class ExposurePlan:
     target : Target
         Where it looks.
     model : SkyModel
-        What the sky does.
+        Model of the sky.
     filter, samp_seq, nsamp : str, str, int
         As the keywords.
     postarg : tuple of float
@@ -88,7 +88,7 @@ class ExposurePlan:
 
     @property
     def pointing(self) -> Pointing:
-        """Where the telescope pointed."""
+        """Pointing of the telescope."""
         target = self.target
         return point_at((target.ra, target.dec), target.pa_v3, self.postarg, _VAFACTOR)
 
@@ -103,7 +103,7 @@ class ExposurePlan:
 
 @dataclass(frozen=True)
 class VisitPlan:
-    """Exposures of one target: an association, or lone ones.
+    """Exposures of one target: an association, or single ones.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Stars and galaxies at fixed places of the sky, and their image on a frame.
+"""Simulate stars and galaxies at fixed positions on the sky, and their image on a frame.
 
 Counts rise with magnitude as in a field at high galactic latitude, cut where sources would blur the sky's histogram.
 Galaxies have Sersic profiles (Graham and Driver 2005, PASA 22, 118).
@@ -20,12 +20,12 @@ from wfc3tvb.simulate.optics import PIXEL_X, PIXEL_Y, Pointing, star_stamp
 Float64Array = NDArray[np.float64]
 Image = NDArray[np.float32]
 
-#: AB magnitude that gives one electron/s in a filter of which none was published.
+#: AB magnitude that gives one electron/s in a filter without a published zero point.
 _ZERO_POINT = 26.0
-#: Sources per square arcminute, and half the edge of the field that holds them [arcsec].
+#: Sources per square arcminute, and half the width of their field [arcsec].
 _STARS, _GALAXIES = 12, 26
 _HALF_FIELD = 80.0
-#: How far off the frame a source may lie and still shine into it [pixel].
+#: Largest distance from the frame of a source whose light is included [pixel].
 _MARGIN = 25
 
 
@@ -57,7 +57,7 @@ class Sources:
 
     @property
     def is_star(self) -> NDArray[np.bool_]:
-        """Whether each source is a star."""
+        """True for each source that is a star."""
         return np.asarray(self.radius == 0)
 
     def rate(self, name: str) -> Float64Array:

@@ -1,4 +1,4 @@
-"""What the sky does during an exposure: level of every interval between reads, uniform and scattered.
+"""Models of the sky during an exposure: uniform and scattered level in every interval between reads.
 
 Zodiacal light is constant; helium emission (He I 10830 A) follows the Sun above the Earth's limb and is uniform over
 the field (Brammer et al., WFC3 ISR 2014-03); light scattered from the bright Earth has a fixed pattern, brightest in
@@ -53,7 +53,7 @@ class Sky:
 
 
 class SkyModel(Protocol):
-    """Anything that gives the sky of an exposure."""
+    """Protocol of a sky model."""
 
     def sky(self, times: Float64Array, sun_alt: SunAltitude) -> Sky:
         """Return the sky between reads at `times` [s], the zeroth (0) included."""
@@ -61,7 +61,7 @@ class SkyModel(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """A sky that does not change.
+    """A constant sky.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Tabulated:
-    """A sky given by the mean rate from the zeroth read to each later one, as an IMA file holds it.
+    """A sky given by the mean rate from the zeroth read to each later one, as in an IMA file.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Helium:
     peak: float
 
     def sky(self, times: Float64Array, sun_alt: SunAltitude) -> Sky:
-        """Return the sky between reads: none of the emission where the Sun is below the limb."""
+        """Return the sky between reads: no emission while the Sun is below the limb."""
         alt = sun_alt(_midpoints(times))
         emission = np.where(alt > 0, self.peak / (1 + np.exp((_HALF_ALTITUDE - alt) / _RISE)), 0.0)
         return _uniform(self.zodi + emission.mean(axis=1))
@@ -121,7 +121,7 @@ class Helium:
 
 @dataclass(frozen=True)
 class Step:
-    """A rise, a fall (negative `amplitude`) or, with `back`, a U: free of any orbit.
+    """A rise, a fall (negative `amplitude`) or, with `back`, a U, independent of the orbit.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Support files (``_spt``) and association tables (``_asn``)."""
+"""Make support files (``_spt``) and association tables (``_asn``)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wfc3tvb.simulate.headers import filled, identity
 from wfc3tvb.simulate.orbit import moon_direction, velocity
 from wfc3tvb.simulate.plan import ExposurePlan, Float64Array, VisitPlan
 
-#: Words of the log behind a real support file's header; nobody reads them.
+#: Number of words in the log after a real support file's header; they are not used.
 _LOG_WORDS = 965
 
 
 def support_file(plan: ExposurePlan, frame: Frame) -> fits.HDUList:
-    """Return an exposure's support file: pointing, schedule and orbit in the primary header, an empty log behind it."""
+    """Return an exposure's support file: pointing, schedule and orbit in the primary header, then an empty log."""
     end = plan.start + plan.times(frame.size)[-1] / DAY
     values = identity(plan) | {
         "FILENAME": f"{plan.rootname}_spt.fits",
