@@ -1,4 +1,4 @@
-"""Lists, files and CRDS go by the same proxy and trust the same certificates."""
+"""Lists, files and CRDS use the same proxy and trust the same certificates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ramps fitted side by side equal ramps fitted one at a time, and nothing is compiled when the engine is at work."""
+"""Ramps fitted side by side equal ramps fitted one at a time, and nothing is compiled while the engine runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine's own reading and writing of FITS beside astropy's."""
+"""The engine's own reading and writing of FITS, compared with astropy's."""
 
 from __future__ import annotations
 

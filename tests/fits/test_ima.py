@@ -1,4 +1,4 @@
-"""Intermediate files as cubes; medians equal to wfc3tools.pstat; what is said of files that cannot be used."""
+"""Intermediate files as cubes; medians equal to wfc3tools.pstat; messages for files that cannot be used."""
 
 from __future__ import annotations
 

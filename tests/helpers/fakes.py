@@ -1,4 +1,4 @@
-"""A source of drawn exposures, and a measurer that fills a few columns: the survey without pixels."""
+"""A fake archive, and a fake measurement that fills a few columns, for surveys without pixels."""
 
 from __future__ import annotations
 

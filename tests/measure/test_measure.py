@@ -1,4 +1,4 @@
-"""From a file, or a cube, to complete rows: real files, bad inputs, nulls where nothing can be said."""
+"""Measurement of a file or a cube: real files, bad input, nulls for values that cannot be measured."""
 
 from __future__ import annotations
 

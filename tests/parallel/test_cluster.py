@@ -1,4 +1,4 @@
-"""A cluster whose workers are gone is said in one line; Dask itself would wait for ever."""
+"""A cluster that has lost its workers is reported in one line; Dask itself would wait forever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods of repair: what each does to a ramp, what is expected of it, and where a new one shows."""
+"""Methods of repair: their effect on a ramp, their expected noise, and where a new one appears."""
 
 from __future__ import annotations
 

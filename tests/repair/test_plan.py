@@ -1,4 +1,4 @@
-"""What a repair will take, who is repaired beside whom, and what an exposure asked for brings with it."""
+"""Plan of a repair: its cost, the datasets repaired together, and those that a requested exposure adds."""
 
 from __future__ import annotations
 

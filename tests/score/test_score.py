@@ -1,4 +1,4 @@
-"""Scores of the published curves of IBOHBF040: what is flagged, why, and the same again from stored rows."""
+"""Scores of the published curves of IBOHBF040: the flagged exposures, the reasons, and the same result from stored rows."""
 
 from __future__ import annotations
 

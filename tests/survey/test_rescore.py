@@ -1,4 +1,4 @@
-"""A catalog scored again: nothing changes where nothing is new, and old scores are put right."""
+"""A catalog scored again: nothing changes if nothing is new, and old scores are corrected."""
 
 from __future__ import annotations
 
