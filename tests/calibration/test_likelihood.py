@@ -84,7 +84,7 @@ def test_single_hits_are_found_and_named(electrons: float, found: float) -> None
 
 
 def test_stars_with_a_guiding_drift_lose_few_pixels() -> None:
-    """0.05 pixel from the first read to the last moves light over the slopes of a star, which is no hit."""
+    """0.05 pixel from the first read to the last changes the rates on the slopes of a star, which is not a hit."""
     times = times_of("SPARS100")
     sky, lengths = sky_of("step", times), np.diff(times, prepend=0.0)
     y, x = np.mgrid[:128, :128]

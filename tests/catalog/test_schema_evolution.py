@@ -1,4 +1,4 @@
-"""Catalogs of every release, and of future schemas: they open, answer queries, grow, and are not mistaken for damaged ones."""
+"""Catalogs of every release, and of future schemas: they open, answer queries, grow, and do not pass for damaged."""
 
 from __future__ import annotations
 

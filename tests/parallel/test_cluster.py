@@ -16,7 +16,7 @@ from wfc3tvb.parallel.workers import Workers
 
 
 class FakeClient:
-    """A Dask client that knows of `workers`, and says when it is closed."""
+    """A Dask client with `workers` that records when it is closed."""
 
     def __init__(self, *workers: str) -> None:
         self.workers, self.closed = workers, threading.Event()

@@ -34,7 +34,7 @@ GAIN = 2.5
 
 
 def ramp() -> np.ndarray:
-    """Return a cube of 6 reads: the sky alone, and a star on it [DN]."""
+    """Return a cube of 6 reads: the sky, and a star on it [DN]."""
     counts = np.stack([SKY, SKY + STAR * TIMES], axis=1)[:, None, :] / GAIN
     return counts.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""The joint fit: constant helium found without a zodiacal model, scattered light separated, errors that match the scatter."""
+"""The joint fit: constant helium found without a zodiacal model, scattered light separated, realistic errors."""
 
 from __future__ import annotations
 
