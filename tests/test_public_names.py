@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import wfc3tvb
-from wfc3tvb.cli.app import FrontDoor
+from wfc3tvb.cli.app import App
 
 PACKAGE = Path(wfc3tvb.__file__).parent
 
@@ -67,15 +67,15 @@ def test_importing_the_package_imports_nothing_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("survey", "interrupted; the same command goes on from here\n"), ("report", "interrupted\n")],
+    [("survey", "interrupted; run the same command to continue\n"), ("report", "interrupted\n")],
 )
 def test_an_interrupted_command_promises_only_what_it_does(name: str, said: str) -> None:
-    door = FrontDoor()
+    app = App()
 
-    @door.command(name)
+    @app.command(name)
     def stopped() -> None:
         raise KeyboardInterrupt
 
     assert isinstance(stopped, click.Command)
-    result = CliRunner().invoke(door, [name])
+    result = CliRunner().invoke(app, [name])
     assert (result.exit_code, result.output) == (130, said)

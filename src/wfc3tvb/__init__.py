@@ -10,24 +10,24 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-#: Public name to its module and its name there; read from the stub on first use.
-_homes: dict[str, tuple[str, str]] = {}
+#: Public name to its module and its name in that module; read from the stub on first use.
+_public_names: dict[str, tuple[str, str]] = {}
 
 
 def _public() -> dict[str, tuple[str, str]]:
-    """Return the public names and where each comes from, as the stub beside this file lists them."""
-    if not _homes:
+    """Return the public names with their modules, as listed in ``__init__.pyi``."""
+    if not _public_names:
         from pathlib import Path
 
         for line in Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8").splitlines():
             match line.split():
                 case ["from", module, "import", name, "as", public]:
-                    _homes[public] = module, name
-    return _homes
+                    _public_names[public] = module, name
+    return _public_names
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use, and keep it."""
+    """Import a public name on first use, and cache it."""
     if name == "__all__":
         return [*sorted(_public()), "__version__"]
     if name.startswith("_") or name not in _public():
@@ -37,8 +37,8 @@ def __getattr__(name: str) -> Any:
     from wfc3tvb.system.supported import check_system
 
     check_system()
-    module, there = _public()[name]
-    found = import_module(f"wfc3tvb.{there}") if module == "wfc3tvb" else getattr(import_module(module), there)
+    module, original = _public()[name]
+    found = import_module(f"wfc3tvb.{original}") if module == "wfc3tvb" else getattr(import_module(module), original)
     globals()[name] = found
     return found
 

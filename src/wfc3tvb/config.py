@@ -1,4 +1,4 @@
-"""Settings, frozen. Parameters that decide numbers go into provenance; places and addresses do not."""
+"""Settings, frozen. Parameters that affect results are recorded as provenance; folders and addresses are not."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wfc3tvb.instrument import helium_filters
 DEFAULT_CATALOG = Path("tvb-catalog")
 MAST_URL = "https://mast.stsci.edu"
 CRDS_URL = "https://hst-crds.stsci.edu"
-#: Rows that are fetched of a large frame where nothing else is asked for; the fewest and the most that may be.
+#: Rows of a large frame that are fetched by default; the fewest and the most that can be asked for.
 BAND_ROWS, LEAST_ROWS, MOST_ROWS = 80, 8, 1014
 
 
 @dataclass(frozen=True)
 class MeasureSettings:
-    """Parameters of a measurement: they decide the rows of `reads`, and the sky and scores of `exposures`."""
+    """Parameters of a measurement, which determine the rows of `reads` and the sky and scores of `exposures`."""
 
     #: A read is used when its interval is at least this long [s] ...
     min_interval: float = 5.0
@@ -39,12 +39,12 @@ class MeasureSettings:
 
 @dataclass(frozen=True)
 class Selection:
-    """Datasets that a survey asks the archive for; what is empty or None does not restrict."""
+    """Selection of datasets for a survey; an empty or None field does not restrict it."""
 
     #: Associations, datasets or rootnames, lower case.
     ids: tuple[str, ...] = ()
     proposals: tuple[int, ...] = ()
-    #: Filters; None means `helium_filters`, or any filter where `ids` name what is wanted; ("all",) means any.
+    #: Filters; None means `helium_filters`, or any filter where `ids` are given; ("all",) means any.
     filters: tuple[str, ...] | None = None
     #: Window of the start time [MJD, UTC].
     start: float | None = None
@@ -54,7 +54,7 @@ class Selection:
 
     @property
     def wanted_filters(self) -> tuple[str, ...] | None:
-        """Filters that pass; None means any."""
+        """Filters that are selected; None means any."""
         if self.filters is None:
             return None if self.ids else helium_filters()
         return None if "all" in self.filters else self.filters
@@ -67,7 +67,7 @@ def _folder(text: str | None) -> Path | None:
 
 @dataclass(frozen=True)
 class Services:
-    """Addresses and folders outside of the package; the environment overrides them, e.g. for a loopback archive."""
+    """Addresses of services and folders of references; environment variables override them (loopback archive)."""
 
     mast: str = field(default_factory=lambda: os.environ.get("WFC3TVB_MAST_URL", MAST_URL))
     s3: str | None = field(default_factory=lambda: os.environ.get("AWS_ENDPOINT_URL_S3"))
@@ -77,10 +77,10 @@ class Services:
     )
     #: Folder that ``iref$`` in the names of reference files means (the variable is calwf3's); None where it is not set.
     iref: Path | None = field(default_factory=lambda: _folder(os.environ.get("iref")))  # noqa: SIM112
-    #: Seconds that a socket may stay silent, and how often a request is tried again.
+    #: Seconds to wait for data on a socket, and number of times that a request is tried again.
     timeout: float = 60.0
     retries: int = 5
-    #: Seconds before the first retry; doubled for each further one, plus a random part.
+    #: Seconds before the first retry; doubled for each later one, plus a random part.
     backoff: float = 0.5
     #: Requests in flight to MAST, by all workers of a survey together; to S3 twice as many.
     connections: int = 32

@@ -1,4 +1,4 @@
-"""The whole chain on a simulated visit that a loopback archive serves: what ``wfc3tvb demo`` shows."""
+"""Demonstration of the whole chain (``wfc3tvb demo``) on a simulated visit, served by a loopback archive."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from wfc3tvb.simulate.visit import simulate
 from wfc3tvb.survey.survey import survey
 
 ASSOCIATION = "ibohbf040"
-#: The query that is shown.
-QUESTION = """SELECT rootname, sky_mean, sky_min, sky_max, tvb_score, tvb_class, recommend
+#: SQL of the demonstration.
+QUERY = """SELECT rootname, sky_mean, sky_min, sky_max, tvb_score, tvb_class, recommend
 FROM exposures ORDER BY tvb_score DESC"""
 
 
 def run(out: Path, *, jobs: int = 2, progress: Progress = silent) -> Iterator[RenderableType]:
-    """Run the demo in a folder, and yield what a person should see, as it happens.
+    """Run the demo in a folder, and yield its output step by step.
 
     Parameters
     ----------
     out : Path
-        Folder for everything: ``archive/``, ``catalog/``, ``products/``, ``report/``. What an earlier demo left
-        there is used again.
+        Folder for all files: ``archive/``, ``catalog/``, ``products/``, ``report/``. Files of an earlier demo are
+        reused.
     jobs : int, optional
         Worker processes.
     progress : Progress, optional
-        Of the long steps.
+        Progress of the long steps.
     """
     began = time.monotonic()
     yield _heading("1. An archive: visit IBOHBF, simulated with known truth")
@@ -60,23 +60,23 @@ def _survey(out: Path, workers: Workers, progress: Progress) -> Iterator[Rendera
         selection = Selection(ids=(ASSOCIATION,))
         settings = MeasureSettings()
         source = open_source("mast")
-        found = survey(catalog, selection, source=source, settings=settings, workers=workers, progress=progress)
-        yield f"   {found.n_measured} measured, {found.n_known} known before, {terminal.size(found.n_bytes)} read"
+        report = survey(catalog, selection, source=source, settings=settings, workers=workers, progress=progress)
+        yield f"   {report.n_measured} measured, {report.n_known} known before, {terminal.size(report.n_bytes)} read"
         yield _heading(f"3. wfc3tvb show {ASSOCIATION.upper()}")
         exposures = catalog.query("visit_exposures", visit=ASSOCIATION[:6]).to_arrow_table().to_pylist()
         first = exposures[0]
         title = f"{ASSOCIATION}  {first['target_name']}  {first['proposal_id']}"
         yield terminal.exposures_table(exposures, title)
-        yield _heading(f'4. wfc3tvb sql "{QUESTION}"')
-        yield terminal.relation(catalog.fetch(QUESTION))
+        yield _heading(f'4. wfc3tvb sql "{QUERY}"')
+        yield terminal.relation(catalog.fetch(QUERY))
 
 
 def _repair(out: Path, workers: Workers, progress: Progress) -> Iterator[RenderableType]:
     yield _heading(f"5. wfc3tvb reprocess --asn {ASSOCIATION.upper()} --method omit")
     with open_catalog(out / "catalog", mode="r+") as catalog:
         settings = ReprocessSettings(method="omit", outdir=out / "products")
-        made = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, workers=workers, progress=progress)
-        for failure in made.failures:
+        report = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, workers=workers, progress=progress)
+        for failure in report.failures:
             yield f"   {failure['key']} {failure['stage']}: {failure['message']}"
         rows = catalog.fetch("FROM reprocessed ORDER BY kind DESC, rootname").to_pylist()
         yield terminal.repairs(rows)
@@ -102,7 +102,7 @@ def _heading(text: str) -> Text:
 
 @contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for a while: how clients and worker processes find the loopback archive."""
+    """Set environment variables during a block, by which clients and worker processes find the loopback archive."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

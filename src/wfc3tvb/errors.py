@@ -1,7 +1,8 @@
-"""The error tree: one class per fact, carrying the data that the message names.
+"""Errors of the package: one class per cause, carrying the data that its message names.
 
-Everything a user can cause or the outside world can do derives from `TvbError`; whatever else is raised is a bug
-and stops the run. `exit_code` is what the command line returns, `retryable` whether a rerun may succeed unchanged.
+Every error that comes from the user's input or from the outside world derives from `TvbError`; any other exception is a
+bug and stops the run. `exit_code` is the command line's exit status; `retryable` says whether the same command may
+succeed when it is run again.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ class TvbError(Exception):
 
     exit_code = 1
     retryable = False
-    #: Step of the pipeline at which it happened (column `stage` of the table `failures`); set by who runs the step.
+    #: Step of the pipeline at which it happened (column `stage` of the table `failures`); set by the code that runs it.
     stage: str | None = None
 
 
-# --- what the user handed over -----------------------------------------------------------------------------------
+# --- the user's input --------------------------------------------------------------------------------------------
 
 
 class InputError(TvbError):
@@ -31,7 +32,7 @@ class InputError(TvbError):
 
 
 class BadFileError(InputError):
-    """A file is not what it should be (not FITS, cut short, wrong instrument, a lying header)."""
+    """A file cannot be used: not FITS, truncated, another instrument's, or with a header that contradicts its data."""
 
     def __init__(self, path: str | Path, problem: str, remedy: str = "") -> None:
         super().__init__(path, problem, remedy)
@@ -46,7 +47,7 @@ class NotFitsError(BadFileError):
 
 
 class TruncatedFileError(BadFileError):
-    """A FITS file ends before its data do."""
+    """A FITS file is shorter than its headers say."""
 
 
 class WrongInstrumentError(BadFileError):
@@ -74,8 +75,8 @@ class ReferenceFileError(InputError):
         self.keyword, self.name, self.problem, self.remedy = keyword, name, problem, remedy
 
     def __str__(self) -> str:
-        told = f"{self.keyword} {self.name}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
-        return f"{self.exposure}: {told}" if self.exposure else told
+        message = f"{self.keyword} {self.name}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
+        return f"{self.exposure}: {message}" if self.exposure else message
 
 
 class MissingReferenceError(ReferenceFileError):
@@ -87,18 +88,18 @@ class UnsuitableReferenceError(ReferenceFileError):
 
 
 class OutputExistsError(InputError):
-    """An output file is already there and overwriting was not asked for."""
+    """An output file exists already, and overwriting was not requested."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
         self.path = str(path)
 
     def __str__(self) -> str:
-        return f"{self.path} exists already; move it away or pass --overwrite"
+        return f"{self.path} exists already; move it away or add --overwrite"
 
 
 class UnknownDatasetError(InputError):
-    """The archive (or the catalog) knows no such association, dataset or rootname."""
+    """The archive (or the catalog) has no such association, dataset or rootname."""
 
     def __init__(self, dataset: str, where: str, remedy: str = "check the name") -> None:
         super().__init__(dataset, where, remedy)
@@ -110,7 +111,7 @@ class UnknownDatasetError(InputError):
 
 
 class RefusedError(InputError):
-    """A thing that this package does not do, with the reason."""
+    """A request that this package declines, with the reason."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(name, reason)
@@ -121,14 +122,14 @@ class RefusedError(InputError):
 
 
 class BadArgumentError(InputError):
-    """An argument or option value that makes no sense."""
+    """An invalid argument or option value."""
 
 
 # --- the archive and other services ------------------------------------------------------------------------------
 
 
 class ServiceError(TvbError):
-    """A service (MAST, S3, CRDS) did not deliver."""
+    """A service (MAST, S3, CRDS) failed to answer a request correctly."""
 
     retryable = True
 
@@ -141,21 +142,21 @@ class ServiceError(TvbError):
 
 
 class ServiceUnreachableError(ServiceError):
-    """No connection to a service, or it answered 5xx to every try."""
+    """A service cannot be reached, or answered every attempt with a 5xx status."""
 
 
 class TruncatedQueryError(ServiceError):
-    """A service returned fewer rows than it counted."""
+    """A service returned fewer rows than it announced."""
 
     retryable = False
 
 
 class ShortDownloadError(ServiceError):
-    """A download ended before its length was reached."""
+    """A download ended before the announced length."""
 
 
 class MissingProductError(ServiceError):
-    """The archive lists no such file, or refuses it."""
+    """The archive does not have a file, or denies access to it."""
 
     retryable = False
 
@@ -164,7 +165,7 @@ class MissingProductError(ServiceError):
 
 
 class EngineMissingError(TvbError):
-    """calwf3 was asked for and is not on the PATH."""
+    """calwf3 was requested and is not on the PATH."""
 
     exit_code = 2
 
@@ -173,7 +174,7 @@ class EngineMissingError(TvbError):
 
 
 class CalibrationError(TvbError):
-    """An engine failed on an exposure."""
+    """The calibration of an exposure failed."""
 
     exit_code = 2
 
@@ -197,7 +198,7 @@ def _status(returncode: int | None) -> str:
 
 
 class DrizzleError(TvbError):
-    """updatewcs or AstroDrizzle failed; `log` is the end of what it printed, `killed` whether a signal ended it."""
+    """updatewcs or AstroDrizzle failed; `log` is the end of its output, `killed` is true where a signal ended it."""
 
     def __init__(self, product: str, problem: str, log: str = "", killed: bool = False) -> None:
         super().__init__(product, problem, log, killed)
@@ -208,12 +209,12 @@ class DrizzleError(TvbError):
 
 
 class DiskFullError(TvbError):
-    """A file cannot be written for want of room."""
+    """A file cannot be written because the disk is full."""
 
     retryable = True
 
     def __str__(self) -> str:
-        remedy = "make room, or give another folder (TMPDIR for temporary files), and run the command again"
+        remedy = "free some space, or choose another folder (TMPDIR for temporary files), and run the command again"
         return f"no space is left on the disk; {remedy}"
 
 
@@ -227,12 +228,12 @@ class UnsupportedSystemError(TvbError):
 
 
 class WorkerDiedError(TvbError):
-    """A worker process ended without a word (killed, out of memory)."""
+    """A worker process ended without an error of its own (killed, out of memory)."""
 
     retryable = True
 
     def __str__(self) -> str:
-        return "a worker process was killed, perhaps for want of memory; give fewer --jobs and run the command again"
+        return "a worker process was killed, perhaps for lack of memory; run the command again with fewer --jobs"
 
 
 # --- the catalog -------------------------------------------------------------------------------------------------
@@ -245,14 +246,14 @@ class CatalogError(TvbError):
 
 
 class NoCatalogError(CatalogError):
-    """There is no catalog in that folder."""
+    """A folder does not contain a catalog."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
         self.path = str(path)
 
     def __str__(self) -> str:
-        return f"no catalog in {self.path}; make one with: wfc3tvb survey --asn IBOHBF040 --catalog {self.path}"
+        return f"no catalog in {self.path}; create one with: wfc3tvb survey --asn IBOHBF040 --catalog {self.path}"
 
 
 class CatalogNotWritableError(CatalogError):
@@ -264,16 +265,16 @@ class CatalogNotWritableError(CatalogError):
 
     def __str__(self) -> str:
         full = self.problem in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
-        remedy = "make room and run the command again, or" if full else "make it writable, or"
-        return f"cannot write the catalog in {self.path}: {self.problem}; {remedy} give another folder with --catalog"
+        remedy = "free some space and run the command again, or" if full else "make it writable, or"
+        return f"cannot write the catalog in {self.path}: {self.problem}; {remedy} choose another folder with --catalog"
 
 
 class QueryError(CatalogError):
-    """An SQL statement that DuckDB refuses, with what it said."""
+    """An SQL statement that DuckDB rejects, with its message."""
 
 
 class UnknownQueryError(CatalogError):
-    """No documented query has that name."""
+    """There is no documented query of that name."""
 
     def __init__(self, name: str, near: tuple[str, ...] = ()) -> None:
         super().__init__(name, near)
@@ -281,30 +282,30 @@ class UnknownQueryError(CatalogError):
 
     def __str__(self) -> str:
         hint = f"did you mean {' or '.join(self.near)}?" if self.near else "see: wfc3tvb queries"
-        return f"no query is called {self.name}; {hint}"
+        return f"there is no query named {self.name}; {hint}"
 
 
 class QueryParameterError(CatalogError):
-    """A documented query was given a wrong, or not given a needed, parameter."""
+    """A parameter of a documented query is missing, unknown or invalid."""
 
 
 class SchemaMismatchError(CatalogError):
-    """Rows or files do not have the columns that the schema names."""
+    """Rows or files do not have the columns of the schema."""
 
 
 class DamagedCatalogError(CatalogError):
-    """Files, tables or columns of the catalog are missing or are not what was written."""
+    """Files, tables or columns of the catalog are missing or damaged."""
 
     def __init__(self, path: str | Path, problem: str) -> None:
         super().__init__(path, problem)
         self.path, self.problem = str(path), problem
 
     def __str__(self) -> str:
-        return f"{self.path} is damaged: {self.problem}; wfc3tvb verify --catalog {self.path} says what is"
+        return f"{self.path} is damaged: {self.problem}; see: wfc3tvb verify --catalog {self.path}"
 
 
 class NewerCatalogError(CatalogError):
-    """A newer version wrote the catalog, and this one cannot use it as asked.
+    """A newer version wrote the catalog, and this one cannot read or write it.
 
     `schema_version` and `package_version` are those of the catalog, `known` is the schema version of this program.
     """
@@ -315,13 +316,13 @@ class NewerCatalogError(CatalogError):
         self.known, self.use = known, use
 
     def __str__(self) -> str:
-        wrote = f"{self.path} was written by wfc3tvb {self.package_version} (schema {self.schema_version})"
+        writer = f"{self.path} was written by wfc3tvb {self.package_version} (schema {self.schema_version})"
         remedy = f"pip install 'wfc3tvb>={self.package_version}'"
-        return f"{wrote}; this version (schema {self.known}) cannot {self.use} it; {remedy}"
+        return f"{writer}; this version (schema {self.known}) cannot {self.use} it; {remedy}"
 
 
 class OldCatalogError(CatalogError):
-    """The catalog is of a schema so old that this version cannot read it."""
+    """The catalog's schema is too old for this version to read."""
 
     def __init__(self, path: str | Path, schema_version: str, oldest: str) -> None:
         super().__init__(path, schema_version, oldest)
@@ -333,7 +334,7 @@ class OldCatalogError(CatalogError):
 
 
 class ReadOnlyCatalogError(CatalogError):
-    """Rows were to be written into a catalog that was opened for reading."""
+    """A catalog that was opened for reading cannot be written."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
@@ -344,11 +345,11 @@ class ReadOnlyCatalogError(CatalogError):
 
 
 class CatalogExistsError(CatalogError):
-    """A new catalog was to be made where there is one already."""
+    """A new catalog cannot be created where there is one already."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
         self.path = str(path)
 
     def __str__(self) -> str:
-        return f'{self.path} holds a catalog already; open it with mode "a", or choose another folder'
+        return f'{self.path} contains a catalog already; open it with mode "a", or choose another folder'

@@ -24,11 +24,11 @@ def dataset_name(text: str) -> str:
     Raises
     ------
     BadArgumentError
-        If it is not nine letters and digits beginning with ``i``.
+        If it is not nine letters and digits that begin with ``i``.
     """
     name = text.strip().lower()
     if not _ROOTNAME.fullmatch(name):
-        visit = "; a visit has six: give its associations or exposures" if len(name) == 6 else ""
+        visit = "; for a visit, which has six, name its associations or exposures" if len(name) == 6 else ""
         raise BadArgumentError(
             f"{text!r} is not a WFC3 dataset name (nine characters, e.g. IBOHBF040 or IBOHBFB9Q{visit})"
         )
@@ -36,12 +36,12 @@ def dataset_name(text: str) -> str:
 
 
 def is_dataset_name(text: str) -> bool:
-    """Say whether `text` is a nine-character WFC3 dataset name, in any case."""
+    """Return whether `text` is a nine-character WFC3 dataset name, in any case."""
     return bool(_ROOTNAME.fullmatch(text.strip().lower()))
 
 
 def is_association(name: str) -> bool:
-    """Say whether a dataset name is an association's (they end in a digit, rootnames in a letter)."""
+    """Return whether a dataset name is that of an association: it ends in a digit, a rootname in a letter."""
     return name[-1:].isdigit()
 
 
@@ -56,7 +56,7 @@ def split_filename(filename: str) -> tuple[str, str]:
     Raises
     ------
     BadArgumentError
-        If the archive would not name a WFC3 file so; path parts, control characters and long names are refused.
+        If it is not a name that the archive gives to WFC3 files; this excludes paths and control characters.
     """
     match = _FILE.fullmatch(filename)
     if not match:
@@ -70,7 +70,7 @@ def file_name(rootname: str, suffix: str) -> str:
     Raises
     ------
     BadArgumentError
-        If such a file cannot be.
+        If there cannot be such a file.
     """
     name = f"{rootname.lower()}_{suffix}.fits"
     split_filename(name)
@@ -88,6 +88,6 @@ def product_url(server: str, rootname: str, suffix: str) -> str:
     Raises
     ------
     BadArgumentError
-        If such a file cannot be.
+        If there cannot be such a file.
     """
     return f"{server.rstrip('/')}/api/v0.1/Download/file?uri=mast:HST/product/{file_name(rootname, suffix)}"

@@ -1,6 +1,6 @@
-"""Facts of WFC3/IR: one line a filter, the data-quality bits, and the detector's frame, gains and noise.
+"""Facts of WFC3/IR: its filters, the data-quality bits, and the detector's frame, gains and noise.
 
-Adding a filter is one line of `FILTERS`; whoever needs a fact of a filter looks it up there when it is needed.
+To add a filter, add a line to `FILTERS`; all code looks up a filter's properties there.
 
 Sources: WFC3 Instrument Handbook, table 7.2 (pivot wavelengths and widths) and sections 5.1 and 5.7 (detector); WFC3
 Data Handbook, table 3.3 (data quality) and section 7.10 (He I 10830 A); the AB zero points for an infinite aperture
@@ -16,7 +16,7 @@ from enum import IntFlag
 
 @dataclass(frozen=True)
 class Filter:
-    """What is known of a filter; None where nothing is.
+    """Properties of a filter; None where they are unknown.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Filter:
     helium : bool
         Whether it passes the helium line at 1.083 micrometre.
     grism : bool
-        Whether it disperses: measured on request, never repaired.
+        Whether it is a grism: measured on request, never repaired.
     zero_point : float or None
         AB magnitude that gives 1 electron/s in an infinite aperture.
     zodi : float or None
@@ -35,7 +35,7 @@ class Filter:
     thermal : float or None
         Thermal emission of telescope and camera [electron/s].
     kilorayleigh : float or None
-        Helium brightness that a rate means [kR per electron/s] (1 R = 3.715e-14 / lambda erg/s/cm2/arcsec2).
+        Brightness of the helium line per rate [kR per electron/s] (1 R = 3.715e-14 / lambda erg/s/cm2/arcsec2).
     photflam, photbw : float or None
         Inverse sensitivity in 2009 [erg/cm2/Angstrom/electron] and rms width [Angstrom], for simulated tables.
     """
@@ -54,7 +54,7 @@ class Filter:
 
     @property
     def simulated(self) -> bool:
-        """Whether simulated exposures can be taken and calibrated in it."""
+        """True where exposures in this filter can be simulated and calibrated."""
         return self.photflam is not None
 
 
@@ -87,23 +87,23 @@ FILTERS: dict[str, Filter] = {
 
 
 def find_filter(name: object) -> Filter | None:
-    """Return the filter of a name, in any case and with blanks around it; None where there is none."""
+    """Return the filter of a name, ignoring case and surrounding blanks; None where there is no such filter."""
     return FILTERS.get(name.strip().upper()) if isinstance(name, str) else None
 
 
 def helium_filters() -> tuple[str, ...]:
-    """Return the filters that a survey asks for by itself: they pass He I 10830 A and make images."""
+    """Return the filters that a survey measures by default: those that pass He I 10830 A, without the grisms."""
     return tuple(each.name for each in FILTERS.values() if each.helium and not each.grism)
 
 
 def sees_helium(name: object) -> bool:
-    """Say whether an image in this filter shows the helium line."""
+    """Return whether images in this filter contain the helium line."""
     known = find_filter(name)
     return known is not None and known.helium and not known.grism
 
 
 def is_grism(name: object) -> bool:
-    """Say whether a name is that of a grism."""
+    """Return whether a name is that of a grism."""
     known = find_filter(name)
     return known is not None and known.grism
 
@@ -130,14 +130,14 @@ class DQ(IntFlag):
 #: Reference pixels on each side of a raw frame, and light-sensitive pixels along a side of the whole detector.
 BORDER = 5
 FULL_LIGHT = 1014
-#: Commanded gain [electron/DN]: what CCDGAIN says, and what a header without gains is taken to mean.
+#: Commanded gain [electron/DN]: the value of CCDGAIN, and the one assumed for a header without gains.
 COMMANDED_GAIN = 2.5
 #: Gain [electron/DN] and noise of the difference of two reads [electron] of the amplifiers.
 GAINS = {"A": 2.34, "B": 2.37, "C": 2.31, "D": 2.38}
 READ_NOISES = {"A": 20.2, "B": 19.8, "C": 19.9, "D": 20.1}
-#: Noise of the difference of two reads over the frame, and of a single read [electron].
+#: Mean noise over the frame of the difference of two reads, and of a single read [electron].
 READ_NOISE, SINGLE_READ_NOISE = 20.5, 14.6
 #: Mean dark current [electron/s].
 DARK = 0.048
-#: Times of a frame's clearing that precede the zeroth read [s]: SAMPZERO is the first read's SAMPTIME less this.
+#: Time to clear the frame before the zeroth read [s]: SAMPZERO is the first read's SAMPTIME minus this.
 ZEROTH_OFFSET = 0.020535

@@ -1,4 +1,4 @@
-"""Measurement of an exposure: its reads make the rows of curve, geometry and score."""
+"""Measurement of an exposure: sky curve, geometry and score from its reads."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ _COLUMNS = (
 
 
 def geometry_rows(cube: ReadCube, curve: Curve, orbit: OrbitElements | None) -> tuple[list[Row], str | None]:
-    """Return mjd and, where the place is known, the geometry in the middle of each interval; and its source.
+    """Return MJD and, where the telescope's position is known, the geometry of each interval's middle; and its source.
 
     The source is ``jit`` where the observation log covers all reads, else ``spt`` where there are orbit elements, else
-    None. Where the reads do not carry their time, the exposure's start and the time since the zeroth read give it.
+    None. Where a read's header has no time, it follows from the exposure's start and the time since the zeroth read.
     """
     start = cube.header.get("EXPSTART")
     fallback = start + cube.t / DAY if isinstance(start, int | float) else np.full(cube.t.size, np.nan)
@@ -61,7 +61,7 @@ def geometry_rows(cube: ReadCube, curve: Curve, orbit: OrbitElements | None) -> 
 def _place(
     cube: ReadCube, orbit: OrbitElements | None, mjd: NDArray[np.float64], target: tuple[float, float]
 ) -> tuple[Geometry | None, str | None]:
-    """Return the geometry at some times, and where it comes from."""
+    """Return the geometry at the given times, and its source."""
     logged = None if cube.jitter is None else jitter_geometry(cube.jitter, mjd, *target)
     if logged is not None:
         return logged, "jit"
@@ -71,7 +71,7 @@ def _place(
 
 
 def _target(cube: ReadCube) -> tuple[float, float] | None:
-    """Return where the aperture points, or the target where the header does not say that [deg]."""
+    """Return right ascension and declination of the aperture, or of the target where the header lacks them [deg]."""
     for keys in (("RA_APER", "DEC_APER"), ("RA_TARG", "DEC_TARG")):
         ra, dec = (cube.header.get(key) for key in keys)
         if isinstance(ra, int | float) and isinstance(dec, int | float) and np.isfinite([ra, dec]).all():
@@ -123,8 +123,8 @@ def measure(
     settings : MeasureSettings, optional
         How to measure.
     spt : path, optional
-        Its support file; by default the ``_spt.fits`` beside it, where there is one. An observation log
-        (``_jit.fits``) beside it is looked for too, and goes before.
+        Its support file; by default the ``_spt.fits`` in the same folder, where there is one. An observation log
+        (``_jit.fits``) in the same folder is used in preference to it.
     threads : int, optional
         Threads that share the reads of a large frame.
 
@@ -138,13 +138,13 @@ def measure(
     if path.is_dir():
         raise BadFileError(path, "is a folder", f"use: wfc3tvb survey --source {path}")
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
-    beside_it = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
-    support = Path(spt) if spt is not None else beside_it if beside_it != path and beside_it.exists() else None
+    default = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
+    support = Path(spt) if spt is not None else default if default != path and default.exists() else None
     logs = beside(path, _value(cube.header, "ASN_ID", str))
     cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support))
     measured = measure_cube(cube, read_orbit(support) if support else None, settings, threads=threads)
-    facts = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
-    return Measurement(measured.exposure | facts, measured.reads)
+    provenance = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
+    return Measurement(measured.exposure | provenance, measured.reads)
 
 
 def measure_cube(
@@ -170,11 +170,11 @@ def measure_cube(
     Returns
     -------
     Measurement
-        Rows with every column of the schema, null where not known. Who read the file, and when, is the caller's to
-        fill in.
+        Rows with every column of the schema, null where not known. The caller fills in the source of the file and the
+        time of the measurement.
     """
     settings = settings or MeasureSettings()
-    mask = sky_mask(_draft(cube), cube.dq[0])
+    mask = sky_mask(_last_usable_read(cube), cube.dq[0])
     curve = measure_curve(cube, mask.skip, threads=threads)
     light = faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
     crossed = np.flatnonzero(read_streak_scores(cube, curve, threads=threads)) + 1
@@ -198,11 +198,11 @@ def _flat_fielded(cube: ReadCube) -> bool:
     return bool(cube.header.get("FLATCORR", "COMPLETE") == "COMPLETE")
 
 
-def _draft(cube: ReadCube) -> Any:
-    """Return the last read whose pixels have numbers, not all alike."""
+def _last_usable_read(cube: ReadCube) -> Any:
+    """Return the last read with finite pixels that are not all equal."""
     for plane in cube.rate[::-1]:
-        seen = plane[::5, ::3][np.isfinite(plane[::5, ::3])]
-        if seen.size and np.ptp(seen) > 0:
+        sample = plane[::5, ::3][np.isfinite(plane[::5, ::3])]
+        if sample.size and np.ptp(sample) > 0:
             return plane
     return cube.rate[-1]
 
@@ -246,7 +246,7 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: Me
     row = TABLES["exposures"].empty_row()
     row |= {column: _value(header, *source) for column, source in _KEYWORDS.items()}
     association = _value(header, "ASN_ID", str)
-    lone = association is None or association.upper() == "NONE"
+    is_single = association is None or association.upper() == "NONE"
     saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
     uneven = mask.unevenness if _flat_fielded(cube) else 0.0
     flags = header_flags(header) + source_flags(mask.source_fraction, saturated, light, uneven)
@@ -257,8 +257,8 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: Me
     observed = header.get("CRCORR") == "COMPLETE"
     return row | {
         "rootname": cube.rootname,
-        "asn_id": None if lone else str(association).lower(),
-        "dataset": cube.rootname if lone else str(association).lower(),
+        "asn_id": None if is_single else str(association).lower(),
+        "dataset": cube.rootname if is_single else str(association).lower(),
         "visit": visit_of(cube.rootname),
         "archive_generation_date": _value(header, "PROCTIME", float),
         "obs_frac_broken": _fraction(cube, mask, DQ.DATAREJECT | DQ.UNSTABLE) if observed else None,
@@ -279,24 +279,24 @@ def rejection_threshold(header: Mapping[str, Any], iref: Path | None = None) -> 
     header : mapping
         The exposure's keywords; CRREJTAB names the table.
     iref : Path, optional
-        Folder of reference files in which the table is read. Without it the value is that of `CRSIGMAS`, and
-        `CRREJTAB_SIGMA` for a table that is not among them: an exposure scores the same on every machine, whatever the
-        environment variable ``iref`` says.
+        Folder of reference files from which the table is read. Without it the value is that of `CRSIGMAS`, or
+        `CRREJTAB_SIGMA` for a table that is not listed there, so that an exposure gets the same score on every machine,
+        whatever the environment variable ``iref`` is set to.
     """
     name = header.get("CRREJTAB")
     published = CRSIGMAS.get(re.split(r"[$/]", name.strip())[-1]) if isinstance(name, str) else None
-    usual = CRREJTAB_SIGMA if published is None else published
+    default = CRREJTAB_SIGMA if published is None else published
     nsamp, exptime = header.get("NSAMP"), header.get("EXPTIME")
     if iref is None or not isinstance(name, str) or not isinstance(nsamp, int) or not isinstance(exptime, int | float):
-        return usual
+        return default
     try:
-        found = rejection(resolve("CRREJTAB", name, iref), nsamp, float(exptime)).threshold
+        threshold = rejection(resolve("CRREJTAB", name, iref), nsamp, float(exptime)).threshold
     except (MissingReferenceError, UnsuitableReferenceError) as error:
-        log.warning("%s; the threshold is taken to be %g standard deviations", error, usual)
-        return usual
-    if found != usual:
-        log.warning("%s of %s rejects at %g standard deviations, not at %g", name, iref, found, usual)
-    return found
+        log.warning("%s; a threshold of %g standard deviations is assumed", error, default)
+        return default
+    if threshold != default:
+        log.warning("%s in %s rejects at %g standard deviations, not at %g", name, iref, threshold, default)
+    return threshold
 
 
 def _fraction(cube: ReadCube, mask: SkyMask, bits: int) -> float | None:
@@ -305,7 +305,7 @@ def _fraction(cube: ReadCube, mask: SkyMask, bits: int) -> float | None:
 
 
 def _value(header: Mapping[str, Any], keyword: str, kind: type) -> Any:
-    """Return a keyword's value as `kind`; None where it is missing, empty or cannot be had so."""
+    """Return a keyword's value converted to `kind`; None where it is missing, empty or cannot be converted."""
     value = header.get(keyword)
     if value is None or value == "":
         return None
@@ -317,5 +317,5 @@ def _value(header: Mapping[str, Any], keyword: str, kind: type) -> Any:
 
 
 def finite_or_none(value: float) -> float | None:
-    """Return a float, None where it is not finite."""
+    """Return a value as a float, None where it is not finite."""
     return float(value) if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""The states of an exposure that travel between the rooms: what was read, and what was made of it."""
+"""Data classes shared by the packages: the reads of an exposure, its orbit, and its measurement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class ReadCube:
-    """The reads of one exposure, in time order, the zeroth left out.
+    """Reads of one exposure, in time order, without the zeroth.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class ReadCube:
     dq : ndarray, shape (n, rows, columns), int16
         Data-quality flags.
     rows : ndarray, shape (rows,), int64
-        Index of each row held in the light-sensitive frame (0-based); a survey by bands holds only some.
+        Index in the light-sensitive frame (0-based) of each row that was read; a survey may read only a band of rows.
     shape : tuple of int
         Height and width of the whole light-sensitive frame, reference pixels excluded.
     raw_shape : tuple of int
@@ -51,22 +51,22 @@ class ReadCube:
     shape: tuple[int, int]
     raw_shape: tuple[int, int]
     n_bytes: int = 0
-    #: Median of every read over the whole frame, reference pixels included (pstat's midpt); only when asked for.
+    #: Median of every read over the whole frame, reference pixels included (pstat's midpt); only where requested.
     cumulative_median: NDArray[np.float64] | None = None
-    #: What the observation log says of the telescope's place; None where there is none.
+    #: Telescope position from the observation log; None where there is no log.
     jitter: Jitter | None = None
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """What the observation log of an exposure (JIT) says of the telescope's place; arrays of shape (n,), every 3 s.
+    """Telescope position from an exposure's observation log (JIT), every 3 s; arrays of shape (n,).
 
     Attributes
     ----------
     mjd : ndarray
         Time [MJD, UTC], increasing.
     limb_angle, los_zenith : ndarray
-        LimbAng and LOS_Zenith: from the line of sight to the Earth's limb, and to the zenith [deg].
+        LimbAng and LOS_Zenith: angle of the line of sight from the Earth's limb, and from the zenith [deg].
     latitude, longitude : ndarray
         Of the point below the telescope [deg], longitude east.
     bright_limb, night : ndarray or None
@@ -85,7 +85,7 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of one exposure: its row of `exposures` and its rows of `reads`."""
+    """Measurement of one exposure: its row of `exposures` and its rows of `reads`."""
 
     exposure: Row
     reads: list[Row] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class OrbitElements:
-    """The orbit that an exposure's support file (SPT) describes, in the units of its keywords.
+    """Orbital elements from an exposure's support file (SPT), in the units of its keywords.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How long work tells the front door where it stands."""
+"""Progress reports of long operations."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called as often as the work likes; drawing is the caller's business."""
+    """Callback that a long operation calls as it advances; drawing is left to the caller."""
 
     def __call__(self, stage: str, done: int, total: int | None = None, *, failed: int = 0) -> None:
-        """Say that `done` of `total` items of `stage` are finished, `failed` of them failed."""
+        """Report that `done` of `total` items of `stage` are finished, `failed` of them with an error."""
 
 
 def silent(stage: str, done: int, total: int | None = None, *, failed: int = 0) -> None:
-    """Say nothing: the default `Progress`."""
+    """Ignore all reports: the default `Progress`."""

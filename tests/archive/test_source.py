@@ -187,7 +187,7 @@ def test_a_dry_run_says_requests_and_bytes(s3: MastArchive, catalog: Catalog) ->
     assert (plan.n_datasets, plan.n_exposures) == (3, 6)
     assert plan.requests == 6 * 49
     assert plan.n_bytes == pytest.approx(6 * 7.7e6, rel=0.02)
-    assert plan.basis == "apertures as listed, 16 reads each, 4 MB/s for each of 1 jobs"
+    assert plan.basis == "the apertures listed, 16 reads each, 4 MB/s for each of 1 jobs"
 
 
 def test_a_dry_run_knows_subarrays_and_the_reads_of_exposures_before(
@@ -197,7 +197,7 @@ def test_a_dry_run_knows_subarrays_and_the_reads_of_exposures_before(
     plan = plan_survey(catalog, Selection(), source=s3, settings=MeasureSettings(pstat=True))
     whole = 6 * (10 * 1024**2 + 23_040) + 83_520
     assert plan.n_bytes == pytest.approx(3 * whole)
-    assert "reads as in 3 exposures measured before" in plan.basis
+    assert "number of reads as in 3 earlier exposures" in plan.basis
     assert cost_of("IRSUB256-FIX", MeasureSettings())[0] == 3
     assert len({cost_of(name, MeasureSettings()) for name in ("GRISM1024", "IR", None)}) == 1
     assert cost_of("IRSUB512", MeasureSettings())[1] == pytest.approx(4.1e6, rel=0.02)

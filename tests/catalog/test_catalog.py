@@ -202,7 +202,7 @@ def test_the_modes_are_those_of_h5py_and_zarr(tmp_path: Path) -> None:
         catalog.record([measurement("ibaaaa01q")])
     with open_catalog(tmp_path / "c", mode="a") as catalog:
         catalog.record([measurement("ibaaaa02q")])
-    with pytest.raises(CatalogExistsError, match="holds a catalog already"):
+    with pytest.raises(CatalogExistsError, match="contains a catalog already"):
         open_catalog(tmp_path / "c", mode="w")
     with open_catalog(tmp_path / "c", mode="r+") as catalog:
         catalog.record([measurement("ibaaaa03q")])
@@ -245,7 +245,7 @@ def test_a_catalog_without_any_log_is_not_made_anew(catalog: Catalog) -> None:
     for name in TABLES:
         shutil.rmtree(catalog.folder / name / "_delta_log")
     for mode in ("r", "r+", "a", "w"):
-        with pytest.raises(DamagedCatalogError, match="the log of table exposures is gone"):
+        with pytest.raises(DamagedCatalogError, match="the log of table exposures is missing"):
             open_catalog(catalog.folder, mode=mode)
 
 

@@ -58,7 +58,9 @@ def test_every_format_reads_back_units_values_and_nulls(tmp_path: Path, format: 
     assert {c.name: c.unit for c in table.itercols() if c.unit} == {
         c.name: u.Unit(c.unit) for c in TABLES["exposures"].columns if c.unit
     }
-    assert table["sky_mean"].description == "mean sky rate over the exposure (interval rates weighted by their time)"
+    assert (
+        table["sky_mean"].description == "mean sky rate over the exposure (interval rates weighted by their duration)"
+    )
     assert table["flagged"][0] == 1
     assert table["flagged"].mask.tolist() == table["sky_mean"].mask.tolist() == [False, True]
     assert table["jump_read"].mask.tolist() == [False, True]

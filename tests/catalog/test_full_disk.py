@@ -18,7 +18,7 @@ from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.cli import main
 from wfc3tvb.errors import CatalogNotWritableError
 
-FULL = "No space left on device; make room and run the command again, or give another folder with --catalog"
+FULL = "No space left on device; free some space and run the command again, or choose another folder with --catalog"
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -70,5 +70,5 @@ def test_a_file_is_written_whole_or_not_at_all(
     command = ["sql", "FROM reads", "--catalog", str(catalog.folder), "--output", str(out)]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 2
-    assert done.stderr.startswith("wfc3tvb: no space is left on the disk; make room")
+    assert done.stderr.startswith("wfc3tvb: no space is left on the disk; free some space")
     assert [(path.name, path.read_text()) for path in out.parent.iterdir()] == [("reads.json", "what was there")]

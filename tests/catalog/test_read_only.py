@@ -50,7 +50,7 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def leave(monkeypatch: pytest.MonkeyPatch, walls: Walls) -> None:
     """Take down the other walls."""
     if "statements" not in walls:
-        monkeypatch.setattr(statements, "reading", lambda _, text, **__: text)
+        monkeypatch.setattr(statements, "check_statement", lambda _, text, **__: text)
     if "lock" not in walls:
         monkeypatch.setattr(duckdb_views, "lock", lambda _, files, **__: files)
 

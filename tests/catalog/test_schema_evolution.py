@@ -312,7 +312,7 @@ def test_a_writer_that_was_open_before_an_upgrade_says_so(first: Path, evolve: C
         evolve(NEXT, with_column("failures"))
         with open_catalog(first, mode="r+") as new:
             new.upgrade()
-        with pytest.raises(CatalogError, match="changed the columns of table failures meanwhile; run the command"):
+        with pytest.raises(CatalogError, match="changed the columns of table failures; run the command"):
             old.append("failures", failures)
 
 
@@ -342,7 +342,7 @@ def edit_schema(folder: Path, table: str, change: Callable[[list[dict[str, Any]]
 def test_a_table_whose_file_is_gone_is_damaged_whichever_it_is(name: str, first: Path) -> None:
     for path in (first / name).glob("*.parquet"):
         path.unlink()
-    with pytest.raises(DamagedCatalogError, match="catalog is damaged: .*; wfc3tvb verify --catalog"):
+    with pytest.raises(DamagedCatalogError, match="catalog is damaged: .*; see: wfc3tvb verify --catalog"):
         open_catalog(first)
     assert failed(verify(first)) == {("files", name)}
 
@@ -363,7 +363,7 @@ def test_a_column_of_another_type_is_named(first: Path) -> None:
 
     edit_schema(first, "reads", as_text)
     for mode in ("r", "a"):
-        with pytest.raises(DamagedCatalogError, match="table reads: column rate has type str and not float"):
+        with pytest.raises(DamagedCatalogError, match="table reads: column rate has type str instead of float"):
             open_catalog(first, mode=mode)
     assert failed(verify(first)) == {("columns", "reads")}
 
@@ -383,7 +383,7 @@ def test_a_column_of_ones_own_is_left_as_it_is(first: Path) -> None:
         assert count(catalog, "runs") == 3
     assert failed(verify(first)) == set()
     details = {result.target: result.detail for result in verify(first) if result.check == "columns"}
-    assert details["runs"] == "8 stored; not of the schema, left as they are: mine"
+    assert details["runs"] == "8 stored; not in the schema and left unchanged: mine"
 
 
 def test_a_catalog_whose_making_was_interrupted_is_none_yet(tmp_path: Path) -> None:

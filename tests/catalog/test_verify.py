@@ -156,7 +156,7 @@ def test_a_damaged_file_is_one_line_for_every_command(tmp_path: Path, surveyed: 
     done = CliRunner().invoke(main, ["verify", "--catalog", str(folder)])
     assert done.exit_code == 1
     assert done.stdout.count("wrong ") == 1
-    with pytest.raises(CatalogError, match=f"catalog is damaged: .*; wfc3tvb verify --catalog {folder} says what is"):
+    with pytest.raises(CatalogError, match=f"catalog is damaged: .*; see: wfc3tvb verify --catalog {folder}"):
         open_catalog(folder)
 
 

@@ -37,7 +37,7 @@ def test_what_is_there_and_reachable(archive: Archive) -> None:
 def test_live_asks_and_looks_at_the_answers(archive: Archive) -> None:
     found = by_name(examine(live=True, services=services(archive)))
     assert found["MAST"].detail.endswith("lists 3 exposures of ibohbf040")
-    assert found["S3"].detail.endswith("gives ranges of ibohbfb9q_ima.fits")
+    assert found["S3"].detail.endswith("serves ranges of ibohbfb9q_ima.fits")
     assert found["CRDS"].detail.endswith("its context is hst_9001.pmap")
 
 

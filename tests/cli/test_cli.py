@@ -60,7 +60,7 @@ def test_sql_writes_the_format_of_the_ending(catalog: Path, tmp_path: Path) -> N
     ("arguments", "words"),
     [
         (["sql", "SELEC 1"], "syntax error"),
-        (["sql", "DROP TABLE exposures"], "refused"),
+        (["sql", "DROP TABLE exposures"], "not allowed"),
         (["query", "worst_visit"], "did you mean worst_visits"),
         (["query", "my_visit"], "--param visit="),
         (["show", "ibzzzz010"], "ibzzzz010 is not known"),
@@ -77,7 +77,7 @@ def test_no_catalog_yet(tmp_path: Path) -> None:
     for command in (["sql", "SELECT 1"], ["show", "ibohbf040"], ["rescore"], ["report", tmp_path / "r"], ["verify"]):
         answer = run(*command, "--catalog", tmp_path / "none")
         assert answer.exit_code == 2
-        assert "make one with: wfc3tvb survey" in answer.output
+        assert "create one with: wfc3tvb survey" in answer.output
     assert not (tmp_path / "none").exists()
 
 
@@ -101,7 +101,8 @@ def test_measure_goes_on_after_a_bad_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "words"), [("x.doc", "take one of .png, .pdf, .svg"), ("x", "tells no"), ("no/x.png", "no folder")]
+    ("place", "words"),
+    [("x.doc", "must end in one of .png, .pdf, .svg"), ("x", "must end in one of"), ("no/x.png", "no folder")],
 )
 def test_a_picture_that_cannot_be_is_refused_before_measuring(place: str, words: str, tmp_path: Path) -> None:
     answer = run("measure", tmp_path / "absent_ima.fits", "--plot", tmp_path / place)
@@ -163,9 +164,9 @@ def test_places_that_cannot_be_written_are_one_line(catalog: Path, tmp_path: Pat
         options = [] if command[0] in ("simulate", "demo") else ["--catalog", catalog]
         answer = run(*command, *options)
         assert answer.exit_code == 2, command
-        assert "give another place" in answer.output
+        assert "check the path and its permissions" in answer.output
     answer = run("sql", "SELECT 1", "--output", tmp_path / "none" / "x.csv", "--catalog", catalog)
-    assert (answer.exit_code, "make it first" in answer.output) == (2, True)
+    assert (answer.exit_code, "create it first" in answer.output) == (2, True)
 
 
 def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None
         (["survey", "--filters", "F999W"], "'F999W' is not a WFC3/IR filter; choose all, or from F098M, F105W"),
         (["survey", "--precision", "0"], "--precision 0: give a rate above zero"),
         (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
-        (["archive", "."], "make such a folder with: wfc3tvb simulate"),
+        (["archive", "."], "create such a folder with: wfc3tvb simulate"),
         (["survey", "--source", "."], "give their folder with --source"),
     ],
 )
@@ -199,7 +200,7 @@ def test_options_without_sense_are_refused_before_anything_is_made(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--context", "newest"], "a CRDS context is written hst_NNNN.pmap"),
+        (["--context", "newest"], "not the name of a CRDS context; write hst_NNNN.pmap"),
         (["--references", "header"], "set the environment variable iref"),
         (["--where", "nosuch > 1"], '"nosuch" not found'),
         (["--id", "ibxx99999"], "survey it first, or check the name"),

@@ -364,7 +364,7 @@ def test_absent_members_are_named_and_the_others_made(raw: Path, iref: Path, mon
     command = [sys.executable, "-m", "wfc3tvb", "calibrate", str(asn), "--engine", "native"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "iaaa01abq_raw.fits is not beside it and is left out" in done.stderr
+    assert "iaaa01abq_raw.fits is not in the same folder and is left out" in done.stderr
     assert "iaaa01aaq_raw.fits: ends before its data do" in done.stderr
     assert done.stdout.startswith(raw.name[:9])
     assert raw.with_name(raw.name.replace("_raw", "_flt")).is_file()

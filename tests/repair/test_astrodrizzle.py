@@ -63,7 +63,7 @@ def test_a_failed_child_says_why_and_leaves_its_log(tmp_path: Path, process: Dri
 
 
 def test_a_child_that_hangs_is_stopped(tmp_path: Path, process: DrizzleProcess) -> None:
-    with pytest.raises(DrizzleError, match=r"not done after 0\.01 s"):
+    with pytest.raises(DrizzleError, match=r"not finished after 0\.01 s"):
         drizzle(process, flts(tmp_path, 1), None, iref=tmp_path, settings=DrizzleSettings(timeout=0.01))
 
 
@@ -157,4 +157,5 @@ def test_a_service_that_breaks_off_is_said_and_done_without(tmp_path: Path, monk
 
     monkeypatch.setattr(astrodrizzle_process, "_update", update)
     monkeypatch.setattr(astrodrizzle_process, "astrometry_answers", lambda: True)
-    assert astrodrizzle_process.align([str(path)], use_db=True) == "the astrometry service broke off (ConnectionError)"
+    problem = "the connection to the astrometry service was lost (ConnectionError)"
+    assert astrodrizzle_process.align([str(path)], use_db=True) == problem

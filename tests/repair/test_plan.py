@@ -59,10 +59,10 @@ def test_twenty_full_frames_stay_below_four_gigabytes() -> None:
 
 def test_an_unflagged_exposure_is_told_that_its_association_is_repaired(catalog: Catalog) -> None:
     (note,) = plan_reprocess(catalog, ids=["IBOHBFA0Q"]).notes
-    assert note.startswith("ibohbfa0q is not flagged, so it is only recalibrated; repaired are ibohbfa1q")
-    assert "ibohbf040 is drizzled again as a whole" in note
+    assert note.startswith("ibohbfa0q is not flagged and only recalibrated; repaired: ibohbfa1q")
+    assert "the whole association ibohbf040 is drizzled again" in note
     (note,) = plan_reprocess(catalog, ids=["ibohbfa1q"]).notes
-    assert note.startswith("ibohbfa1q is repaired; the association ibohbf040")
+    assert note.startswith("ibohbfa1q is repaired; the whole association ibohbf040")
     assert plan_reprocess(catalog, ids=["ibohbf040"]).notes == ()
 
 

@@ -28,7 +28,7 @@ from wfc3tvb.repair import combine, dataset, recalibrate
 from wfc3tvb.repair.choose import choose
 from wfc3tvb.repair.dataset import RepairDataset
 from wfc3tvb.repair.driver import FindReferences
-from wfc3tvb.repair.fetch import FetchDataset, refuse
+from wfc3tvb.repair.fetch import FetchDataset, check_supported
 from wfc3tvb.repair.model import Member, Repair
 from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess, reprocess
 from wfc3tvb.schema import TABLES
@@ -386,7 +386,7 @@ def test_an_interrupted_run_goes_on(
 )
 def test_what_is_not_repaired_is_refused_with_the_reason(member: Member, words: str) -> None:
     with pytest.raises(RefusedError, match=words):
-        refuse(Repair("ibohbf040", (member,)))
+        check_supported(Repair("ibohbf040", (member,)))
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(
@@ -441,7 +441,7 @@ def die(*arguments, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 where, source, outdir, catalog = sys.argv[1:]
-module, name = {"fetch": (fetch, "check"), "calibrate": (recalibrate, "write_cards"),
+module, name = {"fetch": (fetch, "check_headers"), "calibrate": (recalibrate, "write_cards"),
                 "drizzle": (dataset, "combine"), "compare": (dataset, "finish")}[where]
 setattr(module, name, die)
 settings = ReprocessSettings(engine="native", references="header", source=source, outdir=Path(outdir))

@@ -93,7 +93,7 @@ def test_stars_hit_by_cosmic_rays_still_count() -> None:
     assert found is not None
     assert whole.n_stars < 20 < 40 < found.n_stars
     assert found.ratio == pytest.approx(1.0, abs=1e-6)
-    assert "with hit pixels left out" in found.words()
+    assert "with bad or hit pixels left out" in found.description()
     assert found.min_snr == 100
 
 

@@ -35,7 +35,7 @@ def test_an_added_column_reads_as_null_and_a_lost_one_is_a_fault() -> None:
 
 def test_another_type_is_a_fault_and_an_unknown_column_is_not() -> None:
     found = compare(TABLE, StoredSchema("1.1", "0.2.0", {"key": "str", "rate": "str", "later": "int", "mine": "str"}))
-    assert found.faults == ("column rate has type str and not float",)
+    assert found.faults == ("column rate has type str instead of float",)
     assert found.unknown == ("mine",)
 
 

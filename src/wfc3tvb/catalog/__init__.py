@@ -1,1 +1,1 @@
-"""The catalog: Delta tables on disk, DuckDB views over them, documented queries, exports, releases, checks."""
+"""The catalog: Delta tables, DuckDB views of them, documented queries, exports, releases and checks."""

@@ -1,9 +1,9 @@
-"""Astropy tables of the catalog's rows, and the two formats that astropy writes: VOTable and FITS.
+"""Conversion of rows to astropy tables, and the formats that astropy writes: VOTable and FITS.
 
-Neither FITS nor VOUnits lists the electron. A FITS file of ours carries such a unit where astropy looks for units that
-FITS cannot name (serialized columns in COMMENT cards), where TOPCAT looks (FITS-plus: a VOTable without data in the
-primary HDU), and in the column's comment (TCOMM); a TUNIT would keep astropy from reading any of it. In a VOTable it
-stands as it is; astropy takes it for a unit of its own kind unless it reads with ``unit_format="generic"``.
+Neither FITS nor VOUnits defines the electron as a unit. A FITS file stores such a unit where astropy looks for units
+that FITS cannot express (serialized columns in COMMENT cards), where TOPCAT looks (FITS-plus: a VOTable without data in
+the primary HDU), and in the column's comment (TCOMM); with a TUNIT, astropy could not read any of these. A VOTable has
+the unit unchanged; astropy reads it as an unknown unit unless it is given ``unit_format="generic"``.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from wfc3tvb.catalog.views import RELATIONS, column_comment
 
-#: Every column that the schema and the views know.
+#: All columns of the schema and of the derived views, by name.
 COLUMNS = {column.name: column for table in RELATIONS.values() for column in table.columns}
 _NULL = {"i": 0, "f": np.nan, "b": False, "U": ""}
 
 
 def to_astropy(rows: pa.Table) -> AstropyTable:
-    """Return `rows` as an astropy table: units and descriptions set, nulls masked."""
-    texts = flat(rows)
-    return described(AstropyTable({name: _masked(texts[name]) for name in texts.column_names}))
+    """Return `rows` as an astropy table with units and descriptions, nulls masked."""
+    texts = flatten_nested(rows)
+    return add_descriptions(AstropyTable({name: _masked(texts[name]) for name in texts.column_names}))
 
 
-def described(table: AstropyTable) -> AstropyTable:
-    """Give the columns that the schema knows their unit and description."""
+def add_descriptions(table: AstropyTable) -> AstropyTable:
+    """Set unit and description of the columns that are in the schema, and return the table."""
     for name in table.colnames:
         if name in COLUMNS:
             table[name].unit = COLUMNS[name].unit or None
@@ -52,20 +52,20 @@ def described(table: AstropyTable) -> AstropyTable:
 
 
 def write_votable(table: AstropyTable, path: Path | BytesIO, lists: Mapping[str, str] | None = None) -> None:
-    """Write a VOTable, with units as they stand and UCDs.
+    """Write a VOTable, with the units of the schema and UCDs.
 
     Parameters
     ----------
     table : astropy.table.Table
-        As `to_astropy` makes it.
+        Result of `to_astropy`.
     path : Path or BytesIO
-        Where to.
+        File to write.
     lists : mapping, optional
-        Columns that are lists where the numbers are (not here), and the VOTable datatype of what they hold.
+        Columns that are lists in the file that the VOTable describes, with the VOTable datatype of their elements.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", W50)  # VOUnits has no electron; the unit is kept as it stands
-        warnings.simplefilter("ignore", W03)  # an ID is made of a name such as count(*); the name stays
+        warnings.simplefilter("ignore", W50)  # VOUnits has no electron; the unit is kept unchanged
+        warnings.simplefilter("ignore", W03)  # astropy makes an ID from a name such as count(*), and keeps the name
         document = from_table(table)
         for field in document.get_first_table().fields:
             if field.name in COLUMNS:
@@ -78,30 +78,30 @@ def write_votable(table: AstropyTable, path: Path | BytesIO, lists: Mapping[str,
 
 
 def fields_as_votable(table: AstropyTable, lists: Mapping[str, str] | None = None) -> str:
-    """Return the columns of a table as the text of a VOTable without data."""
+    """Return the text of a VOTable with the columns of a table, without data."""
     buffer = BytesIO()
     write_votable(table[:0], buffer, lists)
     return re.sub(r"<DATA>.*</DATA>", "", buffer.getvalue().decode("utf-8"), flags=re.DOTALL)
 
 
 def write_fits(table: AstropyTable, path: Path) -> None:
-    """Write a FITS binary table, FITS-plus; units that FITS cannot name go as astropy writes them (see above).
+    """Write a FITS binary table (FITS-plus); see the module's docstring for its units.
 
-    FITS knows ASCII alone: accents are left out, and other characters become question marks.
+    FITS allows only ASCII: accents are removed, and other characters become question marks.
     """
     table.rename_columns(table.colnames, [_ascii(name) for name in table.colnames])
     for name in table.colnames:
         if table[name].dtype.kind == "U":
             values = np.array([_ascii(value) for value in table[name].filled("")], dtype=np.str_)
             table[name] = MaskedColumn(values, mask=table[name].mask, description=table[name].description)
-        if table[name].dtype == np.bool_ and np.any(table[name].mask):  # a FITS logical cannot be null for astropy
+        if table[name].dtype == np.bool_ and np.any(table[name].mask):  # astropy has no null for a FITS logical
             table[name] = table[name].astype(np.int16)
         if table[name].dtype.kind == "i":
             table[name].fill_value = np.iinfo(table[name].dtype).min
     fields = fields_as_votable(table).encode("utf-8")
-    units = {name: str(table[name].unit) for name in table.colnames if _fits_names(table[name].unit)}
+    units = {name: str(table[name].unit) for name in table.colnames if _has_fits_name(table[name].unit)}
     for name in units:
-        table[name].unit = None  # else a number without fraction becomes a quantity, which has one
+        table[name].unit = None  # otherwise an integer column would become a quantity, which is a float
     hdu = _as_hdu(table)
     for number, name in enumerate(table.colnames, 1):
         if name in units:
@@ -116,9 +116,9 @@ def write_fits(table: AstropyTable, path: Path) -> None:
 
 
 def _swap_cards(path: Path, number: int) -> None:
-    """Swap a card of the primary header with the next: TOPCAT asks for VOTMETA where astropy insists on EXTEND.
+    """Swap a card of the primary header with the next: TOPCAT needs VOTMETA in the place where astropy puts EXTEND.
 
-    The checksum stays true, for it adds up words of four bytes.
+    The checksum, a sum of words of four bytes, stays valid.
     """
     with path.open("r+b") as file:
         file.seek(80 * number)
@@ -128,7 +128,7 @@ def _swap_cards(path: Path, number: int) -> None:
 
 
 def _as_hdu(table: AstropyTable) -> fits.BinTableHDU:
-    """Return a table as astropy writes it: quantities and descriptions serialized in COMMENT cards."""
+    """Return the HDU that astropy makes of a table, with quantities and descriptions serialized in COMMENT cards."""
     buffer = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The unit .* could not be saved in native FITS", AstropyUserWarning)
@@ -145,25 +145,25 @@ def _ascii(text: str) -> str:
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in letters)
 
 
-def _fits_names(unit: Any) -> bool:
-    """Say whether FITS has a name for a unit."""
+def _has_fits_name(unit: Any) -> bool:
+    """Return whether FITS has a name for a unit."""
     try:
         return unit is not None and bool(unit.to_string("fits"))
     except ValueError:
         return False
 
 
-def plain(value: Any) -> Any:
-    """Return a value that JSON can hold: what is no number becomes null."""
+def json_value(value: Any) -> Any:
+    """Return a value that JSON can represent: NaN and infinity become null."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list) else value
+        return {key: json_value(item) for key, item in value.items()}
+    return [json_value(item) for item in value] if isinstance(value, list) else value
 
 
-def flat(rows: pa.Table) -> pa.Table:
-    """Return `rows` with lists joined to text, and other nested values as JSON."""
+def flatten_nested(rows: pa.Table) -> pa.Table:
+    """Return `rows` with lists joined to texts, and other nested values as JSON."""
     for index, field in enumerate(rows.schema):
         if pa.types.is_nested(field.type):
             texts = [None if v is None else _text(v) for v in rows[field.name].to_pylist()]
@@ -174,7 +174,7 @@ def flat(rows: pa.Table) -> pa.Table:
 def _text(value: Any) -> str:
     if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
         return ";".join(map(str, value))
-    return json.dumps(plain(value), default=str)
+    return json.dumps(json_value(value), default=str)
 
 
 def _masked(column: pa.ChunkedArray) -> MaskedColumn:

@@ -1,8 +1,8 @@
-"""Catalog: Delta tables on disk, DuckDB over them.
+"""Catalog: Delta tables on disk, queried with DuckDB.
 
-`Catalog.sql` reads one whole version of every table: the newest when the catalog was opened, updated, or
-written through this object. ``catalog.duckdb`` in the same folder holds the same views for whoever comes with
-plain DuckDB; it is written beside and renamed into place.
+`Catalog.sql` reads a consistent version of every table: the newest at the time when the catalog was opened, updated, or
+written through this object. ``catalog.duckdb`` in the same folder contains the same views for use with DuckDB alone; it
+is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from wfc3tvb.schema import TABLES, to_arrow
 log = logging.getLogger(__name__)
 
 Params = Mapping[str, object] | Sequence[object] | None
-#: How a catalog is opened, as in h5py and zarr: see `open_catalog`.
+#: Modes of `open_catalog`, as in h5py and zarr.
 MODES = ("r", "r+", "a", "w")
 
 
 class Catalog:
-    """An open catalog; `open_catalog` opens it. A context manager.
+    """Open catalog, as returned by `open_catalog`; a context manager.
 
     Parameters
     ----------
@@ -51,10 +51,10 @@ class Catalog:
     settings : mapping, optional
         Measuring parameters, written into every commit.
     locked : bool, optional
-        Lock DuckDB down for statements of strangers: it cannot write, reads no file but the catalog's own, and its
-        settings stay.
+        Restrict DuckDB for untrusted statements: it cannot write, reads only the catalog's files, and its settings
+        cannot be changed.
     own_files : bool, optional
-        Of a locked catalog: whether a statement may read other local files too.
+        In a locked catalog, whether statements may also read other local files.
     memory_limit : str, optional
         DuckDB's memory limit, e.g. ``"1GB"``.
     threads : int, optional
@@ -85,12 +85,12 @@ class Catalog:
 
     @property
     def snapshots(self) -> Mapping[str, Snapshot]:
-        """The version of every table that `sql` reads.
+        """Version of every table that `sql` reads.
 
         Raises
         ------
         NoCatalogError
-            If there is none.
+            If there is no catalog in the folder.
         NewerCatalogError, OldCatalogError, DamagedCatalogError
             If this version cannot read it.
         """
@@ -100,10 +100,10 @@ class Catalog:
 
     @property
     def connection(self) -> DuckDBPyConnection:
-        """The DuckDB connection (in memory) that holds the views of `snapshots`."""
+        """DuckDB connection (in memory) with the views of `snapshots`."""
         if self._connection is None:
             with duckdb_views.damage_errors(self.folder):
-                self._connection = self._with_views(duckdb_views.bare(**self._options))
+                self._connection = self._with_views(duckdb_views.connection_without_views(**self._options))
         return self._connection
 
     def sql(self, text: str, params: Params = None) -> DuckDBPyRelation:
@@ -112,27 +112,27 @@ class Catalog:
         Parameters
         ----------
         text : str
-            One statement that reads: SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
+            One statement that only reads: SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
         params : mapping or sequence, optional
             Values for ``$name`` or ``?`` in it.
 
         Raises
         ------
         QueryError
-            If DuckDB refuses it; the message says where. Also if it would write.
+            If DuckDB rejects the statement (the message shows where), or if it would write.
         """
         with duckdb_views.query_errors(text):
-            own, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
-            readable = statements.reading(self.connection, text, own_files=own, scheme=scheme)
+            own_files, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
+            checked = statements.check_statement(self.connection, text, own_files=own_files, scheme=scheme)
             statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
             if "duckdb_" in text.lower():
                 duckdb_views.add_comments(self.connection)
-            return self.connection.sql(readable, params=params)
+            return self.connection.sql(checked, params=params)
 
     def fetch(
         self, text: str, params: Params = None, *, timeout: float | None = None, cap: results.Cap | None = None
     ) -> pa.Table:
-        """Run one SELECT to its end and return an Arrow table.
+        """Run one SELECT to completion and return an Arrow table.
 
         Parameters
         ----------
@@ -141,12 +141,12 @@ class Catalog:
         timeout : float, optional
             Seconds after which it is stopped.
         cap : results.Cap, optional
-            What the result may be at most.
+            Limits of the result.
 
         Raises
         ------
         QueryError
-            If DuckDB refuses it, it fails on the way, or it took too long.
+            If DuckDB rejects the statement, or it fails, or takes too long.
         """
         connection = self.connection
         timer = threading.Timer(timeout, connection.interrupt) if timeout else None
@@ -157,7 +157,7 @@ class Catalog:
                 found = self.sql(text, params)
                 return results.tidy(found.to_arrow_table() if cap is None else results.capped(found, cap))
         except duckdb.InterruptException as error:
-            raise QueryError(f"stopped after {timeout:g} s; ask for less, add a LIMIT, or allow more time") from error
+            raise QueryError(f"stopped after {timeout:g} s; select less, add a LIMIT, or allow more time") from error
         finally:
             if timer:
                 timer.cancel()
@@ -168,7 +168,7 @@ class Catalog:
         Raises
         ------
         UnknownQueryError
-            If there is none of that name; the message names the nearest.
+            If there is none of that name; the message suggests similar ones.
         QueryParameterError
             If a parameter is missing, unknown or not a value of its type.
         """
@@ -186,7 +186,7 @@ class Catalog:
     def replace(
         self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table, *, keys: Sequence[str] | None = None
     ) -> None:
-        """Put rows in the place of those with the same key, in one commit.
+        """Replace the rows with the same keys, in one commit.
 
         Parameters
         ----------
@@ -195,7 +195,7 @@ class Catalog:
         rows : iterable of mappings, or pyarrow.Table
             Complete rows.
         keys : sequence of str, optional
-            Keys (rootnames, datasets, ...) whose rows go even where no new row comes.
+            Keys (rootnames, datasets, ...) whose rows are removed even where there is no new row.
 
         Raises
         ------
@@ -204,21 +204,21 @@ class Catalog:
         NewerCatalogError
             If a newer version has written the catalog.
         CatalogNotWritableError
-            If the commit cannot be written; the table stays as it was.
+            If the commit cannot be written; the table is unchanged.
         """
         self.upgrade()
         self.tables.replace(table, self._arrow(table, rows), keys)
         self._committed()
 
     def record(self, measurements: Sequence[Measurement]) -> None:
-        """Store measured exposures in place of what was there of them: reads first, then exposures."""
+        """Store measured exposures and replace their earlier rows: reads first, then exposures."""
         rootnames = [m.rootname for m in measurements]
         if rootnames:
             self.replace("reads", [row for m in measurements for row in m.reads], keys=rootnames)
             self.replace("exposures", [m.exposure for m in measurements])
 
     def upgrade(self) -> None:
-        """Bring a catalog of an older version to this version of the schema; the first write does it.
+        """Upgrade a catalog of an older version to this version of the schema, before the first write.
 
         Raises
         ------
@@ -235,33 +235,33 @@ class Catalog:
     # --- the views -----------------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Let the next query read the newest version; relations handed out before keep their connection."""
+        """Make the next query read the newest version; earlier relations keep their connection."""
         self._snapshots = None
         self._connection = None
 
     def update_views(self) -> None:
-        """Read the newest version from now on, and rewrite ``catalog.duckdb`` if it is out of date.
+        """Switch to the newest version, and rewrite ``catalog.duckdb`` if it is out of date.
 
         Raises
         ------
         CatalogNotWritableError
-            If ``catalog.duckdb`` has to be written and cannot.
+            If ``catalog.duckdb`` must be written and cannot.
         NewerCatalogError, OldCatalogError, DamagedCatalogError
             If this version cannot read the catalog.
         """
         self.reload()
-        files, connection = self._files(), duckdb_views.bare(**self._options)
+        files, connection = self._files(), duckdb_views.connection_without_views(**self._options)
         self._check_files(files)
         found = duckdb_views.about(connection, self.folder)
-        fits = found.get("fingerprint") == duckdb_views.fingerprint(files)
+        current = found.get("fingerprint") == duckdb_views.fingerprint(files)
         with duckdb_views.damage_errors(self.folder):
-            whole = found.get("whole") == "True" if fits else duckdb_views.has_no_orphans(connection, files)
-            if not fits:
+            whole = found.get("whole") == "True" if current else duckdb_views.has_no_orphans(connection, files)
+            if not current:
                 duckdb_views.write_views(self.folder, files, whole=whole)
             self._connection = self._with_views(connection, whole=whole)
 
     def compaction_advice(self) -> str | None:
-        """Return the advice to compact where many small files slow queries down, else None."""
+        """Return advice to compact the catalog where many small files slow queries down, else None."""
         return compaction.advice(self.folder, self.snapshots.values())
 
     def close(self) -> None:
@@ -278,7 +278,7 @@ class Catalog:
     ) -> None:
         self.close()
 
-    # --- how -----------------------------------------------------------------------------------------------
+    # --- implementation ------------------------------------------------------------------------------------
 
     def _arrow(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> pa.Table:
         """Return rows as an Arrow table of the schema, sorted by key."""
@@ -286,14 +286,14 @@ class Catalog:
         return arrow.sort_by([(name, "ascending") for name in TABLES[table].key])
 
     def _committed(self) -> None:
-        """Let the next query see what was committed; every now and then merge the small files of many commits."""
+        """Make the next query read the commit, and merge small files after many commits."""
         self.reload()
         self._n_commits += 1
         if compaction.merge_after(self.tables, self._n_commits):
             self.reload()
 
     def _with_views(self, connection: DuckDBPyConnection, *, whole: bool = False) -> DuckDBPyConnection:
-        """Give a connection its views, and lock it first where it is to be locked."""
+        """Lock a connection if requested, and create the views in it."""
         files: Files = self._files()
         if self._locked:
             files = duckdb_views.lock(connection, files, own_files=self._own_files)
@@ -301,7 +301,7 @@ class Catalog:
         return connection
 
     def _check_files(self, files: Files) -> None:
-        """Raise `DamagedCatalogError` where a live file is gone; a view would say so only when it is read."""
+        """Raise `DamagedCatalogError` where a live file is missing, which a view would only report when it is read."""
         for name, stored in files.items():
             if gone := next((path for path in map(Path, stored.files) if not path.exists()), None):
                 raise DamagedCatalogError(self.folder, f"a file of table {name} is missing, {gone.name}")
@@ -326,17 +326,17 @@ def open_catalog(
 ) -> Catalog:
     """Open a catalog.
 
-    A catalog of an older version opens as one of this version: what it lacks reads as null, and the first write adds
-    it. One of a newer minor version is read without what that version added, and is not written.
+    A catalog of an older version opens as one of this version: missing columns read as null, and the first write adds
+    them. A catalog of a newer minor version can be read, without the columns that it added, but not written.
 
     Parameters
     ----------
     folder : str or Path
         The catalog's folder.
     mode : {"r", "r+", "a", "w"}, optional
-        As in h5py and zarr: ``r`` reads a catalog, and writes nothing but a ``catalog.duckdb`` that is out of date
-        (moved, copied); ``r+`` also writes; ``a`` also makes the catalog if there is none; ``w`` makes a new one, and
-        refuses where one holds rows.
+        As in h5py and zarr: ``r`` reads a catalog (and only rewrites a ``catalog.duckdb`` that is out of date, after
+        a move or copy); ``r+`` also writes; ``a`` also creates the catalog if there is none; ``w`` creates a new one,
+        and refuses to where there is a catalog with rows.
     settings : mapping, optional
         Measuring parameters, written into every commit.
     locked, own_files, memory_limit, threads
@@ -347,17 +347,17 @@ def open_catalog(
     BadArgumentError
         If the mode is unknown.
     NoCatalogError
-        If there is none (``r``, ``r+``).
+        If there is no catalog (``r``, ``r+``).
     CatalogExistsError
-        If there is one (``w``).
+        If there is a catalog with rows (``w``).
     NewerCatalogError
-        If a newer version wrote it: to write it, and to read it where the major version of the schema is newer.
+        If a newer version wrote it, except for reading where only the minor version of the schema is newer.
     OldCatalogError
-        If its schema is older than this version reads.
+        If its schema is too old for this version.
     DamagedCatalogError
         If a file, table or column is missing, or a column has another type.
     CatalogNotWritableError
-        If the folder cannot be made or written (but for ``r``).
+        If the folder cannot be created or written (not for ``r``).
     """
     if mode not in MODES:
         raise BadArgumentError(f"mode {mode!r} is unknown; choose one of {', '.join(MODES)}")
@@ -374,7 +374,7 @@ def open_catalog(
         try:
             catalog.update_views()
         except CatalogNotWritableError as error:
-            log.info("%s is left as it is: %s", duckdb_views.VIEWS_FILE, error)
+            log.info("%s is not updated: %s", duckdb_views.VIEWS_FILE, error)
         return catalog
     _prepare_to_write(catalog.tables, mode)
     catalog.update_views()
@@ -382,12 +382,12 @@ def open_catalog(
 
 
 def _prepare_to_write(tables: Tables, mode: str) -> None:
-    """Check that a catalog can be written; make the tables of a new one in the modes that do."""
+    """Check that a catalog can be written, and create the tables of a new one in modes ``a`` and ``w``."""
     snapshots = upgrade.read_snapshots(tables)
     holds_rows = any(snapshot.n_rows for snapshot in snapshots.values())
     if mode == "w" and holds_rows:
         raise CatalogExistsError(tables.folder)
-    if mode != "r+" and not holds_rows:  # also where the making of a catalog was interrupted
+    if mode != "r+" and not holds_rows:  # also where the creation of a catalog was interrupted
         tables.create()
     upgrade.check_usable(tables.folder, upgrade.read_snapshots(tables), write=True)
     tables.check_writable()

@@ -1,4 +1,4 @@
-"""Small files: every commit leaves one in each table, and every query and later commit looks at all of them."""
+"""Compaction of a catalog's small files, which every commit adds and every query and later commit must open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compacted:
-    """A table's files before, after and removed, and whether another writer was in the way."""
+    """Result for a table: number of files before and after, files removed, and whether another writer prevented it."""
 
     table: str
     n_before: int
@@ -27,14 +27,14 @@ class Compacted:
 
 
 def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
-    """Sort every table of several files into few, and remove files unused for `grace_hours` (whole hours).
+    """Merge the files of every table, sorted, and remove files unused for `grace_hours` (whole hours).
 
     Raises
     ------
     ReadOnlyCatalogError
         If the catalog was opened for reading.
     CatalogNotWritableError
-        If the catalog cannot be written; the tables stay as they were.
+        If the catalog cannot be written; the tables are unchanged.
     """
     catalog.upgrade()
     before = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
@@ -46,21 +46,26 @@ def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
     return [Compacted(name, before[name], after[name], removed[name], not merged[name]) for name in TABLES]
 
 
-#: More small files than this slow every query down (0.15 ms a file and query).
+#: Number of small files above which queries become slow (0.15 ms per file and query).
 MANY_FILES = 100
-#: Commits of one catalog object after which the small files are merged: a long survey makes two for every batch.
+#: Number of commits of a catalog object after which small files are merged; a survey makes two commits per batch.
 MERGE_EVERY = 100
 
 
 def merge_after(tables: Tables, n_commits: int) -> bool:
-    """Merge the small files of the tables that many of the last commits went to; say whether it was time to.
+    """Merge the small files of tables with many recent commits, every `MERGE_EVERY` commits.
 
     Parameters
     ----------
     tables : Tables
-        Those of a catalog.
+        Tables of a catalog.
     n_commits : int
-        Commits so far; every `MERGE_EVERY` of them it is time.
+        Number of commits so far.
+
+    Returns
+    -------
+    bool
+        Whether files may have been merged.
     """
     if n_commits % MERGE_EVERY:
         return False
@@ -71,7 +76,7 @@ def merge_after(tables: Tables, n_commits: int) -> bool:
 
 
 def advice(folder: Path, snapshots: Iterable[Snapshot]) -> str | None:
-    """Return a word of advice where many small files slow queries down, else None."""
+    """Return advice on compaction where many small files slow queries down, else None."""
     worst = max(snapshots, key=lambda snapshot: snapshot.n_small)
     if worst.n_small <= MANY_FILES:
         return None

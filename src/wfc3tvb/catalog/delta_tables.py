@@ -1,7 +1,7 @@
 """Tables on disk: one Delta Lake folder per table of the schema, through the ``deltalake`` package.
 
-A commit is all or nothing, readers are never blocked, several writers are safe: that is the package's work.
-Here is the choice of commit (replace by key, append, merge of small files) and the wording of what failed.
+That package makes commits atomic, never blocks readers, and is safe with several writers. This module chooses the kind
+of commit (replacement by key, append, merge of small files) and translates errors.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ from wfc3tvb.schema.migrations import StoredSchema, earlier_names
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: Layout that DuckDB scans fastest (measured: row groups of 100,000 rows, dictionaries on).
+#: Layout that DuckDB reads fastest (measured: row groups of 100,000 rows, with dictionaries).
 WRITER = WriterProperties(compression="ZSTD", max_row_group_size=100_000)
-#: Size that sorted files grow to, and below which a file counts as small [byte].
+#: Target size of sorted files, and size below which a file counts as small [byte].
 TARGET_SIZE = 256 * 2**20
 SMALL_SIZE = 16 * 2**20
-#: Size that files grow to which are merged while a survey writes; merging these again would take memory and time.
+#: Target size of files that are merged during a survey; to merge larger ones would take memory and time.
 MERGED_SIZE = 4 * 2**20
-#: Tables whose rows are history: a row is replaced only by one with the same whole key.
+#: Tables that record a history: a row is replaced only by one with the same complete key.
 _WHOLE_KEY = frozenset({"failures"})
 _COMMIT_TRIES = 30
-#: Keys of a table's Delta configuration: version of the schema and of the package that recorded it, and the version of
-#: the schema that added columns after the table was made.
+#: Keys of a table's Delta configuration: version of the schema, version of the package that recorded it, and version of
+#: the schema that added columns after the table was created.
 SCHEMA_KEY, PACKAGE_KEY = "wfc3tvb.schema_version", "wfc3tvb.package_version"
 EXTENDED_KEY = "wfc3tvb.columns_added_in"
-#: Names in `schema.Column.type` of Delta's types.
+#: Delta's types, as named in `schema.Column.type`.
 _TYPES = {"string": "str", "long": "int", "double": "float", "boolean": "bool"}
-#: Seconds that sorting waits for other writers to pause.
-_PATIENCE = 30.0
+#: Seconds to wait for other writers before sorting.
+_LOCK_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The newest version of a table: its number, live Parquet files (absolute), rows, bytes a file, schema.
+    """Version of a table: number, live Parquet files (absolute paths), number of rows, file sizes [byte], schema.
 
-    A table that the schema of the catalog did not have yet has version -1 and no files.
+    A table that is missing because the catalog's schema is older has version -1 and no files.
     """
 
     table: str
@@ -79,40 +79,40 @@ class Tables:
     Parameters
     ----------
     folder : Path
-        The catalog's folder; every table is a folder below it.
+        The catalog's folder; every table is a subfolder.
     settings : mapping, optional
         Measuring parameters, written into every commit beside the package and schema versions.
 
     Raises
     ------
     CatalogError
-        If the table library cannot open folders of that name (brackets, percent signs).
+        If the table library cannot open folders with this path (brackets, percent signs).
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, object] | None = None) -> None:
         self.folder = Path(folder).absolute()
         if re.search(r"[\[\]]|%[0-9A-Fa-f]{2}", str(self.folder)):
-            raise CatalogError(f"{self.folder}: a catalog's path must not hold [ ] or %; take another folder")
+            raise CatalogError(f"{self.folder}: a catalog's path must not contain [ ] or %; choose another folder")
         self.settings = dict(settings or {})
         self._stored: dict[str, pa.Schema] = {}
         self._known: dict[str, Snapshot] = {}
 
-    # --- making and opening --------------------------------------------------------------------------------
+    # --- creating and opening ------------------------------------------------------------------------------
 
     def create(self) -> None:
-        """Make the folder and every table that is not there; harmless where they are.
+        """Create the folder and the tables that do not exist yet.
 
         Raises
         ------
         CatalogNotWritableError
-            If the folder cannot be made or written.
+            If the folder cannot be created or written.
         """
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             probe(self.folder)
             for name in TABLES:
                 if not self.exists(name):
-                    self._again(partial(self._create_table, name))
+                    self._retry(partial(self._create_table, name))
 
     def check_writable(self) -> None:
         """Raise `CatalogNotWritableError` where the folder cannot be written."""
@@ -120,12 +120,12 @@ class Tables:
             probe(self.folder)
 
     def place(self, table: str) -> Path:
-        """Return a table's folder, which may still have an earlier name of the table."""
+        """Return a table's folder, which may have an earlier name of the table."""
         names = (table, *earlier_names(table))
         return next((path for name in names if _has_log(path := self.folder / name)), self.folder / table)
 
     def exists(self, table: str) -> bool:
-        """Say whether a table is there."""
+        """Return whether a table exists."""
         return _has_log(self.place(table)) and DeltaTable.is_deltatable(self._uri(table))
 
     def open(self, table: str) -> DeltaTable:
@@ -134,7 +134,7 @@ class Tables:
         Raises
         ------
         NoCatalogError
-            If it is not there.
+            If it does not exist.
         DamagedCatalogError
             If its transaction log cannot be read.
         """
@@ -153,7 +153,7 @@ class Tables:
         if (known := self._known.get(table)) and self._is_newest(known):
             return known
         delta = self.open(table)
-        # Arrow's own Python interface would import pandas here, which takes longer than most queries.
+        # pyarrow's conversion would import pandas, which takes longer than most queries.
         actions = delta.get_add_actions(flatten=True)
         columns = [actions.column(name).to_pylist() for name in ("path", "num_records", "size_bytes")]
         found = sorted(zip(*columns, strict=True))
@@ -164,7 +164,7 @@ class Tables:
         return self._known[table]
 
     def _is_newest(self, snapshot: Snapshot) -> bool:
-        """Say whether a version is there and the next one is not: Delta counts versions without gaps."""
+        """Return whether there is no version after a snapshot's; Delta numbers versions without gaps."""
         log = self.place(snapshot.table) / "_delta_log"
         current, following = (log / f"{snapshot.version + k:020}.json" for k in (0, 1))
         return current.exists() and not following.exists()
@@ -175,11 +175,11 @@ class Tables:
         """Add rows in one commit."""
         if rows.num_rows:
             rows = self._as_stored(table, rows)
-            choice = {"mode": "append"} | self._options()
-            self._commit(table, lambda: write_deltalake(self.open(table), rows, **choice), rows.nbytes)
+            options = {"mode": "append"} | self._options()
+            self._commit(table, lambda: write_deltalake(self.open(table), rows, **options), rows.nbytes)
 
     def replace(self, table: str, rows: pa.Table, keys: Sequence[str] | None = None) -> None:
-        """Put rows in the place of those with the same keys, in one commit.
+        """Replace the rows with the same keys, in one commit.
 
         Parameters
         ----------
@@ -188,25 +188,26 @@ class Tables:
         rows : pyarrow.Table
             The new rows.
         keys : sequence of str, optional
-            Values of the first key column whose rows go, even where no new row comes; else those of `rows`.
+            Values of the first key column whose rows are removed, even where there is no new row; by default those in
+            `rows`.
 
         Raises
         ------
         CatalogNotWritableError
-            If the commit cannot be written; the table stays at its last version.
+            If the commit cannot be written; the table is unchanged.
         """
         predicate = self._predicate(table, rows, keys)
         if predicate and rows.num_rows:
             rows = self._as_stored(table, rows)
-            choice = {"mode": "overwrite", "predicate": predicate} | self._options()
-            self._commit(table, lambda: write_deltalake(self.open(table), rows, **choice), rows.nbytes)
+            options = {"mode": "overwrite", "predicate": predicate} | self._options()
+            self._commit(table, lambda: write_deltalake(self.open(table), rows, **options), rows.nbytes)
         elif predicate:
             self._commit(table, lambda: self.open(table).delete(predicate, commit_properties=self._properties()))
 
     def _as_stored(self, table: str, rows: pa.Table) -> pa.Table:
-        """Return rows with the stored columns: those that the schema has no more are null.
+        """Return rows with the columns of the stored table; columns that are no longer in the schema are null.
 
-        Delta takes no descriptions but the stored ones, not even newer ones.
+        The rows get the stored descriptions, because Delta rejects any others, even newer ones.
         """
         if table not in self._stored:  # opening a table takes as long as writing a small one
             self._stored[table] = pa.schema(self.open(table).schema().to_arrow())
@@ -221,7 +222,7 @@ class Tables:
 
     def add_columns(self, table: str, names: Sequence[str]) -> None:
         """Add columns of the schema to a table, null in every row, and record the version of the schema."""
-        if names:  # first of all, for files without the columns are read in another way
+        if names:  # recorded before the columns are added, because files without them are read in another way
             self._commit(table, lambda: self._configure(table, {EXTENDED_KEY: schema.SCHEMA_VERSION}))
             fields = Schema.from_arrow(pa.schema([arrow_schema(table).field(name) for name in names])).fields
             self._commit(
@@ -231,26 +232,26 @@ class Tables:
         self._stored.pop(table, None)
 
     def rename_folder(self, table: str) -> None:
-        """Give a table's folder the table's name of today.
+        """Rename a table's folder to the present name of the table.
 
         Raises
         ------
         CatalogError
-            If other writers do not pause.
+            If other writers hold the lock for too long.
         """
-        with writing(self.folder), exclusive_lock(self.folder, patience=_PATIENCE) as locked:
+        with writing(self.folder), exclusive_lock(self.folder, patience=_LOCK_TIMEOUT) as locked:
             if not locked:
-                raise CatalogError(f"{self.folder}: other writers are at work; try again when they have finished")
+                raise CatalogError(f"{self.folder}: another command is writing; try again when it has finished")
             self.place(table).rename(self.folder / table)
         self._known.pop(table, None)
 
-    # --- keeping house -------------------------------------------------------------------------------------
+    # --- maintenance ---------------------------------------------------------------------------------------
 
     def merge_small(self, table: str) -> bool:
-        """Merge files below `MERGED_SIZE` up to it; False if another writer was in the way (harmless).
+        """Merge files smaller than `MERGED_SIZE`; False if another writer prevented it, which does no harm.
 
-        Every commit and query looks at every file: their number must not grow with that of the commits. Readers keep
-        the files they opened: nothing is removed from disk before `vacuum`.
+        Every commit and query opens every file, so their number must not grow with the number of commits. Readers keep
+        the files that they have open: only `vacuum` removes files from disk.
         """
         return self._optimize(
             table,
@@ -261,29 +262,29 @@ class Tables:
         )
 
     def sort(self, table: str) -> bool:
-        """Rewrite a table sorted by its first key column; False if another writer was in the way."""
+        """Rewrite a table sorted by its first key column; False if another writer prevented it."""
         key = TABLES[table].key[0]
         return self._optimize(
             table,
             lambda: self.open(table).optimize.z_order(
                 [key], target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=self._properties()
             ),
-            patience=_PATIENCE,
+            patience=_LOCK_TIMEOUT,
         )
 
     def vacuum(self, table: str, grace_hours: float) -> int:
-        """Remove files that no version newer than `grace_hours` uses, and return how many went.
+        """Remove files that no version of the last `grace_hours` uses, and return their number.
 
-        Files of killed commits, which no version ever named, go as well; none goes while another writer is at work,
-        whose files no version names yet.
+        This includes files of interrupted commits, which belong to no version. Nothing is removed during another
+        writer's commit, whose files do not belong to a version yet.
         """
         hours = int(grace_hours)
-        with writing(self.folder), exclusive_lock(self.folder, patience=_PATIENCE) as locked:
+        with writing(self.folder), exclusive_lock(self.folder, patience=_LOCK_TIMEOUT) as locked:
             if not locked:
                 return 0
             return len(self.open(table).vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True))
 
-    # --- how -----------------------------------------------------------------------------------------------
+    # --- implementation ------------------------------------------------------------------------------------
 
     def _uri(self, table: str) -> str:
         return self.place(table).as_uri()
@@ -317,7 +318,7 @@ class Tables:
         return {"writer_properties": WRITER, "commit_properties": self._properties()}
 
     def _predicate(self, table: str, rows: pa.Table, keys: Sequence[str] | None) -> str:
-        """Return the SQL condition that holds for the rows to be replaced; empty if there are none."""
+        """Return the SQL condition for the rows to be replaced; empty if there are none."""
         columns = TABLES[table].key
         if table in _WHOLE_KEY and keys is None:
             wanted = rows.select(list(columns)).to_pylist()
@@ -329,28 +330,28 @@ class Tables:
         with writing(self.folder), shared_lock(self.folder):
             probe(self.place(table), n_bytes)
             try:
-                return self._again(action)
+                return self._retry(action)
             except delta_errors.SchemaMismatchError as error:
-                problem = f"{self.folder}: another program has changed the columns of table {table} meanwhile"
+                problem = f"{self.folder}: another program has just changed the columns of table {table}"
                 raise SchemaMismatchError(f"{problem}; run the command again") from error
 
-    def _again(self, action: Callable[[], T]) -> T:
-        """Do `action` again as long as another writer's commit came between reading and writing."""
+    def _retry(self, action: Callable[[], T]) -> T:
+        """Repeat `action` while another writer's commit comes between its reading and its writing."""
         for attempt in range(_COMMIT_TRIES):
             try:
                 return action()
             except CommitFailedError as error:
                 if attempt == _COMMIT_TRIES - 1:
-                    problem = f"{self.folder}: other writers came first {_COMMIT_TRIES} times; try again"
-                    raise CatalogError(problem) from error
-                log.info("another writer came first (%s); trying again", first_line(error))
+                    problem = f"{self.folder}: commits of other commands prevented this one {_COMMIT_TRIES} times"
+                    raise CatalogError(f"{problem}; try again") from error
+                log.info("another writer committed first (%s); trying again", first_line(error))
                 time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))
         raise AssertionError("unreachable")
 
     def _optimize(
         self, table: str, action: Callable[[], object], *, below: int = TARGET_SIZE, patience: float = 0.0
     ) -> bool:
-        """Rewrite the files of a table below a size in one commit; False if another writer was in the way."""
+        """Rewrite the files of a table below a size in one commit; False if another writer prevented it."""
         sizes = self.snapshot(table).sizes
         try:
             with writing(self.folder), exclusive_lock(self.folder, patience=patience) as locked:
@@ -359,7 +360,7 @@ class Tables:
                     action()
                 return locked
         except CommitFailedError as error:
-            log.info("files not merged, another writer came first: %s", first_line(error))
+            log.info("files not merged, another writer committed first: %s", first_line(error))
             return False
 
 
@@ -368,7 +369,7 @@ def _has_log(place: Path) -> bool:
 
 
 def _stored_schema(delta: DeltaTable) -> StoredSchema:
-    """Return the schema that a Delta table has."""
+    """Return the schema of a Delta table."""
     configuration = delta.metadata().configuration
     types = {field.name: _type_name(field.type) for field in delta.schema().fields}
     version, package = configuration.get(SCHEMA_KEY, ""), configuration.get(PACKAGE_KEY, "")
@@ -376,7 +377,7 @@ def _stored_schema(delta: DeltaTable) -> StoredSchema:
 
 
 def _type_name(kind: object) -> str:
-    """Return a Delta type as `schema.Column.type` writes it."""
+    """Return the name of a Delta type in `schema.Column.type`."""
     if isinstance(kind, ArrayType):
         return f"{_type_name(kind.element_type)}[]"
     name = kind.type if isinstance(kind, PrimitiveType) else str(kind)

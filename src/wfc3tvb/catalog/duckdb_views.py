@@ -1,7 +1,7 @@
-"""DuckDB over the tables' Parquet files: the connection that answers queries, and ``catalog.duckdb``.
+"""DuckDB views of the tables' Parquet files: in the connection for queries, and in ``catalog.duckdb``.
 
-The connection lives in memory, so that nobody who has ``catalog.duckdb`` open is in the way; the file holds
-the same views for plain DuckDB, is written beside and renamed into place.
+The connection is in memory, so that it does not depend on other users of ``catalog.duckdb``. That file has the same
+views for use with DuckDB alone; it is written in a temporary folder and renamed into place.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ log = logging.getLogger(__name__)
 
 #: Name of the DuckDB file with the views.
 VIEWS_FILE = "catalog.duckdb"
-#: How the folders begin in which it is written before it is renamed into place.
-_BESIDE = ".views-"
-#: Names that DuckDB does not know, in messages that do not say where they stand.
+#: Prefix of the temporary folders in which it is written.
+_TEMPORARY = ".views-"
+#: Unknown names in messages of DuckDB that do not show their position.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
-#: What holds of a locked connection from then on. Only the file system that is registered with it can be reached, and
-#: nothing goes to a folder for temporary files, which could be written then.
+#: Settings of a locked connection. Only the registered file system can be reached, and there is no folder for temporary
+#: files, which would be writable.
 _LOCKED = "; ".join(
     f"SET {setting}"
     for setting in (f"allowed_directories = ['{READONLY}']", "temp_directory = ''", "enable_external_access = false",
@@ -48,7 +48,7 @@ _LOCKED = "; ".join(
 
 
 def connect(files: Files, *, whole: bool = False, **options: str | int | None) -> DuckDBPyConnection:
-    """Return a connection in memory with the views over `files`.
+    """Return a connection in memory with the views of `files`.
 
     Parameters
     ----------
@@ -57,51 +57,51 @@ def connect(files: Files, *, whole: bool = False, **options: str | int | None) -
     whole : bool, optional
         As in `view_statements`.
     **options
-        DuckDB's own settings, e.g. ``memory_limit="1GB"``, ``threads=2``; None leaves DuckDB's choice.
+        Settings of DuckDB, e.g. ``memory_limit="1GB"``, ``threads=2``; None means DuckDB's default.
     """
-    connection = bare(**options)
+    connection = connection_without_views(**options)
     add_views(connection, files, whole=whole)
     return connection
 
 
-def bare(**options: str | int | None) -> DuckDBPyConnection:
+def connection_without_views(**options: str | int | None) -> DuckDBPyConnection:
     """Return a connection in memory without views."""
-    # Names in SQL never mean variables of the Python that calls.
+    # Names in SQL must not refer to Python variables of the caller.
     config: dict[str, Any] = {"python_enable_replacements": "false"}
     config |= {name: value for name, value in options.items() if value is not None}
     connection = duckdb.connect(":memory:", config=config)
-    with suppress(duckdb.Error):  # a notebook without ipywidgets has none
-        connection.execute("SET enable_progress_bar = false")  # which would be drawn amid the answer
+    with suppress(duckdb.Error):  # a notebook without ipywidgets has no progress bar
+        connection.execute("SET enable_progress_bar = false")  # it would be drawn in the middle of the output
     return connection
 
 
 def add_views(connection: DuckDBPyConnection, files: Files, *, whole: bool) -> None:
-    """Give a connection the views over `files`."""
+    """Create the views of `files` in a connection."""
     connection.execute("; ".join(view_statements(files, whole=whole)))
 
 
 def has_no_orphans(connection: DuckDBPyConnection, files: Files) -> bool:
-    """Say whether every read has its exposure."""
+    """Return whether every read has its exposure."""
     row = connection.execute(orphans_query(files)).fetchone()
     return row is not None and row[0] == 0
 
 
 def lock(connection: DuckDBPyConnection, files: Files, *, own_files: bool = False) -> Files:
-    """Lock a connection for statements of strangers: it cannot write, nor change a setting, whatever it is told.
+    """Lock a connection for untrusted statements, so that they cannot write or change settings.
 
     Parameters
     ----------
     connection : DuckDBPyConnection
-        Without views.
+        Connection without views.
     files : mapping
         Live Parquet files of every table.
     own_files : bool, optional
-        Whether other files than these can be read.
+        Whether other local files can be read, too.
 
     Returns
     -------
     mapping
-        The names under which it reads `files`.
+        The files, with the names under which the connection reads them.
     """
     from wfc3tvb.catalog.readonly import ReadOnlyFiles  # fsspec takes 50 ms to import
 
@@ -116,7 +116,7 @@ def lock(connection: DuckDBPyConnection, files: Files, *, own_files: bool = Fals
 
 @contextmanager
 def damage_errors(folder: Path) -> Iterator[None]:
-    """Turn DuckDB's errors about the files of the catalog in `folder` into `DamagedCatalogError`."""
+    """Convert DuckDB's errors about the files of the catalog in `folder` to `DamagedCatalogError`."""
     try:
         yield
     except duckdb.Error as error:
@@ -125,7 +125,7 @@ def damage_errors(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def query_errors(text: str = "") -> Iterator[None]:
-    """Turn DuckDB's errors (but for an interrupt) into `QueryError`, with the line of `text` that shows the place."""
+    """Convert DuckDB's errors (except an interrupt) to `QueryError`, with the line of `text` that has the mistake."""
     try:
         yield
     except duckdb.InterruptException:
@@ -136,21 +136,21 @@ def query_errors(text: str = "") -> Iterator[None]:
     except pa.ArrowInvalid as error:
         if "Recursion level" not in str(error):
             raise
-        raise QueryError("a column is nested too deeply for a table; ask for a part, or cast it to text") from error
-    except RuntimeError as error:  # DuckDB's word for a query that Ctrl-C stopped
+        raise QueryError("a column is nested too deeply; select a part of it, or cast it to text") from error
+    except RuntimeError as error:  # raised by DuckDB for a query that Ctrl-C stopped
         if "interrupted" not in str(error).lower():
             raise
         raise KeyboardInterrupt from error
 
 
 def _readable(message: str) -> str:
-    """Return DuckDB's message without its empty lines, our names for files, and the Python of the file system."""
+    """Return DuckDB's message without empty lines, prefixes of file names, and tracebacks of the file system."""
     message = own_name(message).replace("\n\n", "\n").strip()
     return message.rpartition("\n")[2] if message.startswith("Traceback ") else message
 
 
 def _place(message: str, text: str) -> str:
-    """Return the line of `text` with the name that `message` complains of, and a mark under it, as DuckDB writes it."""
+    """Return the line of `text` with the unknown name in `message`, marked as in other messages of DuckDB."""
     name = next((match[1] for match in (pattern.search(message) for pattern in _UNKNOWN) if match), None)
     code = re.sub(r"--[^\n]*", lambda comment: " " * len(comment[0]), text)
     found = name and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", code, re.IGNORECASE)
@@ -163,16 +163,16 @@ def _place(message: str, text: str) -> str:
 
 
 def write_views(folder: Path, files: Files, *, whole: bool) -> None:
-    """Write ``catalog.duckdb`` into `folder`: beside, then renamed; `whole` as in `view_statements`.
+    """Write or replace ``catalog.duckdb`` in `folder`; `whole` as in `view_statements`.
 
     Raises
     ------
     CatalogNotWritableError
-        If that cannot be written; what was there stays.
+        If it cannot be written; an existing file is unchanged.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=_BESIDE, dir=folder) as beside:
-            path = Path(beside) / VIEWS_FILE
+        with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
+            path = Path(temporary) / VIEWS_FILE
             with duckdb.connect(str(path)) as connection:
                 connection.execute("BEGIN")
                 add_views(connection, files, whole=whole)
@@ -183,26 +183,26 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
     except OSError as error:
         raise CatalogNotWritableError(folder, os.strerror(error.errno or 0)) from error
     except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
-        # ... "could not write file X: No space left on device": the end is what a person needs.
+        # From "... could not write file X: No space left on device", keep the reason at the end.
         raise CatalogNotWritableError(folder, str(error).split("\n", 1)[0].rpartition(": ")[2]) from error
 
 
 def remove_leftovers(folder: Path, grace_hours: float) -> None:
-    """Remove what `write_views` left beside when it was killed, so many hours ago."""
-    for path in folder.glob(f"{_BESIDE}*"):
+    """Remove temporary folders of interrupted calls of `write_views` that are older than `grace_hours`."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
         if time.time() - path.stat().st_mtime > 3600 * grace_hours:
             shutil.rmtree(path, ignore_errors=True)
 
 
 def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
-    """Return what ``catalog.duckdb`` in `folder` says of itself; nothing where it is not ours or not there."""
+    """Return the table ``about`` of ``catalog.duckdb`` in `folder`; empty where there is no such file or table."""
     path = folder / VIEWS_FILE
     if not path.is_file():
         return {}
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS found (READ_ONLY)")
         return dict(connection.execute("SELECT name, value FROM found.about").fetchall())
-    except duckdb.Error as error:  # not ours, or held by someone who writes into it
+    except duckdb.Error as error:  # another file of that name, or one that another process is writing
         log.debug("%s: %s", path, error)
         return {}
     finally:
@@ -210,13 +210,13 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
 
 
 def fingerprint(files: Files) -> str:
-    """Return a fingerprint of the views: it changes with the folder, a table's version, and their text."""
+    """Return a hash of the views, which changes with the folder, the versions of the tables, and their definitions."""
     text = "\n".join([__version__, *view_statements(files), *comment_statements()])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def add_comments(connection: DuckDBPyConnection) -> None:
-    """Give every view and column of a connection its comment (40 ms: only where someone reads them)."""
+    """Add comments to every view and column of a connection (40 ms, so only where they are needed)."""
     connection.execute("; ".join(comment_statements()))
 
 

@@ -1,4 +1,4 @@
-"""One file per table, for programs that do not speak SQL: Parquet, CSV, ECSV, JSON, VOTable, FITS."""
+"""Export of tables and results to files: Parquet, CSV, ECSV, JSON, VOTable, FITS."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from astropy.table import Table as AstropyTable
 from wfc3tvb import __version__
 from wfc3tvb.catalog.astropy_tables import (
     COLUMNS,
-    described,
+    add_descriptions,
     fields_as_votable,
-    flat,
-    plain,
+    flatten_nested,
+    json_value,
     to_astropy,
     write_fits,
     write_votable,
@@ -28,19 +28,19 @@ from wfc3tvb.catalog.astropy_tables import (
 from wfc3tvb.errors import BadArgumentError, BadFileError
 from wfc3tvb.schema import SCHEMA_VERSION, Column, arrow_type
 
-#: VOTable's names of what a list holds, where it is no text.
+#: VOTable datatypes of list elements other than text.
 _VOTABLE_TYPES = {"int64": "long", "double": "double", "bool": "boolean"}
 FORMATS = ("parquet", "csv", "ecsv", "json", "votable", "fits")
 
 
 def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
-    """Write a result to a file, in place of one that is there: beside it, then renamed, so it is whole or not there.
+    """Write a result to a file, replacing an existing one only when it is complete.
 
     Parameters
     ----------
     rows : pyarrow.Table
-        A table of the catalog or the result of a query; columns with a name of the schema carry its unit,
-        description and UCD. Lists become text joined by ``;`` but in Parquet and JSON.
+        A table of the catalog or the result of a query; columns with a name in the schema get its unit, description and
+        UCD. Except in Parquet and JSON, lists become text joined by ``;``.
     path : str or Path
         The file.
     format : str
@@ -49,20 +49,20 @@ def write_table(rows: pa.Table, path: str | Path, format: str) -> Path:
     Raises
     ------
     BadArgumentError
-        If the format is unknown, or the folder is not there.
+        If the format is unknown, or the folder does not exist.
     """
     path = Path(path)
     if not path.parent.is_dir():
-        raise BadArgumentError(f"{path}: there is no folder {path.parent}; make it first")
+        raise BadArgumentError(f"{path}: there is no folder {path.parent}; create it first")
     if path.exists() and not path.is_file():  # a pipe, a terminal
         _write(rows, path, format)
         return path
-    beside = path.with_name(f".part-{path.name}")
+    part = path.with_name(f".part-{path.name}")
     try:
-        _write(rows, beside, format)
-        beside.replace(path)
+        _write(rows, part, format)
+        part.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -70,7 +70,7 @@ def _write(rows: pa.Table, path: Path, format: str) -> None:
     if format == "parquet":
         pa.parquet.write_table(with_metadata(rows), path, compression="zstd", row_group_size=100_000)
     elif format == "csv":
-        pa.csv.write_csv(flat(rows), path)
+        pa.csv.write_csv(flatten_nested(rows), path)
     elif format == "json":
         _write_json(rows, path)
     elif format == "ecsv":
@@ -80,20 +80,20 @@ def _write(rows: pa.Table, path: Path, format: str) -> None:
     elif format == "fits":
         write_fits(to_astropy(rows), path)
     else:
-        raise BadArgumentError(f"{format!r} is no format; take one of {', '.join(FORMATS)}")
+        raise BadArgumentError(f"unknown format {format!r}; choose one of {', '.join(FORMATS)}")
 
 
 def format_of(path: Path) -> str:
-    """Return the format that a file's ending means.
+    """Return the format for the ending of a file's name.
 
     Raises
     ------
     BadArgumentError
-        If it means none.
+        If there is none.
     """
     endings = {f".{name}": name for name in FORMATS} | {".vot": "votable", ".xml": "votable", ".fit": "fits"}
     if path.suffix.lower() not in endings:
-        raise BadArgumentError(f"{path}: the ending tells no format; add --format {'|'.join(FORMATS)}")
+        raise BadArgumentError(f"{path}: no format has this ending; add --format {'|'.join(FORMATS)}")
     return endings[path.suffix.lower()]
 
 
@@ -103,7 +103,7 @@ def text_of(rows: pa.Table, format: str) -> str:
     Raises
     ------
     BadArgumentError
-        If the format is binary: those need a file.
+        If the format is binary, which needs a file.
     """
     if format in ("parquet", "fits"):
         raise BadArgumentError(f"{format} is not text; add --output FILE")
@@ -112,57 +112,59 @@ def text_of(rows: pa.Table, format: str) -> str:
 
 
 def read_table(path: str | Path, format: str | None = None) -> AstropyTable:
-    """Read a file that `write_table` wrote, units and descriptions included, nulls masked.
+    """Read a file of `write_table`, with units and descriptions, nulls masked.
 
     Parameters
     ----------
     path : str or Path
         The file.
     format : str, optional
-        One of `FORMATS` but json; by default what the ending means.
+        One of `FORMATS` except json; by default that of the ending.
 
     Returns
     -------
     astropy.table.Table
-        ``QTable(table)`` makes quantities of it.
+        ``QTable(table)`` converts its columns to quantities.
 
     Raises
     ------
     BadArgumentError
         If the format is unknown.
     BadFileError
-        If the file is not there, or not of that format.
+        If the file does not exist, or is not of that format.
     """
     path = Path(path)
     format = format or format_of(path)
     if format not in _READERS:
-        raise BadArgumentError(f"{format!r} is no format to read; take one of {', '.join(_READERS)}")
+        raise BadArgumentError(f"cannot read format {format!r}; choose one of {', '.join(_READERS)}")
     try:
         return _READERS[format](path)
     except (OSError, ValueError, IndexError, pa.ArrowException) as error:
         reason = str(error).strip().split("\n", 1)[0]
-        raise BadFileError(path, f"cannot be read as {format} ({reason})", "write it again") from error
+        raise BadFileError(
+            path, f"cannot be read as {format} ({reason})", "check the file, or export it again"
+        ) from error
 
 
 def how_to_read(name: str, format: str) -> str:
-    """Return the Python that reads a file back with its units."""
-    ours = f'wfc3tvb.read_table("{name}")'
+    """Return the Python expressions that read a file with its units."""
+    call = f'wfc3tvb.read_table("{name}")'
     return {
-        "parquet": f'{ours}, pandas.read_parquet("{name}"), Table.read("{name}")',
-        "votable": f'{ours} or Table.read("{name}", format="votable", unit_format="generic"); without "generic" '
-        "astropy takes electron/s for a unit of its own, which does not convert",
-        "fits": f'{ours} or Table.read("{name}")',
-        "ecsv": f'{ours} or Table.read("{name}", format="ascii.ecsv")',
-        "csv": f"{ours}, which takes units and descriptions from the schema: the file has none",
-        "json": f'json.load(open("{name}")); units and descriptions are in the README alone',
+        "parquet": f'{call}, pandas.read_parquet("{name}"), Table.read("{name}")',
+        "votable": f'{call} or Table.read("{name}", format="votable", unit_format="generic"); without "generic" '
+        "astropy reads electron/s as an unknown unit, which cannot be converted",
+        "fits": f'{call} or Table.read("{name}")',
+        "ecsv": f'{call} or Table.read("{name}", format="ascii.ecsv")',
+        "csv": f"{call}, which takes units and descriptions from the schema, since the file has none",
+        "json": f'json.load(open("{name}")); units and descriptions are only in the README',
     }[format]
 
 
 def with_metadata(rows: pa.Table) -> pa.Table:
-    """Return `rows` with unit, description and UCD on every column that the schema knows, and the versions.
+    """Return `rows` with unit, description and UCD on every column of the schema, and the versions.
 
-    The file's metadata hold the same as a VOTable without data (VOParquet, IVOA Note 1.0), which TOPCAT reads, and as
-    astropy's own Parquet files do, so that ``Table.read`` finds units and the lengths of texts.
+    The file's metadata have them also as a VOTable without data (VOParquet, IVOA Note 1.0) for TOPCAT, and in the form
+    of astropy's Parquet files, so that ``Table.read`` finds units and the lengths of texts.
     """
     fields = [field.with_metadata(_metadata(COLUMNS[field.name])) if field.name in COLUMNS else field
               for field in rows.schema]  # fmt: skip
@@ -180,14 +182,14 @@ _READERS: Mapping[str, Callable[[Path], AstropyTable]] = {
     "csv": lambda path: to_astropy(_read_csv(path)),
     "ecsv": lambda path: AstropyTable.read(path, format="ascii.ecsv"),
     "votable": lambda path: _no_empty_texts(
-        described(AstropyTable.read(path, format="votable", unit_format="generic"))
+        add_descriptions(AstropyTable.read(path, format="votable", unit_format="generic"))
     ),
     "fits": lambda path: _no_empty_texts(AstropyTable.read(path, format="fits", hdu=1, character_as_bytes=False)),
 }
 
 
 def _no_empty_texts(table: AstropyTable) -> AstropyTable:
-    """Mask empty texts but those of lists: neither VOTable nor FITS has a null text, and the catalog no empty one."""
+    """Mask empty texts except lists: VOTable and FITS have no null text, and the catalog has no empty text."""
     for name in table.colnames:
         if name in COLUMNS and COLUMNS[name].type == "str":
             column = MaskedColumn(table[name])
@@ -197,12 +199,12 @@ def _no_empty_texts(table: AstropyTable) -> AstropyTable:
 
 
 def _write_json(rows: pa.Table, path: Path) -> None:
-    """Write rows as JSON, some thousands at a time: as Python's own objects they take much memory."""
+    """Write rows as JSON, some thousands at a time, because Python objects take much memory."""
     before = "["
     with path.open("w", encoding="utf-8") as file:
         for batch in rows.to_batches(max_chunksize=5000):
             for row in batch.to_pylist():
-                file.write(f"{before}\n{json.dumps(plain(row), indent=1, default=str, allow_nan=False)}")
+                file.write(f"{before}\n{json.dumps(json_value(row), indent=1, default=str, allow_nan=False)}")
                 before = ","
         file.write("[]\n" if before == "[" else "\n]\n")
 
@@ -214,7 +216,7 @@ def _read_csv(path: Path) -> pa.Table:
 
 
 def _text_lengths(rows: pa.Table) -> dict[str, str]:
-    """Return the length of the longest text of every column of texts, under the keys that astropy looks for."""
+    """Return the length of the longest text in every text column, under the keys that astropy looks for."""
     lengths = {}
     for field in rows.schema:
         column = rows[field.name]

@@ -1,8 +1,8 @@
-"""The documented queries: one SELECT a file in ``queries/*.sql``, documented by the comment lines on its top.
+"""Documented queries: one SELECT per file in ``queries/*.sql``, described by the comment lines at its top.
 
-The first comment line says in one sentence what the query answers. ``-- :name type = default | description``
-declares a parameter (without ``= default`` it must be given; ``int > 0`` and ``float > 0`` are types too); values reach
-DuckDB only as ``$name``.
+The first comment line is a one-sentence description of the result. ``-- :name type = default | description`` declares a
+parameter (required without ``= default``; ``int > 0`` and ``float > 0`` are also types); DuckDB receives values only as
+parameters ``$name``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a documented query; `default` is None where a value must be given."""
+    """Parameter of a documented query; `default` is None where a value is required."""
 
     name: str
     type: str
@@ -33,12 +33,12 @@ class Parameter:
     description: str
 
     def value(self, given: object) -> object:
-        """Return `given` as a value of this parameter's type.
+        """Convert `given` to the type of this parameter.
 
         Raises
         ------
         QueryParameterError
-            If it is none.
+            If it is not of that type.
         """
         text = str(given).strip()
         try:
@@ -50,18 +50,18 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Query:
-    """A documented query.
+    """Documented query.
 
     Attributes
     ----------
     name : str
         Name of its file without ``.sql``.
     title : str
-        What it answers, one sentence.
+        Description in one sentence.
     text : str
         Further documentation; may be empty.
     parameters : tuple of Parameter
-        In the order of the file.
+        Parameters in the order of the file.
     sql : str
         The SELECT, with its comment lines.
     """
@@ -78,18 +78,18 @@ class Query:
         Raises
         ------
         QueryParameterError
-            If a needed one is missing, one is unknown, or a value is not of its type.
+            If a required parameter is missing, one is unknown, or a value is not of its type.
         """
         unknown = sorted(set(given) - {p.name for p in self.parameters})
         if unknown:
             raise QueryParameterError(f"query {self.name} has no parameter {unknown[0]}; {self._usage()}")
         missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
         if missing:
-            raise QueryParameterError(f"query {self.name} needs --param {missing[0]}=...; {self._usage()}")
+            raise QueryParameterError(f"query {self.name} needs --param {missing[0]}=VALUE; {self._usage()}")
         return {p.name: p.value(given.get(p.name, p.default)) for p in self.parameters}
 
     def example(self, given: Mapping[str, str] | None = None) -> str:
-        """Return the query with values in place: those given, else the default, else what the text gives (e.g.)."""
+        """Return the query with values for its parameters: given, default, or the example in the description (e.g.)."""
         text = "\n".join(line for line in self.sql.splitlines() if not _PARAMETER.match(line))
         for p in self.parameters:
             default = p.default if p.default is not None else p.description.rpartition("e.g. ")[2]
@@ -109,7 +109,7 @@ def load(name: str) -> Query:
     Raises
     ------
     UnknownQueryError
-        If there is none; it carries the nearest names.
+        If there is none; the error has similar names.
     """
     known = load_all()
     if name not in known:
@@ -126,14 +126,14 @@ def load_all() -> Mapping[str, Query]:
 
 
 def queries_markdown() -> str:
-    """Return the list of documented queries as a Markdown table: what ``docs/catalog.md`` holds."""
+    """Return the documented queries as the Markdown table in ``docs/catalog.md``."""
     names = {name: ", ".join(p.name for p in query.parameters) for name, query in load_all().items()}
     rows = (f"| {name} | {query.title} | {names[name]} |\n" for name, query in load_all().items())
     return "| query | answers | parameters |\n|---|---|---|\n" + "".join(rows)
 
 
 def parse(name: str, sql: str) -> Query:
-    """Read the documentation on top of a query's text."""
+    """Parse the comments at the top of a query's file."""
     lines = sql.splitlines()
     head = lines[: next((i for i, line in enumerate(lines) if not line.startswith("--")), len(lines))]
     found = [match for match in map(_PARAMETER.match, head) if match]
@@ -143,7 +143,7 @@ def parse(name: str, sql: str) -> Query:
 
 
 def _folder() -> Path:
-    """Return the folder of the queries: inside an installed package, or on top of a checkout."""
+    """Return the folder of the queries: inside an installed package, or at the top of a checkout."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "queries"
     return installed if installed.is_dir() else package.parents[1] / "queries"

@@ -1,6 +1,6 @@
-"""Files for DuckDB that can be read and never written: what runs strangers' SQL sees the disk through it alone.
+"""Read-only file system for DuckDB connections that run untrusted SQL.
 
-DuckDB's own settings allow reading and writing a folder, or neither.
+DuckDB's own settings allow either both reading and writing a folder, or neither.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from wfc3tvb.catalog.statements import ABOVE, READONLY, own_name, readonly_name
 
 
 class ReadOnlyFile:
-    """A file, open for reading, by several threads at once: each has its own position."""
+    """File that several threads can read at the same time, each with its own position."""
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._own = threading.local()
+        self._thread = threading.local()
         self.closed = False
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position."""
+        """Set the position of this thread."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self.tell()}.get(whence, os.fstat(self._descriptor).st_size)
-        self._own.position = start + offset
+        self._thread.position = start + offset
         return self.tell()
 
     def tell(self) -> int:
-        """Return the position."""
-        return int(getattr(self._own, "position", 0))
+        """Return the position of this thread."""
+        return int(getattr(self._thread, "position", 0))
 
     def read(self, size: int = -1) -> bytes:
-        """Read from the position on."""
+        """Read bytes from the position of this thread."""
         found = os.pread(self._descriptor, os.fstat(self._descriptor).st_size if size < 0 else size, self.tell())
-        self._own.position = self.tell() + len(found)
+        self._thread.position = self.tell() + len(found)
         return found
 
     def close(self) -> None:
-        """Close it; again is harmless."""
+        """Close the file; repeated calls do nothing."""
         if not self.closed:
             self.closed = True
             os.close(self._descriptor)
@@ -55,12 +55,12 @@ class ReadOnlyFile:
 
 
 class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """Local files as DuckDB may read them; nothing here writes, makes or removes any.
+    """Local files for DuckDB to read; it cannot write, create or remove any.
 
     Parameters
     ----------
     paths : collection of str, optional
-        The files (absolute paths) that are there; without it all.
+        Files that can be read (absolute paths); by default all.
     """
 
     protocol = READONLY.removesuffix("://")
@@ -73,17 +73,17 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
     def open(self, path: str, mode: str = "rb", **_: Any) -> ReadOnlyFile:
         """Open a file for reading."""
         if mode != "rb":
-            raise PermissionError(errno.EROFS, "files are read here, and not written", path)
+            raise PermissionError(errno.EROFS, "files can be read, but not written", path)
         return ReadOnlyFile(self._local(path))
 
     def glob(self, path: str, **_: Any) -> list[str]:
-        """Return the files that a pattern means."""
+        """Return the files that match a pattern."""
         if self._paths is not None:
             found = [one for one in (_plain(path), glob_unescaped(_plain(path))) if one in self._paths]
             return [readonly_name(one) for one in found[:1]]
         name = _plain(path)
         found = [name] if Path(name).is_file() else sorted(glob.glob(name, recursive=True))  # noqa: PTH207
-        # DuckDB comes back with these names, as with those above, and follows none to the folder above.
+        # DuckDB passes these names to `open`, and rejects names with a folder "..".
         return [str(Path(one).resolve()) if ABOVE in one else one for one in found if Path(one).is_file()]
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         return {"name": _plain(path), "size": status.st_size, "type": kind}
 
     def modified(self, path: str) -> datetime:
-        """Return when a file was written."""
+        """Return the time when a file was last written."""
         return datetime.fromtimestamp(Path(self._local(path)).stat().st_mtime, UTC)
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
@@ -108,12 +108,12 @@ class ReadOnlyFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
 
 
 def glob_unescaped(pattern: str) -> str:
-    """Return the name that `glob.escape` made a pattern of."""
+    """Return the name from which `glob.escape` made a pattern."""
     for character in "*?[":
         pattern = pattern.replace(f"[{character}]", character)
     return pattern
 
 
 def _plain(path: str) -> str:
-    """Return the path of a file without the scheme."""
-    return os.path.expanduser(own_name(path))  # noqa: PTH111 (a pattern is no path)
+    """Return the local path of a file name with the scheme."""
+    return os.path.expanduser(own_name(path))  # noqa: PTH111 (may be a pattern)

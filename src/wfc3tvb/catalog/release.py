@@ -1,4 +1,4 @@
-"""A release: one file per table, described by a README, with checksums, licence and how to cite it."""
+"""Release of a catalog: one file per table, with README, checksums, licence and citation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 from wfc3tvb.system.files import checksum
 
 _ENDINGS = {"votable": "vot"}
-#: Where things lie on the disk of whoever made them says nothing to others: of products dataset, kind and name stay, of
-#: folders their name.
+#: Local paths are of no use to others: a product's path is cut to dataset, kind and file name, a folder's to its name.
 _SELECT = {
     "reprocessed": "SELECT * REPLACE (regexp_extract(path, '[^/]+/[^/]+/[^/]+$') AS path) FROM reprocessed",
     "runs": """SELECT * REPLACE (regexp_replace(arguments, '"/[^"]*/', '"', 'g') AS arguments) FROM runs""",
@@ -22,7 +21,7 @@ _SELECT = {
 _HEAD = """# A wfc3tvb catalog
 
 {note}Tables of the time-variable background of Hubble WFC3/IR exposures, made by wfc3tvb {version} (schema {schema}).
-Every column is described below, with its unit. Missing is null. Read with {how}.
+Every column is described below, with its unit. Missing values are null. Read with {how}.
 
 | file | rows | one row per |
 |---|---|---|
@@ -44,7 +43,7 @@ authors:
 version: "{version}"
 license: CC-BY-4.0
 """
-_SYNTHETIC = "**Synthetic: the exposures behind these tables were simulated; no sky was observed.**\n\n"
+_SYNTHETIC = "**Synthetic: the exposures in these tables are simulated, not observed.**\n\n"
 
 
 def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
@@ -53,9 +52,9 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
     Parameters
     ----------
     catalog : Catalog
-        What is released.
+        The catalog.
     out : Path
-        Folder; made if needed.
+        Folder, created if needed.
     format : str
         One of `wfc3tvb.catalog.export.FORMATS`.
 
@@ -86,9 +85,9 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
 
 
 def is_synthetic(catalog: Catalog) -> bool:
-    """Say whether a catalog holds simulated exposures: those that calwf3 did not calibrate, and that are not one's own.
+    """Return whether a catalog contains simulated exposures: calibrated by this package, and not from a local folder.
 
-    What this package calibrated comes from no real archive; in a local folder it may be a real exposure.
+    A real archive has no files calibrated by this package; those in a local folder may be real exposures.
     """
     where = "cal_ver LIKE 'wfc3tvb%' AND source IS DISTINCT FROM 'local'"
     return bool(catalog.sql(f"SELECT 1 FROM exposures WHERE {where} LIMIT 1").fetchall())
@@ -107,7 +106,7 @@ def _readme(written: dict[str, tuple[Path, int]], note: str, format: str) -> str
 
 
 def schema_markdown() -> str:
-    """Return the description of every table and view of a catalog, as Markdown: what ``docs/catalog.md`` holds."""
+    """Return the description of every table and view as the Markdown in ``docs/catalog.md``."""
     return "".join(_section(table) for table in RELATIONS.values()).lstrip()
 
 

@@ -1,4 +1,4 @@
-"""What DuckDB answers, as a table of Arrow that is not too large and that every format holds."""
+"""Results of DuckDB as Arrow tables of limited size, with types that every export format supports."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from duckdb import DuckDBPyRelation
 
-from wfc3tvb.catalog.duckdb_views import bare
+from wfc3tvb.catalog.duckdb_views import connection_without_views
 from wfc3tvb.errors import QueryError
 
-#: Rows that are taken from DuckDB at a time.
-_PIECE = 2048
-#: Last number of types of which Python takes all numbers: the next is infinity, or 24 o'clock.
+#: Rows that are read from DuckDB at a time.
+_BATCH_ROWS = 2048
+#: Largest value, in types whose values Python accepts although the next larger one is infinity, or 24 o'clock.
 _LAST = {pa.timestamp("ns"): 2**63 - 2, pa.time64("us"): 86_400 * 10**6 - 1, pa.time64("ns"): 86_400 * 10**9 - 1}
 
 
 @dataclass(frozen=True)
 class Cap:
-    """What a result may be at most: rows (the others are left out), columns and bytes (more is an error)."""
+    """Limits of a result: rows (further rows are left out), columns and bytes (more is an error)."""
 
     rows: int
     columns: int
@@ -30,17 +30,17 @@ class Cap:
 
 
 def capped(relation: DuckDBPyRelation, cap: Cap) -> pa.Table:
-    """Return the rows of a relation, read piece by piece up to a cap: DuckDB's memory limit does not count them.
+    """Return the rows of a relation up to a cap, read in batches because DuckDB's memory limit does not include them.
 
     Raises
     ------
     QueryError
-        If it has too many columns, or its rows take too much memory.
+        If there are too many columns, or the rows take too much memory.
     """
     if len(relation.columns) > cap.columns:
         found = len(relation.columns)
-        raise QueryError(f"the result has {found} columns, at most {cap.columns} are taken; name those you want")
-    reader = relation.to_arrow_reader(_PIECE)
+        raise QueryError(f"the result has {found} columns, and the limit is {cap.columns}; name those you want")
+    reader = relation.to_arrow_reader(_BATCH_ROWS)
     pieces, n_rows, n_bytes = [], 0, 0
     try:
         while n_rows < cap.rows and (piece := _next(reader)) is not None:
@@ -55,7 +55,7 @@ def capped(relation: DuckDBPyRelation, cap: Cap) -> pa.Table:
 
 
 def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
-    """Return the next rows, None after the last; what fails on the way reaches Arrow as an error of the system's."""
+    """Return the next batch, None after the last; DuckDB's errors arrive here as an OSError from Arrow."""
     try:
         return reader.read_next_batch()
     except StopIteration:
@@ -66,11 +66,11 @@ def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
 
 
 def tidy(rows: pa.Table) -> pa.Table:
-    """Return the rows of a statement as every format can hold them.
+    """Return a result with unique column names, and types that every format supports.
 
-    Columns of one name get a number (``rootname``, ``rootname_1``, as DuckDB's own ``.df()`` does). Sums and decimal
-    fractions, which DuckDB reckons with 38 digits, become int or float; intervals, bytes, and what Python or a format
-    cannot hold (a date of infinity or before Christ, a union) become text.
+    Columns of the same name get a number (``rootname``, ``rootname_1``, as in DuckDB's ``.df()``). Sums and decimals,
+    for which DuckDB uses 38 digits, become int or float; intervals, bytes, and values that Python or a format does not
+    support (an infinite date, one before the year 1, a union) become text.
     """
     # `pa.table` would import pandas, which takes longer than most queries.
     return pa.Table.from_arrays([_tidy(column) for column in rows.columns], names=_unique(rows.column_names))
@@ -96,26 +96,26 @@ def _tidy(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_interval(kind) or pa.types.is_binary(kind):
         return pa.chunked_array([[None if v is None else _as_text(v) for v in column.to_pylist()]], pa.string())
     kinds = list(_kinds(kind))
-    if any(map(_foreign, kinds)) or (any(map(pa.types.is_temporal, kinds)) and _beyond(column)):
-        return _in_words(column)
+    if any(map(_unsupported, kinds)) or (any(map(pa.types.is_temporal, kinds)) and _exceeds_python(column)):
+        return _cast_to_text(column)
     return column
 
 
 def _kinds(kind: pa.DataType) -> Iterator[pa.DataType]:
-    """Yield a type and those of what it is made of."""
+    """Yield a type and the types nested in it."""
     yield kind
     for number in range(kind.num_fields):
         yield from _kinds(kind.field(number).type)
 
 
-def _foreign(kind: pa.DataType) -> bool:
-    """Say whether a format does not know a type."""
-    odd = pa.types.is_union(kind) or pa.types.is_interval(kind) or isinstance(kind, pa.BaseExtensionType)
-    return odd or (pa.types.is_struct(kind) and not kind.num_fields)
+def _unsupported(kind: pa.DataType) -> bool:
+    """Return whether some format does not support a type."""
+    special = pa.types.is_union(kind) or pa.types.is_interval(kind) or isinstance(kind, pa.BaseExtensionType)
+    return special or (pa.types.is_struct(kind) and not kind.num_fields)
 
 
-def _beyond(column: pa.ChunkedArray) -> bool:
-    """Say whether a column holds moments that Python has not: infinity, before the year 1, after 9999, 24 o'clock."""
+def _exceeds_python(column: pa.ChunkedArray) -> bool:
+    """Return whether a column has times that Python does not: infinity, before year 1, after 9999, 24 o'clock."""
     try:
         if not pa.types.is_temporal(column.type):
             column.to_pylist()
@@ -129,14 +129,14 @@ def _beyond(column: pa.ChunkedArray) -> bool:
     return max((abs(n) for n in numbers.values() if n is not None), default=0) > _LAST[column.type]
 
 
-def _in_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as DuckDB writes it."""
-    with bare() as connection:
+def _cast_to_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as text, as DuckDB writes it."""
+    with connection_without_views() as connection:
         rows = connection.from_arrow(pa.Table.from_arrays([column], names=["x"]))
         try:
             return rows.project("CAST(x AS VARCHAR) AS x").to_arrow_table().column("x")
-        except duckdb.Error as error:  # it takes back not all that it gives to Arrow
-            raise QueryError(f"no table holds a column of type {column.type}; cast it to VARCHAR") from error
+        except duckdb.Error as error:  # DuckDB cannot read back every type that it exports to Arrow
+            raise QueryError(f"a column of type {column.type} is not supported; cast it to VARCHAR") from error
 
 
 def _as_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What every command that writes leaves in the catalog: its row in `runs`, and a row per failure."""
+"""Records of the commands that write into a catalog: a row in `runs`, and a row in `failures` for each failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from wfc3tvb.schema import TABLES
 
 @dataclass
 class Run:
-    """A run of a command, and how far it is."""
+    """Run of a command, with counts of items done and failed."""
 
     run_id: str
     n_done: int = 0
@@ -30,7 +30,7 @@ class Run:
 
 @contextmanager
 def recorded_run(catalog: Catalog, command: str, arguments: Mapping[str, object]) -> Iterator[Run]:
-    """Record a command in `runs`: when it begins, and when it ends, however it ends (but by kill -9).
+    """Record a command in `runs`, both when it begins and when it ends, even with an error (but not after kill -9).
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ def recorded_run(catalog: Catalog, command: str, arguments: Mapping[str, object]
     command : str
         Its name, e.g. ``survey``.
     arguments : mapping
-        What decides its results; must go into JSON.
+        Arguments that affect its results; must be serializable as JSON.
 
     Yields
     ------
     Run
-        The caller counts in it.
+        Record in which the caller counts items.
     """
     run = Run(f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}")
     row = TABLES["runs"].empty_row() | {
@@ -63,7 +63,7 @@ def recorded_run(catalog: Catalog, command: str, arguments: Mapping[str, object]
 
 
 def record_failures(catalog: Catalog, failures: Sequence[tuple[str, Failure]], run_id: str) -> list[Row]:
-    """Store failures, each numbered on from the attempts at the same key and stage, and return the rows."""
+    """Store failures, with the number of the attempt at the same key and stage, and return their rows."""
     if not failures:
         return []
     keys = [key for key, _ in failures]
@@ -72,13 +72,13 @@ def record_failures(catalog: Catalog, failures: Sequence[tuple[str, Failure]], r
     rows = []
     for key, failure in failures:
         attempts[key, failure.stage] = attempt = attempts.get((key, failure.stage), 0) + 1
-        own = {"key": key, "attempt": attempt, "failed_at": mjd_now(), "run_id": run_id}
-        rows.append(TABLES["failures"].empty_row() | own | asdict(failure))
+        record = {"key": key, "attempt": attempt, "failed_at": mjd_now(), "run_id": run_id}
+        rows.append(TABLES["failures"].empty_row() | record | asdict(failure))
     catalog.replace("failures", rows)
     return rows
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of this package and of what its numbers stand on."""
+    """Return the versions of this package and of the packages that its results depend on."""
     names = ("astropy", "numpy", "scipy", "numba", "deltalake", "duckdb", "pyarrow")
     return {"python": platform.python_version(), "wfc3tvb": __version__} | {name: version(name) for name in names}

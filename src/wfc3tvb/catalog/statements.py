@@ -1,7 +1,7 @@
-"""What a statement may do: read. One SELECT passes, judged by the tree that DuckDB's own parser makes of it.
+"""Checks that an SQL statement only reads, by the syntax tree from DuckDB's own parser.
 
-The kind alone tells nothing: a WITH may hold a COPY, an EXPLAIN ANALYZE runs what it explains, and some functions run
-the SQL they are given or write files.
+The kind of statement is not enough: a WITH may contain a COPY, an EXPLAIN ANALYZE runs the statement, and some
+functions run SQL from an argument or write files.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from wfc3tvb.errors import QueryError
 
 _Node = dict[str, Any]
 
-#: What stands before the names of files that DuckDB reads through `readonly.ReadOnlyFiles`, and what in them for the
-#: folder above, which it would not follow.
+#: Prefix of the names of files that DuckDB reads through `readonly.ReadOnlyFiles`, and the replacement in them for
+#: "..", which DuckDB would reject.
 READONLY = "readonly://"
 ABOVE, _INSTEAD = "..", ".\x01."
 
-#: Queries within a statement that only read; the others write (COPY_QUERY_NODE, INSERT_QUERY_NODE, ...).
+#: Query nodes that only read; others write (COPY_QUERY_NODE, INSERT_QUERY_NODE, ...).
 _READING = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
-#: Table functions that read nothing but what they are given and what the connection knows of itself.
+#: Table functions that read only their arguments and the state of the connection.
 _TABLES = re.compile(
     r"range|generate_series|unnest|repeat|repeat_row|json_each|json_tree|summary|histogram|histogram_values|query_table"
     r"|icu_calendar_names|pg_timezone_names|test_all_types|test_vector_types|duckdb_(?!secrets|logs)\w+|pragma_\w+"
 )
-#: Table functions that read files; what they read is their first argument.
+#: Table functions that read files, which are their first argument.
 _FILES = re.compile(r"read_(?:csv|parquet|json|ndjson|text|blob)\w*|parquet_\w+|glob|sniff_csv")
-#: Functions of a value that leave something behind, run SQL, or only cost time.
+#: Scalar functions that have side effects, run SQL, or only waste time.
 _ACTING = frozenset({"json_serialize_plan", "nextval", "setseed", "setval", "sleep_ms", "write_log"})
-#: A name that DuckDB takes for a file where a table is named.
+#: Names that DuckDB takes for a file in the place of a table.
 _FILE_NAME = re.compile(r"(?is).+\.(?:csv|tsv|parquet|json|jsonl|ndjson)(?:\.(?:gz|zst))?(?:\?.*)?")
-#: Possessive: many comments are read in one way only.
+#: Possessive, so that many comments cannot cause exponential backtracking.
 _SPACE = r"(?>\s+|--[^\n]*\n|/\*.*?\*/)*+"
 _EXPLAIN = re.compile(rf"{_SPACE}(explain\b(?:\s*\(\s*format\s+\w+\s*\))?)", re.IGNORECASE | re.DOTALL)
 _PIVOTING = re.compile(rf"{_SPACE}(?:pivot|from|with|select|\()", re.IGNORECASE | re.DOTALL)
@@ -44,47 +44,47 @@ _WRITING = frozenset(
 )
 
 
-def reading(connection: DuckDBPyConnection, text: str, *, own_files: bool = True, scheme: str = "") -> str:
-    """Return a statement as it may run; refuse all but one that reads.
+def check_statement(connection: DuckDBPyConnection, text: str, *, own_files: bool = True, scheme: str = "") -> str:
+    """Check that a text is one statement that only reads, and return it in the form that may run.
 
     Parameters
     ----------
     connection : DuckDBPyConnection
-        Whose parser is asked; nothing of the statement runs.
+        Connection whose parser is used; the statement does not run.
     text : str
         SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, or EXPLAIN (without ANALYZE) of one of them.
     own_files : bool, optional
-        Whether files may be named in it.
+        Whether it may read local files by name.
     scheme : str, optional
-        What is put before the names of files.
+        Prefix to add to the names of files.
 
     Raises
     ------
     QueryError
-        If it is not one statement, or does anything but read.
+        If it is not one statement, or does more than read.
     duckdb.ParserException
-        If it is no SQL.
+        If it is not SQL.
     """
     check_text(text)
     match = _EXPLAIN.match(text)
     body = text[match.end() :] if match else text
-    # Of a connection of its own: one that is asked for something loses what it was yielding.
+    # A separate cursor, because a query on the connection would end the results that it is still yielding.
     with connection.cursor() as parser:
         found = _Found(own_files, scheme)
-        tree = _tree(_answer(parser, "json_serialize_sql", body), found)
+        tree = _tree(_call_function(parser, "json_serialize_sql", body), found)
         if tree["error"]:
             _check_pivot(parser, text, body, own_files)
         elif len(tree["statements"]) != 1:
-            raise QueryError(f"one SQL statement is needed, {len(tree['statements'])} were given")
+            raise QueryError(f"{len(tree['statements'])} SQL statements were given; write exactly one")
         elif found.refused:
             raise _refused(found.refused[0])
         if found.named:
-            body = _answer(parser, "json_deserialize_sql", json.dumps(tree))
-    return f"{match[1]} {body}" if match else body  # of an EXPLAIN nothing runs that was not looked at
+            body = _call_function(parser, "json_deserialize_sql", json.dumps(tree))
+    return f"{match[1]} {body}" if match else body  # only the part of an EXPLAIN that was checked
 
 
 def check_text(*values: object) -> None:
-    """Raise `QueryError` where a text holds half a character, as names of files that are not UTF-8 do."""
+    """Raise `QueryError` where a text contains lone surrogates, as file names that are not UTF-8 do in Python."""
     for value in values:
         if isinstance(value, list | tuple):
             check_text(*value)
@@ -93,7 +93,7 @@ def check_text(*values: object) -> None:
                 value.encode()
             except UnicodeEncodeError as error:
                 shown = value.encode("utf-8", "backslashreplace").decode()[:60]
-                raise QueryError(f"{shown} is no text (UTF-8); write it anew") from error
+                raise QueryError(f"{shown} is not valid UTF-8 text; correct it") from error
 
 
 def readonly_name(path: str) -> str:
@@ -102,12 +102,12 @@ def readonly_name(path: str) -> str:
 
 
 def own_name(text: str) -> str:
-    """Return the names of files in a text as they were before `readonly_name`."""
+    """Undo `readonly_name` for the names of files in a text."""
     return text.replace(READONLY, "").replace(_INSTEAD, ABOVE)
 
 
 class _Found:
-    """What is found in a statement's tree: things that are refused, and whether files were given another name."""
+    """Findings in a statement's tree: elements that are refused, and whether files were renamed."""
 
     def __init__(self, own_files: bool, scheme: str) -> None:
         self.own_files, self.scheme = own_files, scheme
@@ -115,7 +115,7 @@ class _Found:
         self.named = False
 
     def look(self, node: _Node) -> _Node:
-        """Look at a node; its own nodes have been looked at before."""
+        """Check a node, whose child nodes have been checked before."""
         kind = node.get("type")
         if "cte_map" in node and kind not in _READING:
             self.refused.append(str(kind).removesuffix("_QUERY_NODE"))
@@ -136,7 +136,7 @@ class _Found:
             self.refused.append(f"the function {name}")
 
     def _file(self, table: _Node) -> None:
-        """Look at a file that is named as if it were a table."""
+        """Check a file that is named in the place of a table."""
         if not self.own_files:
             self.refused.append(f"the file {table['table_name']}")
         elif self.scheme:
@@ -145,7 +145,7 @@ class _Found:
             table["qualified_name"] = {"path": [table["table_name"]]}
 
     def _renamed(self, expression: _Node) -> _Node:
-        """Return the name of a file, or a list of them, with the scheme before it."""
+        """Return the expression of a file name, or of a list of names, with the scheme added."""
         self.named = True
         if expression.get("function_name") == "list_value":
             for argument in expression["arguments"]:
@@ -160,7 +160,7 @@ def _constant(text: str) -> _Node:
 
 
 def _call(function: str, *arguments: _Node) -> _Node:
-    """Return the node of a function of some values."""
+    """Return the node of a function call."""
     return {
         "class": "FUNCTION", "type": "FUNCTION", "function_name": function, "qualified_name": {"path": [function]},
         "arguments": [{"name": "", "expression": argument} for argument in arguments],
@@ -168,8 +168,8 @@ def _call(function: str, *arguments: _Node) -> _Node:
     }  # fmt: skip
 
 
-def _answer(parser: DuckDBPyConnection, function: str, text: str) -> str:
-    """Return what one of DuckDB's functions of a text answers."""
+def _call_function(parser: DuckDBPyConnection, function: str, text: str) -> str:
+    """Return the result of one of DuckDB's functions for a text."""
     return str(parser.execute(f"SELECT {function}($1)", [text]).fetchall()[0][0])
 
 
@@ -177,24 +177,24 @@ def _tree(answer: str, found: _Found) -> Mapping[str, Any]:
     try:
         tree: Mapping[str, Any] = json.loads(answer, object_hook=found.look)
     except RecursionError as error:
-        raise QueryError("the statement is nested too deeply; make it simpler") from error
+        raise QueryError("the statement is nested too deeply; simplify it") from error
     return tree
 
 
 def _check_pivot(parser: DuckDBPyConnection, text: str, body: str, own_files: bool) -> None:
-    """Refuse what DuckDB makes no tree of, but a PIVOT that finds its columns in the data, which is two statements.
+    """Refuse statements for which DuckDB has no tree, except a PIVOT that takes its columns from the data.
 
-    That one may not hold a word that writes or a function that is refused, wherever it stands.
+    Such a PIVOT must not contain any word that writes, or the name of a function that is refused.
     """
     kinds = _kinds(parser, text)
     if len(kinds) != 1:
-        raise QueryError(f"one SQL statement is needed, {len(kinds)} were given")
+        raise QueryError(f"{len(kinds)} SQL statements were given; write exactly one")
     if kinds[0] != "MULTI" or not _PIVOTING.match(body):
         kind = kinds[0] if kinds[0] != "MULTI" else _first_word(text)
-        raise _refused("EXPLAIN with ANALYZE, or of what does not read," if kind == "EXPLAIN" else kind)
+        raise _refused("EXPLAIN with ANALYZE or of a statement that writes" if kind == "EXPLAIN" else kind)
     words = set(re.findall(r"\w+", body.lower()))
     if bad := sorted(words & (_WRITING | _ACTING | set(_forbidden(parser, own_files)))):
-        raise QueryError(f"PIVOT: the word {bad[0]} is refused in it; name the columns with IN (...)")
+        raise QueryError(f"PIVOT: the word {bad[0]} is not allowed; name the columns with IN (...)")
 
 
 def _kinds(parser: DuckDBPyConnection, text: str) -> list[str]:
@@ -219,4 +219,4 @@ def _forbidden(parser: DuckDBPyConnection, own_files: bool) -> Iterator[str]:
 
 
 def _refused(what: str) -> QueryError:
-    return QueryError(f"the catalog is read with SELECT; {what} is refused")
+    return QueryError(f"{what} is not allowed; only statements that read the catalog are, such as SELECT")

@@ -1,6 +1,6 @@
 """Comparison of a catalog's stored schema with this program's, and its upgrade to this version.
 
-Reading never changes a catalog; the first write of a newer version adds what the schema has gained since.
+Reading never changes a catalog; the first write by a newer version adds the tables and columns that are new.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CatalogSchema:
-    """The schema of a catalog beside that of this program.
+    """Schema of a catalog, compared with that of this program.
 
     Attributes
     ----------
     stored : StoredSchema
-        Newest version that a table records, and the package that wrote it.
+        Newest version recorded in a table, and the package that wrote it.
     tables : mapping
-        Every stored table of the schema, compared.
+        Comparison of every stored table with the schema.
     added : tuple of str
-        Tables that the stored version did not have yet; they read as empty.
+        Tables that are newer than the stored version; they read as empty.
     missing : tuple of str
-        Tables that it had and that are not there.
+        Tables of the stored version that do not exist.
     """
 
     stored: StoredSchema
@@ -47,18 +47,18 @@ class CatalogSchema:
 
     @property
     def faults(self) -> list[str]:
-        """What no version explains, one phrase each."""
-        gone = [f"table {name} is missing" for name in self.missing]
-        return gone + [f"table {name}: {fault}" for name, each in self.tables.items() for fault in each.faults]
+        """Differences that no version explains, one phrase each."""
+        missing = [f"table {name} is missing" for name in self.missing]
+        return missing + [f"table {name}: {fault}" for name, each in self.tables.items() for fault in each.faults]
 
 
 def read_snapshots(tables: Tables) -> dict[str, Snapshot]:
-    """Return the newest version of every table that is there.
+    """Return the newest version of every table that exists.
 
     Raises
     ------
     DamagedCatalogError
-        If a table's log is gone and its files are not: made anew, the table would hide them.
+        If a table has files but no log; a new table in its place would hide them.
     """
     found = {}
     for name in TABLES:
@@ -67,26 +67,26 @@ def read_snapshots(tables: Tables) -> dict[str, Snapshot]:
         except NoCatalogError:
             log.debug("%s has no table %s", tables.folder, name)
             if next(tables.place(name).rglob("*.parquet"), None) is not None:
-                raise DamagedCatalogError(tables.folder, f"the log of table {name} is gone") from None
+                raise DamagedCatalogError(tables.folder, f"the log of table {name} is missing") from None
     return found
 
 
 def readable_snapshots(tables: Tables) -> dict[str, Snapshot]:
-    """Return the newest version of every table of the schema, empty where the stored schema has none.
+    """Return the newest version of every table of the schema; a table newer than the stored schema is empty.
 
     Raises
     ------
     NoCatalogError, NewerCatalogError, OldCatalogError, DamagedCatalogError
-        As `check_usable`.
+        As in `check_usable`.
     """
     snapshots = read_snapshots(tables)
     found = check_usable(tables.folder, snapshots)
-    unborn = {name: Snapshot(name, -1, (), 0, (), replace(found.stored, types={})) for name in found.added}
-    return {name: (snapshots | unborn)[name] for name in TABLES}
+    empty = {name: Snapshot(name, -1, (), 0, (), replace(found.stored, types={})) for name in found.added}
+    return {name: (snapshots | empty)[name] for name in TABLES}
 
 
 def version_number(stored: StoredSchema) -> tuple[int, int]:
-    """Return major and minor number of a stored table's schema; of the first release where none is recorded."""
+    """Return major and minor number of a stored table's schema; without a record, those of the first release."""
     try:
         return parse_version(stored.version)
     except ValueError:
@@ -96,7 +96,7 @@ def version_number(stored: StoredSchema) -> tuple[int, int]:
 def compare_catalog(snapshots: Mapping[str, Snapshot]) -> CatalogSchema:
     """Compare the stored tables of a catalog, at least one, with the schema.
 
-    A table that `readable_snapshots` made up for a catalog that has none counts as stored.
+    Empty tables that `readable_snapshots` adds count as stored.
     """
     newest = max((snapshot.stored for snapshot in snapshots.values()), key=version_number)
     absent = [table for name, table in TABLES.items() if name not in snapshots]
@@ -107,19 +107,19 @@ def compare_catalog(snapshots: Mapping[str, Snapshot]) -> CatalogSchema:
 
 
 def check_usable(folder: Path, snapshots: Mapping[str, Snapshot], *, write: bool = False) -> CatalogSchema:
-    """Compare a catalog with the schema, and raise an error that names the reason why it cannot be read, or written.
+    """Compare a catalog with the schema, and raise an error where it cannot be read, or with `write` written.
 
-    A catalog of a newer minor version is read without what that version added, and not written: the rows of this
-    version would lack it.
+    A catalog of a newer minor version can be read, without its new columns, but not written, because rows of this
+    version lack those columns.
 
     Raises
     ------
     NoCatalogError
-        If there is none, or its making was interrupted.
+        If there is none, or its creation was interrupted.
     NewerCatalogError
-        If a newer major version wrote it, or for writing any newer version.
+        If a newer major version wrote it, or, for writing, any newer version.
     OldCatalogError
-        If no version that this program reads wrote it.
+        If its schema is too old for this program.
     DamagedCatalogError
         If a table or column is missing, or has another type.
     """
@@ -139,14 +139,14 @@ def check_usable(folder: Path, snapshots: Mapping[str, Snapshot], *, write: bool
 
 
 def upgrade(tables: Tables) -> bool:
-    """Bring the tables of a catalog to this version of the schema, and say whether they were of an older one.
+    """Upgrade the tables of a catalog to this version of the schema, and return whether that was necessary.
 
-    New tables come first, and a table's version last, so that an upgrade that was interrupted is taken up again.
+    New tables are created first, and the version of a table is recorded last, so that an interrupted upgrade continues.
 
     Raises
     ------
     NewerCatalogError, OldCatalogError, DamagedCatalogError
-        As `check_usable` for writing.
+        As in `check_usable` for writing.
     CatalogNotWritableError
         If the catalog cannot be written.
     """
@@ -163,14 +163,14 @@ def upgrade(tables: Tables) -> bool:
     for name, compared in found.tables.items():
         if name in outdated or compared.added:
             tables.add_columns(name, compared.added)
-    # A warning, so that it is seen without any logging set up: the catalog has changed for older programs too.
+    # A warning, so that it appears without any logging set up: older programs are affected by the change.
     log.warning("%s: %s", tables.folder, describe(found))
     return True
 
 
 def describe(found: CatalogSchema) -> str:
-    """Return in a line what an upgrade adds."""
+    """Return a line that lists the additions of an upgrade."""
     names = [f"table {name}" for name in found.added]
     names += [f"{name}.{column}" for name, compared in found.tables.items() for column in compared.added]
-    change = f"schema {found.stored.version} is now {schema.SCHEMA_VERSION}"
-    return f"{change}, new: {', '.join(names) or 'nothing'}; wfc3tvb rescore fills what the stored reads allow"
+    change = f"upgraded from schema {found.stored.version} to {schema.SCHEMA_VERSION}"
+    return f"{change}, new: {', '.join(names) or 'nothing'}; to fill new columns as far as possible: wfc3tvb rescore"

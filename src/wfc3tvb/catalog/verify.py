@@ -1,4 +1,4 @@
-"""Checks of a whole catalog: every check a row, which says what to do where it fails."""
+"""Verification of a whole catalog: a list of checks, with the remedy for each that fails."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from wfc3tvb.schema import OLDEST_VERSION, POSITIONS, RECOMMENDATIONS, TABLES, T
 from wfc3tvb.schema.methods import METHODS
 from wfc3tvb.schema.migrations import StoredSchema, parse_version
 
-_AGAIN = "the same survey again measures them"
-_RESTORE = "put a copy of the catalog in its place, or survey into another folder with --catalog"
+_AGAIN = "run the same survey again to measure them"
+_RESTORE = "restore the catalog from a copy, or survey into another folder with --catalog"
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check: whether it passed, its name, what it looked at, and what it found, with the remedy."""
+    """Result of a check: whether it passed, its name, its target, and its finding with the remedy."""
 
     passed: bool
     check: str
@@ -36,7 +36,7 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class _Rule:
-    """What must hold between rows: a SELECT of the keys (column ``key``) of those that break it."""
+    """Rule for rows: a SELECT of the keys (column ``key``) of rows that violate it, and the words for the result."""
 
     check: str
     target: str
@@ -46,20 +46,20 @@ class _Rule:
     remedy: str
 
 
-# Rows are replaced only by later ones, and never removed: fewer than a survey stored, and the later ones might have
-# replaced, are a loss. Which are later is told by the version of the table at their beginning, which no clock spoils;
-# surveys that overlap count as later than each other.
+# Rows are replaced only by later surveys, and never removed. Rows have been lost if a survey has fewer than it recorded
+# and later surveys cannot have replaced the difference. The version of the table at the start of a survey gives their
+# order, independent of clocks; surveys that overlap count as later than each other.
 _STORED = """
-WITH told AS (
-    SELECT run_id, {told} AS n_told, coalesce({before}, 0) AS n_before, started_at, ended_at,
+WITH recorded AS (
+    SELECT run_id, {recorded} AS n_recorded, coalesce({before}, 0) AS n_before, started_at, ended_at,
         CAST(arguments->>'$.version' AS BIGINT) AS version
     FROM runs WHERE command = 'survey'
 ), here AS (SELECT run_id, count(*) AS n_here FROM {table} GROUP BY run_id)
-SELECT a.run_id AS key FROM told a LEFT JOIN here USING (run_id)
+SELECT a.run_id AS key FROM recorded a LEFT JOIN here USING (run_id)
 WHERE a.ended_at IS NOT NULL AND (
-    n_before + n_told > (SELECT count(*) FROM {table})
-    OR n_told - coalesce(n_here, 0) > (
-        SELECT coalesce(sum(h.n_here), 0) FROM told b JOIN here h USING (run_id)
+    n_before + n_recorded > (SELECT count(*) FROM {table})
+    OR n_recorded - coalesce(n_here, 0) > (
+        SELECT coalesce(sum(h.n_here), 0) FROM recorded b JOIN here h USING (run_id)
         WHERE b.run_id != a.run_id AND (b.ended_at IS NULL OR b.ended_at >= a.started_at
             OR coalesce(b.version >= a.version, true))))
 """
@@ -76,12 +76,12 @@ _RULES = (
     _Rule(
         "no orphans", "reads", ("reads", "exposures"),
         "SELECT DISTINCT rootname AS key FROM reads ANTI JOIN exposures USING (rootname)",
-        "exposures have reads and no row (of a survey that runs, or was killed)", _AGAIN,
+        "exposures have reads but no row (of a survey that is running or was killed)", _AGAIN,
     ),
     _Rule(
         "no orphans", "visit_fits", ("visit_fits", "exposures"),
         "SELECT DISTINCT rootname AS key FROM visit_fits ANTI JOIN exposures USING (rootname)",
-        "exposures are in fits of their visit and have no row", _AGAIN,
+        "exposures are in the fit of their visit but have no row", _AGAIN,
     ),
     _Rule(
         "curves", "exposures", ("reads", "exposures"),
@@ -94,27 +94,27 @@ _RULES = (
         "values", "exposures", ("exposures",),
         f"""SELECT rootname AS key FROM exposures WHERE {_ALLOWED}
         OR flagged != (recommend IN {tuple(METHODS)}) OR visit != left(rootname, 6)""",
-        "exposures hold words that the schema does not know", "wfc3tvb rescore writes them anew",
+        "exposures have values that the schema does not allow", "correct them with: wfc3tvb rescore",
     ),
     _Rule(
         "listed", "exposures", ("datasets", "exposures"),
         "SELECT rootname AS key FROM exposures ANTI JOIN datasets USING (dataset) WHERE dataset IS NOT NULL",
-        "exposures are of datasets that the archive's list lacks", "the same survey again lists them",
+        "exposures belong to datasets that are not listed", "run the same survey again to list them",
     ),
     _Rule(
         "runs", "exposures", ("runs", "exposures"),
         "SELECT rootname AS key FROM exposures ANTI JOIN runs USING (run_id) WHERE run_id IS NOT NULL",
-        "exposures are of no run that is recorded", "measure them again: wfc3tvb survey --recheck --id {key}",
+        "exposures belong to runs that are not recorded", "measure them again: wfc3tvb survey --recheck --id {key}",
     ),
     _Rule(
         "counts", "exposures", ("runs", "exposures"),
-        _STORED.format(table="exposures", told="n_done", before="CAST(arguments->>'$.known' AS BIGINT)"),
-        "surveys measured more exposures than are here", _AGAIN,
+        _STORED.format(table="exposures", recorded="n_done", before="CAST(arguments->>'$.known' AS BIGINT)"),
+        "surveys measured more exposures than are stored", _AGAIN,
     ),
     _Rule(
         "counts", "failures", ("runs", "failures"),
-        _STORED.format(table="failures", told="n_failed", before="0"),
-        "surveys had more failures than are here", "harmless: what failed is tried again",
+        _STORED.format(table="failures", recorded="n_failed", before="0"),
+        "surveys had more failures than are stored", "no action is needed: failed exposures are tried again",
     ),
 )  # fmt: skip
 
@@ -127,19 +127,24 @@ FROM listed LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (roo
 
 
 def verify(catalog: Catalog | str | Path) -> list[CheckResult]:
-    """Check logs, files, keys, columns, units, versions, and that list, runs and rows agree; return every result.
+    """Check logs, files, keys, columns, units and versions, and that datasets, runs and rows agree.
 
-    Nothing is written, and a damaged table does not keep the others from being checked.
+    Nothing is written, and after a damaged table the others are still checked.
 
     Parameters
     ----------
     catalog : Catalog, str or Path
-        Its newest version is looked at; the folder of one that `open_catalog` cannot open.
+        Catalog, whose newest version is checked, or its folder, e.g. of a catalog that `open_catalog` cannot open.
+
+    Returns
+    -------
+    list of CheckResult
+        Results of all checks.
 
     Raises
     ------
     NoCatalogError
-        If there is none.
+        If there is no catalog.
     """
     tables = Tables(catalog.folder if isinstance(catalog, Catalog) else Path(catalog))
     if not any((tables.place(name) / "_delta_log").is_dir() for name in TABLES):
@@ -154,15 +159,15 @@ def verify(catalog: Catalog | str | Path) -> list[CheckResult]:
             results.append(_absent(name) if found and name in found.added else log_result)
             continue
         stored = StoredFiles(snapshot.files, found.tables[name].sources, snapshot.stored.extended)
-        own = [log_result, _files(snapshot, stored), _columns(found, name), _units(tables, name)]
-        results += [*own, _version(found, name, snapshot.stored)]
-        if own[1].passed and own[2].passed:
+        files, columns = _files(snapshot, stored), _columns(found, name)
+        results += [log_result, files, columns, _units(tables, name), _version(found, name, snapshot.stored)]
+        if files.passed and columns.passed:
             sound[name] = stored
     return results + _relations(sound)
 
 
 def _relations(sound: dict[str, StoredFiles]) -> list[CheckResult]:
-    """Check the rows of the tables that can be read, and what must hold between them."""
+    """Check the rows of the tables that can be read, and the rules between tables."""
     files = {name: sound.get(name, StoredFiles()) for name in TABLES}
     with closing(duckdb_views.connect(files, whole=True)) as connection:
         results = [_keys(connection, name) for name in sound]
@@ -176,22 +181,22 @@ def _log(tables: Tables, table: str) -> tuple[CheckResult, Snapshot | None]:
     try:
         snapshot = tables.snapshot(table)
     except NoCatalogError:
-        return CheckResult(False, "log", table, f"the table is not there; {_RESTORE}"), None
+        return CheckResult(False, "log", table, f"the table is missing; {_RESTORE}"), None
     except DamagedCatalogError as error:
         return CheckResult(False, "log", table, f"{error.problem}; {_RESTORE}"), None
     return CheckResult(True, "log", table, f"version {snapshot.version}"), snapshot
 
 
 def _absent(table: str) -> CheckResult:
-    """Return the result for a table that the stored version of the schema did not have yet."""
+    """Return the result for a table that is newer than the stored schema."""
     return CheckResult(True, "version", table, f"new in schema {TABLES[table].since}; the next write adds the table")
 
 
 def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
-    """Read every value of a table, by which damage within a file shows."""
+    """Read every value of a table, which reveals damage within a file."""
     name, files = snapshot.table, snapshot.files
-    if gone := [path.name for path in files if not path.is_file()]:
-        return CheckResult(False, "files", name, f"{len(gone)} files are missing, e.g. {gone[0]}; {_RESTORE}")
+    if missing := [path.name for path in files if not path.is_file()]:
+        return CheckResult(False, "files", name, f"{len(missing)} files are missing, e.g. {missing[0]}; {_RESTORE}")
     try:
         with closing(
             duckdb_views.connect({each: stored if each == name else StoredFiles() for each in TABLES}, whole=True)
@@ -209,31 +214,31 @@ def _keys(connection: DuckDBPyConnection, table: str) -> CheckResult:
     columns = TABLES[table].key
     key, missing = ", ".join(columns), " OR ".join(f"{name} IS NULL" for name in columns)
     text = f"SELECT count(*) - count(DISTINCT ({key})), count(*) FILTER ({missing}) FROM {table}"
-    doubled, without = connection.execute(text).fetchall()[0]
-    detail = f"{doubled} rows repeat a key ({key})" + (f", {without} have none" if without else "")
-    wrong = bool(doubled or without)
-    remedy = "; wfc3tvb survey --recheck writes them anew" if wrong else ""
+    repeated, without = connection.execute(text).fetchall()[0]
+    detail = f"{repeated} rows repeat a key ({key})" + (f", {without} have none" if without else "")
+    wrong = bool(repeated or without)
+    remedy = "; replace them with: wfc3tvb survey --recheck" if wrong else ""
     return CheckResult(not wrong, "keys unique", table, detail + remedy)
 
 
 def _columns(found: CatalogSchema, table: str) -> CheckResult:
-    """Tell columns that are lost, or of another type, from those that the stored version did not have."""
+    """Check for columns that are missing, or of another type, unless they are newer than the stored schema."""
     compared = found.tables[table]
     if compared.faults:
         return CheckResult(False, "columns", table, f"{'; '.join(compared.faults)}; {_RESTORE}")
-    extra = f"; not of the schema, left as they are: {', '.join(compared.unknown)}" if compared.unknown else ""
+    extra = f"; not in the schema and left unchanged: {', '.join(compared.unknown)}" if compared.unknown else ""
     return CheckResult(True, "columns", table, f"{len(TABLES[table].columns) - len(compared.added)} stored{extra}")
 
 
 def _units(tables: Tables, table: str) -> CheckResult:
     stored = {field.name: field.metadata.get("unit") for field in tables.open(table).schema().fields}
     wrong = [c.name for c in TABLES[table].columns if c.name in stored and stored[c.name] != c.unit]
-    detail = f"differ: {', '.join(wrong)}; {_RESTORE}" if wrong else "as in the schema"
+    detail = f"different from the schema: {', '.join(wrong)}; {_RESTORE}" if wrong else "as in the schema"
     return CheckResult(not wrong, "units", table, detail)
 
 
 def _version(found: CatalogSchema, table: str, stored: StoredSchema) -> CheckResult:
-    """Say which version of the schema wrote a table: an older one is no fault, a newer one cannot be vouched for."""
+    """Check the version of a table's schema: an older one passes, a newer one fails because it cannot be checked."""
     known = parse_version(schema.SCHEMA_VERSION)
     try:
         version = parse_version(stored.version)
@@ -259,7 +264,7 @@ def _holds(connection: DuckDBPyConnection, rule: _Rule) -> CheckResult:
 
 
 def _counts(connection: DuckDBPyConnection) -> CheckResult:
-    """Say what became of the exposures listed; that some are still to be measured is no fault (--limit, Ctrl-C)."""
+    """Count the listed exposures that are measured, failed and not surveyed yet; the check always passes."""
     listed, measured, failed = connection.execute(_COUNTS).fetchall()[0]
     left = listed - measured - failed
     detail = f"{listed} exposures listed: {measured} measured, {failed} failed, {left} not surveyed yet"

@@ -1,7 +1,7 @@
-"""Views that are queried: the schema's tables over their live Parquet files, and what derives from them.
+"""SQL views of a catalog: the tables of the schema, read from their live Parquet files, and views derived from them.
 
-An exposure without its row in ``exposures`` does not exist: ``reads`` joins on it.
-Values relative to the other exposures of a visit are computed here, never stored.
+The view ``reads`` contains only reads whose exposure has a row in ``exposures``. Values relative to the other exposures
+of a visit are computed in the views, never stored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TYPES = {"str": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN
 
 @dataclass(frozen=True)
 class View:
-    """A view: its columns (as a schema table) and its SELECT."""
+    """View: its columns (as a schema table) and its SELECT."""
 
     table: Table
     sql: str
@@ -26,14 +26,14 @@ class View:
 
 @dataclass(frozen=True)
 class StoredFiles:
-    """The live Parquet files of a table, and how its columns are read from them.
+    """Live Parquet files of a table, and the stored names of its columns.
 
     Attributes
     ----------
     files : tuple of Path
-        Absolute paths; none means an empty table.
+        Absolute paths; an empty tuple means an empty table.
     sources : mapping, optional
-        Stored names of every column, see `schema.migrations.Comparison`; by default its own name.
+        Stored names of every column, see `schema.migrations.Comparison`; by default the name in the schema.
     extended : bool, optional
         Whether some files may lack columns that others have.
     """
@@ -53,10 +53,10 @@ proposal_id | int | | proposal number | meta.id
 target_name | str | | target name of the first exposure | meta.id;src
 n_exposures | int | | number of exposures measured | meta.number
 n_flagged | int | | number of them that are flagged | meta.number
-n_inspect | int | | number of them that are damaged and that no method mends safely (recommend is inspect) | meta.number
-n_factor2 | int | | number of them that the published factor-of-2 rule finds | meta.number
+n_inspect | int | | number of damaged ones that no method repairs safely (recommend is inspect) | meta.number
+n_factor2 | int | | number of them that the published factor-of-2 rule selects | meta.number
 worst_class | str | | worst tvb_class among them | meta.code.class
-exptime | float | s | exposure time, all exposures together | time.duration;obs.exposure
+exptime | float | s | total exposure time | time.duration;obs.exposure
 expstart | float | d | start of the first exposure [MJD, UTC] | time.start;obs.exposure
 expend | float | d | end of the last exposure [MJD, UTC] | time.end;obs.exposure
 sky_min | float | electron/s | lowest interval rate of visit and filter | phot.count;obs.sky;stat.min
@@ -70,14 +70,14 @@ rootnames | str[] | | rootnames of the exposures in order of time | meta.id
 
 _PROGRAMS = """
 proposal_id | int | | proposal number | meta.id;meta.main
-pi | str | | last name of the principal investigator; null without the archive's list | meta.id.PI
+pi | str | | last name of the principal investigator; null where the archive's list is not available | meta.id.PI
 filters | str[] | | filters | instr.filter
 n_visits | int | | number of visits measured | meta.number
 n_exposures | int | | number of exposures measured | meta.number
 n_flagged | int | | number of exposures that are flagged | meta.number
 frac_flagged | float | | n_flagged over n_exposures | arith.ratio
-exptime | float | s | exposure time | time.duration;obs.exposure
-exptime_flagged | float | s | exposure time of the flagged exposures | time.duration;obs.exposure
+exptime | float | s | total exposure time | time.duration;obs.exposure
+exptime_flagged | float | s | total exposure time of the flagged exposures | time.duration;obs.exposure
 expstart | float | d | start of the first exposure [MJD, UTC] | time.start;obs.exposure
 expend | float | d | end of the last exposure [MJD, UTC] | time.end;obs.exposure
 worst_class | str | | worst tvb_class of an exposure | meta.code.class
@@ -88,7 +88,7 @@ excess_visit | float | electron/s | sky_mean minus the visit's lowest interval r
 """
 
 
-#: Worst of a set of classes, as the order of `schema.TVB_CLASSES`.
+#: SQL for the worst of a set of classes, in the order of `schema.TVB_CLASSES`.
 _CLASSES = str(list(TVB_CLASSES))
 _WORST = f"({_CLASSES})[max(list_position({_CLASSES}, tvb_class))]"
 
@@ -136,12 +136,12 @@ DERIVED: Mapping[str, View] = {
     )
 }
 
-#: Everything that can be queried by name, with its columns: the schema's tables, then what derives from them.
+#: Tables and views that can be queried, with their columns: the schema's tables, then the derived views.
 RELATIONS: Mapping[str, Table] = {**TABLES, **{name: view.table for name, view in DERIVED.items()}}
 
 
 def duckdb_type(kind: str) -> str:
-    """Return DuckDB's name of a schema type."""
+    """Return DuckDB's name for a schema type."""
     return duckdb_type(kind[:-2]) + "[]" if kind.endswith("[]") else _TYPES[kind]
 
 
@@ -167,13 +167,13 @@ def view_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
 
 
 def orphans_query(files: Files) -> str:
-    """Return the SELECT of the number of reads without their exposure."""
+    """Return the SELECT that counts reads without an exposure."""
     reads, exposures = (_scan(name, files[name]) for name in ("reads", "exposures"))
     return f"SELECT count(*) FROM ({reads}) ANTI JOIN ({exposures}) USING (rootname)"
 
 
 def comment_statements() -> Iterator[str]:
-    """Yield COMMENT statements that give every view its meaning and every column its description and unit."""
+    """Yield COMMENT statements with the meaning of every view, and the description and unit of every column."""
     for name, table in RELATIONS.items():
         yield f"COMMENT ON VIEW {name} IS {literal('One row per ' + table.row + '.')}"
         for column in table.columns:
@@ -195,7 +195,7 @@ def _create(name: str, select: str) -> str:
 
 
 def _scan(name: str, stored: StoredFiles) -> str:
-    """Return a SELECT of a table's columns, in the schema's order, from its Parquet files."""
+    """Return the SELECT of a table's columns, in the schema's order, from its Parquet files."""
     table = TABLES[name]
     if not stored.files:
         return f"SELECT {', '.join(_null(c, c.name) for c in table.columns)} WHERE false"
@@ -204,14 +204,14 @@ def _scan(name: str, stored: StoredFiles) -> str:
     paths = ", ".join(literal(glob.escape(str(path))) for path in stored.files)
     if not stored.extended:
         return f"SELECT {columns} FROM read_parquet([{paths}])"
-    # Columns that no file has come from the second SELECT, which has no row.
+    # The second SELECT, which has no rows, provides columns that are in none of the files.
     nulls = ", ".join(_null(column, source) for column in table.columns for source in sources[column.name])
     every = f"SELECT * FROM read_parquet([{paths}], union_by_name = true) UNION ALL BY NAME SELECT {nulls} WHERE false"
     return f"SELECT {columns} FROM ({every})"
 
 
 def _read(column: Column, sources: Sequence[str]) -> str:
-    """Return the expression that reads a column from those under which it is stored."""
+    """Return the expression that reads a column from its stored names."""
     if not sources:
         return _null(column, column.name)
     if len(sources) > 1:

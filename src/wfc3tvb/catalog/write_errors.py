@@ -1,4 +1,4 @@
-"""What the system says of a folder that cannot be written, in this package's words and before a commit begins."""
+"""Translation of the errors of a folder that cannot be written, and a test of it before a commit."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUO
 
 
 def probe(place: Path, n_bytes: int = 0) -> None:
-    """Write and remove a small file, so that a full or read-only disk shows before a commit begins.
+    """Write and remove a small file, to find a full or read-only disk before a commit begins.
 
-    The table library complains at length, from a thread of its own, when it comes upon one.
+    Otherwise the table library would print long messages from another thread.
 
     Parameters
     ----------
     place : Path
         The folder.
     n_bytes : int, optional
-        What will be written at most.
+        Largest number of bytes that will be written.
 
     Raises
     ------
     OSError
-        If there is no room, or the folder cannot be written.
+        If there is not enough space, or the folder cannot be written.
     """
     if shutil.disk_usage(place).free < n_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -45,14 +45,14 @@ def probe(place: Path, n_bytes: int = 0) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turn what the system and the table library say while the block writes into this package's errors.
+    """Convert errors of the system and of the table library in the block to this package's errors.
 
     Raises
     ------
     CatalogNotWritableError
-        If the disk is full or read-only, or the folder another's.
+        If the disk is full or read-only, or the folder belongs to another user.
     CatalogError
-        If something else went wrong; another writer's commit in the way stays `CommitFailedError`.
+        For other errors, except `CommitFailedError` (a conflict with another writer), which is passed on.
     """
     try:
         yield
@@ -71,11 +71,11 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, cut at 300 characters."""
+    """Return the first line of an error's message, at most 300 characters."""
     return str(error).strip().split("\n", 1)[0][:300]
 
 
 def _os_error(error: BaseException) -> int | None:
-    """Return the system's error number that a message of the table library ends with."""
+    """Return the system's error number at the end of a message of the table library."""
     match = _OS_ERROR.search(str(error))
     return int(match[1]) if match else None

@@ -1,7 +1,7 @@
-"""Locks of a catalog's folder: commits share it, whoever rewrites files has it exclusively.
+"""Locks of a catalog's folder: commits share a lock, and a command that rewrites files holds it exclusively.
 
-Two commits that touch the same rows notice each other (the table library makes one of them start again). A commit and a
-merge of files do not, and rows of both would stay: measured with deltalake 1.x, two surveys of the same exposures.
+Two commits to the same rows detect the conflict, and the table library repeats one of them. A commit and a merge of
+files do not, and old and new rows would both remain (seen with deltalake 1.x in two surveys of the same exposures).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-#: The file in a catalog's folder that is locked; it stays empty.
+#: File in a catalog's folder that is locked; it is always empty.
 LOCK_FILE = ".writers"
 #: Seconds between two attempts at the exclusive lock.
 _RETRY_SECONDS = 0.05
@@ -28,7 +28,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
 
 @contextmanager
 def shared_lock(folder: Path) -> Iterator[None]:
-    """Hold a lock that other commits may hold too; wait while somebody has the exclusive one."""
+    """Hold a lock that other commits can share; wait while another process has the exclusive one."""
     with _lock_file(folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH)
@@ -40,7 +40,7 @@ def shared_lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive_lock(folder: Path, *, patience: float = 0.0) -> Iterator[bool]:
-    """Keep all others from writing during the block; yield False if the lock was not obtained.
+    """Prevent other processes from writing during the block; yield False if the lock was not obtained.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def _acquired(file: int, until: float) -> bool:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in _NO_LOCKS:
-                log.warning("the catalog's file system has no locks; files are not merged")
+                log.warning("the catalog's file system does not support locks; files are not merged")
                 return False
             if error.errno not in _BUSY:
                 raise
@@ -72,7 +72,7 @@ def _acquired(file: int, until: float) -> bool:
 
 @contextmanager
 def _lock_file(folder: Path) -> Iterator[int]:
-    """Open the file that is locked; closing it, or the end of the process, releases the lock."""
+    """Open the lock file; the lock is released when it is closed, or the process ends."""
     path = folder / LOCK_FILE
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)

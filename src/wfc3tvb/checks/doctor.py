@@ -1,4 +1,4 @@
-"""Examine the installation, and whether the services are reachable, in ten lines."""
+"""Checks of the installation and of the connections to the services: ``wfc3tvb doctor``."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from wfc3tvb.fits.blocks import BLOCK
 _PACKAGES = (
     "astropy", "astroquery", "numpy", "scipy", "numba", "duckdb", "deltalake", "crds", "drizzlepac", "stwcs",
 )  # fmt: skip
-#: What is asked of the live services: an association and one of its exposures that are public since 2013.
+#: Association and exposure that the live services are queried for; both have been public since 2013.
 ASSOCIATION, EXPOSURE = "ibohbf040", "ibohbfb9q"
-#: Seconds to wait for a connection, and bytes that a survey and its repair want on the disk.
-_PATIENCE, _ROOM = 5.0, 5e9
+#: Seconds to wait for a connection, and bytes on the disk that a visit and its repair need.
+_CONNECT_TIMEOUT, _DISK_SPACE = 5.0, 5e9
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: whether it is well, a word about it, and whether the package works without it."""
+    """Result of one check: its name, whether it passed, a detail, and whether the package works without it."""
 
     name: str
     ok: bool
@@ -44,23 +44,23 @@ class Finding:
 
 
 def examine(*, live: bool = False, services: Services | None = None) -> list[Finding]:
-    """Look at the installation, and whether the services are there.
+    """Check the installation, and whether the services are reachable.
 
     Parameters
     ----------
     live : bool, optional
-        Make one small query to each service, and check that the answer has the shape that the package relies on.
+        Make one small query to each service, and check that the answer has the form that the package relies on.
     services : Services, optional
-        Where they are.
+        Addresses of the services.
 
     Returns
     -------
     list of Finding
-        Ten, in the order in which a person would ask.
+        Results of the ten checks.
     """
     services = services or Services()
     installed = [_python(), _packages(), _calwf3(), _dask(), _disk(), _references(services), _cache(services)]
-    return installed + list(_answered(services) if live else _reached(services))
+    return installed + list(_check_answers(services) if live else _check_connections(services))
 
 
 def _python() -> Finding:
@@ -81,7 +81,7 @@ def _packages() -> Finding:
 
 def _calwf3() -> Finding:
     path = shutil.which("calwf3.e")
-    absent = "not on the PATH: the native engine is used (conda install -c conda-forge hstcal brings it)"
+    absent = "not on the PATH: the native engine is used (to install it: conda install -c conda-forge hstcal)"
     return Finding("calwf3.e", path is not None, path or absent, optional=True)
 
 
@@ -94,9 +94,11 @@ def _dask() -> Finding:
 
 def _disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free
-    wanted = "" if free > _ROOM else f"; a visit and its repair take up to {_ROOM / 1e9:.0f} GB"
+    note = "" if free > _DISK_SPACE else f"; a visit and its repair take up to {_DISK_SPACE / 1e9:.0f} GB"
     writable = os.access(Path.cwd(), os.W_OK)
-    return Finding("disk", free > _ROOM and writable, f"{free / 1e9:.0f} GB free here{wanted}", optional=writable)
+    if not writable:
+        note += "; this folder is not writable"
+    return Finding("disk", free > _DISK_SPACE and writable, f"{free / 1e9:.0f} GB free here{note}", optional=writable)
 
 
 def _references(services: Services) -> Finding:
@@ -106,66 +108,66 @@ def _references(services: Services) -> Finding:
 
 def _cache(services: Services) -> Finding:
     path = services.crds_path
-    detail = str(path) if path.is_dir() else f"{path}: made when needed"
+    detail = str(path) if path.is_dir() else f"{path}: created when needed"
     return Finding("CRDS cache", path.is_dir(), detail, optional=True)
 
 
-def _places(services: Services) -> dict[str, str]:
+def _addresses(services: Services) -> dict[str, str]:
     return {"MAST": services.mast, "S3": services.s3 or BUCKET_URL, "CRDS": services.crds}
 
 
-def _reached(services: Services) -> Iterator[Finding]:
-    """Say which services take a connection; without them, what is here can still be measured."""
-    for name, url in _places(services).items():
+def _check_connections(services: Services) -> Iterator[Finding]:
+    """Check that each service accepts a connection; they are optional, because local files need none of them."""
+    for name, url in _addresses(services).items():
         parts = urlsplit(url)
         try:
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            with closing(socket.create_connection((parts.hostname or "", port), _PATIENCE)):
+            with closing(socket.create_connection((parts.hostname or "", port), _CONNECT_TIMEOUT)):
                 yield Finding(name, True, f"{url} is reachable", optional=True)
         except OSError as error:
             yield Finding(name, False, f"{url} is not reachable ({error.strerror or error})", optional=True)
 
 
-def _answered(services: Services) -> Iterator[Finding]:
-    """Ask each service something small; one that takes no connection would keep the patient clients for a minute."""
-    questions: dict[str, Callable[[Services], str]] = {"MAST": _ask_mast, "S3": _ask_s3, "CRDS": _ask_crds}
-    places = _places(services)
-    for reached in _reached(services):
-        name, url = reached.name, places[reached.name]
-        if not reached.ok and not getproxies():  # a proxy may reach what we do not
-            yield replace(reached, optional=False)
+def _check_answers(services: Services) -> Iterator[Finding]:
+    """Make a small query to each service, unless it accepts no connection: clients would retry that for a minute."""
+    queries: dict[str, Callable[[Services], str]] = {"MAST": _query_mast, "S3": _query_s3, "CRDS": _query_crds}
+    addresses = _addresses(services)
+    for connection in _check_connections(services):
+        name, url = connection.name, addresses[connection.name]
+        if not connection.ok and not getproxies():  # with a proxy, a direct connection may fail and a query succeed
+            yield replace(connection, optional=False)
             continue
         try:
-            yield Finding(name, True, f"{url} {questions[name](services)}")
+            yield Finding(name, True, f"{url} {queries[name](services)}")
         except TvbError as error:
             yield Finding(name, False, f"{url}: {error}")
 
 
-def _ask_mast(services: Services) -> str:
+def _query_mast(services: Services) -> str:
     row = next(iter(Mast(services).datasets(Selection(ids=(ASSOCIATION,)))))
     if not row["members"] or row["generation_date"] is None or row["start_time"] is None:
         raise ServiceError("MAST", f"lists {ASSOCIATION} without members or dates", "report this")
     return f"lists {len(row['members'])} exposures of {ASSOCIATION}"
 
 
-def _ask_s3(services: Services) -> str:
+def _query_s3(services: Services) -> str:
     (start,) = BucketArchive(services).ranges(EXPOSURE, "ima", [(0, BLOCK)])
     if len(start) != BLOCK or not start.startswith(b"SIMPLE"):
-        raise ServiceError("S3", f"gives no FITS header for {EXPOSURE}_ima.fits", "report this")
-    return f"gives ranges of {EXPOSURE}_ima.fits"
+        raise ServiceError("S3", f"returns no FITS header for {EXPOSURE}_ima.fits", "report this")
+    return f"serves ranges of {EXPOSURE}_ima.fits"
 
 
-def _ask_crds(services: Services) -> str:
-    question: dict[str, Any] = {"jsonrpc": "1.0", "method": "get_server_info", "params": [], "id": 1}
+def _query_crds(services: Services) -> str:
+    query: dict[str, Any] = {"jsonrpc": "1.0", "method": "get_server_info", "params": [], "id": 1}
     url = f"{services.crds.rstrip('/')}/json/get_server_info/1/"
     headers = {"Content-Type": "application/json"}
-    response = client_of(services).send("CRDS", "POST", url, body=json.dumps(question), headers=headers)
+    response = client_of(services).send("CRDS", "POST", url, body=json.dumps(query), headers=headers)
     check_status("CRDS", url, response.status)
     try:
         answer = json.loads(response.data)
     except ValueError as error:
-        raise ServiceError("CRDS", "answered something that is not JSON") from error
+        raise ServiceError("CRDS", "the answer is not JSON") from error
     result = answer.get("result") if isinstance(answer, dict) else None
     if not isinstance(result, dict) or not ({"operational_context", "crds_payload"} & set(result)):
-        raise ServiceError("CRDS", "its server info has another shape than expected", "report this")
+        raise ServiceError("CRDS", "the answer to get_server_info has an unexpected form", "report this")
     return f"answers; its context is {result.get('operational_context', 'encoded')}"

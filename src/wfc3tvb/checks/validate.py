@@ -1,8 +1,8 @@
-"""Compare the live services' answers with the shape relied on, and our numbers with those that STScI printed.
+"""Validation with the live archive: repair a visit and compare it with the numbers that STScI published.
 
-Visit IBOHBF040 is fetched, measured and repaired, and compared with what the STScI notebooks of 2018 and 2023 print
-(WFC3Library: calwf3_recal_tvb, TVB_flattenramp). The same statistic is compared: their medians leave the reference
-pixels out, which lower the median of a whole frame (pstat's) by 0.017 electron/s in the first read.
+Visit IBOHBF040 is fetched, measured and repaired, and compared with the output of the STScI notebooks of 2018 and 2023
+(WFC3Library: calwf3_recal_tvb, TVB_flattenramp). Medians exclude the reference pixels as theirs do; these lower the
+median of a whole frame (pstat's) by 0.017 electron/s in the first read.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ FLAGGED = ("ibohbfb9q", "ibohbfbgq", "ibohbfbkq")
 #: Printed medians of the reads of ibohbfb9q, cumulative [electron/s]; see `wfc3tvb.fits.images.printed_medians`.
 MEASURED = "ibohbfb9q"
 B9Q_READS: Sequence[float] = (0.42, 0.48, 0.47, 0.49, 0.46, 0.47, 0.47, 0.49, 0.67, 0.97, 1.26, 1.40, 1.44, 1.46, 1.50)
-#: Error that reference pixels leave in a read [electron]. The real exposure has the same one at every look; a simulated
-#: one cannot share it, so that 3 times this, over its time, is allowed there besides.
+#: Error that reference pixels leave in a read [electron]. The real exposure always has the same one; a simulated
+#: exposure has another, so that 3 times this, divided by the read's time, is allowed there in addition.
 REFERENCE_ERROR = 0.3
-#: Printed mean, median and standard deviation of the archive's FLTs, and the window of values they are of [electron/s].
+#: Printed mean, median and standard deviation of the archive's FLTs, and the range of values included [electron/s].
 FLTS = (
     ("FLT of b7q", "ibohbfb7q", (0.470, 0.466, 0.038), (0, 1)),
     ("FLT of b9q", "ibohbfb9q", (1.538, 1.623, 0.169), (1, 2)),
 )
-#: The same of b9q after its ramp was flattened; omit, which keeps cosmic rays, has the median of the last read.
+#: The same for b9q with its ramp flattened; after omit, which keeps cosmic rays, the median is that of the last read.
 FLATTENED, WINDOW = (1.504, 1.501, 0.046), (1, 2)
-#: How closely ours must agree with what is printed with two or three digits [electron/s].
+#: Largest allowed difference from the numbers printed, which have two or three digits [electron/s].
 TOLERANCE = 0.01
-#: A simulated FLT of b9q, whose ramp fit breaks pixels by noise of their own, is held to this [electron/s].
+#: The same for a simulated FLT of b9q, in which noise makes the ramp fit break other pixels [electron/s].
 SIMULATED_TOLERANCE = 0.02
 
 
 def validate(folder: Path, *, source: str = "mast", progress: Progress = silent) -> Iterator[Finding]:
-    """Fetch, measure and repair IBOHBF040 in a folder, and yield what agrees and what does not.
+    """Fetch, measure and repair IBOHBF040 in a folder, and yield a finding for each comparison.
 
     Parameters
     ----------
     folder : Path
-        Gets ``catalog/``, ``products/`` and the IMA of b9q.
+        Folder for ``catalog/``, ``products/`` and the IMA of b9q.
     source : str, optional
-        Where the files come from: auto, s3 or mast.
+        Archive that the files are fetched from: auto, s3 or mast.
     progress : Progress, optional
-        Of survey and repair.
+        Progress of survey and repair.
 
     Raises
     ------
     ServiceError
-        If a service does not answer, or not in the shape we rely on.
+        If a service does not answer, or not in the form that the package relies on.
     """
     archive = open_source(source)
     with open_catalog(folder / "catalog", mode="a") as catalog:
@@ -75,18 +75,18 @@ def validate(folder: Path, *, source: str = "mast", progress: Progress = silent)
 def _measured(catalog: Catalog) -> Iterator[Finding]:
     rows = catalog.sql("SELECT rootname, flagged FROM exposures ORDER BY rootname").fetchall()
     found = tuple(name for name, _ in rows)
-    yield Finding("members", found == MEMBERS, f"{len(found)} measured of {len(MEMBERS)}")
+    yield Finding("members", found == MEMBERS, f"{len(found)} of {len(MEMBERS)} measured")
     flagged = tuple(name for name, flag in rows if flag)
     yield Finding("flagged", flagged == FLAGGED, f"{', '.join(flagged) or 'none'}; the notebook: {', '.join(FLAGGED)}")
 
 
 def compare_reads(path: Path) -> Finding:
-    """Compare the medians of the reads in the IMA of b9q with the printed ones, which must agree within `TOLERANCE`."""
+    """Compare the medians of the reads in the IMA of b9q with those printed; they must agree within `TOLERANCE`."""
     times, found = printed_medians(path)
     simulated = _is_simulated(path)
     limits = [TOLERANCE + (3 * REFERENCE_ERROR / t if simulated else 0) for t in times]
     ours, theirs = (" ".join(f"{median:.2f}" for median in medians) for medians in (found, B9Q_READS))
-    note = " (simulated: its reference pixels have errors of their own)" if simulated else ""
+    note = " (simulated: the reference pixels have other errors)" if simulated else ""
     return Finding("reads of b9q", _agree(found, B9Q_READS, limits), f"medians {ours}; printed {theirs}{note}")
 
 
@@ -95,7 +95,7 @@ def _is_simulated(path: Path) -> bool:
 
 
 def _flattened(catalog: Catalog, products: Path, simulated: bool) -> Iterator[Finding]:
-    """Compare the archive's FLTs, and that of b9q after its ramp was flattened, with what is printed of them."""
+    """Compare the archive's FLTs, and the flattened one of b9q, with the printed statistics."""
     allowed = SIMULATED_TOLERANCE if simulated else TOLERANCE
     for name, rootname, printed, window in FLTS:
         yield _statistics(name, products / "orig" / f"{rootname}_flt.fits", printed, window, allowed)
@@ -103,19 +103,19 @@ def _flattened(catalog: Catalog, products: Path, simulated: bool) -> Iterator[Fi
 
 
 def _omitted(catalog: Catalog, products: Path, simulated: bool) -> Iterator[Finding]:
-    """Say what the repair by CRCORR=OMIT made of the level and the histogram of b9q, and of the drizzled image."""
+    """Check level and histogram of b9q, and the noise of the drizzled image, after the repair with CRCORR=OMIT."""
     _, median, _ = _statistics_of(products / "flt" / f"{MEASURED}_flt.fits", WINDOW)
     agrees = _agree([median], [B9Q_READS[-1]])
-    yield Finding("b9q by omit", agrees, f"median {median:.3f}; printed of the last read {B9Q_READS[-1]:.2f} e-/s")
+    yield Finding("b9q by omit", agrees, f"median {median:.3f}; printed for the last read {B9Q_READS[-1]:.2f} e-/s")
     text = """SELECT n_peaks_before, n_peaks_after FROM reprocessed
         WHERE rootname = 'ibohbfb9q' AND kind = 'flt' AND method = 'omit'"""
     before, after = next(iter(catalog.sql(text).fetchall()), (None, None))
     yield Finding("peaks of b9q", (before, after) == (3, 1), f"{before} before, {after} after; the notebook: 3 and 1")
     text = """SELECT round(noise_before, 4), round(noise_after, 4) FROM reprocessed
         WHERE kind = 'drz' AND method = 'omit'"""
-    broad, narrow = next(iter(catalog.sql(text).fetchall()), (None, None))
-    narrower = broad is not None and narrow is not None and narrow < broad
-    yield Finding("DRZ", narrower, f"width of the sky {broad} before, {narrow} after [e-/s]")
+    noise_before, noise_after = next(iter(catalog.sql(text).fetchall()), (None, None))
+    reduced = noise_before is not None and noise_after is not None and noise_after < noise_before
+    yield Finding("DRZ", reduced, f"sky noise {noise_before} before, {noise_after} after [e-/s]")
 
 
 def _statistics(

@@ -1,4 +1,4 @@
-"""The door itself: the group of commands, the options that several share, and printing."""
+"""The group of commands, the options that several of them share, and printing."""
 
 from __future__ import annotations
 
@@ -25,50 +25,53 @@ F = TypeVar("F", bound=Callable[..., Any])
 EXIT_ITEMS_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
-#: The commands that take up again what an interrupted one of them left.
-RESUMING = ("survey", "reprocess", "validate")
-#: The commands in the order a person meets them.
+#: Commands that resume after an interruption.
+RESUMABLE = ("survey", "reprocess", "validate")
+#: Commands in the order of the help text: as a new user needs them.
 COMMANDS = (
     "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "serve",
     "export", "rescore", "null", "verify", "compact", "doctor", "validate", "simulate", "archive",
 )  # fmt: skip
 
 
-class FrontDoor(click.Group):
-    """A group that turns this package's errors into one line and an exit code; bugs keep their traceback."""
+class App(click.Group):
+    """Group of commands that reports this package's errors in one line with an exit code; bugs keep a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
         except TvbError as error:
-            complain(error)
+            print_error(error)
             ctx.exit(error.exit_code)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                complain(DiskFullError())
+                print_error(DiskFullError())
                 ctx.exit(EXIT_WRONG_INPUT)
-            # A path that cannot be read or written, or a port that is taken; anything else is a bug.
+            # A path that cannot be read or written, or a port that is in use; anything else is a bug.
             if error.filename is None and error.errno != errno.EADDRINUSE:
                 raise
-            where = f"{error.filename}: " if error.filename is not None else ""
-            tell(f"wfc3tvb: {where}{error.strerror}; give another place", fg="red", err=True)
+            if error.filename is None:
+                message = f"{error.strerror}; choose another port"
+            else:
+                message = f"{error.filename}: {error.strerror}; check the path and its permissions"
+            print_text(f"wfc3tvb: {message}", fg="red", err=True)
             ctx.exit(EXIT_WRONG_INPUT)
         except (KeyboardInterrupt, RuntimeError) as error:
-            # A query that Ctrl-C stops ends in a RuntimeError of DuckDB's.
+            # DuckDB raises a RuntimeError for a query that Ctrl-C stops.
             if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
                 raise
-            goes_on = "; the same command goes on from here" if ctx.invoked_subcommand in RESUMING else ""
-            click.secho(f"interrupted{goes_on}", fg="yellow", err=True)
+            advice = "; run the same command to continue" if ctx.invoked_subcommand in RESUMABLE else ""
+            click.secho(f"interrupted{advice}", fg="yellow", err=True)
             ctx.exit(EXIT_INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the commands in the order a person meets them, not by the alphabet."""
+        """List the commands in the order of `COMMANDS` instead of alphabetically."""
         return sorted(self.commands, key=COMMANDS.index)
 
 
 def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Make one decorator of several options."""
+    """Combine several options into one decorator."""
 
     def decorate(function: F) -> F:
         for option in reversed(options):
@@ -94,14 +97,14 @@ catalog_option = click.option(
     "--catalog", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_CATALOG, show_default=True,
     envvar="WFC3TVB_CATALOG", help="Folder of the catalog.",
 )  # fmt: skip
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads that share the work."
+    "--threads", type=click.IntRange(1), default=2, show_default=True, help="Number of threads."
 )
 
 
 def parallel_options(*, threads: bool = True) -> Callable[[F], F]:
-    """Add --jobs, --cluster and, where a worker can use several, --threads; the command gets `workers`."""
+    """Add --jobs, --cluster and, where workers are multithreaded, --threads; the command receives `workers`."""
 
     def decorate(function: F) -> F:
         @wraps(function)
@@ -115,24 +118,29 @@ def parallel_options(*, threads: bool = True) -> Callable[[F], F]:
     options = option_group(
         click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."),
         click.option("--cluster", metavar="ADDRESS|local:N", help="Dask scheduler (pip install 'wfc3tvb[cluster]')."),
-        *([click.option("--threads", type=click.IntRange(1), help="Threads of each worker.")] if threads else []),
+        *([click.option("--threads", type=click.IntRange(1), help="Threads per worker.")] if threads else []),
     )
     return decorate
 
 
 id_option = click.option(
-    "--id", "--asn", "ids", multiple=True, metavar="ID", help="Association, dataset or rootname, any case; repeatable."
+    "--id",
+    "--asn",
+    "ids",
+    multiple=True,
+    metavar="ID",
+    help="Association, dataset or rootname, any case; repeatable.",
 )
 output_options = option_group(
     click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet", "votable", "fits", "ecsv"]),
-                 help="Format; without it a table, or what the ending of --output says."),
+                 help="Format; default: a table, or the format of the ending of --output."),
     click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write."),
 )  # fmt: skip
 
 
-@click.group(cls=FrontDoor, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, "-V", "--version", prog_name="wfc3tvb")
-@click.option("-v", "--verbose", is_flag=True, help="Log what happens to stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Write a log to stderr.")
 def main(verbose: bool) -> None:
     """Find, score and repair the time-variable background of Hubble WFC3/IR exposures.
 
@@ -141,7 +149,7 @@ def main(verbose: bool) -> None:
     Your visit:        wfc3tvb survey --asn IBOHBF040
                        wfc3tvb show IBOHBF040
                        wfc3tvb reprocess --asn IBOHBF040
-    """  # noqa: D301 (click wants the character itself)
+    """  # noqa: D301 (click needs the character itself)
     from wfc3tvb.system.supported import check_system
 
     check_system()
@@ -152,25 +160,25 @@ def main(verbose: bool) -> None:
 # --- printing ------------------------------------------------------------------------------------------------------
 
 
-def tell(text: str, *, fg: str | None = None, err: bool = False) -> None:
-    """Print a text that quotes others: names of files, words of services and cells."""
+def print_text(text: str, *, fg: str | None = None, err: bool = False) -> None:
+    """Print a text without control characters, which file names, cells and messages of services may contain."""
     from wfc3tvb.report.sentences import printable
 
     click.secho(printable(text), fg=fg, err=err)
 
 
-def complain(error: TvbError) -> None:
+def print_error(error: TvbError) -> None:
     """Print an error as one line."""
-    tell(f"wfc3tvb: {error}", fg="red", err=True)
+    print_text(f"wfc3tvb: {error}", fg="red", err=True)
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as JSON whose numbers read back exactly."""
+    """Print `value` as JSON."""
     click.echo(json.dumps(value, indent=1, allow_nan=False))
 
 
 def show(*things: Any) -> None:
-    """Print texts as they stand and renderables; where the output is no terminal, a line is as long as it is."""
+    """Print texts without markup, and rich renderables; lines are not wrapped where the output is not a terminal."""
     from rich.console import Console
     from rich.segment import Segment, Segments
     from rich.text import Text
@@ -184,7 +192,7 @@ def show(*things: Any) -> None:
 
 
 def _log_to_stderr() -> None:
-    """Log what happens to stderr, as far as a terminal should have it."""
+    """Set up logging to stderr, without control characters."""
     import logging
 
     from wfc3tvb.report.sentences import printable
@@ -199,8 +207,8 @@ def _log_to_stderr() -> None:
 
 
 @contextmanager
-def bars() -> Iterator[Progress]:
-    """Yield a `Progress` that draws a bar per stage on stderr; silent where that is no terminal."""
+def progress_bars() -> Iterator[Progress]:
+    """Yield a `Progress` that draws a bar per stage on stderr, silent where stderr is not a terminal."""
     from wfc3tvb.progress import silent
 
     if not sys.stderr.isatty():

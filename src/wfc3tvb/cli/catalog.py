@@ -1,4 +1,4 @@
-"""Commands around the catalog: report, export, verify, compact, doctor."""
+"""Commands report, serve, export, verify, compact, doctor and validate."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from pathlib import Path
 
 import click
 
-from wfc3tvb.cli.app import EXIT_ITEMS_FAILED, bars, catalog_option, example, json_option, main, print_json, show, tell
+from wfc3tvb.cli.app import (
+    EXIT_ITEMS_FAILED,
+    catalog_option,
+    example,
+    json_option,
+    main,
+    print_json,
+    print_text,
+    progress_bars,
+    show,
+)
 
 images_option = click.option(
     "--images", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder with FLT or IMA files, for thumbnails; repeatable.",
+    help="Folder with FLT or IMA files for thumbnails; repeatable.",
 )  # fmt: skip
 
 
@@ -21,16 +31,16 @@ images_option = click.option(
 @catalog_option
 @example("wfc3tvb report my-report")
 def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
-    """Write the report: one folder that opens offline.
+    """Write the report: a folder of HTML pages for use offline.
 
-    Pages of HTML, pictures, and the tables that they were drawn from.
+    With the figures, and the tables behind them.
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report.pages import write_report
 
-    with open_catalog(catalog) as store, bars() as progress:
+    with open_catalog(catalog) as store, progress_bars() as progress:
         page = write_report(store, out, images=images, progress=progress)
-    tell(f"wrote {page}")
+    print_text(f"wrote {page}")
 
 
 @main.command()
@@ -38,15 +48,15 @@ def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on; beyond this machine only with a token.",
+    help="Address to listen on; other machines can connect only with a token.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8610, show_default=True, help="0 takes a free one.")
-@click.option("--token", help="Token that a browser must show; made up where one is needed and none is given.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8610, show_default=True, help="Port; 0 for a free one.")
+@click.option("--token", help="Token that browsers must present; default: none on this machine, else random.")
 @images_option
 @catalog_option
 @example("wfc3tvb serve")
 def serve(host: str, port: int, token: str | None, images: Sequence[Path], catalog: Path) -> None:
-    """Explore the catalog in a browser: search, visits, plots, SQL. Until Ctrl-C."""
+    """Serve the catalog to a browser, until Ctrl-C: search, visits, plots, SQL."""
     import secrets
     import socket
 
@@ -56,14 +66,14 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
     from wfc3tvb.web.security import limit_memory
 
     limit_memory(PROCESS_MEMORY)
-    own = host in ("127.0.0.1", "localhost", "::1")
-    token = token or (None if own else secrets.token_urlsafe(24))
-    hosts = ("127.0.0.1", "localhost", "[::1]") if own else ("*",)
+    is_local = host in ("127.0.0.1", "localhost", "::1")
+    token = token or (None if is_local else secrets.token_urlsafe(24))
+    hosts = ("127.0.0.1", "localhost", "[::1]") if is_local else ("*",)
     app = application(catalog, token=token, hosts=hosts, images=images)
     with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
         name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = f"http://{name}:{sock.getsockname()[1]}/" + (f"?token={token}" if token else "")
-        click.echo(f"open {address}   (Ctrl-C ends)")
+        click.echo(f"open {address}   (stop with Ctrl-C)")
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])
 
 
@@ -82,9 +92,9 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
 def export(out: Path, form: str, catalog: Path) -> None:
     """Write one file per table, with README and checksums.
 
-    Units and descriptions are in the files, but for CSV and JSON. wfc3tvb.read_table(FILE) reads every format but JSON;
-    astropy alone needs a word more for VOTable, whose units have no electron: Table.read(FILE, format="votable",
-    unit_format="generic").
+    All formats except CSV and JSON carry units and descriptions. wfc3tvb.read_table(FILE) reads every format except
+    JSON. Astropy needs an argument for VOTable, whose unit standard lacks the electron: Table.read(FILE,
+    format="votable", unit_format="generic").
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.catalog.export import how_to_read
@@ -92,7 +102,7 @@ def export(out: Path, form: str, catalog: Path) -> None:
 
     with open_catalog(catalog) as store:
         for path in write_release(store, out, form):
-            tell(f"wrote {path}")
+            print_text(f"wrote {path}")
     click.echo(f"read with {how_to_read(file_name('exposures', form), form)}")
 
 
@@ -123,13 +133,13 @@ def verify(ctx: click.Context, catalog: Path, as_json: bool) -> None:
     type=click.IntRange(0),
     default=24,
     show_default=True,
-    help="Unused files younger than this stay, for those who read them.",
+    help="Keep unused files younger than this, which readers may still have open.",
 )
 @catalog_option
 @json_option
 @example("wfc3tvb compact")
 def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
-    """Merge the catalog's small files; readers are not blocked."""
+    """Merge the catalog's small files, without blocking readers."""
     from dataclasses import asdict
 
     from wfc3tvb.catalog.catalog import open_catalog
@@ -141,8 +151,8 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
         print_json([asdict(result) for result in results])
         return
     for result in results:
-        note = "; another writer was in the way, run it again" if result.in_the_way else ""
-        files = f"{result.n_before} files, now {result.n_after}; {result.n_removed} old ones removed"
+        note = "; not merged because another command was writing, run it again" if result.in_the_way else ""
+        files = f"{result.n_before} files, now {result.n_after}; {result.n_removed} unused ones removed"
         show(f"{result.table:12} {files}{note}")
 
 
@@ -152,7 +162,7 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
 @example("wfc3tvb doctor --live")
 @click.pass_context
 def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
-    """Say what is installed and what is reachable, in ten lines."""
+    """Check the installation, and whether the services are reachable."""
     from dataclasses import asdict
 
     from wfc3tvb.checks.doctor import examine
@@ -168,26 +178,26 @@ def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--live", is_flag=True, required=True, help="Confirm that the live services may be asked.")
+@click.option("--live", is_flag=True, required=True, help="Confirm that the live services may be queried.")
 @click.option(
     "--source",
     type=click.Choice(["auto", "s3", "mast"]),
     default="mast",
     show_default=True,
-    help="Where the files are fetched from.",
+    help="Archive that the files are fetched from.",
 )
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
     default="tvb-validation",
     show_default=True,
-    help="Gets a catalog and the products: 0.4 GB, 1.3 GB meanwhile.",
+    help="Folder for a catalog and the products: 0.4 GB, and 1.3 GB while it runs.",
 )
 @json_option
 @example("wfc3tvb validate --live")
 @click.pass_context
 def validate(ctx: click.Context, live: bool, source: str, folder: Path, as_json: bool) -> None:
-    """Repair IBOHBF040 and compare with STScI's printed numbers.
+    """Repair IBOHBF040 and compare with the numbers that STScI published.
 
     Fetches, measures and repairs the visit from the live archive.
     """
@@ -197,7 +207,7 @@ def validate(ctx: click.Context, live: bool, source: str, folder: Path, as_json:
     from wfc3tvb.report import terminal
 
     findings = []
-    with bars() as progress:
+    with progress_bars() as progress:
         for finding in run_validate(folder, source=source, progress=progress):
             findings.append(finding)
             if not as_json:

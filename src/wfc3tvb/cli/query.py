@@ -1,4 +1,4 @@
-"""Commands that ask the catalog: sql, query, queries."""
+"""Commands sql, query and queries."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from wfc3tvb.cli.app import catalog_option, example, json_option, main, output_options, print_json, show, tell
+from wfc3tvb.cli.app import catalog_option, example, json_option, main, output_options, print_json, print_text, show
 from wfc3tvb.errors import BadArgumentError
 
-#: Rows that are shown in the terminal; files get them all.
+#: Rows shown in the terminal; files get all rows.
 ROWS_SHOWN = 100
 #: Seconds after which a statement is stopped.
 TIMEOUT = 120.0
@@ -32,9 +32,9 @@ timeout_option = click.option(
 @json_option
 @example('wfc3tvb sql "SELECT visit, worst_class FROM visits WHERE n_flagged > 0"')
 def sql(text: str, form: str | None, output: Path | None, timeout: float, catalog: Path, as_json: bool) -> None:
-    """Ask the catalog in SQL (DuckDB).
+    """Query the catalog in SQL (DuckDB).
 
-    Its tables: wfc3tvb sql "SHOW TABLES"; the columns of one: wfc3tvb sql "DESCRIBE exposures".
+    To list tables: wfc3tvb sql "SHOW TABLES"; columns: wfc3tvb sql "DESCRIBE exposures".
     """
     from wfc3tvb.catalog.catalog import open_catalog
 
@@ -64,8 +64,9 @@ def query(
     from wfc3tvb.catalog.queries import load
 
     pairs = [text.partition("=") for text in params]
-    if wrong := [key for key, equals, _ in pairs if not equals]:
-        raise BadArgumentError(f"--param {wrong[0]!r} has no value; write --param {wrong[0]}=VALUE")
+    if without_value := [key for key, equals, _ in pairs if not equals]:
+        key = without_value[0]
+        raise BadArgumentError(f"--param {key!r} has no value; write --param {key}=VALUE")
     documented = load(name)
     values = documented.values({key: value for key, _, value in pairs})
     with open_catalog(catalog, locked=True, own_files=True) as store:
@@ -78,9 +79,9 @@ def query(
 @json_option
 @example("wfc3tvb queries\nwfc3tvb queries worst_visits")
 def queries(name: str | None, as_json: bool) -> None:
-    """List the documented queries, or print one.
+    """List the documented queries, or print the SQL of one.
 
-    With a NAME its SQL is printed, documentation and parameters on top.
+    The SQL begins with comments that describe the query and its parameters.
     """
     from wfc3tvb.catalog.queries import load, load_all
     from wfc3tvb.report import terminal
@@ -105,17 +106,17 @@ def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
 
     if output is None:
         text = text_of(rows, str(form))
-        # Into a pipe or a file goes what the cells hold; click would take away what it holds for colours.
+        # A pipe or file gets the cells unchanged; without color=True, click would remove what looks like colour codes.
         click.echo(printable(text) if sys.stdout.isatty() else text, nl=False, color=True)
         return
     form = form or format_of(output)
     if form == "table":
-        raise BadArgumentError("--format table is for the terminal; take csv, ecsv, parquet, votable or fits")
-    tell(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
+        raise BadArgumentError("--format table is for the terminal; choose csv, ecsv, json, parquet, votable or fits")
+    print_text(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
 
 
 def _show_table(rows: Any) -> None:
-    """Print the first rows as a table, and what of it was left out; no column is where the output is no terminal."""
+    """Print the first rows as a table, and how much is not shown; columns are left out only in a terminal."""
     from wfc3tvb.report import terminal
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -124,5 +125,5 @@ def _show_table(rows: Any) -> None:
     more, hidden = rows.num_rows - ROWS_SHOWN, rows.num_columns - len(table.columns)
     note = f"({rows.num_rows} row{'s' if rows.num_rows != 1 else ''}"
     note += f", {more} not shown: add --format csv" if more > 0 else ""
-    note += f"; {hidden} of {rows.num_columns} columns do not fit: name those you want, or add --json" if hidden else ""
+    note += f"; {hidden} of {rows.num_columns} columns do not fit: select some, or add --json" if hidden else ""
     click.echo(note + ")", err=True)

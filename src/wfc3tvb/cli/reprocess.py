@@ -1,4 +1,4 @@
-"""Commands that make images: calibrate, reprocess."""
+"""Commands calibrate and reprocess."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import click
 
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
-    bars,
     catalog_option,
-    complain,
     example,
     id_option,
     json_option,
     main,
     parallel_options,
+    print_error,
     print_json,
+    print_text,
+    progress_bars,
     show,
-    tell,
     threads_option,
 )
 from wfc3tvb.errors import BadArgumentError, TvbError
@@ -39,7 +39,7 @@ engine_option = click.option(
     type=click.Choice(["auto", "native", "calwf3"]),
     default="auto",
     show_default=True,
-    help="native is ours; calwf3 is STScI's program; auto takes calwf3 where it is installed.",
+    help="native: built in; calwf3: STScI's program; auto: calwf3 where it is installed.",
 )
 
 
@@ -51,10 +51,10 @@ engine_option = click.option(
     type=click.Choice(["header", "omit", "perform"]),
     default="header",
     show_default=True,
-    help="Up-the-ramp fit: as the header says, left out, or done.",
+    help="Up-the-ramp fit: as the header says, omitted, or performed.",
 )
 @click.option("--no-ima", is_flag=True, help="Do not write the IMA.")
-@click.option("--overwrite", is_flag=True, help="Replace products that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace existing products.")
 @click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the products.")
 @iref_option
 @threads_option
@@ -64,7 +64,8 @@ engine_option = click.option(
 def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_ima: bool, **options: Any) -> None:
     """Calibrate local RAW files or associations, as calwf3 does.
 
-    Reference files come from the folder of --iref, or of the environment variable iref. Exits with 2 where one failed.
+    Reference files are read from the folder that --iref or the environment variable iref names. The exit status is 2 if
+    any exposure failed.
     """
     from wfc3tvb.engines.calibrate import calibrate as run_calibrate
     from wfc3tvb.fits.association import exposures_of
@@ -75,32 +76,33 @@ def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_im
             present, absent = exposures_of(path)
             exposures += present
             for member in absent:
-                tell(f"{path.name}: {member.name} is not beside it and is left out", fg="yellow", err=True)
+                message = f"{path.name}: {member.name} is not in the same folder and is left out"
+                print_text(message, fg="yellow", err=True)
         except TvbError as error:
             failed += 1
-            complain(error)
-    with bars() as progress:
+            print_error(error)
+    with progress_bars() as progress:
         for n, path in enumerate(exposures, 1):
             try:
                 results += run_calibrate([path], write_ima=not no_ima, progress=progress, **options)
             except TvbError as error:
                 failed += 1
-                complain(error)
+                print_error(error)
             if len(exposures) > 1:
                 progress("calibrate", n, len(exposures), failed=failed)
     for result in results:
         for warning in result.warnings:
-            tell(f"{result.rootname}: {warning}", fg="yellow", err=True)
+            print_text(f"{result.rootname}: {warning}", fg="yellow", err=True)
         if not as_json:
             products = ", ".join(str(p) for p in (result.ima, result.flt) if p)
             show(f"{result.rootname}: {products}  (CRCORR {result.crcorr}, {result.engine}, {result.wall_s:.1f} s)")
     if as_json:
         print_json([_plain(result) for result in results])
-    ctx.exit(2 if failed else 0)  # as calwf3 does, whatever failed
+    ctx.exit(2 if failed else 0)  # the status of calwf3, whatever failed
 
 
 def _plain(result: Any) -> dict[str, Any]:
-    """Return a dataclass as what JSON can say."""
+    """Return a dataclass as a dictionary for JSON."""
     from dataclasses import asdict
 
     return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(result).items()}
@@ -114,13 +116,15 @@ def _plain(result: Any) -> dict[str, Any]:
     type=click.Choice(["auto", *METHODS]),
     default="auto",
     show_default=True,
-    help="auto: as the catalog recommends for each exposure; "
+    help="auto: the method that the catalog recommends for each exposure; "
     + "; ".join(f"{name}: {method.help.replace(';', ',')}" for name, method in METHODS.items())
     + ".",
 )
 @engine_option
-@click.option("--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, recorded.")
-@click.option("--use-db", is_flag=True, help="Take the astrometry service's solution in updatewcs.")
+@click.option(
+    "--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, which is recorded."
+)
+@click.option("--use-db", is_flag=True, help="Use the astrometry service's solution in updatewcs.")
 @click.option("--recover-saturated", is_flag=True, help="Recover pixels saturated only in the last reads.")
 @click.option(
     "--drizzle-pars",
@@ -132,17 +136,17 @@ def _plain(result: Any) -> dict[str, Any]:
     type=click.Choice(["exptime", "ivm"]),
     default="exptime",
     show_default=True,
-    help="Weight of the exposures in the drizzled image: their time, or the inverse variance of their sky.",
+    help="Weight of an exposure in the drizzled image: exposure time, or inverse variance of its sky.",
 )
 @click.option("--keep", is_flag=True, help="Keep the scratch files.")
 @click.option("--keep-best", is_flag=True, help="Link the best product of each association into best/.")
-@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
+@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Source of the files.")
 @click.option(
     "--references",
     type=click.Choice(["crds", "header"]),
     default="crds",
     show_default=True,
-    help="crds asks CRDS; header takes what the RAW headers name from the folder iref.",
+    help="crds: chosen by CRDS; header: those that the RAW headers name, from the folder iref.",
 )
 @iref_option
 @click.option(
@@ -157,9 +161,9 @@ def _plain(result: Any) -> dict[str, Any]:
     "memory_gb",
     type=click.FloatRange(0.1),
     metavar="GB",
-    help="Memory for all workers together; default: four fifths of what is free.",
+    help="Memory for all workers together; default: four fifths of the free memory.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done: associations, bytes, references, time, memory.")
+@click.option("--dry-run", is_flag=True, help="Only estimate the work: associations, bytes, references, time, memory.")
 @parallel_options()
 @catalog_option
 @json_option
@@ -169,10 +173,10 @@ def reprocess(
     ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool,
     workers: Workers, iref: Path | None, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Repair flagged associations, and prove it.
+    """Repair flagged associations, and test the results.
 
-    Recalibrate, drizzle, compare with the archive's products, record what is better. Without --id and --where all that
-    is flagged; --dry-run says first what it takes.
+    Recalibrates and drizzles them, compares the products with the archive's, and records which are better. Default: all
+    that are flagged; --dry-run estimates the work first.
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.config import Services
@@ -184,29 +188,29 @@ def reprocess(
     services = Services() if iref is None else Services(iref=iref)
     _check_references(settings.context, settings.references, services.iref)
     names = tuple(dataset_name(name) for name in ids)
-    with open_catalog(catalog, mode="r+") as store, bars() as progress:
+    with open_catalog(catalog, mode="r+") as store, progress_bars() as progress:
         what: dict[str, Any] = {"ids": names, "where": where, "settings": settings, "services": services}
         plan = plan_reprocess(store, workers=workers, **what)
         if dry_run:
-            _say_plan(plan, as_json)
+            _print_plan(plan, as_json)
             return
         if not as_json:
-            _say_plan(plan, as_json)
+            _print_plan(plan, as_json)
         report = run_reprocess(store, workers=workers, progress=progress, **what)
-    _say_repair(report, as_json)
+    _print_report(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.failures else 0)
 
 
 def _check_references(context: str | None, references: str, iref: Path | None) -> None:
-    """Raise `BadArgumentError` before anything is fetched where no reference could be found."""
+    """Raise `BadArgumentError` for options with which no reference could be found, before anything is fetched."""
     if context is not None and not context.endswith(".pmap"):
-        raise BadArgumentError(f"--context {context}: a CRDS context is written hst_NNNN.pmap")
+        raise BadArgumentError(f"--context {context}: not the name of a CRDS context; write hst_NNNN.pmap")
     if references == "header" and iref is None:
-        remedy = "set the environment variable iref to the folder of the reference files, or give --iref"
-        raise BadArgumentError(f"--references header: {remedy}")
+        remedy = "add --iref, or set the environment variable iref"
+        raise BadArgumentError(f"--references header needs a folder of reference files; {remedy}")
 
 
-def _say_plan(plan: Any, as_json: bool) -> None:
+def _print_plan(plan: Any, as_json: bool) -> None:
     from dataclasses import asdict
 
     from wfc3tvb.report import terminal
@@ -217,20 +221,20 @@ def _say_plan(plan: Any, as_json: bool) -> None:
     for name in plan.unflagged:
         show(f"{name}: nothing is flagged, so nothing is repaired")
     if not plan.datasets:
-        show(f"nothing to do ({plan.n_known} repaired before by the same method)")
+        show(f"nothing to do ({plan.n_known} already repaired by the same method)")
         return
     methods = ", ".join(f"{n} by {method}" for method, n in plan.methods.items() if method != "perform")
-    where = plan.reference_folder
-    references = f"up to {plan.reference_mb:.0f} MB into {where}" if plan.reference_mb else f"those in {where}"
+    folder = plan.reference_folder
+    references = f"up to {plan.reference_mb:.0f} MB into {folder}" if plan.reference_mb else f"those in {folder}"
     for note in plan.notes:
         show(note)
     sizes = f"{terminal.size(plan.fetch_bytes)} to fetch, {terminal.size(plan.scratch_bytes)} of scratch space"
     show(
         f"datasets to repair: {len(plan.datasets)}; {plan.n_repaired} exposures repaired ({methods}), "
-        f"{plan.n_recalibrated} recalibrated beside them, {plan.n_known} done before",
+        f"{plan.n_recalibrated} recalibrated with them, {plan.n_known} done before",
         f"{sizes}; references: {references}",
         f"about {terminal.duration(plan.wall_s)} {_at_a_time(plan)}, up to {plan.peak_mb / 1000:.1f} GB a worker "
-        + (f"(from {plan.measured_on} repaired before)" if plan.measured_on else "(typical values)"),
+        + (f"(from {plan.measured_on} earlier repairs)" if plan.measured_on else "(typical values)"),
     )
     if plan.alone:
         show(f"too large to share the memory, so repaired one at a time: {', '.join(plan.alone)}")
@@ -240,7 +244,7 @@ def _at_a_time(plan: Any) -> str:
     return "one at a time" if plan.jobs == 1 else f"{plan.jobs} at a time"
 
 
-def _say_repair(report: Any, as_json: bool) -> None:
+def _print_report(report: Any, as_json: bool) -> None:
     from dataclasses import asdict
 
     from wfc3tvb.report import terminal

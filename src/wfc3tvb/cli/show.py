@@ -1,4 +1,4 @@
-"""Commands that look at exposures: show, measure."""
+"""Commands show and measure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import click
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
-    complain,
     example,
     json_option,
     main,
+    print_error,
     print_json,
+    print_text,
     show,
-    tell,
     threads_option,
 )
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def show_command(name: str, catalog: Path, as_json: bool) -> None:
     """Show one exposure, association or visit.
 
-    Of one exposure the curve, the verdict and why; of several a table.
+    For one exposure, its verdict with reasons and its curve; for several, a table.
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report import terminal
@@ -55,9 +55,9 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
         first = exposures[0]
         show(terminal.exposures_table(exposures, f"{name.lower()}  {first['target_name']}  {first['proposal_id']}"))
     flagged = sorted({row["dataset"] for row in exposures if row["flagged"]})
-    one = exposures[-1]
-    other = f"query visit_light --param visit={one['visit']}" if len(exposures) == 1 else f"show {one['rootname']}"
-    command = f"reprocess --id {flagged[0]}" if flagged else other
+    last = exposures[-1]
+    look = f"query visit_light --param visit={last['visit']}" if len(exposures) == 1 else f"show {last['rootname']}"
+    command = f"reprocess --id {flagged[0]}" if flagged else look
     show("", f"next: wfc3tvb {command} --catalog {catalog}")
 
 
@@ -75,7 +75,7 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Draw the curves into this file: .png, .pdf or .svg.",
+    help="Plot the curves into this file: .png, .pdf or .svg.",
 )
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median (all pixels, as wfc3tools.pstat).")
 @click.option(
@@ -113,7 +113,7 @@ def measure(
             measured.append(measure_file(path, settings=settings, threads=threads))
         except TvbError as error:
             errors.append(error)
-            complain(error)
+            print_error(error)
     if as_json:
         print_json([{"exposure": m.exposure, "reads": m.reads} for m in measured])
     else:
@@ -123,24 +123,24 @@ def measure(
         from wfc3tvb.report.exposure_figures import curves_figure, save
 
         save(curves_figure(measured), plot)
-        tell(f"wrote {plot}", err=as_json)
+        print_text(f"wrote {plot}", err=as_json)
     if errors:
         ctx.exit(EXIT_ITEMS_FAILED if measured else errors[0].exit_code)
 
 
 def _check_picture(path: Path) -> None:
-    """Raise `BadArgumentError` before anything is measured where a picture cannot be written."""
+    """Raise `BadArgumentError` for a plot that could not be written, before anything is measured."""
     from wfc3tvb.report.exposure_figures import FORMATS
 
     if path.suffix[1:].lower() not in FORMATS:
         endings = ", ".join(f".{form}" for form in FORMATS)
-        raise BadArgumentError(f"--plot {path}: the ending tells no picture; take one of {endings}")
+        raise BadArgumentError(f"--plot {path}: the file name must end in one of {endings}")
     if not path.parent.is_dir():
-        raise BadArgumentError(f"--plot {path}: there is no folder {path.parent}; make it first")
+        raise BadArgumentError(f"--plot {path}: there is no folder {path.parent}; create it first")
     try:
         if path.exists():
             path.open("ab").close()
         else:
             TemporaryFile(dir=path.parent).close()
     except OSError as error:
-        raise BadArgumentError(f"--plot {path}: cannot be written ({error.strerror}); give another place") from error
+        raise BadArgumentError(f"--plot {path}: cannot be written ({error.strerror}); choose another file") from error

@@ -1,4 +1,4 @@
-"""Commands of the synthetic world: simulate, archive."""
+"""Commands simulate and archive."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from pathlib import Path
 
 import click
 
-from wfc3tvb.cli.app import bars, example, main, tell
+from wfc3tvb.cli.app import example, main, print_text, progress_bars
 
 _PORT = click.IntRange(0, 65535)
 
 
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--preset", default="demo", show_default=True, help="Which visit; an unknown name lists them.")
-@click.option("--size", type=click.IntRange(64, 1024), help="Edge of the frame [pixel].")
-@click.option("--seed", type=int, help="Seed of the random numbers; the same seed makes the same bytes.")
+@click.option("--preset", default="demo", show_default=True, help="Visit to simulate; an unknown name lists all.")
+@click.option("--size", type=click.IntRange(64, 1024), help="Height and width of the frame [pixel].")
+@click.option("--seed", type=int, help="Seed of the random numbers; the same seed gives identical files.")
 @click.option(
     "--products/--no-products",
     default=True,
     show_default=True,
-    help="Make the IMA, FLT and DRZ too, as the archive has them.",
+    help="Also make the IMA, FLT and DRZ files, as in the archive.",
 )
 @example("wfc3tvb simulate my-archive --preset ibohbf040")
 def simulate(out: Path, preset: str, size: int | None, seed: int | None, products: bool) -> None:
-    """Make synthetic exposures with known truth.
+    """Make simulated exposures with known truth.
 
-    Their reference files too, laid out like the archive's public bucket.
+    With their reference files, in the layout of the archive's public bucket.
     """
     from wfc3tvb.simulate.visit import simulate as run_simulate
 
-    with bars() as progress:
+    with progress_bars() as progress:
         run_simulate(out, preset=preset, size=size, seed=seed, products=products, progress=progress)
-    tell(f"wrote {out}; serve it with: wfc3tvb archive {out}")
+    print_text(f"wrote {out}; serve it with: wfc3tvb archive {out}")
 
 
 @main.command()
@@ -54,7 +54,7 @@ def simulate(out: Path, preset: str, size: int | None, seed: int | None, product
 def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
     """Serve a folder as MAST, S3 and CRDS, until Ctrl-C.
 
-    On this machine only; prints the environment variables that point clients at it.
+    Only this machine can connect. Prints the environment variables that direct clients to it.
     """
     import threading
 
@@ -62,10 +62,10 @@ def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
     from wfc3tvb.loopback import serve
 
     if not (folder / "hst" / "public").is_dir():
-        problem = f"{folder}: not laid out like the public bucket (hst/public/...)"
-        raise BadArgumentError(f"{problem}; make such a folder with: wfc3tvb simulate {folder}")
+        problem = f"{folder}: not in the layout of the public bucket (hst/public/...)"
+        raise BadArgumentError(f"{problem}; create such a folder with: wfc3tvb simulate {folder}")
     with serve(folder, ports=ports, log=log) as served:
-        tell(f"serving {folder}; in another terminal:")
+        print_text(f"serving {folder}; in another terminal:")
         for name, value in served.environment().items():
             click.echo(f"export {name}={value}")
         threading.Event().wait()

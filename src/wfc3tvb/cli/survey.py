@@ -13,7 +13,6 @@ import click
 
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
-    bars,
     catalog_option,
     example,
     id_option,
@@ -21,6 +20,7 @@ from wfc3tvb.cli.app import (
     main,
     parallel_options,
     print_json,
+    progress_bars,
     show,
 )
 from wfc3tvb.config import BAND_ROWS, LEAST_ROWS, MOST_ROWS
@@ -37,7 +37,7 @@ systematic_option = click.option(
     "--systematic",
     type=click.FloatRange(0),
     metavar="RATE",
-    help="Systematic error of a rate [e-/s], as `wfc3tvb null` measures it; default: 0.02.",
+    help="Systematic error of a rate [e-/s], which `wfc3tvb null` measures; default: 0.02.",
 )
 
 
@@ -46,10 +46,10 @@ systematic_option = click.option(
 @json_option
 @example("wfc3tvb null --catalog tvb-catalog")
 def null(catalog: Path, as_json: bool) -> None:
-    """Measure how much exposures vary that cannot be hit.
+    """Measure the variation of exposures that cannot be affected.
 
-    From those in Earth's shadow, and in filters that do not pass the helium line: the systematic error of a rate, and
-    the jump statistic and excess that 99 % of quiet exposures stay below.
+    Of those in Earth's shadow, and in filters that do not pass the helium line: the systematic error of a rate, and the
+    jump statistic and excess that 99 % of quiet exposures stay below.
     """
     from dataclasses import asdict
 
@@ -66,7 +66,7 @@ def null(catalog: Path, as_json: bool) -> None:
     for each in found:
         show(f"{each.name}: {each.n_exposures} exposures, {each.n_reads} reads")
         if each.systematic is None:
-            show("  too few to say anything")
+            show("  too few for a measurement")
             continue
         show(f"  systematic of a rate {each.systematic:.4f} e-/s ({assumed:g} is assumed)")
         limits = f"{each.tvb_score_99:.2f} sigma and an excess of {each.excess_variable_99:.3f} e-/s"
@@ -80,11 +80,11 @@ def null(catalog: Path, as_json: bool) -> None:
 def demo(out: Path, jobs: int) -> None:
     """Show the whole chain on a simulated visit.
 
-    Survey, SQL, repair, report; no network, under two minutes.
+    Survey, SQL, repair and report, without network, in under two minutes.
     """
     from wfc3tvb.demo import run
 
-    with bars() as progress:
+    with progress_bars() as progress:
         for part in run(out, jobs=jobs, progress=progress):
             show(part)
 
@@ -99,9 +99,9 @@ def demo(out: Path, jobs: int) -> None:
     "--all",
     "everything",
     is_flag=True,
-    help="The whole archive; without this and without a selection only the plan is printed.",
+    help="Survey the whole archive; without this or a selection only the plan is printed.",
 )
-@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Where the files are.")
+@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Source of the files.")
 @click.option(
     "--rows",
     type=click.IntRange(LEAST_ROWS, MOST_ROWS),
@@ -110,7 +110,7 @@ def demo(out: Path, jobs: int) -> None:
 @click.option(
     "--precision",
     type=float,
-    help="Measure as many rows as give a rate of a full frame this error [e-/s], and no fewer than --rows.",
+    help="Measure enough rows that the rate of a full frame has this error [e-/s], and at least --rows.",
 )
 @systematic_option
 @click.option(
@@ -119,16 +119,16 @@ def demo(out: Path, jobs: int) -> None:
     help="Read each exposure's CRREJTAB in this folder; default: the published threshold of its name.",
 )
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median from all pixels (reads whole files).")
-@click.option("--recheck", is_flag=True, help="Measure again what is known.")
+@click.option("--recheck", is_flag=True, help="Measure known exposures again.")
 @click.option("--limit", type=click.IntRange(1), help="At most this many exposures.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done: exposures, requests, bytes, time.")
+@click.option("--dry-run", is_flag=True, help="Only estimate the work: exposures, requests, bytes, time.")
 @parallel_options()
 @catalog_option
 @json_option
 @example("wfc3tvb survey --asn IBOHBF040\nwfc3tvb survey --source ./my-files --filters all --jobs 4")
 @click.pass_context
 def survey(ctx: click.Context, /, catalog: Path, as_json: bool, workers: Workers, **given: Any) -> None:
-    """Measure, score and store what is new or changed."""
+    """Measure, score and store new or changed exposures."""
     from wfc3tvb.archive.source import open_source
     from wfc3tvb.survey.survey import plan_survey
     from wfc3tvb.survey.survey import survey as run_survey
@@ -140,16 +140,16 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, workers: Workers
     if given["dry_run"] or not (restricted or given["everything"] or Path(given["source"]).is_dir()):
         with _store(catalog, settings, only_plan=True) as (store, progress):
             plan = plan_survey(store, selection, progress=progress, **options)
-        _say_plan(plan, as_json, asked=given["dry_run"])
+        _print_plan(plan, as_json, asked=given["dry_run"])
         return
     with _store(catalog, settings, only_plan=False) as (store, progress):
         report = run_survey(store, selection, progress=progress, **options)
-    _say_survey(report, as_json)
+    _print_report(report, as_json)
     ctx.exit(EXIT_ITEMS_FAILED if report.n_failed else 0)
 
 
 def _settings(given: dict[str, Any]) -> MeasureSettings:
-    """Return the settings that options mean; of --rows and --precision, the one that takes more rows."""
+    """Return the settings that the options give; of --rows and --precision, the one with more rows counts."""
     from wfc3tvb.archive.source import rows_for_precision
     from wfc3tvb.config import MeasureSettings
 
@@ -161,7 +161,7 @@ def _settings(given: dict[str, Any]) -> MeasureSettings:
 
 
 def _with_systematic(settings: MeasureSettings, systematic: float | None) -> MeasureSettings:
-    """Return settings with the systematic that an option gives, where it gives one."""
+    """Return settings with the systematic error of an option, where it is given."""
     from dataclasses import replace
 
     return settings if systematic is None else replace(settings, systematic=systematic)
@@ -176,7 +176,7 @@ def _store(catalog: Path, settings: MeasureSettings, *, only_plan: bool) -> Iter
 
     with (
         _folder(catalog, only_plan) as folder,
-        bars() as progress,
+        progress_bars() as progress,
         open_catalog(folder, mode="a", settings=asdict(settings)) as store,
     ):
         yield store, progress
@@ -184,9 +184,9 @@ def _store(catalog: Path, settings: MeasureSettings, *, only_plan: bool) -> Iter
 
 @contextmanager
 def _folder(catalog: Path, only_plan: bool) -> Iterator[Path]:
-    """Yield the catalog's folder; a passing one where only a plan is asked for and there is no catalog yet.
+    """Yield the catalog's folder; a temporary one for a plan without an existing catalog.
 
-    A new catalog in which no survey began (an unknown id, no answer to the listing) is taken away again.
+    A new catalog is removed again where no survey began in it (an unknown id, no answer to the listing).
     """
     if catalog.exists():
         yield catalog
@@ -197,12 +197,12 @@ def _folder(catalog: Path, only_plan: bool) -> Iterator[Path]:
         try:
             yield catalog
         finally:
-            if catalog.exists() and not _begun(catalog):
+            if catalog.exists() and not _has_runs(catalog):
                 rmtree(catalog)
 
 
-def _begun(catalog: Path) -> bool:
-    """Say whether a catalog knows of any run."""
+def _has_runs(catalog: Path) -> bool:
+    """Return whether any run is recorded in a catalog."""
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.errors import CatalogError
 
@@ -214,20 +214,20 @@ def _begun(catalog: Path) -> bool:
 
 
 def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
-    """Return the selection that options mean, and whether they restrict anything."""
+    """Return the selection that the options give, and whether it restricts anything."""
     from wfc3tvb.config import Selection
     from wfc3tvb.identifiers import dataset_name
 
     names, start, end = _filters(given["filters"]), _mjd(given["start"]), _mjd(given["end"])
     if start is not None and end is not None and end < start:
-        raise BadArgumentError(f"--end {given['end']} is before --start {given['start']}; exchange them")
+        raise BadArgumentError(f"--end {given['end']} is before --start {given['start']}; swap them")
     ids = tuple(dataset_name(text) for text in given["ids"])
     restricted = bool(ids or given["proposals"] or start or end or given["limit"])
     return Selection(ids, tuple(given["proposals"]), names, start, end, given["limit"]), restricted
 
 
 def _filters(text: str | None) -> tuple[str, ...] | None:
-    """Return the filters that a list with commas names; ("all",) for any."""
+    """Return the filters of a comma-separated list; ("all",) for any."""
     from wfc3tvb.instrument import FILTERS, find_filter
 
     if text is None:
@@ -235,15 +235,15 @@ def _filters(text: str | None) -> tuple[str, ...] | None:
     if text.strip().lower() == "all":
         return ("all",)
     names = tuple(name.strip().upper() for name in text.split(","))
-    if wrong := [name for name in names if find_filter(name) is None]:
+    if unknown := [name for name in names if find_filter(name) is None]:
         raise BadArgumentError(
-            f"--filters: {wrong[0]!r} is not a WFC3/IR filter; choose all, or from {', '.join(FILTERS)}"
+            f"--filters: {unknown[0]!r} is not a WFC3/IR filter; choose all, or from {', '.join(FILTERS)}"
         )
     return names
 
 
 def _mjd(text: str | None) -> float | None:
-    """Return a date as MJD."""
+    """Return the MJD of a date, which may itself be an MJD."""
     if text is None:
         return None
     try:
@@ -258,7 +258,7 @@ def _mjd(text: str | None) -> float | None:
         raise BadArgumentError(f"{text!r} is not a date; write 2013-01-06, 2013-01-06T18:00:00 or an MJD") from error
 
 
-def _say_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
+def _print_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
     from dataclasses import asdict
 
     from wfc3tvb.report import terminal
@@ -267,15 +267,15 @@ def _say_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
         print_json(asdict(plan))
         return
     cost = f"{plan.requests} requests, {terminal.size(plan.n_bytes)}, about {terminal.duration(plan.seconds)}"
-    show(f"{plan.n_exposures} exposures to be measured ({plan.n_datasets} listed by the archive as datasets): {cost}")
+    show(f"{plan.n_exposures} exposures to measure (of {plan.n_datasets} datasets that the archive lists): {cost}")
     show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
     if plan.n_exposures:
         show(f"estimated from: {plan.basis}")
     if not asked:
-        show("nothing was selected: add --all to run this, or select with --id, --proposal, --start, --end")
+        show("nothing is selected: add --all for the whole archive, or select with --id, --proposal, --start, --end")
 
 
-def _say_survey(report: Any, as_json: bool) -> None:
+def _print_report(report: Any, as_json: bool) -> None:
     from dataclasses import asdict
 
     from wfc3tvb.report import terminal
@@ -288,7 +288,7 @@ def _say_survey(report: Any, as_json: bool) -> None:
     for row in report.failures:
         show(terminal.failure(row))
     if report.n_given_up:
-        show(f"{report.n_given_up} failed before, not tried again (--recheck does); see: wfc3tvb query failures")
+        show(f"{report.n_given_up} failed before and were not tried again (use --recheck); see: wfc3tvb query failures")
     show(terminal.counts(report.classes), f"{report.n_flagged} flagged for repair", f"next: {report.next_command}")
     if report.hint:
         show(report.hint)
@@ -299,20 +299,20 @@ def _say_survey(report: Any, as_json: bool) -> None:
     "--systematic",
     type=click.FloatRange(0),
     metavar="RATE",
-    help="Systematic error of a rate [e-/s], as `wfc3tvb null` measures it; default: that of the last run.",
+    help="Systematic error of a rate [e-/s], which `wfc3tvb null` measures; default: that of the last run.",
 )
 @parallel_options(threads=False)
 @catalog_option
 @json_option
 @example("wfc3tvb rescore --jobs 4\nwfc3tvb rescore --systematic 0.012")
 def rescore(catalog: Path, as_json: bool, workers: Workers, systematic: float | None) -> None:
-    """Score again from the stored reads, without pixels."""
+    """Score exposures again from their stored reads."""
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report import terminal
     from wfc3tvb.survey.rescore import recorded_settings
     from wfc3tvb.survey.rescore import rescore as run_rescore
 
-    with open_catalog(catalog, mode="r+") as store, bars() as progress:
+    with open_catalog(catalog, mode="r+") as store, progress_bars() as progress:
         settings = _with_systematic(recorded_settings(store), systematic)
         report = run_rescore(store, settings=settings, workers=workers, progress=progress)
     if as_json:

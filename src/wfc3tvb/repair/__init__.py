@@ -1,6 +1,7 @@
-"""Repair of flagged associations: plan, fetch, recalibrate, drizzle, compare with the archive's, record.
+"""Repair of flagged associations: plan, fetch, recalibrate, drizzle, compare with the archive's products, record.
 
-Catalog -> `choose` gives a `Repair` a dataset -> `driver` fetches it (`fetch`), asks CRDS for its references and hands
-it to a worker (`dataset`) -> `recalibrate` makes an FLT an exposure by its method (`methods`), `combine` the drizzled
-image -> `compare_sky` and `compare_products` hold both against the archive's -> `rows` of the table `reprocessed`.
+`choose` makes a `Repair` for each dataset from the catalog. `driver` fetches its files (`fetch`) and references, and
+passes it to a worker (`dataset`). There `recalibrate` makes the FLT of each exposure by its method (`methods`), and
+`combine` makes the drizzled image. `compare_sky` and `compare_products` compare both with the archive's, and `rows`
+makes the rows of the table `reprocessed`.
 """

@@ -1,4 +1,4 @@
-"""Acceptance of a repaired image: by the error of its sky pixels, and the flux of its stars."""
+"""Acceptance of a repaired image, by the error of its sky pixels and the flux of its stars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wfc3tvb.repair.sky_statistics import SkyStatistics
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a repair is accepted, why, and the depth it gained [mag]."""
+    """Verdict on a repair: whether it is accepted, the reason, and the gain in depth [mag]."""
 
     accepted: bool
     reason: str
@@ -20,18 +20,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class StarFlux:
-    """A star in both images.
+    """Star measured in both images.
 
     Attributes
     ----------
     x, y : float
-        Where it is in the new image (0-based pixels).
+        Position in the new image (0-based pixels).
     before, after : float
-        Flux in the aperture above the ring around it [electron/s].
+        Flux in the aperture, with the sky from the ring subtracted [electron/s].
     snr : float
         Signal to noise in the new image.
     pixels_left_out : float
-        Pixels of the aperture left out of both, hit by cosmic rays or bad.
+        Pixels of the aperture that are left out of both images because of cosmic rays or defects.
     used : bool
         False for an outlier.
     """
@@ -52,15 +52,15 @@ class FluxRatio:
     Attributes
     ----------
     ratio, error : float
-        Of all stars, and its error.
+        Median ratio of all stars, and its error.
     n_stars : int
-        Stars used.
+        Number of stars used.
     shift : float
-        Median distance that they moved [pixel].
+        Median shift of the stars [pixel].
     min_snr, radius : float
-        Signal to noise that a star needed; radius of its aperture [pixel].
+        Required signal to noise of a star; radius of the aperture [pixel].
     stars : tuple of StarFlux
-        The stars.
+        Measurements of the stars.
     """
 
     ratio: float
@@ -71,10 +71,10 @@ class FluxRatio:
     radius: float = 0.0
     stars: tuple[StarFlux, ...] = ()
 
-    def words(self) -> str:
-        """Return what a verdict says of it."""
+    def description(self) -> str:
+        """Return the ratio as a phrase for the reason of a verdict."""
         n_hit = sum(star.used and star.pixels_left_out > 0.5 for star in self.stars)
-        hit = f", {n_hit} with hit pixels left out" if n_hit else ""
+        hit = f", {n_hit} with bad or hit pixels left out" if n_hit else ""
         ratio = f"{self.ratio:.4f} +- {self.error:.4f} of before"
         return f"flux of {self.n_stars} stars (S/N > {self.min_snr:.0f}{hit}) {ratio}"
 
@@ -87,21 +87,21 @@ def verdict(
     level_err: float,
     flux: FluxRatio | None,
 ) -> Verdict:
-    """Judge a repair by the error of a sky pixel: its noise, and how far its level is from the true mean rate.
+    """Judge a repair by the error of a sky pixel: its noise, and the difference of its level from the true mean rate.
 
-    When every pixel breaks at the same read the noise looks fine and the level is wrong; so both count.
+    Both count because, where every pixel breaks at the same read, the noise is low and the level is wrong.
 
     Parameters
     ----------
     before, after : SkyStatistics
-        Of the same pixels.
+        Sky of the images before and after.
     true_levels : pair of float or None
-        Mean rate of the sky over the time that each image stands for, from the reads [electron/s]; None (a drizzled
-        image with its sky subtracted) leaves the noise to decide.
+        Mean rate of the sky, from the reads, over the time that each image covers [electron/s]; None (a drizzled image
+        with subtracted sky) means that only the noise counts.
     level_err : float
         Systematic error of a level [electron/s].
     flux : FluxRatio or None
-        Of stars, after over before; None where there are too few.
+        Flux of stars, after over before; None where there are too few.
     """
     (error_before, err_before), (error_after, err_after) = (
         _pixel_error(sky, true, level_err) for sky, true in zip((before, after), true_levels, strict=True)
@@ -109,22 +109,22 @@ def verdict(
     gain = 2.5 * float(np.log10(before.noise / after.noise))
     errors = (error_before - error_after) / float(np.hypot(err_before, err_after))
     numbers = f"{error_before:.4f} before, {error_after:.4f} after ({errors:+.0f} errors)"
-    words = f"noise and level error of a sky pixel {numbers}"
+    sky = f"noise and level error of a sky pixel {numbers}"
     if errors <= 3:
-        return Verdict(False, f"not better: {words}", gain)
+        return Verdict(False, f"not better: {sky}", gain)
     if flux is None:
-        return Verdict(True, f"{words}; too few stars to compare", gain)
-    stars = flux.words()
+        return Verdict(True, f"{sky}; too few stars to compare", gain)
+    stars = flux.description()
     if abs(flux.ratio - 1) > 3 * flux.error:
-        return Verdict(False, f"{stars}, not 1 within its error, though {words}", gain)
-    return Verdict(True, f"{words}; {stars}", gain)
+        return Verdict(False, f"{stars}, not 1 within its error, although {sky}", gain)
+    return Verdict(True, f"{sky}; {stars}", gain)
 
 
 def _pixel_error(sky: SkyStatistics, true_level: float | None, level_err: float) -> tuple[float, float]:
     """Return sqrt(noise^2 + (level - true level)^2), and its error."""
     if true_level is None:
         return sky.noise, sky.noise_err
-    off = sky.level - true_level
-    total = float(np.hypot(sky.noise, off))
-    off_err = float(np.hypot(sky.level_err, level_err))
-    return total, float(np.hypot(sky.noise * sky.noise_err, off * off_err)) / total
+    difference = sky.level - true_level
+    total = float(np.hypot(sky.noise, difference))
+    difference_err = float(np.hypot(sky.level_err, level_err))
+    return total, float(np.hypot(sky.noise * sky.noise_err, difference * difference_err)) / total

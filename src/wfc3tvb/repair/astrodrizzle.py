@@ -1,4 +1,4 @@
-"""Alignment (stwcs) and AstroDrizzle (drizzlepac), in a child process with a folder of its own."""
+"""Alignment (stwcs) and AstroDrizzle (drizzlepac) in a child process with its own folder."""
 
 from __future__ import annotations
 
@@ -22,18 +22,19 @@ from wfc3tvb.errors import BadArgumentError, DrizzleError
 from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.astrodrizzle_process import LOG
 
-#: What always holds. One process gives the same pixels as drizzlepac's default pool in half the time; bit 4096 of an
-#: earlier run's rejection is cleared; the input's own headers and DQ are updated, not copies of them.
+#: Fixed parameters. One process gives the same pixels as drizzlepac's default pool in half the time; bit 4096 from an
+#: earlier rejection is cleared; headers and DQ of the input files are updated in place.
 _ALWAYS: dict[str, Any] = {
     "num_cores": 1, "resetbits": 4096, "preserve": False, "clean": True, "build": True, "updatewcs": False,
 }  # fmt: skip
-#: Cosmic-ray rejection, whatever the MDRIZTAB says: `omit` leaves the cosmic rays in.
+#: Cosmic-ray rejection is always on, whatever the MDRIZTAB says, because `omit` leaves cosmic rays in the exposures.
 _REJECT: dict[str, Any] = {"driz_separate": True, "median": True, "blot": True, "driz_cr": True, "driz_cr_corr": False}
-#: Flags that pass beside those of the MDRIZTAB: ZEROSIG marks signal in the zeroth read, which ZSIGCORR has put back.
-#: The ramp fit drops it and `omit` keeps it, on the brightest pixels of stars: masked, stars would lose 5 % and more.
+#: Flags that are accepted in addition to those of the MDRIZTAB: ZEROSIG marks signal in the zeroth read, which ZSIGCORR
+#: has corrected. The ramp fit clears it but `omit` keeps it in the brightest pixels of stars, and if these were masked,
+#: stars would lose 5 % of their flux or more.
 GOOD_BITS = int(DQ.ZEROSIG)
-#: Memory that drizzling in memory may take [byte], and what a pixel of one exposure then takes [byte]
-#: (measured: 482 MB for six full frames, 310 MB of it the libraries).
+#: Largest memory for drizzling in memory [byte], and memory per pixel of an exposure [byte] (measured: 482 MB for six
+#: full frames, 310 MB of it for the libraries).
 IN_MEMORY_LIMIT = 2 * 2**30
 _BYTES_PER_PIXEL = 28
 
@@ -54,39 +55,40 @@ def read_parameters(path: Path) -> dict[str, Any]:
     Raises
     ------
     BadArgumentError
-        If it is not a JSON object, or sets what this package decides (input, output, mdriztab).
+        If it is not a JSON object, or sets a parameter that this package controls (input, output, mdriztab).
     """
     try:
         parameters = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise BadArgumentError(f"--drizzle-pars {path}: not a JSON file that can be read ({error})") from error
+        raise BadArgumentError(f"--drizzle-pars {path}: cannot be read as JSON ({error}); correct the file") from error
     if not isinstance(parameters, dict):
-        raise BadArgumentError(f'--drizzle-pars {path}: write an object, e.g. {{"final_pixfrac": 0.8}}')
-    if taken := {"input", "output", "mdriztab", "updatewcs"} & set(parameters):
-        raise BadArgumentError(f"--drizzle-pars {path}: {', '.join(sorted(taken))} cannot be set here")
+        problem = f"--drizzle-pars {path}: not a JSON object"
+        raise BadArgumentError(f'{problem}; write, e.g., {{"final_pixfrac": 0.8}}')
+    if fixed := {"input", "output", "mdriztab", "updatewcs"} & set(parameters):
+        raise BadArgumentError(f"--drizzle-pars {path}: {', '.join(sorted(fixed))} cannot be set; remove it")
     return parameters
 
 
 def _fits_memory(flts: Sequence[Path]) -> bool:
-    """Say whether the exposures can be drizzled in memory; a full frame's FLT has 12 to 16 bytes a pixel."""
+    """Return whether the exposures can be drizzled in memory; an FLT has 12 to 16 bytes per pixel."""
     pixels = sum(path.stat().st_size for path in flts) / 12
     return pixels * _BYTES_PER_PIXEL < IN_MEMORY_LIMIT
 
 
-#: Lines of the log that an error carries.
+#: Number of lines of the log in an error.
 _EXCERPT = 15
-#: Seconds that a process is given to end by itself, and one that is about to after a failure.
-_GRACE, _FAREWELL = 0.5, 30.0
+#: Seconds to wait for a process to end by itself, in general and after a failure.
+_GRACE, _GRACE_AFTER_FAILURE = 0.5, 30.0
 
 
 @dataclass(frozen=True)
 class DrizzleSettings:
-    """How to align and drizzle.
+    """Settings of alignment and drizzling.
 
     Attributes
     ----------
     use_db : bool
-        Take the astrometry service's solution; where it does not answer, the pointing's is kept and said.
+        Use the astrometry service's solution; where it does not answer, that of the pointing is kept, with a warning.
     parameters : mapping
         AstroDrizzle parameters that override the MDRIZTAB's.
     timeout : float
@@ -100,20 +102,20 @@ class DrizzleSettings:
 
 @dataclass(frozen=True)
 class Drizzled:
-    """What the child process made.
+    """Result of alignment and drizzling.
 
     Attributes
     ----------
     path : Path or None
         The drizzled product; None where exposures were only aligned.
     log : Path
-        All output of stwcs and drizzlepac.
+        Output of stwcs and drizzlepac.
     parameters : mapping
-        Parameters given in the place of the MDRIZTAB's.
+        Parameters that override the MDRIZTAB's.
     versions : mapping
-        Of stwcs and drizzlepac.
+        Versions of stwcs and drizzlepac.
     warnings : tuple of str
-        What to know: no astrometry service, too few exposures to reject cosmic rays well.
+        Warnings: no astrometry service, too few exposures to reject cosmic rays well.
     wall_s, peak_rss_mb : float
         Time [s] and memory [Mbyte] taken.
     """
@@ -128,27 +130,27 @@ class Drizzled:
 
 
 class DrizzleProcess:
-    """A child process that loads its libraries once and does jobs one after another; a context manager.
+    """Child process that loads its libraries once and runs one job after another; a context manager.
 
-    One that failed or was stopped is not used again: the next job starts another.
+    After a failure or a stop, the next job starts a new process.
     """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._said: IO[bytes] | None = None  # what it says before its first job: why the libraries do not load
+        self._early_output: IO[bytes] | None = None  # errors before its first job, e.g. from loading the libraries
 
     def start(self) -> None:
-        """Start the process, where it does not run, so that it loads its libraries while others work."""
+        """Start the process unless it is running, so that it loads its libraries in the background."""
         if self._process is None or self._process.poll() is not None:
             self.stop()
-            self._said = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
+            self._early_output = tempfile.TemporaryFile()  # noqa: SIM115 (closed by stop)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "wfc3tvb.repair.astrodrizzle_process"], env=_environment(),
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._early_output,
             )  # fmt: skip
 
     def run(self, job: Mapping[str, Any], folder: Path, name: str, timeout: float) -> dict[str, Any]:
-        """Do a job in a folder of its own, and return the answer; the log is left there.
+        """Run a job in its own folder, where the log remains, and return the answer.
 
         Raises
         ------
@@ -161,20 +163,20 @@ class DrizzleProcess:
         for old in (answer, log):
             old.unlink(missing_ok=True)
         self.start()
-        if not self._ask(path, timeout):
+        if not self._send(path, timeout):
             self.stop()
-            raise DrizzleError(name, f"not done after {timeout:g} s", _excerpt(log))
+            raise DrizzleError(name, f"drizzling was not finished after {timeout:g} s", _excerpt(log))
         if not answer.exists():
-            if not log.exists() and self._said is not None:
-                self._said.seek(0)
-                log.write_bytes(self._said.read())
-            status = self.stop(grace=_FAREWELL)
+            if not log.exists() and self._early_output is not None:
+                self._early_output.seek(0)
+                log.write_bytes(self._early_output.read())
+            status = self.stop(grace=_GRACE_AFTER_FAILURE)
             problem = f"killed by signal {-status}" if status < 0 else _last_line(log)
             raise DrizzleError(name, f"updatewcs or AstroDrizzle failed: {problem}", _excerpt(log), killed=status < 0)
         return dict(json.loads(answer.read_text()))
 
-    def _ask(self, path: Path, timeout: float) -> bool:
-        """Send the name of a job and wait; False if it is not done in time. A process that ends is done, too."""
+    def _send(self, path: Path, timeout: float) -> bool:
+        """Send the name of a job and wait until it is done or the process ends; False if that takes too long."""
         assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
         with suppress(BrokenPipeError):
             self._process.stdin.write(f"{path}\n".encode())
@@ -185,11 +187,11 @@ class DrizzleProcess:
         return bool(ready)
 
     def stop(self, grace: float = _GRACE) -> int:
-        """End the process, after the seconds in which it may end by itself, and return its status."""
+        """Stop the process, after waiting for it to end by itself, and return its exit status."""
         process, self._process = self._process, None
         if process is None:
             return 0
-        for pipe in (process.stdin, process.stdout, self._said):
+        for pipe in (process.stdin, process.stdout, self._early_output):
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
@@ -211,7 +213,7 @@ class DrizzleProcess:
 
 @cache
 def warm_process() -> DrizzleProcess:
-    """Return the one that this process keeps for all its jobs; it ends with this process, or when stopped."""
+    """Return the drizzling process that is kept for all jobs of this process."""
     process = DrizzleProcess()
     atexit.register(process.stop)
     return process
@@ -226,27 +228,27 @@ def drizzle(
     settings: DrizzleSettings | None = None,
     weights: Sequence[float] | None = None,
 ) -> Drizzled:
-    """Align calibrated exposures and combine them, cosmic rays rejected.
+    """Align calibrated exposures and combine them, rejecting cosmic rays.
 
     Parameters
     ----------
     process : DrizzleProcess
-        What does it.
+        Process to use.
     flts : sequence of Path
-        FLT files in one folder, where nobody else works; their headers and DQ are updated in place.
+        FLT files in a folder that is used for nothing else; their headers and DQ are updated in place.
     product : str or None
         Name of the association: the product is ``<product>_drz.fits`` in the folder. None aligns only.
     iref : Path
         Folder of the reference files (IDCTAB, MDRIZTAB).
     settings : DrizzleSettings, optional
-        How.
+        Settings.
     weights : sequence of float, optional
-        Inverse variance of a sky pixel of each exposure [(s/electron)^2]; exposures are weighted by time otherwise.
+        Inverse variance of a sky pixel of each exposure [(s/electron)^2]; by default exposures are weighted by time.
 
     Raises
     ------
     DrizzleError
-        If the child failed, or made no product; it carries the end of the log. The exposures may be changed.
+        If the process fails, or makes no product; the error has the end of the log. The exposures may be changed.
     """
     settings = settings or DrizzleSettings()
     names, folder = [path.name for path in flts], flts[0].parent
@@ -274,14 +276,14 @@ def drizzle(
 
 
 def _environment() -> dict[str, str]:
-    """Return the child's environment: no window, one thread."""
+    """Return the environment of the child process: no graphics window, one thread."""
     return os.environ | {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
 
 
 def _weighted_inputs(flts: Sequence[Path], weights: Sequence[float], folder: Path) -> str:
-    """Write an inverse-variance map for each exposure and return the list that pairs them, as AstroDrizzle reads it.
+    """Write an inverse-variance map for each exposure, and return the name of the list that AstroDrizzle reads.
 
-    AstroDrizzle takes maps of counts and multiplies them by the square of the exposure time.
+    AstroDrizzle expects maps for counts, which it multiplies by the square of the exposure time.
     """
     import numpy as np
     from astropy.io import fits
@@ -303,7 +305,7 @@ def _warnings(n: int, product: str | None, answer: Mapping[str, Any]) -> tuple[s
     if answer["astrometry"]:
         remarks.append(f"{answer['astrometry']}; the pointing's own solution is used")
     if product and n < 3:
-        remarks.append(f"{n} exposure{'s' * (n > 1)}: cosmic rays are rejected badly or not at all")
+        remarks.append(f"{n} exposure{'s' * (n > 1)}: cosmic rays are rejected poorly or not at all")
     return tuple(remarks)
 
 
@@ -314,4 +316,4 @@ def _excerpt(log: Path) -> str:
 
 
 def _last_line(log: Path) -> str:
-    return _excerpt(log).rsplit("\n", 1)[-1].strip()[:300] or "it said nothing"
+    return _excerpt(log).rsplit("\n", 1)[-1].strip()[:300] or "no output"

@@ -1,9 +1,9 @@
-"""The child process in which stwcs and drizzlepac run: ``python -m wfc3tvb.repair.astrodrizzle_process``.
+"""Child process that runs stwcs and drizzlepac: ``python -m wfc3tvb.repair.astrodrizzle_process``.
 
-They keep global state, print, read ``iref`` from the environment and write where they stand, so they get a process of
-their own. It loads them once (seconds), then reads the names of JSON files from standard input, a line each, and does
-those jobs one after another, each in the folder of its file. What they print goes to ``drizzle.log`` there, the answer
-to ``<job>.answer``; a line on standard output says that it is written. A job that fails ends the process.
+These libraries keep global state, print, read ``iref`` from the environment and write into the current folder, so they
+run in their own process. It loads them once (which takes seconds), reads names of JSON files from standard input, one
+per line, and runs these jobs in turn, each in the folder of its file. Their output goes to ``drizzle.log`` there, and
+the answer to ``<job>.answer``; a line on standard output confirms it. A job that fails ends the process.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from astropy.io import fits
 from wfc3tvb.system.memory import forget_peak, peak_mb
 
 ASTROMETRY_URL = "https://mast.stsci.edu/portal/astrometryDB/"
-#: Variable that names the folder of references, as stwcs reads it.
+#: Environment variable from which stwcs takes the folder of references.
 IREF = "iref"
 LOG = "drizzle.log"
-#: Tries, and seconds for each, before the astrometry service is given up.
+#: Number of attempts to reach the astrometry service, and timeout of each [s].
 _TRIES, _TIMEOUT = 3, 10.0
-#: Objects made between two searches for circles of them: headers are hundreds of thousands of small objects.
+#: Objects created between two garbage collections; headers consist of hundreds of thousands of small objects.
 _COLLECT_EVERY = 100_000
 
 
 def main(path: Path) -> None:
-    """Do the job that a JSON file describes, and write the answer beside it."""
+    """Run the job that a JSON file describes, and write the answer into the same folder."""
     job: dict[str, Any] = json.loads(path.read_text())
     began = time.monotonic()
     astrometry = align(job["files"], use_db=bool(job["use_db"]))
@@ -54,7 +54,7 @@ def main(path: Path) -> None:
 
 
 def astrometry_answers() -> bool:
-    """Say whether the astrometry service answers; stwcs itself would wait minutes for one that is away."""
+    """Return whether the astrometry service answers; stwcs itself would wait for minutes."""
     url = os.environ.get("ASTROMETRY_SERVICE_URL", ASTROMETRY_URL)
     for attempt in range(_TRIES):
         try:
@@ -66,34 +66,34 @@ def astrometry_answers() -> bool:
 
 
 def align(files: Sequence[str], *, use_db: bool) -> str:
-    """Put the distortion of IDCTAB (and, with `use_db`, the astrometry service's solution) into the headers.
+    """Write the distortion of IDCTAB (and, with `use_db`, the astrometry service's solution) into the headers.
 
-    Exposures of which only some have the service's solution would not fit each other, so all have it, or none. Without
-    distortion AstroDrizzle would drizzle all the same, and not say so.
+    Exposures with the service's solution would not match others without it, so all get it or none. A missing distortion
+    is an error, because AstroDrizzle would silently drizzle without it.
 
     Returns
     -------
     str
-        Why the pointing's own solution was taken though the service's was asked for; empty otherwise.
+        Reason why the pointing's own solution was used although the service's was requested; empty otherwise.
     """
     problem = _align_to_service(files) if use_db else ""
     if problem or not use_db:
         _update(files, use_db=False)
     for name in files:
         if not str(fits.getval(name, "CTYPE1", ("SCI", 1))).endswith("-SIP"):
-            raise RuntimeError(f"{name}: updatewcs left no distortion in the header; is its IDCTAB there?")
+            raise RuntimeError(f"{name}: updatewcs wrote no distortion into the header; check that its IDCTAB exists")
     return problem
 
 
 def _align_to_service(files: Sequence[str]) -> str:
-    """Take the service's solutions; return what kept it from giving one for every exposure."""
+    """Apply the service's solutions; return the problem if there is not one for every exposure."""
     if not astrometry_answers():
         return "the astrometry service does not answer"
     try:
         _update(files, use_db=True)
-    except (OSError, ValueError, NameError) as error:  # NameError: stwcs trips over its own report of a lost connection
-        return f"the astrometry service broke off ({type(error).__name__})"
-    # stwcs goes on without a word where the service fails later; only the solution's name tells: IDC_<table>-<fit>.
+    except (OSError, ValueError, NameError) as error:  # NameError: from stwcs when it reports a lost connection
+        return f"the connection to the astrometry service was lost ({type(error).__name__})"
+    # stwcs ignores later failures of the service; only the solution's name, IDC_<table>-<fit>, shows them.
     without = [Path(name).name[:9] for name in files if "-" not in str(fits.getval(name, "WCSNAME", ("SCI", 1)))]
     return f"the astrometry service gave no solution for {', '.join(without)}" if without else ""
 
@@ -106,7 +106,7 @@ def _update(files: Sequence[str], *, use_db: bool) -> None:
 
 
 def with_good_bits(files: Sequence[str], parameters: Mapping[str, Any], bits: int) -> dict[str, Any]:
-    """Return parameters with flags added to those that the MDRIZTAB lets pass; what is given already stays."""
+    """Return parameters that accept flags in addition to those of the MDRIZTAB; given parameters are unchanged."""
     from drizzlepac.mdzhandler import getMdriztabParameters
 
     seed = getMdriztabParameters(list(files))
@@ -115,25 +115,25 @@ def with_good_bits(files: Sequence[str], parameters: Mapping[str, Any], bits: in
 
 
 def drizzle(inputs: Sequence[str] | str, product: str, parameters: Mapping[str, Any]) -> None:
-    """Run AstroDrizzle with the MDRIZTAB's parameters, those given in their place."""
+    """Run AstroDrizzle with the MDRIZTAB's parameters, overridden by those given."""
     from drizzlepac.astrodrizzle import AstroDrizzle
 
     AstroDrizzle(inputs, output=product, mdriztab=True, **parameters)
 
 
 def load() -> None:
-    """Load the libraries while there is nothing to do yet."""
+    """Load the libraries before the first job."""
     import astropy.io.fits.card
     import stwcs.updatewcs  # noqa: F401
 
-    # astropy validates its settings whenever a card is read, a hundred thousand times in a job: a tenth of its time.
+    # astropy validates its settings whenever a card is read, a hundred thousand times per job, a tenth of its time.
     settings = {name: item() for name, item in vars(type(fits.conf)).items() if not name.startswith("_")}
     astropy.io.fits.card.conf = SimpleNamespace(**settings)
     gc.set_threshold(_COLLECT_EVERY)
 
 
-def stand_in(folder: Path, iref: str) -> tuple[int, int]:
-    """Go to a folder, print into its log, count memory from here on; return where output and errors went before."""
+def begin_job(folder: Path, iref: str) -> tuple[int, int]:
+    """Change to a folder, redirect output into its log, and reset the peak memory; return the previous outputs."""
     before = os.dup(1), os.dup(2)
     log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for number in (1, 2):
@@ -145,8 +145,8 @@ def stand_in(folder: Path, iref: str) -> tuple[int, int]:
     return before
 
 
-def step_back(before: tuple[int, int]) -> None:
-    """Print again where it was printed before a job."""
+def end_job(before: tuple[int, int]) -> None:
+    """Restore the outputs from before a job."""
     sys.stdout.flush()
     sys.stderr.flush()
     for number, old in zip((1, 2), before, strict=True):
@@ -155,16 +155,16 @@ def step_back(before: tuple[int, int]) -> None:
 
 
 def serve() -> None:
-    """Do jobs until there are no more."""
+    """Run jobs until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     load()
     for line in sys.stdin:
         path = Path(line.strip())
         job = json.loads(path.read_text())
-        before = stand_in(path.parent, job["iref"])
-        main(path)  # what it raises goes into the log, and ends the process
-        step_back(before)
+        before = begin_job(path.parent, job["iref"])
+        main(path)  # an exception goes into the log, and ends the process
+        end_job(before)
         answers.write("done\n")
         answers.flush()
 

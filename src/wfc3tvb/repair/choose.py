@@ -15,13 +15,13 @@ from wfc3tvb.models import Row
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 from wfc3tvb.schema.methods import METHODS, alternatives
 
-#: Settings, besides method, engine and context, that decide the pixels of products.
-_DECIDING = ("recover_saturated", "weight", "use_db", "drizzle_pars")
+#: Settings, besides method, engine and context, that affect the pixels of products.
+_PIXEL_SETTINGS = ("recover_saturated", "weight", "use_db", "drizzle_pars")
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The datasets of a run: to be done, done before, those with nothing to repair, and what to know of the choice."""
+    """Datasets of a run: to be repaired, repaired before, with nothing to repair, and notes on the choice."""
 
     due: tuple[Repair, ...]
     known: tuple[str, ...]
@@ -30,14 +30,14 @@ class Chosen:
 
 
 def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings: ReprocessSettings) -> Chosen:
-    """Choose what is repaired: datasets with flagged exposures, by ids, by a condition, or all.
+    """Choose the datasets to repair: those with flagged exposures, by ids, by a condition, or all.
 
     Raises
     ------
     UnknownDatasetError
-        If the catalog does not hold one of the ids.
+        If the catalog does not have one of the ids.
     QueryError
-        If the condition is no SQL that DuckDB takes.
+        If DuckDB rejects the condition.
     BadArgumentError
         If there is no such method.
     """
@@ -63,17 +63,17 @@ def _check_method(method: str) -> None:
 
 
 def _notes(due: Sequence[Repair], asked: set[str]) -> Iterator[str]:
-    """Say where more is repaired than the exposure that was asked for, or where that one is not."""
+    """Yield notes where other exposures are repaired than those requested."""
     for repair in due:
         for member in repair.members:
             if member.rootname not in asked or repair.association is None:
                 continue
             others = ", ".join(m.rootname for m in repair.members if m.repaired and m is not member)
             if member.repaired:
-                what = f"{member.rootname} is repaired" + (f", with it {others}" if others else "")
+                note = f"{member.rootname} is repaired" + (f", and with it {others}" if others else "")
             else:
-                what = f"{member.rootname} is not flagged, so it is only recalibrated; repaired are {others}"
-            yield f"{what}; the association {repair.dataset} is drizzled again as a whole"
+                note = f"{member.rootname} is not flagged and only recalibrated; repaired: {others}"
+            yield f"{note}; the whole association {repair.dataset} is drizzled again"
 
 
 def _datasets_where(catalog: Catalog, where: str | None) -> list[str]:
@@ -111,7 +111,7 @@ def _repair(
     members = [
         _member(known[name], curves.get(name, ((), ())), name in asked, settings)
         if name in known
-        else Member(name, "perform", "not measured, so not judged")
+        else Member(name, "perform", "not measured, so there is no verdict")
         for name in names
     ]
     return Repair(dataset, tuple(members))
@@ -148,13 +148,13 @@ def _member(
 
 
 def _method(row: Row, asked: bool, wanted: str) -> tuple[str, str]:
-    """Return the method for an exposure, and why."""
+    """Return the method for an exposure, and the reason."""
     why = _why(row)
     explicit = wanted != "auto"
     if is_grism(row["filter"]):
         return ("omit", "grism") if row["flagged"] or asked else ("perform", "grism")
     if explicit and (row["flagged"] or asked):
-        return wanted, f"asked for; {why}"
+        return wanted, f"requested; {why}"
     if row["flagged"]:
         return row["recommend"], f"recommended; {why}"
     return "perform", f"not flagged; {why}"
@@ -178,7 +178,7 @@ def frame_size(row: Row) -> int:
 
 
 def _done(catalog: Catalog, repair: Repair, settings: ReprocessSettings) -> bool:
-    """Say whether every product is recorded, made by the same settings, and still where it would be put."""
+    """Return whether every product is recorded with the same settings, and exists in the output folder."""
     text = (
         "SELECT p.rootname, p.kind, p.method, p.engine, p.crds_context, p.path, r.arguments FROM reprocessed p "
         "LEFT JOIN runs r ON p.run_id = r.run_id WHERE p.dataset = $name"
@@ -191,7 +191,7 @@ def _done(catalog: Catalog, repair: Repair, settings: ReprocessSettings) -> bool
         ).fetchall()
         if settings.engine in ("auto", engine)
         and settings.context in (None, context)
-        and _settings_of(arguments) == {key: settings.as_json()[key] for key in _DECIDING}
+        and _settings_of(arguments) == {key: settings.as_json()[key] for key in _PIXEL_SETTINGS}
         and folder in Path(path).parents
         and Path(path).exists()
     }
@@ -202,6 +202,6 @@ def _done(catalog: Catalog, repair: Repair, settings: ReprocessSettings) -> bool
 
 
 def _settings_of(arguments: str | None) -> dict[str, object]:
-    """Return what decided the pixels in an earlier run, from its row in `runs`."""
+    """Return the settings of an earlier run that affect pixels, from its row in `runs`."""
     settings = json.loads(arguments or "{}").get("settings", {})
-    return {key: settings.get(key) for key in _DECIDING}
+    return {key: settings.get(key) for key in _PIXEL_SETTINGS}

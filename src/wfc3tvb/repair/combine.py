@@ -1,4 +1,4 @@
-"""Alignment and combination of a dataset's new exposures; products put in their places."""
+"""Alignment and combination of a dataset's new exposures, and the files of its products."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from wfc3tvb.repair.astrodrizzle_process import LOG
 from wfc3tvb.repair.recalibrate import Recalibrated, cards_of, reads_used
 from wfc3tvb.repair.workspace import Workspace, move, read_record, write_record
 
-#: Record of what was combined, in ``work/``.
+#: Record of the combination, in ``work/``.
 _DONE = "combined.json"
-#: Lines of the log in a failure's message.
+#: Number of lines of the log in an error message.
 _EXCERPT = 4
 
 
 def combine(workspace: Workspace, made: Mapping[str, Recalibrated], process: DrizzleProcess) -> Drizzled:
-    """Align and combine the new FLTs; a lone exposure is aligned only: it ends at its FLT.
+    """Align and combine the new FLTs; a single exposure is only aligned.
 
-    What an earlier run combined of the same FLTs by the same settings is taken as it is.
+    Products of an earlier run from the same FLTs with the same settings are reused.
 
     Raises
     ------
     DrizzleError
-        With the end of the log.
+        If alignment or drizzling fails; the error has the end of the log.
     """
     flts = [Path(made[member.rootname].flt) for member in workspace.members]
     signature = _signature(workspace, flts)
@@ -46,16 +46,16 @@ def combine(workspace: Workspace, made: Mapping[str, Recalibrated], process: Dri
             cards = cards_of(member, "archive", version, workspace.ready.references[member.rootname])
             write_cards(product, cards, f"wfc3tvb {__version__}: the archive's image, aligned again")
     if done.path is not None:
-        _stamp(workspace, made, done)
+        _write_drizzled_cards(workspace, made, done)
         move(done.path, workspace.after(done.path.stem))
         done = replace(done, path=workspace.after(done.path.stem))
-        _before(workspace, f"{workspace.association}_drz", process)
-    _note(workspace, done, signature)
+        _make_missing_drizzled(workspace, f"{workspace.association}_drz", process)
+    _write_done(workspace, done, signature)
     return done
 
 
 def _signature(workspace: Workspace, flts: Sequence[Path]) -> dict[str, Any]:
-    """Return what decides the result: the FLTs as they are, the references, and how they are combined."""
+    """Return everything that determines the result: FLTs, references, and settings."""
     settings = workspace.settings
     return {
         "flts": [[str(path), path.stat().st_mtime_ns] for path in flts], "version": __version__,
@@ -64,14 +64,14 @@ def _signature(workspace: Workspace, flts: Sequence[Path]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _note(workspace: Workspace, done: Drizzled, signature: Mapping[str, Any]) -> None:
-    """Write down that the products are in their places."""
+def _write_done(workspace: Workspace, done: Drizzled, signature: Mapping[str, Any]) -> None:
+    """Record that the products are complete."""
     record = asdict(done) | {"path": done.path and str(done.path), "log": str(done.log), "warnings": done.warnings}
     write_record(workspace.folder / "work" / _DONE, {"signature": signature, "done": record})
 
 
 def _resumed(workspace: Workspace, flts: Sequence[Path], signature: Mapping[str, Any]) -> Drizzled | None:
-    """Return what an earlier run combined, if it is the same and there."""
+    """Return the result of an earlier run with the same signature, if its files exist."""
     if (record := read_record(workspace.folder / "work" / _DONE)) is None:
         return None
     done = record["done"]
@@ -89,7 +89,7 @@ def _drizzle(
     weights: Sequence[float] | None,
     name: str = "drizzle",
 ) -> Drizzled:
-    """Drizzle copies of exposures in ``work/<name>``; once more out of core where the process was killed."""
+    """Drizzle copies of exposures in ``work/<name>``; if the process was killed, try again out of core."""
     settings = workspace.settings
     parameters: dict[str, Any] = {"in_memory": False} if workspace.out_of_core else {}
     parameters |= {} if settings.drizzle_pars is None else read_parameters(settings.drizzle_pars)
@@ -125,8 +125,8 @@ def _attempt(
             shutil.copyfile(folder / LOG, workspace.folder / f"{name}.log")
 
 
-def _stamp(workspace: Workspace, made: Mapping[str, Recalibrated], done: Drizzled) -> None:
-    """Write into the drizzled image's header what was done, and what made each of its exposures."""
+def _write_drizzled_cards(workspace: Workspace, made: Mapping[str, Recalibrated], done: Drizzled) -> None:
+    """Write the method and provenance of every exposure into the drizzled image's header."""
     methods = ",".join(f"{m.rootname[-3:]}:{m.method}" for m in workspace.members if m.repaired)
     first = next(made[member.rootname] for member in workspace.members if member.repaired)
     cards = {
@@ -145,8 +145,8 @@ def _stamp(workspace: Workspace, made: Mapping[str, Recalibrated], done: Drizzle
     write_cards(Path(str(done.path)), cards, *lines)
 
 
-def _before(workspace: Workspace, name: str, process: DrizzleProcess) -> None:
-    """Drizzle the FLTs from before where the archive has no drizzled image to compare with."""
+def _make_missing_drizzled(workspace: Workspace, name: str, process: DrizzleProcess) -> None:
+    """Drizzle the unrepaired FLTs where the archive has no drizzled image to compare with."""
     if workspace.before(name).exists():
         return
     flts = [workspace.before(f"{member.rootname}_flt") for member in workspace.members]

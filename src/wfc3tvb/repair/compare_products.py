@@ -19,34 +19,35 @@ from wfc3tvb.repair.expected import true_level
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.star_photometry import find_stars, flux_ratio, offset
 
-#: Systematic error of the sky's true mean rate: reference pixels, and the curve's own [electron/s].
+#: Systematic error of the sky's true mean rate, from reference pixels and the measured curve [electron/s].
 LEVEL_ERR = 0.005
-#: A pixel this many noises, and this fraction of its light, above that of the ramp fit was hit by a cosmic ray.
-_HIT_NOISES, _HIT_FRACTION = 5.0, 0.05
-#: Drizzled images nearer than this are aligned alike [pixel].
+#: A pixel was hit by a cosmic ray if it exceeds that of the ramp fit by this many standard deviations and this fraction
+#: of its light.
+_HIT_SIGMA, _HIT_FRACTION = 5.0, 0.05
+#: Largest offset of drizzled images with the same alignment [pixel].
 _ALIGNED = 0.5
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Proof:
-    """Two products compared.
+    """Comparison of a product with the one before.
 
     Attributes
     ----------
     skies : Skies
-        What their sky pixels say.
+        Statistics of their sky pixels.
     rejected : float or None
         Fraction of the new exposure's pixels that AstroDrizzle rejected.
     flux : FluxRatio or None
-        Of the same stars.
+        Flux of the same stars.
     accepted : bool or None
-        None for an exposure that was recalibrated, not repaired.
+        Whether the repair is accepted; None for an exposure that was only recalibrated.
     reason : str
-        Why.
+        Reason of the verdict.
     depth_gain : float
-        [mag].
+        Gain in depth [mag].
     """
 
     skies: Skies
@@ -57,7 +58,7 @@ class Proof:
     depth_gain: float
 
     def columns(self) -> Row:
-        """Return the columns of `reprocessed` that the proof fills."""
+        """Return the columns of `reprocessed` with the comparison."""
         before, after, unstable, flux = self.skies.before, self.skies.after, self.skies.unstable, self.flux
         return {
             "sky_before": before.level, "sky_after": after.level,
@@ -70,19 +71,19 @@ class Proof:
         }  # fmt: skip
 
 
-def prove_exposure(member: Member, skies: Skies, before: Path, after: Path, stars: Floats | None) -> Proof:
+def prove_exposure(member: Member, skies: Skies, before: Path, after: Path, stars: Float64Array | None) -> Proof:
     """Compare an exposure's FLT with the one before.
 
     Parameters
     ----------
     member : Member
-        What was done.
+        The exposure, with its method.
     skies : Skies
-        What their sky pixels say.
+        Statistics of the sky pixels.
     before, after : Path
         The files.
     stars : ndarray, shape (n, 2), or None
-        Right ascension and declination of stars found in the drizzled image [deg]; else they are looked for here.
+        Right ascension and declination of the stars in the drizzled image [deg]; None means to find stars in `before`.
     """
     old, new = read_flt(before), read_flt(after)
     level, width = skies.before.level, max(skies.noise, skies.before.noise)
@@ -98,18 +99,18 @@ def prove_exposure(member: Member, skies: Skies, before: Path, after: Path, star
 
 
 def _hit(old: Picture, new: Picture, skies: Skies) -> NDArray[np.bool_]:
-    """Return the pixels that a cosmic ray hit: they stand above those of the ramp fit.
+    """Return the pixels hit by cosmic rays, which are brighter than in the ramp fit.
 
-    AstroDrizzle does not see those on stars, and a lone exposure has nothing else to tell them by.
+    AstroDrizzle does not detect those on stars, and for a single exposure there is no other way to detect any.
     """
     excess = (new.image - skies.after.level) - (old.image - skies.before.level)
-    limit = _HIT_NOISES * float(np.hypot(skies.before.noise, skies.after.noise))
+    limit = _HIT_SIGMA * float(np.hypot(skies.before.noise, skies.after.noise))
     return np.asarray(excess > limit + _HIT_FRACTION * np.maximum(old.image - skies.before.level, 0))
 
 
 def prove_drizzled(
     before: Path, after: Path, noise: float | None, proof: Path, *, method: str, fault: float, flts: Sequence[Path]
-) -> tuple[Proof, Floats]:
+) -> tuple[Proof, Float64Array]:
     """Compare drizzled images.
 
     Parameters
@@ -117,15 +118,15 @@ def prove_drizzled(
     before, after : Path
         The files.
     noise : float or None
-        Expected in the new one, corrected for correlation [electron/s].
+        Noise expected in the new image, corrected for correlation [electron/s].
     proof : Path
-        Where the file for figures goes.
+        File to write for figures.
     method : str
-        Of the repair.
+        Method of the repair.
     fault : float
-        How far the skies of the exposures in the old image are from the truth, on average [electron/s].
+        Mean error of the sky levels of the exposures in the old image [electron/s].
     flts : sequence of Path
-        The new exposures. Where a star's core is saturated in one, the drizzled star lacks the samples of its peak.
+        The new exposures. Stars with a saturated core in one of them are left out, because their peak is incomplete.
 
     Returns
     -------
@@ -145,16 +146,16 @@ def prove_drizzled(
     scales = drop_and_scale(old.header)[1], drop_and_scale(new.header)[1]
     usable = old.good, new.good
     flux = flux_ratio(old.image, new.image, usable, at, skies.after.noise, level_fault=fault, scales=scales)
-    # The sky was subtracted from each exposure: its level says nothing here.
+    # The sky was subtracted from each exposure, so that its level has no meaning.
     judged = verdict(skies.before, skies.after, true_levels=(None, None), level_err=LEVEL_ERR, flux=flux)
     reason = judged.reason
     if np.hypot(*away) > _ALIGNED:
-        reason += f"; the archive's image is aligned otherwise, {np.hypot(*away):.1f} pixels away"
+        reason += f"; the archive's image has another alignment, with an offset of {np.hypot(*away):.1f} pixels"
     return Proof(skies, None, flux, judged.accepted, reason, judged.depth_gain), stars
 
 
-def _saturating(stars: Floats, flts: Sequence[Path]) -> NDArray[np.bool_]:
-    """Return which stars have a saturated pixel in their middle in one of the exposures."""
+def _saturating(stars: Float64Array, flts: Sequence[Path]) -> NDArray[np.bool_]:
+    """Return which stars have a saturated pixel near their centre in one of the exposures."""
     found = np.zeros(len(stars), bool)
     for path in flts:
         picture = read_flt(path)
@@ -165,8 +166,8 @@ def _saturating(stars: Floats, flts: Sequence[Path]) -> NDArray[np.bool_]:
     return found
 
 
-def _places(wcs: WCS, world: Floats) -> Floats:
-    """Return pixels of sky positions."""
+def _places(wcs: WCS, world: Float64Array) -> Float64Array:
+    """Return the pixel coordinates of sky positions."""
     if not len(world):
         return np.empty((0, 2))
     return np.column_stack(wcs.all_world2pix(*world.T, 0, quiet=True))

@@ -1,4 +1,4 @@
-"""Sky of a product before and after its repair, measured while the next step runs; files for figures."""
+"""Statistics of the sky of a product before and after its repair, and their files for figures."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.sky_statistics import SkyStatistics
 
-#: Width of the piece shown closer [pixel].
+#: Width of the central piece that is stored for figures [pixel].
 ZOOM = 200
-#: Noise taken for that of an exposure that was not measured [electron/s].
+#: Noise assumed for an exposure that was not measured [electron/s].
 _TYPICAL_NOISE = 0.05
 
 
@@ -29,11 +29,11 @@ class Skies:
     Attributes
     ----------
     before, after : SkyStatistics
-        Of their sky; of drizzled images with the noise corrected for correlation.
+        Statistics before and after; in drizzled images the noise is corrected for correlation.
     unstable : pair of float or None
         Fraction of unstable pixels, before and after.
     noise : float
-        Expected in the new one [electron/s].
+        Noise expected in the new product [electron/s].
     """
 
     before: SkyStatistics
@@ -48,16 +48,16 @@ def exposure_skies(member: Member, before: Path, after: Path, proof: Path) -> Sk
     Parameters
     ----------
     member : Member
-        What was done.
+        The exposure, with its method.
     before, after : Path
-        The files; `after` need not be drizzled yet.
+        The files; `after` need not have been drizzled.
     proof : Path
-        Where the file for figures goes.
+        File to write for figures.
     """
     old, new = read_flt(before), read_flt(after)
     noise = expected_noise(member) or _TYPICAL_NOISE
     good = old.good & new.good
-    # Each by its own mask: cosmic rays that `omit` leaves in cover pixels that are noisy, but sky, in the other.
+    # Each image has its own mask: under a cosmic ray that `omit` keeps, the other image has noisy but valid sky.
     skies = (good & ~sky_statistics.source_mask(old.image, good), good & ~sky_statistics.source_mask(new.image, good))
     each = zip((before, after), (old, new), skies, strict=True)
     pair = [statistics(path, picture, sky, noise) for path, picture, sky in each]
@@ -73,18 +73,18 @@ def drizzled_skies(
     Parameters
     ----------
     files, pictures : pair
-        The files, and what was read of them.
+        The files, and their images.
     noise : float or None
-        Expected in the new one [electron/s].
+        Noise expected in the new image [electron/s].
     proof : Path
-        Where the file for figures goes.
+        File to write for figures.
     method : str
-        Of the repair.
+        Method of the repair.
 
     Raises
     ------
     BadFileError
-        If one has too little sky.
+        If an image has too little sky.
     """
     old, new = pictures
     same = old.image.shape == new.image.shape
@@ -103,7 +103,7 @@ def drizzled_skies(
 def correlation(picture: Picture) -> float:
     """Return the noise of a drizzled image's pixel over that of an area as large as a pixel of the detector.
 
-    The factor of correlated noise, and the size of the pixel: an image drizzled to other pixels is compared fairly.
+    It includes correlated noise and the size of the pixel, so that images with different pixels can be compared.
     """
     pixfrac, scale = drop_and_scale(picture.header)
     return sky_statistics.correlated_noise(pixfrac, scale) * scale
@@ -130,28 +130,28 @@ def write_figures(
     noise: float,
     method: str,
 ) -> None:
-    """Write histograms and the middle 200 x 200 pixels of both images: see docs/reprocess.md for the format.
+    """Write histograms and the central 200 x 200 pixels of both images; docs/reprocess.md describes the format.
 
     Parameters
     ----------
     path : Path
-        The file (npz); its folder is made.
+        The file (npz); its folder is created if needed.
     pictures, skies : pair
         The images before and after, and their sky pixels.
     noise : float
-        Expected in the new one [electron/s].
+        Noise expected in the new image [electron/s].
     method : str
-        Of the repair.
+        Method of the repair.
     """
     arrays: dict[str, Any] = {"method": method, "noise_expected": noise}
-    for word, picture, sky in zip(("before", "after"), pictures, skies, strict=True):
+    for prefix, picture, sky in zip(("before", "after"), pictures, skies, strict=True):
         edges, counts = sky_statistics.histogram(sky_statistics.clip(picture.image[sky]), noise)
-        arrays |= {f"{word}_edges": edges, f"{word}_counts": counts, f"{word}_zoom": _middle(picture.image)}
+        arrays |= {f"{prefix}_edges": edges, f"{prefix}_counts": counts, f"{prefix}_zoom": _center(picture.image)}
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)
 
 
-def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the middle piece of an image."""
+def _center(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the central piece of an image."""
     rows, columns = (slice(max(n // 2 - ZOOM // 2, 0), n // 2 + ZOOM // 2) for n in image.shape)
     return image[rows, columns]

@@ -1,4 +1,4 @@
-"""Repair of one dataset, from raw files to drizzled image and proof: the worker of `reprocess`."""
+"""Worker of `reprocess`, which repairs one dataset: calibrates, drizzles and compares its exposures."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from wfc3tvb.system.memory import forget_peak
 
 @dataclass(frozen=True)
 class RepairDataset:
-    """The worker: repairs one dataset and returns its rows of `reprocessed`.
+    """Worker that repairs one dataset and returns its rows of `reprocessed`.
 
     Attributes
     ----------
     settings : ReprocessSettings
-        How.
+        Settings of the repair.
     run_id : str
-        The run.
+        Identifier of the run.
     threads : int
-        Exposures calibrated at a time.
+        Number of exposures calibrated at the same time.
     out_of_core : bool
-        Whether to drizzle out of core, the dataset being too large for the memory.
+        Whether to drizzle out of core, because the dataset is too large for the memory.
     """
 
     settings: ReprocessSettings
@@ -46,12 +46,12 @@ class RepairDataset:
     out_of_core: bool = False
 
     def __call__(self, ready: ReadyDataset) -> list[Row]:
-        """Calibrate, drizzle, compare.
+        """Calibrate, drizzle and compare the exposures of a dataset.
 
         Raises
         ------
         TvbError
-            With its stage; what was finished before is found again by the next run.
+            If a step fails; `stage` says which. The next run reuses the steps that were finished.
         """
         clock = Clock()
         forget_peak()
@@ -88,7 +88,7 @@ class Clock:
         return time.monotonic() - self.began
 
     def lap(self, name: str) -> None:
-        """Note the time since the last stage ended."""
+        """Record the time since the last stage ended."""
         self.laps[name] = self.total - sum(self.laps.values())
 
     def write(self, path: Path) -> None:
@@ -97,7 +97,7 @@ class Clock:
 
 
 def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
-    """Return rows whose times add up to the total: what no product took is shared, what ran at a time is scaled."""
+    """Adjust the times of the rows to add up to the total: share the rest, and scale down simultaneous work."""
     timed = sum(row["wall_s"] for row in rows)
     scale, share = min(total / timed, 1.0) if timed else 1.0, max(total - timed, 0.0) / len(rows)
     return [row | {"wall_s": row["wall_s"] * scale + share} for row in rows]
@@ -107,7 +107,7 @@ def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
 
 
 def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibrated]:
-    """Return the new FLT of every exposure, made several at a time, the flagged ones first."""
+    """Calibrate every exposure, several at the same time and the flagged ones first, and return the new FLTs."""
     flagged = [member for member in workspace.members if member.repaired]
     others = [member for member in workspace.members if not member.repaired]
     calibrate = CalibrateMember(
@@ -118,34 +118,34 @@ def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibra
     )
     made: dict[str, Recalibrated] = {}
 
-    def one(member: Member) -> Recalibrated:
+    def new_flt(member: Member) -> Recalibrated:
         raw, references = workspace.ready.fetched.raw(member.rootname), workspace.ready.references[member.rootname]
-        again = None if member.repaired else _archive_flt(workspace, member, references, made)
-        return again or calibrate(member, raw, references)
+        reused = None if member.repaired else _archive_flt(workspace, member, references, made)
+        return reused or calibrate(member, raw, references)
 
     with ThreadPoolExecutor(threads) as pool:
         for members in (flagged, others):
-            made |= zip([member.rootname for member in members], pool.map(one, members), strict=True)
+            made |= zip([member.rootname for member in members], pool.map(new_flt, members), strict=True)
     _make_missing_flts(workspace, calibrate)
     return made
 
 
 def _make_missing_flts(workspace: Workspace, calibrate: CalibrateMember) -> None:
-    """Make the FLTs that the archive did not give, with the ramp fit: they are what is compared with."""
+    """Make FLTs that the archive does not have, with the ramp fit, for the comparison."""
     for member in workspace.members:
         if workspace.before(f"{member.rootname}_flt").exists():
             continue
-        plain = replace(member, method="perform", reason="stands in for the archive's")
+        plain = replace(member, method="perform", reason="replaces the archive's FLT, which is missing")
         raw, references = workspace.ready.fetched.raw(member.rootname), workspace.ready.references[member.rootname]
-        stand_in = Path(calibrate(plain, raw, references).flt)
-        shutil.copyfile(stand_in, workspace.before(stand_in.stem))
-        workspace.note_made_here(stand_in.name)
+        flt = Path(calibrate(plain, raw, references).flt)
+        shutil.copyfile(flt, workspace.before(flt.stem))
+        workspace.note_made_here(flt.name)
 
 
 def _archive_flt(
     workspace: Workspace, member: Member, references: References, made: Mapping[str, Recalibrated]
 ) -> Recalibrated | None:
-    """Return the archive's FLT of an unflagged exposure where version and every reference are the new ones."""
+    """Return the archive's FLT of an unflagged exposure if its version and all its references are the new ones."""
     path = workspace.before(f"{member.rootname}_flt")
     if not made or not path.exists():
         return None
@@ -163,7 +163,7 @@ def _archive_flt(
 
 
 def _skies(workspace: Workspace, member: Member, made: Mapping[str, Recalibrated]) -> Skies:
-    """Measure the skies of an exposure before and after."""
+    """Measure the sky of an exposure before and after."""
     name = f"{member.rootname}_flt"
     return exposure_skies(member, workspace.before(name), Path(made[member.rootname].flt), workspace.proof(name, "npz"))
 
@@ -172,7 +172,7 @@ def _skies(workspace: Workspace, member: Member, made: Mapping[str, Recalibrated
 
 
 def finish(workspace: Workspace, rows: Sequence[Row]) -> None:
-    """Link the best product where asked, and clear the scratch unless it is to be kept."""
+    """Link the best product if requested, and remove the scratch files unless they are to be kept."""
     if workspace.settings.keep_best:
         product = Path(rows[-1]["path"])
         link = workspace.folder.parent / "best" / product.name

@@ -1,4 +1,4 @@
-"""Driver of a run: fetches ahead, asks for references, hands datasets to the workers, records what became of them."""
+"""Driver of a run of repairs: fetches files and references in advance, runs the workers, and records their results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from wfc3tvb.repair.workspace import ReadyDataset
 
 @dataclass(frozen=True)
 class _Portion:
-    """Datasets whose files and references are there, and what failed on the way."""
+    """Datasets that are ready with files and references, and failures in preparing others."""
 
     ready: list[ReadyDataset]
     failed: list[tuple[str, Failure]]
@@ -36,29 +36,29 @@ class _Portion:
 
 @dataclass
 class Driver:
-    """Driver of a run: hands datasets to the workers, and alone writes into the catalog.
+    """Driver of a run, which gives datasets to the workers and is alone in writing to the catalog.
 
     Attributes
     ----------
     catalog : Catalog
         Open for writing.
     this_run : Run
-        Its row in `runs`, which counts what is done.
+        Record of the run, with its counts.
     settings : ReprocessSettings
-        How to repair; the CRDS context is fixed by the first references.
+        Settings of the repair; the first references fix the CRDS context.
     services : Services
-        Where CRDS is.
+        Addresses of the services.
     workers : Workers
-        Processes or cluster that repair.
+        Processes or cluster to use.
     progress : Progress
         Called with stages ``fetch``, ``references`` and ``repair``.
     rows, failures : list of rows
-        Of `reprocessed` and `failures`, by this run.
+        Rows of `reprocessed` and `failures` of this run.
     n_due, n_fetched : int
-        Datasets to repair, and those fetched so far.
+        Number of datasets to repair, and of those fetched so far.
     recorded : set of str
         Datasets whose outcome is recorded.
-    at_hand : Workers
+    active : Workers
         The workers; during `run` those of the cluster that it started.
     """
 
@@ -73,19 +73,23 @@ class Driver:
     n_due: int = 0
     n_fetched: int = 0
     recorded: set[str] = field(default_factory=set)
-    at_hand: Workers = field(init=False)
+    active: Workers = field(init=False)
 
     def __post_init__(self) -> None:
-        self.at_hand = self.workers
+        self.active = self.workers
 
     def run(self, due: Sequence[Repair], products: Archive) -> None:
-        """Repair in portions, the next one fetched meanwhile: the disk holds the raw files of two portions only."""
+        """Repair in portions, fetching the next one at the same time; two portions of raw files are on disk at most."""
         self.n_due = len(due)
         self.progress("repair", 0, self.n_due)
-        first = max(self.workers.count, 1)  # one dataset a worker: work begins soon
+        first = max(self.workers.count, 1)  # only one dataset per worker at first, so that work begins soon
         size = AHEAD * first
         portions = [due[:first], *(due[i : i + size] for i in range(first, len(due), size))]
-        with _fetching() as fetcher, self._drizzling(), backends.opened(self.workers if due else HERE) as self.at_hand:
+        with (
+            _fetching() as fetcher,
+            self._drizzling(),
+            backends.opened(self.workers if due else HERE) as self.active,
+        ):
             pending: Future[_Portion] | None = None
             for i, _ in enumerate(portions):
                 pending = pending or fetcher.submit(self._prepare, portions[i], products)
@@ -99,7 +103,7 @@ class Driver:
 
     @contextmanager
     def _drizzling(self) -> Iterator[None]:
-        """Let the drizzling process of this process load its libraries meanwhile, and end it with the run."""
+        """Start the drizzling process of this process in the background, and stop it at the end of the run."""
         if self.n_due and self.workers.in_this_process:
             warm_process().start()
         try:
@@ -108,28 +112,28 @@ class Driver:
             warm_process().stop()
 
     def _repair(self, ready: Sequence[ReadyDataset]) -> None:
-        """Repair datasets side by side, those that the memory does not hold beside others one at a time."""
+        """Repair datasets in parallel, but one at a time those that are too large to share the memory."""
         limit, large = memory_limit_mb(self.settings), []
         if self.workers.on_this_machine:
             share, threads = limit / max(self.workers.count, 1), self.workers.threads or 1
             large = [each for each in ready if each.fetched.repair.memory_mb(threads) > share]
         out_of_core = [each for each in large if each.fetched.repair.memory_mb(1) > limit]
-        self._side_by_side([each for each in ready if each not in large])
-        alone = replace(self.workers, jobs=1, cluster=None)
-        self._run_in(alone, [each for each in large if each not in out_of_core], self._worker(alone.threads_each))
-        self._run_in(alone, out_of_core, self._worker(1, out_of_core=True))
+        self._repair_in_parallel([each for each in ready if each not in large])
+        single = replace(self.workers, jobs=1, cluster=None)
+        self._run_in(single, [each for each in large if each not in out_of_core], self._worker(single.threads_each))
+        self._run_in(single, out_of_core, self._worker(1, out_of_core=True))
 
-    def _side_by_side(self, ready: Sequence[ReadyDataset]) -> None:
-        """Repair datasets, each worker one; where a worker was killed, those not done again, each in a worker alone."""
+    def _repair_in_parallel(self, ready: Sequence[ReadyDataset]) -> None:
+        """Repair datasets in parallel; if a worker is killed, repeat the unfinished ones, one at a time."""
         worker = self._worker(self.workers.threads_each)
         try:
-            self._run_in(self.at_hand, ready, worker)
+            self._run_in(self.active, ready, worker)
         except WorkerDiedError:
             for each in ready:
                 if (key := each.fetched.repair.dataset) in self.recorded:
                     continue
                 try:
-                    self._run_in(self.at_hand, [each], worker)
+                    self._run_in(self.active, [each], worker)
                 except WorkerDiedError as error:
                     self._fail(key, Failure("repair", type(error).__name__, str(error), error.retryable))
 
@@ -137,13 +141,13 @@ class Driver:
         return RepairDataset(self.settings, self.this_run.run_id, threads, out_of_core)
 
     def _run_in(self, workers: Workers, ready: Sequence[ReadyDataset], worker: RepairDataset) -> None:
-        """Repair datasets in these workers, and record what became of them."""
+        """Repair datasets in the given workers, and record the outcomes."""
         items = [(each.fetched.repair.dataset, each) for each in ready]
         for outcome in backends.run(items, worker, workers=workers) if items else ():
             self._record(outcome)
 
     def _prepare(self, portion: Sequence[Repair], products: Archive) -> _Portion:
-        """Fetch datasets one after another, then ask for the references of all together."""
+        """Fetch datasets one after another, then the references of all together."""
         fetch, failed, fetched = FetchDataset(products, self.settings.outdir), [], []
         for repair in portion:
             outcome = next(iter(backends.run([(repair.dataset, repair)], fetch)))
@@ -157,7 +161,7 @@ class Driver:
         return _Portion(ready, failed + without)
 
     def _references(self, fetched: Sequence[Fetched]) -> tuple[list[ReadyDataset], list[tuple[str, Failure]]]:
-        """Ask for the references of all together; where that fails, of each dataset alone, to see whose they are."""
+        """Find the references of all datasets together; if that fails, of each separately, to find which one fails."""
         if not fetched:
             return [], []
         worker = FindReferences(self.settings, self.services)
@@ -190,7 +194,7 @@ class Driver:
         )
 
     def _store(self, rows: Sequence[Row]) -> None:
-        """Store a dataset's rows; rows of another method whose files these products replaced go."""
+        """Store a dataset's rows, and remove rows of another method whose files these products replaced."""
         text = "SELECT product_id FROM reprocessed WHERE path IN (SELECT unnest($paths))"
         replaced = self.catalog.sql(text, {"paths": [row["path"] for row in rows]}).fetchall()
         keys = {row["product_id"] for row in rows} | {product for (product,) in replaced}
@@ -203,7 +207,7 @@ class Driver:
 
 @contextmanager
 def _fetching() -> Iterator[ThreadPoolExecutor]:
-    """Give the thread that fetches ahead; what it has not begun is dropped at the end."""
+    """Yield a thread for fetching in advance; work that it has not begun is cancelled at the end."""
     pool = ThreadPoolExecutor(1)
     try:
         yield pool
@@ -213,7 +217,7 @@ def _fetching() -> Iterator[ThreadPoolExecutor]:
 
 @dataclass(frozen=True)
 class FindReferences:
-    """The worker that finds the references of datasets, in one question to CRDS."""
+    """Worker that finds the references of datasets with one query to CRDS."""
 
     settings: ReprocessSettings
     services: Services
@@ -224,7 +228,7 @@ class FindReferences:
         Raises
         ------
         TvbError
-            With stage ``references``.
+            If references cannot be found or fetched.
         """
         with stage("references"):
             raws = [raw for each in fetched for raw in each.raws]
@@ -235,7 +239,7 @@ class FindReferences:
         if self.settings.references == "header":
             iref = self.services.iref
             if iref is None:
-                raise BadArgumentError("references from the headers: iref must name the folder that holds them")
+                raise BadArgumentError("references from the headers need a folder; set the environment variable iref")
             return {raw: header_references(raw, iref) for raw in raws}
         context = self.settings.context or operational_context(self.services)
         return best_references(raws, context=context, services=self.services)

@@ -1,4 +1,4 @@
-"""Estimate of the bytes, references, time and memory of a repair."""
+"""Estimate of the bytes, reference files, time and memory of a repair."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from wfc3tvb.references.crds import cache_folder
 from wfc3tvb.repair.choose import Chosen, frame_size
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 
-#: Bytes a pixel of references: a dark per read, a flat, the linearity file; and tables.
+#: Bytes per pixel of a dark (for each read), a flat and the linearity file; and bytes of all tables.
 _DARK_BYTES, _FLAT_BYTES, _LINEARITY_BYTES, _TABLE_BYTES = 10, 10, 78, 10_000_000
-#: Earlier datasets count as alike within this factor of the typical time.
-_ALIKE = 3.0
+#: Earlier datasets are similar if their typical time is within this factor.
+_SIMILAR = 3.0
 
 
 @dataclass(frozen=True)
 class RepairPlan:
-    """Plan of a run.
+    """Plan of a run of repairs.
 
     Attributes
     ----------
     datasets : tuple of str
-        To be repaired.
+        Datasets to repair.
     n_repaired, n_recalibrated : int
-        Exposures repaired, and recalibrated beside them.
+        Number of exposures to repair, and to recalibrate with them.
     methods : mapping
-        Exposures by method.
+        Number of exposures by method.
     n_known : int
-        Datasets repaired before by the same method; left alone.
+        Number of datasets already repaired by the same method, which are left out.
     unflagged : tuple of str
-        Datasets asked for in which nothing is flagged.
+        Requested datasets without flagged exposures.
     fetch_bytes, scratch_bytes : int
-        To fetch, and free space needed on the way.
+        Bytes to fetch, and free disk space needed during the run.
     reference_mb : float
-        Reference files to fetch at most [Mbyte].
+        Largest size of the reference files to fetch [Mbyte].
     reference_folder : str
-        Where they go.
+        Folder of the reference files.
     jobs : int
-        Worker processes.
+        Number of worker processes.
     wall_s, peak_mb : float
-        Time with that many [s], and memory of the largest [Mbyte].
+        Time with these workers [s], and memory of the largest [Mbyte].
     measured_on : int
-        Datasets of earlier runs that time and memory are predicted from; 0 means typical values.
+        Number of earlier datasets on which time and memory are based; 0 means typical values.
     alone : tuple of str
-        Datasets too large for the memory to be repaired beside others.
+        Datasets that are too large to share the memory with others.
     notes : tuple of str
-        What else to know before it begins.
+        Notes on the run.
     """
 
     datasets: tuple[str, ...]
@@ -77,20 +77,20 @@ class RepairPlan:
 def summarize(
     catalog: Catalog, chosen: Chosen, services: Services, settings: ReprocessSettings, *, workers: Workers = HERE
 ) -> RepairPlan:
-    """Return what repairing the chosen datasets takes.
+    """Estimate the work of repairing the chosen datasets.
 
     Parameters
     ----------
     catalog : Catalog
-        Its earlier repairs give time, memory, and the references that are there.
+        Catalog with earlier repairs, from which time, memory and the references in the cache are taken.
     chosen : Chosen
         The datasets.
     services : Services
-        Where CRDS and its cache are.
+        Addresses of CRDS and its cache.
     settings : ReprocessSettings
-        How they are repaired.
+        Settings of the repair.
     workers : Workers, optional
-        Processes or cluster that repair.
+        Processes or cluster to use.
     """
     members = [member for repair in chosen.due for member in repair.members]
     methods: dict[str, int] = {}
@@ -123,7 +123,7 @@ def summarize(
 
 @dataclass(frozen=True)
 class _Predicted:
-    """Time [s] and memory [Mbyte], and how many datasets repaired before they come from."""
+    """Predicted time [s] and memory [Mbyte], and the number of earlier datasets on which they are based."""
 
     seconds: float
     peak_mb: float
@@ -131,22 +131,22 @@ class _Predicted:
 
 
 def _predict(catalog: Catalog, due: Sequence[Repair], workers: Workers) -> _Predicted:
-    """Predict time and memory: typical ones for the sizes, times what earlier runs took over their typical ones."""
+    """Predict time and memory from typical values for the sizes, scaled by the ratio found in earlier runs."""
     typical = sum(repair.typical_seconds for repair in due)
     memory = max((repair.memory_mb(workers.threads_each) for repair in due), default=0.0)
-    middle = typical / max(len(due), 1)
+    mean = typical / max(len(due), 1)
     history = _history(catalog)
-    alike = [each for each in history if middle / _ALIKE < each[0].typical_seconds < middle * _ALIKE] or history
-    if alike:
-        typical *= float(np.median([seconds / repair.typical_seconds for repair, seconds, _ in alike]))
-        memory *= float(np.median([peak / repair.memory_mb() for repair, _, peak in alike]))
-    # Workers share out whole datasets.
+    similar = [each for each in history if mean / _SIMILAR < each[0].typical_seconds < mean * _SIMILAR] or history
+    if similar:
+        typical *= float(np.median([seconds / repair.typical_seconds for repair, seconds, _ in similar]))
+        memory *= float(np.median([peak / repair.memory_mb() for repair, _, peak in similar]))
+    # A worker takes whole datasets.
     rounds = -(-len(due) // workers.count) / max(len(due), 1)
-    return _Predicted(typical * rounds, memory, len(alike))
+    return _Predicted(typical * rounds, memory, len(similar))
 
 
 def _history(catalog: Catalog) -> list[tuple[Repair, float, float]]:
-    """Return the datasets repaired before: their exposures, the time [s] and the memory [Mbyte] that they took."""
+    """Return the datasets repaired before, with the time [s] and memory [Mbyte] that they took."""
     text = (
         "SELECT r.dataset, sum(r.wall_s), max(r.peak_rss_mb), "
         "list({rootname: e.rootname, subarray: e.subarray, aperture: e.aperture, nsamp: e.nsamp}) "
@@ -168,25 +168,25 @@ def _history(catalog: Catalog) -> list[tuple[Repair, float, float]]:
 def _memory_notes(due: Sequence[Repair], limit: float) -> Iterator[str]:
     for repair in due:
         if (need := repair.memory_mb(1)) > limit:
-            sizes = f"may take {need / 1000:.1f} GB where {limit / 1000:.1f} may be taken"
+            sizes = f"may need {need / 1000:.1f} GB of memory, and the limit is {limit / 1000:.1f} GB"
             yield f"{repair.dataset}: {sizes}; drizzled out of core"
 
 
 def _reference_bytes(catalog: Catalog, members: Iterable[Member], folder: Path) -> int:
-    """Return at most how many bytes of references are to be fetched.
+    """Return an upper limit for the bytes of reference files to fetch.
 
-    Kinds of exposures that an earlier run repaired need nothing where its files are still in the cache.
+    Exposures like those of an earlier run need none if its files are still in the cache.
     """
     text = (
         'SELECT DISTINCT e.samp_seq, e.filter, r."references" FROM reprocessed r '
         "JOIN exposures e ON r.rootname = e.rootname"
     )
-    have = {
+    cached = {
         (samp_seq, filter)
         for samp_seq, filter, names in catalog.sql(text).fetchall()
         if names and all((folder / each["name"]).exists() for each in json.loads(names).values())
     }
-    missing = [m for m in members if (m.samp_seq, m.filter) not in have]
+    missing = [m for m in members if (m.samp_seq, m.filter) not in cached]
     if not missing:
         return 0
     darks = {(m.samp_seq, m.n_pixels): m.n_pixels * 16 * _DARK_BYTES for m in missing}

@@ -1,4 +1,4 @@
-"""Sky noise and level that photons and reads alone would give an exposure after its method of repair."""
+"""Sky noise and level that are expected of an exposure after its repair, from photon and read noise alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Float64Array = NDArray[np.float64]
 
 
 def expected_noise(member: Member) -> float | None:
-    """Return the noise that photons and reads leave in an exposure's sky [electron/s]; None where not measured."""
+    """Return the sky noise of an exposure from photons and reads [electron/s]; None where it was not measured."""
     if not member.times or member.sky_mean is None:
         return None
     formula = getattr(noise_model, implementation(member.method).description.noise)
@@ -21,21 +21,21 @@ def expected_noise(member: Member) -> float | None:
 
 
 def true_level(member: Member) -> float | None:
-    """Return the mean rate of the sky over the time that the image stands for [electron/s]; None where not measured."""
+    """Return the mean rate of the sky over the reads in the image [electron/s]; None where it was not measured."""
     if not member.times or not implementation(member.method).left_out(member):
         return member.sky_mean
     return float(kept_curve(member)[1][-1])
 
 
 def kept_curve(member: Member) -> tuple[Float64Array, Float64Array]:
-    """Return the sky of the reads that go into the image.
+    """Return the sky of the reads that are used in the image.
 
     Returns
     -------
     times : ndarray, shape (n,)
-        Time of each since the first, gaps closed [s].
+        Time of each read since the first, without gaps [s].
     sky : ndarray, shape (n,)
-        Cumulative rate at each [electron/s].
+        Cumulative rate at each read [electron/s].
     """
     times, sky = np.array(member.times), np.array(member.cumulative)
     left_out = implementation(member.method).left_out(member)

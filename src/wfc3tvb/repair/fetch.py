@@ -1,4 +1,4 @@
-"""Fetch the files of a dataset for its repair from an archive; originals are kept as they came."""
+"""Download of the files of a dataset for its repair; the originals are kept unchanged."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from wfc3tvb.system.files import remove_unfinished
 
 @dataclass(frozen=True)
 class Fetched:
-    """A dataset whose files are there.
+    """Dataset whose files have been fetched.
 
     Attributes
     ----------
     repair : Repair
-        What is to be done.
+        The dataset, with the methods of its exposures.
     folder : Path
-        Its folder: ``orig/`` holds what came, ``work/`` is scratch.
+        Its folder: ``orig/`` has the archive's products, ``work/`` scratch files.
     notes : tuple of str
-        What to know of the files.
+        Notes on the exposures.
     """
 
     repair: Repair
@@ -36,32 +36,32 @@ class Fetched:
     notes: tuple[str, ...] = ()
 
     def raw(self, rootname: str) -> Path:
-        """Return the raw file as it came."""
+        """Return the path of a raw file."""
         return self.folder / "work" / "raw" / f"{rootname}_raw.fits"
 
     @property
     def raws(self) -> list[Path]:
-        """All raw files."""
+        """Paths of all raw files."""
         return [self.raw(member.rootname) for member in self.repair.members]
 
 
 @dataclass(frozen=True)
 class FetchDataset:
-    """The worker that fetches: what is there already is not fetched again."""
+    """Worker that fetches files, unless they exist already."""
 
     products: Archive
     outdir: Path
 
     def __call__(self, repair: Repair) -> Fetched:
-        """Fetch ASN, RAW and SPT, and the archive's FLT and DRZ where it has them.
+        """Fetch ASN, RAW and SPT, and the archive's FLT and DRZ where available.
 
         Raises
         ------
         TvbError
-            With stage ``fetch``.
+            If a file cannot be fetched, or the dataset cannot be repaired.
         """
         with stage("fetch"):
-            refuse(repair)
+            check_supported(repair)
             folder = self.outdir.absolute() / repair.dataset
             orig, raw = folder / "orig", folder / "work" / "raw"
             for each in (orig, raw):
@@ -70,16 +70,16 @@ class FetchDataset:
             for member in repair.members:
                 self._raw(member.rootname, raw)
                 for suffix in ("spt", "flt"):
-                    self._get_if_there(member.rootname, suffix, orig)
+                    self._get_if_available(member.rootname, suffix, orig)
             if repair.association:
-                self._get_if_there(repair.association, "asn", orig)
-                self._get_if_there(repair.association, "drz", orig)
+                self._get_if_available(repair.association, "asn", orig)
+                self._get_if_available(repair.association, "drz", orig)
             fetched = Fetched(repair, folder)
-            notes = check(fetched.raws, orig / f"{repair.dataset}_asn.fits")
+            notes = check_headers(fetched.raws, orig / f"{repair.dataset}_asn.fits")
             return Fetched(repair, folder, notes)
 
     def _raw(self, name: str, folder: Path) -> None:
-        """Get a raw file; one that is not whole is fetched once more, and not kept."""
+        """Fetch a raw file; a damaged one is removed and fetched once more."""
         path = folder / f"{name}_raw.fits"
         for last in (not path.exists(), True):
             self._get(name, "raw", folder)
@@ -96,26 +96,27 @@ class FetchDataset:
         if not (folder / f"{name}_{suffix}.fits").exists():
             self.products.download(name, suffix, folder)
 
-    def _get_if_there(self, name: str, suffix: str, folder: Path) -> None:
+    def _get_if_available(self, name: str, suffix: str, folder: Path) -> None:
         try:
             self._get(name, suffix, folder)
         except MissingProductError:
             return
 
 
-def refuse(repair: Repair) -> None:
-    """Raise `RefusedError` for what this package does not repair, before anything is fetched."""
+def check_supported(repair: Repair) -> None:
+    """Raise `RefusedError` for a dataset of a kind that is not repaired, before anything is fetched."""
     for member in repair.members:
         if is_grism(member.filter):
             reason = "grism exposures are not repaired: their background varies over the detector (WFC3 ISR 2020-04)"
             raise RefusedError(repair.dataset, reason)
-        for flag, words in (("moving_target", "a moving target"), ("scan", "a spatial scan")):
+        for flag, kind in (("moving_target", "of a moving target"), ("scan", "a spatial scan")):
             if flag in member.flags:
-                raise RefusedError(repair.dataset, f"{member.rootname} is {words}: not repaired")
+                reason = f"{member.rootname} is {kind}; such exposures are not repaired"
+                raise RefusedError(repair.dataset, reason)
 
 
-def check(raws: Sequence[Path], asn: Path) -> tuple[str, ...]:
-    """Return what is unusual of a dataset's exposures.
+def check_headers(raws: Sequence[Path], asn: Path) -> tuple[str, ...]:
+    """Check that the exposures of a dataset can be combined, and return notes on unusual headers.
 
     Raises
     ------
@@ -125,9 +126,10 @@ def check(raws: Sequence[Path], asn: Path) -> tuple[str, ...]:
     headers = {path.name[:9]: header_of(path) for path in raws}
     filters = {str(header.get("FILTER")) for header in headers.values()}
     if len(filters) > 1:
-        raise RefusedError(asn.name[:9], f"its exposures have several filters: {', '.join(sorted(filters))}")
+        reason = f"exposures in several filters ({', '.join(sorted(filters))}) cannot be combined"
+        raise RefusedError(asn.name[:9], reason)
     if asn.exists() and any("RP" in member.kind for member in read_members(asn)):
-        raise RefusedError(asn.name[:9], "repeat observations (EXP-RPT) are not combined here")
+        raise RefusedError(asn.name[:9], "repeat observations (EXP-RPT) cannot be combined")
     notes = []
     sequences = {f"{header.get('SAMP_SEQ')}/{header.get('NSAMP')}" for header in headers.values()}
     if len(sequences) > 1:

@@ -1,4 +1,4 @@
-"""Settings of a repair, its datasets and their exposures, with the space, time and memory they take."""
+"""Settings of a repair, its datasets and their exposures, with estimates of disk space, time and memory."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from wfc3tvb.identifiers import is_association
 from wfc3tvb.schema.methods import PERFORM
 from wfc3tvb.system.memory import available_mb
 
-#: Bytes of a pixel of FLT and drizzled image, and of a pixel and read of RAW (WFC3 Data Handbook table 2.7).
+#: Bytes per pixel of FLT and drizzled image, and per pixel and read of RAW (WFC3 Data Handbook table 2.7).
 _FLT_BYTES, _DRZ_BYTES, _RAW_BYTES = 16, 12, 2
-#: Datasets of a portion, for each worker; the next portion is fetched while one is repaired.
+#: Datasets per worker in a portion; the next portion is fetched while one is repaired.
 AHEAD = 2
-#: Memory of a worker: its libraries and those of the drizzling process [Mbyte]; a pixel and read of an exposure that is
-#: calibrated, and a pixel of an exposure that is drizzled in memory [byte]. Measured: docs/reprocess.md.
+#: Memory of a worker: libraries, with those of the drizzling process [Mbyte]; per pixel and read of an exposure during
+#: calibration, and per pixel of an exposure that is drizzled in memory [byte]. Measured: docs/reprocess.md.
 _LIBRARIES_MB, _READ_BYTES, _DRIZZLED_BYTES = 660.0, 32, 28
-#: Part of the free memory that is taken unless another limit is given.
+#: Fraction of the free memory that is used by default.
 _SHARE = 0.8
-#: Seconds of one process for a million pixels and 16 reads of an exposure, and for a dataset beside that.
+#: Seconds of a process for each million pixels of an exposure of 16 reads, and in addition for each dataset.
 _EXPOSURE_SECONDS, _DATASET_SECONDS = 1.2, 7.0
 
 
 @dataclass(frozen=True)
 class ReprocessSettings:
-    """How to repair.
+    """Settings of a repair.
 
     Attributes
     ----------
@@ -36,23 +36,23 @@ class ReprocessSettings:
     engine : str
         auto, native or calwf3.
     context : str or None
-        CRDS context; None pins the operational one for the run.
+        CRDS context; None means the operational one at the beginning of the run.
     references : str
-        ``crds`` asks CRDS; ``header`` takes what the raw headers name from the folder that ``iref`` names.
+        ``crds``: references chosen by CRDS; ``header``: those that the raw headers name, from the folder ``iref``.
     use_db : bool
-        Take the astrometry service's solution.
+        Use the astrometry service's solution.
     recover_saturated : bool
         Recover pixels that saturate only in the last reads.
     drizzle_pars : Path or None
         JSON file of AstroDrizzle parameters.
     weight : str
-        ``exptime``, or ``ivm``: inverse variance of each exposure's sky.
+        Weight of an exposure: ``exptime``, or ``ivm`` for the inverse variance of its sky.
     keep, keep_best : bool
         Keep scratch files; link the best product into ``best/``.
     memory_gb : float or None
-        Memory that the workers of this machine may take together [Gbyte]; None: four fifths of what is free.
+        Memory for all workers on this machine together [Gbyte]; None means four fifths of the free memory.
     source : str
-        Where files come from: auto, s3, mast or a folder.
+        Source of the files: auto, s3, mast or a folder.
     outdir : Path
         Folder of the products.
     """
@@ -72,13 +72,13 @@ class ReprocessSettings:
     outdir: Path = Path("tvb-products")
 
     def as_json(self) -> dict[str, Any]:
-        """Return what goes into the row of `runs`."""
+        """Return the settings for the row of `runs`."""
         return {key: str(value) if isinstance(value, Path) else value for key, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
 class Member:
-    """One exposure of a dataset, its method and the reason for it.
+    """Exposure of a dataset, with its method and the reason for it.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Member:
     n_pixels : int
         Pixels of a read.
     nsamp : int
-        Reads in the file, the zeroth included.
+        Reads in the file, including the zeroth.
     samp_seq, filter : str
         Sample sequence and filter; empty where not measured.
     flags : tuple of str
@@ -115,20 +115,20 @@ class Member:
 
     @property
     def repaired(self) -> bool:
-        """Whether it is repaired, not only recalibrated."""
+        """True if the exposure is repaired, not only recalibrated."""
         return self.method != PERFORM.name
 
 
 @dataclass(frozen=True)
 class Repair:
-    """One dataset to be repaired."""
+    """Dataset to be repaired."""
 
     dataset: str
     members: tuple[Member, ...]
 
     @property
     def association(self) -> str | None:
-        """Name of the association; None for a lone exposure."""
+        """Name of the association; None for a single exposure."""
         return self.dataset if is_association(self.dataset) else None
 
     @property
@@ -139,38 +139,38 @@ class Repair:
 
     @property
     def raw_bytes(self) -> int:
-        """Size of the raw files, estimated."""
+        """Estimated size of the raw files."""
         return sum(m.n_pixels * m.nsamp * _RAW_BYTES for m in self.members)
 
     @property
     def fetch_bytes(self) -> int:
-        """Bytes to fetch: RAW and FLT of every member, the drizzled image."""
+        """Bytes to fetch: RAW and FLT of every member, and the drizzled image."""
         flts = sum(m.n_pixels * _FLT_BYTES for m in self.members)
         drz = self.members[0].n_pixels * _DRZ_BYTES if self.association else 0
         return self.raw_bytes + flts + drz
 
     @property
     def typical_seconds(self) -> float:
-        """Time that it takes on a typical machine [s]."""
+        """Time of the repair on a typical machine [s]."""
         return _DATASET_SECONDS + _EXPOSURE_SECONDS * sum(m.n_pixels * m.nsamp / 16 / 2**20 for m in self.members)
 
     def memory_mb(self, exposures: int = 2) -> float:
-        """Return the memory that a worker and its drizzling process take, so many exposures calibrated at a time."""
+        """Return the memory of a worker and its drizzling process, for a number of exposures calibrated in parallel."""
         reads = sorted((m.n_pixels * m.nsamp for m in self.members), reverse=True)[:exposures]
         drizzled = sum(m.n_pixels for m in self.members)
         return _LIBRARIES_MB + (sum(reads) * _READ_BYTES + drizzled * _DRIZZLED_BYTES) / 2**20
 
 
 def scratch_bytes(repairs: Sequence[Repair], jobs: int) -> int:
-    """Return the disk space that the largest datasets take while they are under way [byte].
+    """Return the disk space that the largest datasets take during their repair [byte].
 
-    What is fetched, new exposures and their copies, the reads of one exposure (an IMA is five times its RAW); of the
-    portion that is repaired and of the next.
+    It includes fetched files, new exposures and their copies, and the reads of one exposure (an IMA is five times as
+    large as its RAW), for the portion being repaired and the next.
     """
     sizes = (repair.fetch_bytes + 2 * repair.raw_bytes for repair in repairs)
     return sum(sorted(sizes, reverse=True)[: 2 * AHEAD * max(jobs, 1)])
 
 
 def memory_limit_mb(settings: ReprocessSettings) -> float:
-    """Return the memory that all workers of this machine may take together [Mbyte]."""
+    """Return the memory limit for all workers on this machine together [Mbyte]."""
     return _SHARE * available_mb() if settings.memory_gb is None else settings.memory_gb * 1000

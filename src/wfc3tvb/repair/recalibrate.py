@@ -1,4 +1,4 @@
-"""Calibration of one exposure by a method of repair: its new FLT, and what made it."""
+"""Calibration of an exposure by a method of repair, which makes its new FLT."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from wfc3tvb.repair.workspace import read_record, write_record
 
 @dataclass(frozen=True)
 class Recalibrated:
-    """An exposure calibrated again.
+    """Recalibrated exposure.
 
     Attributes
     ----------
     flt : str
-        The file.
+        Path of the FLT.
     engine, engine_version : str
-        Engine that ran.
+        Engine and its version.
     exptime : float
-        Time that the image stands for [s].
+        Exposure time of the image [s].
     wall_s : float
         Time taken [s].
     warnings : tuple of str
@@ -45,7 +45,7 @@ class Recalibrated:
 
 @dataclass(frozen=True)
 class CalibrateMember:
-    """Calibrates exposures of one dataset; what is done by the same settings is not done again.
+    """Worker that calibrates exposures of a dataset, and reuses FLTs made with the same settings.
 
     Attributes
     ----------
@@ -65,12 +65,12 @@ class CalibrateMember:
     threads: int = 2
 
     def __call__(self, member: Member, raw: Path, references: References) -> Recalibrated:
-        """Return the exposure's new FLT.
+        """Calibrate an exposure, and return its new FLT.
 
         Raises
         ------
         TvbError
-            With stage ``calibrate``.
+            If the calibration fails.
         """
         folder = self.work / member.rootname / member.method
         done, signature = folder / "done.json", self._signature(member, references)
@@ -90,7 +90,7 @@ class CalibrateMember:
         return made
 
     def _signature(self, member: Member, references: References) -> dict[str, Any]:
-        """Return what decides the result."""
+        """Return everything that determines the result."""
         return {
             "method": member.method, "engine": self.engine, "recover": self.recover, "version": __version__,
             "cumulative": list(member.cumulative), "affected": list(member.affected), "sha1": dict(references.sha1),
@@ -125,7 +125,7 @@ class CalibrateMember:
 
 
 def _resumed(done: Path, signature: dict[str, Any]) -> Recalibrated | None:
-    """Return what an earlier run made by the same settings, if it is there."""
+    """Return the FLT that an earlier run made with the same settings, if it exists."""
     if (record := read_record(done)) is None:
         return None
     made = record["made"] | {"warnings": tuple(record["made"]["warnings"])}
@@ -134,7 +134,7 @@ def _resumed(done: Path, signature: dict[str, Any]) -> Recalibrated | None:
 
 
 def _check(flt: Path, member: Member) -> None:
-    """Make sure that the image is what was asked for: calwf3 takes its switches from more than one place."""
+    """Check that CRCORR was performed or omitted as requested; calwf3 takes its switches from more than one place."""
     found = str(header_of(flt).get("CRCORR", "")).strip()
     wanted = "COMPLETE" if implementation(member.method).description.rejects_cosmic_rays else "OMIT"
     if found != wanted:
@@ -142,7 +142,7 @@ def _check(flt: Path, member: Member) -> None:
 
 
 def cards_of(member: Member, engine: str, version: str, references: References) -> dict[str, tuple[Any, str]]:
-    """Return what an exposure's header tells of its repair."""
+    """Return the header cards that describe the repair of an exposure."""
     return {
         "TVBMETH": (member.method, "repair of the variable background"),
         "TVBENG": (f"{engine} {version}"[:40], "engine"),
@@ -153,13 +153,13 @@ def cards_of(member: Member, engine: str, version: str, references: References) 
 
 
 def reads_used(member: Member) -> str:
-    """Return the reads that made an image, as ranges: 1-5,8-15."""
+    """Return the reads used in an image, as ranges: 1-5,8-15."""
     left_out = implementation(member.method).left_out(member)
     return _ranges([k for k in range(1, member.nsamp) if k not in left_out])
 
 
 def _ranges(reads: list[int]) -> str:
-    """Return numbers as ranges: 1-5,8-15."""
+    """Format numbers as ranges: 1-5,8-15."""
     parts: list[list[int]] = []
     for k in reads:
         if parts and k == parts[-1][1] + 1:

@@ -1,7 +1,7 @@
-"""Repair of flagged exposures, from the catalog to proven products.
+"""Repair of flagged exposures, from the catalog to products compared with the archive's.
 
-Fetch what is missing, ask CRDS once for all, then a worker per dataset: calibrate, drizzle, compare. The driver alone
-writes into the catalog. Run again, it goes on where it stopped.
+Missing files are fetched, CRDS is queried once for all references, and a worker per dataset calibrates, drizzles and
+compares. Only the main process writes into the catalog. An interrupted run can be continued.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess
 
 @dataclass(frozen=True)
 class ReprocessReport:
-    """What a run did.
+    """Result of a run of repairs.
 
     Attributes
     ----------
@@ -41,17 +41,17 @@ class ReprocessReport:
     products : tuple of rows
         Rows of `reprocessed`, in order of dataset; a dataset's drizzled image is its last.
     n_repaired, n_failed, n_known : int
-        Datasets repaired, failed, and repaired before.
+        Number of datasets repaired, failed, and repaired before.
     unflagged : tuple of str
-        Datasets asked for in which nothing is flagged.
+        Requested datasets without flagged exposures.
     failures : tuple of rows
-        This run's rows of `failures`.
+        Rows of `failures` of this run.
     seconds : float
-        Time it took.
+        Time taken.
     outdir : str
         Folder of the products.
     next_command : str
-        What to type next.
+        Suggested next command.
     """
 
     run_id: str
@@ -75,14 +75,14 @@ def plan_reprocess(
     services: Services | None = None,
     workers: Workers = HERE,
 ) -> RepairPlan:
-    """Return what `reprocess` would do: datasets, bytes, references, time, memory; parameters as there.
+    """Estimate the work of `reprocess` with the same parameters: datasets, bytes, references, time, memory.
 
     Raises
     ------
     UnknownDatasetError
-        If the catalog does not hold one of the ids.
+        If the catalog does not have one of the ids.
     QueryError
-        If `where` is no condition that DuckDB takes.
+        If DuckDB rejects the condition `where`.
     """
     settings = settings or ReprocessSettings()
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
@@ -100,7 +100,7 @@ def reprocess(
     services: Services | None = None,
     progress: Progress = silent,
 ) -> ReprocessReport:
-    """Repair datasets with flagged exposures, and record a row per product.
+    """Repair datasets with flagged exposures, and record a row for each product.
 
     Parameters
     ----------
@@ -109,22 +109,22 @@ def reprocess(
     ids : sequence of str, optional
         Associations, datasets or rootnames.
     where : str, optional
-        Condition on `exposures`; without it and without ids, all that is flagged.
+        Condition on `exposures`; without it and without ids, all flagged exposures are selected.
     settings : ReprocessSettings, optional
-        How.
+        Settings of the repair.
     workers : Workers, optional
-        Processes or cluster that repair; threads are the exposures that each calibrates at a time.
+        Processes or cluster to use; their threads are the number of exposures that each calibrates in parallel.
     products : Archive, optional
-        Where files come from, in the place of ``settings.source``.
+        Source of the files, instead of ``settings.source``.
     services : Services, optional
-        Where MAST, S3 and CRDS are.
+        Addresses of MAST, S3 and CRDS.
     progress : Progress, optional
         Called with stages ``fetch``, ``references`` and ``repair``.
 
     Raises
     ------
     UnknownDatasetError, QueryError, BadArgumentError
-        If what was asked for makes no sense; nothing is done.
+        If an argument is invalid; nothing is done.
     CatalogNotWritableError
         If the catalog cannot be written.
     """
@@ -132,7 +132,7 @@ def reprocess(
     settings, services = settings or ReprocessSettings(), services or Services()
     if settings.drizzle_pars is not None:
         read_parameters(settings.drizzle_pars)
-    calwf3.chosen(settings.engine)  # asked for and not there is an error before anything is fetched
+    calwf3.chosen(settings.engine)  # raises an error if the engine is not installed, before anything is fetched
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
     products = products or open_source(settings.source, services=services)
     _check_disk(chosen, settings.outdir, workers.count)
@@ -155,11 +155,11 @@ def reprocess(
 
 
 def _check_disk(chosen: Chosen, outdir: Path, n_workers: int) -> None:
-    """Raise `BadArgumentError` where the disk has no room for what is under way at a time."""
-    left_over = (path for repair in chosen.due for path in (outdir / repair.dataset).rglob("*") if path.is_file())
-    need = scratch_bytes(chosen.due, n_workers) - sum(path.stat().st_size for path in left_over)
-    place = next(each for each in (outdir.absolute(), *outdir.absolute().parents) if each.exists())
-    free = shutil.disk_usage(place).free
+    """Raise `BadArgumentError` where the disk does not have enough space for the scratch files."""
+    existing = (path for repair in chosen.due for path in (outdir / repair.dataset).rglob("*") if path.is_file())
+    need = scratch_bytes(chosen.due, n_workers) - sum(path.stat().st_size for path in existing)
+    folder = next(each for each in (outdir.absolute(), *outdir.absolute().parents) if each.exists())
+    free = shutil.disk_usage(folder).free
     if need > free:
-        words = f"{need / 1e6:.0f} MB of scratch space needed, {free / 1e6:.0f} MB free"
-        raise BadArgumentError(f"{outdir}: {words}; give another folder with --outdir")
+        problem = f"{need / 1e6:.0f} MB of scratch space needed, {free / 1e6:.0f} MB free"
+        raise BadArgumentError(f"{outdir}: {problem}; choose another folder with --outdir")

@@ -1,4 +1,4 @@
-"""Rows of `reprocessed` that the repair of a dataset leaves: what was made, how, and whether it is better."""
+"""Rows of `reprocessed` for a dataset: its products, their provenance, and the comparison with the archive's."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from wfc3tvb.schema import TABLES
 from wfc3tvb.system.files import checksum
 from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
-#: An exposure with this many times the noise of photons and reads is named in the row of the drizzled image.
+#: Ratio of the noise to that from photons and reads above which the drizzled image's row mentions an exposure.
 _NOISIER = 1.1
 
 
 def prove_all(
     workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
 ) -> list[Row]:
-    """Return the rows of `reprocessed`, the drizzled image's last."""
+    """Compare all products, and return their rows of `reprocessed`, that of the drizzled image last."""
     stars, last = None, []
     if drizzled.path is not None:
         row, stars = _drizzled_row(workspace, made, skies, drizzled)
@@ -54,14 +54,14 @@ def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proo
     if workspace.association is None:
         remarks += drizzled.warnings
         if not implementation(member.method).description.rejects_cosmic_rays:
-            remarks.append("a lone exposure: cosmic rays remain in it")
+            remarks.append("single exposure: cosmic rays remain in it")
     name = f"{member.rootname}_flt"
-    facts = {
+    columns = {
         "rootname": member.rootname, "noise_expected": expected_noise(member), "wall_s": made.wall_s,
         "references": workspace.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     provenance = _provenance(workspace, member.method, "; ".join(remarks), made, name)
-    return product_row(member.rootname, "flt", workspace.after(name), proof, provenance | facts)
+    return product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
 
 
 def _drizzled_row(
@@ -77,14 +77,14 @@ def _drizzled_row(
         flts=[workspace.after(f"{member.rootname}_flt") for member in workspace.members],
     )  # fmt: skip
     write_numbers(workspace.proof(name, "json"), proof)
-    facts = {
+    columns = {
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
         "references": workspace.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     first = next(iter(made.values()))
     reason = "; ".join([*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)])
     provenance = _provenance(workspace, workspace.method, reason, first, name)
-    return product_row(str(workspace.association), "drz", workspace.after(name), proof, provenance | facts), stars
+    return product_row(str(workspace.association), "drz", workspace.after(name), proof, provenance | columns), stars
 
 
 def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
@@ -111,12 +111,12 @@ def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], dr
             f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time"
         )
     elif workspace.settings.weight == "ivm":
-        remarks.append("weighted by time: for ivm each of two or more exposures must be measured")
+        remarks.append("weighted by time: ivm needs two or more exposures, all of them measured")
     return remarks
 
 
 def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:
-    """Say which exposures that were not repaired make the drizzled image noisier than photons and reads would."""
+    """Yield a remark for each unrepaired exposure with more noise than that from photons and reads."""
     for member in members:
         expected_one, found = expected_noise(member), skies[member.rootname].after.noise
         if not member.repaired and expected_one and found > _NOISIER * expected_one:
@@ -127,7 +127,7 @@ def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[
 def _expected_drizzled(
     workspace: Workspace, made: Mapping[str, Recalibrated], *, weights: Sequence[float] | None
 ) -> float | None:
-    """Return the noise that photons and reads leave in the drizzled image; None where one is not measured."""
+    """Return the noise of the drizzled image from photons and reads; None unless all exposures are measured."""
     noises = [expected_noise(member) for member in workspace.members]
     if None in noises:
         return None
@@ -152,11 +152,11 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
     kind : str
         flt or drz.
     path : Path
-        The product.
+        Path of the product.
     proof : Proof
-        Its comparison with the one before.
+        Comparison with the product before.
     provenance : mapping
-        The other columns; method and engine among them.
+        Other columns, including method and engine.
     """
     method, engine = provenance["method"], provenance["engine"]
     product = {
@@ -166,6 +166,6 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
 
 
 def write_numbers(path: Path, proof: Proof) -> None:
-    """Write all numbers of a proof, also those that have no column, as JSON."""
+    """Write all numbers of a comparison as JSON, including those without a column."""
     numbers = asdict(proof)
     path.write_text(json.dumps(numbers.pop("skies") | numbers, indent=1) + "\n")

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage, signal
 
 Image = NDArray[np.floating]
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: Pixels further from the median than this many standard deviations are no sky.
+#: Number of standard deviations from the median beyond which pixels are not sky.
 CLIP = 4.0
 _CLIP_ITERATIONS = 20
 #: Columns of the left and right band of a gradient, as fractions of the width (40-240 and 760-960 of 1014: the bands
@@ -20,7 +20,7 @@ _CLIP_ITERATIONS = 20
 _LEFT, _RIGHT = (40 / 1014, 240 / 1014), (760 / 1014, 960 / 1014)
 #: Bins of the sky histogram per expected noise, and width of its smoothing in expected noises.
 _BINS_PER_NOISE, _SMOOTHING = 8, 0.4
-#: A peak stands this fraction of the highest, and this many counting errors, above the saddle next to it.
+#: Smallest height of a peak above the saddle next to it: fraction of the highest peak, and counting errors.
 _PROMINENCE, _PROMINENCE_ERRORS = 0.03, 6.0
 #: Smoothing [pixel], threshold [sigma] and growth [pixel] of the source mask.
 _SOURCE_SMOOTHING, _SOURCE_SIGMA, _SOURCE_GROWTH = 1.5, 3.0, 3
@@ -28,7 +28,7 @@ _SOURCE_SMOOTHING, _SOURCE_SIGMA, _SOURCE_GROWTH = 1.5, 3.0, 3
 
 @dataclass(frozen=True)
 class SkyStatistics:
-    """The sky pixels of an image, sources left out and clipped at 4 sigma.
+    """Statistics of the sky pixels of an image, without sources and clipped at 4 sigma.
 
     Attributes
     ----------
@@ -37,13 +37,13 @@ class SkyStatistics:
     noise, noise_err : float
         Standard deviation from pixel to pixel, and its error [electron/s].
     skewness : float
-        Of the distribution.
+        Skewness of the distribution.
     n_peaks : int
-        Peaks of the histogram.
+        Number of peaks of the histogram.
     gradient : float or None
-        Left minus right [electron/s]; None where a band has no pixels.
+        Left minus right [electron/s]; None where a band has too few pixels.
     n_pixels : int
-        Sky pixels.
+        Number of sky pixels.
     """
 
     level: float
@@ -56,17 +56,18 @@ class SkyStatistics:
     n_pixels: int
 
     def corrected(self, factor: float) -> SkyStatistics:
-        """Return the same with the noise divided by `factor`: see `correlated_noise`."""
+        """Return the statistics with the noise divided by `factor`, see `correlated_noise`."""
         corrected = self.noise / factor, self.noise_err / factor
         return SkyStatistics(
             self.level, self.level_err / factor, *corrected, self.skewness, self.n_peaks, self.gradient, self.n_pixels
         )
 
 
-def clip(values: NDArray[np.floating]) -> Floats:
-    """Return values within 4 sigma of the median, clipped until nothing changes, sorted.
+def clip(values: NDArray[np.floating]) -> Float64Array:
+    """Return the sorted values within 4 sigma of the median, clipped repeatedly until nothing changes.
 
-    Sorted once; medians are then middles, and standard deviations differences of running sums.
+    The values are sorted only once; after that medians are central values, and standard deviations follow from
+    cumulative sums.
     """
     ordered = np.sort(np.asarray(values, np.float64))
     from_middle = ordered - ordered[ordered.size // 2]
@@ -107,7 +108,7 @@ def source_mask(image: Image, good: Bools) -> Bools:
 
 
 def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatistics:
-    """Return what the sky pixels of an image say.
+    """Return the statistics of the sky pixels of an image.
 
     Parameters
     ----------
@@ -126,11 +127,11 @@ def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatist
     if np.count_nonzero(sky) < 100:
         raise ValueError("fewer than 100 sky pixels")
     values = clip(image[sky])
-    n, away = values.size, values - values.mean()
-    squares = away**2
+    n, deviation = values.size, values - values.mean()
+    squares = deviation**2
     variance = float(squares.mean())
     noise = float(np.sqrt(variance * n / (n - 1)))
-    skewness = float((squares * away).mean() / variance**1.5)
+    skewness = float((squares * deviation).mean() / variance**1.5)
     excess = float((squares**2).mean() / variance**2 - 3.0)
     return SkyStatistics(
         level=float(values[(n - 1) // 2] + values[n // 2]) / 2,
@@ -145,16 +146,16 @@ def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatist
     )
 
 
-def histogram(values: Floats, resolution: float) -> tuple[Floats, Floats]:
-    """Return edges and counts of a histogram fine enough to show peaks as wide as `resolution`."""
+def histogram(values: Float64Array, resolution: float) -> tuple[Float64Array, Float64Array]:
+    """Return edges and counts of a histogram that resolves peaks as narrow as `resolution`."""
     low, high = float(values.min()), float(values.max())
     n_bins = int(np.clip((high - low) / resolution * _BINS_PER_NOISE, 16, 2000))
     counts, edges = np.histogram(values, n_bins, (low, high))
     return edges, counts.astype(np.float64)
 
 
-def count_peaks(values: Floats, resolution: float) -> int:
-    """Return the number of peaks of a distribution that stand out of its counting errors.
+def count_peaks(values: Float64Array, resolution: float) -> int:
+    """Return the number of significant peaks of a distribution.
 
     Parameters
     ----------
@@ -175,7 +176,7 @@ def count_peaks(values: Floats, resolution: float) -> int:
 
 
 def gradient(image: Image, sky: Bools) -> float | None:
-    """Return the sky's level on the left minus that on the right [electron/s]; None where it cannot be had."""
+    """Return the sky's level on the left minus that on the right [electron/s]; None where a band has too few pixels."""
     width = image.shape[1]
     levels = []
     for first, last in (_LEFT, _RIGHT):
@@ -188,9 +189,9 @@ def gradient(image: Image, sky: Bools) -> float | None:
 
 
 def correlated_noise(pixfrac: float, scale: float) -> float:
-    """Return by how much drizzling lowers the noise from pixel to pixel below what areas of many pixels show.
+    """Return the ratio of the noise from pixel to pixel in a drizzled image to that in areas of many pixels.
 
-    Casertano et al. 2000 (AJ 120, 2747), appendix A: the measured noise divided by this is that of the sky.
+    From Casertano et al. 2000 (AJ 120, 2747), appendix A. The measured noise divided by this is that of the sky.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Photometry of the same stars in two images: found once, measured in both (photutils).
+"""Photometry of the same stars in two images (photutils).
 
-Before and after of one exposure are the same pixels, so pixels hit by cosmic rays are left out of both and the star
-still counts: after `omit`, nine stars of ten have a hit pixel in their aperture.
+The images of an exposure before and after its repair have the same pixels, so that pixels hit by cosmic rays can be
+left out of both and the star still be used. After `omit`, nine stars out of ten have such a pixel in their aperture.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from photutils.detection import DAOStarFinder
 from photutils.utils.exceptions import NoDetectionsWarning
 
 from wfc3tvb.repair.acceptance import FluxRatio, StarFlux
-from wfc3tvb.repair.sky_statistics import Bools, Floats, Image
+from wfc3tvb.repair.sky_statistics import Bools, Float64Array, Image
 
-#: Radius of the aperture, and of the ring that gives the sky [pixel].
+#: Radius of the aperture, and radii of the ring for the sky [pixel].
 RADIUS, RING = 3.0, (6.0, 10.0)
-#: Width of a star [pixel]: 0.13 to 0.15 arcsec (WFC3 Instrument Handbook, table 7.5), 0.128 arcsec a pixel.
+#: Width of a star [pixel]: 0.13 to 0.15 arcsec (WFC3 Instrument Handbook, table 7.5), at 0.128 arcsec per pixel.
 FWHM = 1.2
-#: Pixels of a star within this radius must all be usable [pixel]: they hold most of its light.
+#: Radius within which all pixels of a star must be usable, because they have most of its light [pixel].
 CORE = 1.5
-#: A star is found at this many sigma a pixel.
-_FOUND = 15.0
-#: Signal to noise of the stars compared: the first where at least `ENOUGH` reach it, else the second.
+#: Detection threshold of stars [sigma per pixel].
+_THRESHOLD = 15.0
+#: Smallest signal to noise of a star: the first value if at least `ENOUGH` stars reach it, else the second.
 BRIGHT, FAINT = 100.0, 50.0
 ENOUGH = 30
-#: Fewer stars say nothing.
+#: Smallest number of stars for a result.
 MIN_STARS = 5
 #: Error floor of a flux ratio: interpolation, PSF wings, flat [fraction].
 _FLOOR = 0.002
 #: Error of a median over that of a mean: sqrt(pi / 2).
 _MEDIAN = 1.2533
-#: Standard deviation of what is anything between 0 and 1.
+#: Standard deviation of a uniform distribution from 0 to 1.
 _UNIFORM = 0.29
-#: Stars whose ratio is this many standard deviations from the others' are left out.
+#: Deviation of a ratio from the median above which a star is left out [standard deviations].
 _OUTLIER = 5.0
-#: Two images of one field are at most this far apart [pixel]: an archive's image may be aligned to another catalogue.
+#: Largest offset between two images of a field [pixel]; the archive's may be aligned to another catalogue.
 _SEARCH = 20.0
 
 
-def find_stars(image: Image, good: Bools, noise: float, level: float) -> Floats:
-    """Return positions of isolated stars, brightest first.
+def find_stars(image: Image, good: Bools, noise: float, level: float) -> Float64Array:
+    """Find isolated stars, and return their positions, the brightest first.
 
     Parameters
     ----------
@@ -52,14 +52,14 @@ def find_stars(image: Image, good: Bools, noise: float, level: float) -> Floats:
     good : ndarray of bool, shape (ny, nx)
         Pixels that can be used.
     noise, level : float
-        Of its sky [electron/s].
+        Noise and level of its sky [electron/s].
 
     Returns
     -------
     ndarray, shape (n, 2)
         x, y (0-based pixels).
     """
-    finder = DAOStarFinder(_FOUND * noise, FWHM, sharpness_range=(0.3, 1.1), roundness_range=(-0.7, 0.7))
+    finder = DAOStarFinder(_THRESHOLD * noise, FWHM, sharpness_range=(0.3, 1.1), roundness_range=(-0.7, 0.7))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoDetectionsWarning)
         found = finder(np.where(good, image - level, 0.0), mask=~good)
@@ -70,23 +70,24 @@ def find_stars(image: Image, good: Bools, noise: float, level: float) -> Floats:
     return _isolated(positions, image.shape)
 
 
-def _isolated(positions: Floats, shape: tuple[int, ...]) -> Floats:
+def _isolated(positions: Float64Array, shape: tuple[int, ...]) -> Float64Array:
     """Leave out stars with a neighbour inside their ring, and near the edge."""
     away = np.hypot(*(positions[:, None] - positions[None]).transpose(2, 0, 1))
     np.fill_diagonal(away, np.inf)
     margin = RING[1]
     inside = np.all((positions > margin) & (positions < np.array(shape[::-1]) - 1 - margin), axis=1)
-    isolated: Floats = positions[inside & (away.min(axis=1, initial=np.inf) > RING[0])]
+    isolated: Float64Array = positions[inside & (away.min(axis=1, initial=np.inf) > RING[0])]
     return isolated
 
 
-def offset(found: Floats, expected: Floats) -> Floats:
-    """Return by how much stars found in an image are off from where they were expected [pixel], shape (2,).
+def offset(found: Float64Array, expected: Float64Array) -> Float64Array:
+    """Return the offset of the stars found in an image from their expected positions [pixel], shape (2,).
 
     Parameters
     ----------
     found, expected : ndarray, shape (n, 2), (m, 2)
-        x, y; in any order, and not all need be in both. What most pairs agree on counts; zero where fewer than 5 do.
+        x, y, in any order; stars may be missing in either. The result is the offset on which most pairs agree, or zero
+        where fewer than 5 agree.
     """
     apart = (found[:, None] - expected[None]).reshape(-1, 2)
     apart = apart[np.hypot(*apart.T) < _SEARCH]
@@ -99,10 +100,10 @@ def offset(found: Floats, expected: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Aperture:
-    """Stars in one image: flux above the ring's median [electron/s], pixels summed, whether they can be compared."""
+    """Stars in an image: flux above the ring's median [electron/s], pixels in the sum, and whether they are usable."""
 
-    flux: Floats
-    pixels: Floats
+    flux: Float64Array
+    pixels: Float64Array
     usable: Bools
 
 
@@ -110,7 +111,7 @@ def flux_ratio(
     before: Image,
     after: Image,
     usable: tuple[Bools, Bools],
-    positions: tuple[Floats, Floats],
+    positions: tuple[Float64Array, Float64Array],
     noise: float,
     *,
     level_fault: float = 0.0,
@@ -122,22 +123,22 @@ def flux_ratio(
     Parameters
     ----------
     before, after : ndarray, shape (ny, nx)
-        Images [electron/s]; they need not have the same frame.
+        Images [electron/s]; their frames may differ.
     usable : pair of bool ndarrays
-        Pixels of each that can be used.
+        Usable pixels of each image.
     positions : pair of ndarrays, shape (n, 2)
-        The same stars in each (0-based pixels).
+        Positions of the same stars in each image (0-based pixels).
     noise : float
         Noise of a sky pixel in `after` [electron/s].
     level_fault : float, optional
-        How far the sky of `before` is from the truth [electron/s]. The brighter pixels of a star keep their level where
-        those of the sky around it broke, more of them the brighter it is, so each flux may be off by anything from
-        nothing to this times the aperture: part of the error, so that a wrong level is not taken for a change of flux.
+        Error of the sky level of `before` [electron/s]. Bright pixels of a star keep their level where pixels of the
+        sky around it broke, the more of them the brighter the star, so that its flux has an error between zero and this
+        times the aperture. It is included in the error of the ratio.
     same_pixels : bool, optional
-        Whether both are images of one exposure: a pixel that is not usable in one is then left out of both, and a star
-        counts if its middle is whole. Otherwise the whole aperture must be usable in each.
+        Whether both are images of the same exposure: then a pixel that is not usable in one is left out of both, and a
+        star needs only its core. Otherwise the whole aperture must be usable in each.
     scales : pair of float, optional
-        Size of a pixel of each image in pixels of the detector; apertures and noise are in those of the detector.
+        Size of a pixel of each image in pixels of the detector, which are the units of apertures and noise.
 
     Returns
     -------
@@ -170,12 +171,12 @@ def flux_ratio(
 
 
 def _combined(
-    before: Floats, after: Floats, pixels: Floats, snr: Floats, level_fault: float
+    before: Float64Array, after: Float64Array, pixels: Float64Array, snr: Float64Array, level_fault: float
 ) -> tuple[float, float, Bools]:
-    """Return the median ratio of fluxes weighted by their errors, its error, and the stars that are no outliers.
+    """Return the median ratio of fluxes weighted by their errors, its error, and the stars that are not outliers.
 
-    A median, since a cosmic ray on a star often stays unseen. What the level may do to all stars alike does not average
-    out: three errors hold the whole of it.
+    The median is used because a cosmic ray on a star is often undetected. The error of the level, which affects all
+    stars in the same way, does not average out; a third of it is added, so that three errors include all of it.
     """
     ratio, fault = after / before, abs(level_fault) * pixels / before
     spread = 1.4826 * np.median(np.abs(ratio - np.median(ratio)))
@@ -185,13 +186,13 @@ def _combined(
     order = np.argsort(ratio[inside])
     below = np.cumsum(weight[order]) - weight[order] / 2
     median = float(np.interp(0.5, below, ratio[inside][order]))
-    own = _MEDIAN * np.sqrt(weight**2 @ np.maximum((ratio[inside] - median) ** 2, sigma**2))
-    alike = weight @ fault[inside] / 3
-    return median, float(np.sqrt(own**2 + alike**2 + _FLOOR**2)), inside
+    statistical = _MEDIAN * np.sqrt(weight**2 @ np.maximum((ratio[inside] - median) ** 2, sigma**2))
+    common = weight @ fault[inside] / 3
+    return median, float(np.sqrt(statistical**2 + common**2 + _FLOOR**2)), inside
 
 
-def _measure(image: Image, usable: Bools, positions: Floats, scale: float, core: float | None) -> _Aperture:
-    """Measure stars; with `core` [pixel] only their middle must be whole, else all of the aperture."""
+def _measure(image: Image, usable: Bools, positions: Float64Array, scale: float, core: float | None) -> _Aperture:
+    """Measure stars; with `core` [pixel] only pixels in that radius must be usable, else the whole aperture."""
     inside = np.all((positions >= 0) & (positions < np.array(image.shape[::-1])), axis=1)
     safe = np.where(inside[:, None], positions, 0.0)
     filled = np.where(usable, image, 0.0)
@@ -208,8 +209,8 @@ def _measure(image: Image, usable: Bools, positions: Floats, scale: float, core:
     return _Aperture(flux, pixels * scale**2, inside & np.isfinite(flux) & (bad < 1e-6))
 
 
-def _centroids(image: Image, positions: Floats, scale: float) -> Floats:
-    """Return the centres of light above the ring's median, from where they were expected [pixel of the detector]."""
+def _centroids(image: Image, positions: Float64Array, scale: float) -> Float64Array:
+    """Return the offsets of the stars' centroids from the given positions [pixel of the detector]."""
     filled = np.nan_to_num(image)
     ring = CircularAnnulus(positions, RING[0] / scale, RING[1] / scale)
     sky = np.atleast_1d(ApertureStats(filled, ring).median)

@@ -1,4 +1,4 @@
-"""Workspace of a dataset under repair: its folder, and what holds for all its steps."""
+"""Workspace of a dataset during its repair: folder, files, references and settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wfc3tvb.system.files import atomic_write
 
 @dataclass(frozen=True)
 class ReadyDataset:
-    """A dataset with its files and references (by rootname)."""
+    """Dataset that is ready for repair, with its files and references (by rootname)."""
 
     fetched: Fetched
     references: Mapping[str, References]
@@ -25,16 +25,16 @@ class ReadyDataset:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A dataset under repair: ``orig/`` as it came, ``work/`` scratch, ``flt/ drz/ proof/`` what was made.
+    """Dataset during its repair: originals in ``orig/``, scratch files in ``work/``, products in ``flt/ drz/ proof/``.
 
     Attributes
     ----------
     ready : ReadyDataset
         Files and references.
     settings : ReprocessSettings
-        How to repair.
+        Settings of the repair.
     run_id : str
-        The run.
+        Identifier of the run.
     out_of_core : bool
         Whether to drizzle out of core.
     """
@@ -56,7 +56,7 @@ class Workspace:
 
     @property
     def association(self) -> str | None:
-        """The association; None for a lone exposure."""
+        """Name of the association; None for a single exposure."""
         return self.ready.fetched.repair.association
 
     @property
@@ -66,46 +66,46 @@ class Workspace:
 
     @property
     def references(self) -> References:
-        """References of the first exposure: context, folder, and those that do not differ between exposures."""
+        """References of the first exposure, for the context, folder, and files that all exposures share."""
         return self.ready.references[self.members[0].rootname]
 
     def before(self, name: str) -> Path:
-        """Return the product ``<name>.fits`` from before."""
+        """Return the path of the product ``<name>.fits`` before the repair."""
         return self.folder / "orig" / f"{name}.fits"
 
     def after(self, name: str) -> Path:
-        """Return where the product ``<name>.fits`` (name ends with _flt or _drz) is or will be."""
+        """Return the path of the new product ``<name>.fits`` (name ends with _flt or _drz)."""
         return self.folder / name.rpartition("_")[2] / f"{name}.fits"
 
     def proof(self, name: str, suffix: str) -> Path:
-        """Return where the proof of a product is."""
+        """Return the path of a file with the comparison of a product."""
         return self.folder / "proof" / f"{name}.{suffix}"
 
     def weights(self) -> list[float] | None:
-        """Return the inverse variance of each exposure's sky; None where time weights, or one is not measured."""
+        """Return the inverse variance of each exposure's sky; None for weights by time, or if one is not measured."""
         noises = [expected_noise(member) for member in self.members]
         if self.settings.weight != "ivm" or None in noises or len(self.members) < 2:
             return None
         return [1.0 / noise**2 for noise in noises if noise]
 
     def note_made_here(self, name: str) -> None:
-        """Note that a file in ``orig/`` is not the archive's."""
+        """Record that a file in ``orig/`` was made here and is not the archive's."""
         path = self.folder / "orig" / "made_here.json"
         write_record(path, sorted({*self.made_here(), name}))
 
     def made_here(self) -> set[str]:
-        """Return the files in ``orig/`` that the archive does not have, made here with the ramp fit."""
+        """Return the files in ``orig/`` that were made here with the ramp fit, because the archive has none."""
         return set(read_record(self.folder / "orig" / "made_here.json") or ())
 
 
 def write_record(path: Path, record: object) -> None:
-    """Write JSON, whole or not at all: later steps rely on what it says."""
+    """Write JSON completely or not at all, because later steps rely on it."""
     with atomic_write(path, durable=True) as part:
         part.write_text(json.dumps(record))
 
 
 def read_record(path: Path) -> Any:
-    """Return what `write_record` wrote; None where there is none, or no such file."""
+    """Read a file of `write_record`; None where there is none, or it is not valid."""
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -113,6 +113,6 @@ def read_record(path: Path) -> Any:
 
 
 def move(path: Path, to: Path) -> None:
-    """Move a file, making the folder."""
+    """Move a file, creating the folder if needed."""
     to.parent.mkdir(parents=True, exist_ok=True)
     path.replace(to)

@@ -1,1 +1,1 @@
-"""Figures, pages, explorer."""
+"""Reports of a catalog: figures, HTML pages, and text for the terminal."""

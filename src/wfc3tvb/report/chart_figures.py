@@ -1,4 +1,4 @@
-"""Charts as figures of the report."""
+"""Charts of the report, drawn with matplotlib."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wfc3tvb.models import Row
 from wfc3tvb.report.charts import Chart, classes, dates
 from wfc3tvb.report.colors import BLUE, CLASS_COLORS, ORANGE, RED
 
-#: Above this number of points they are drawn small.
+#: Number of points above which they are drawn small.
 _MANY = 1500
 
 
@@ -36,8 +36,8 @@ def _stacked(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
     names = list(dict.fromkeys(row[chart.x] for row in rows))
     bottom = np.zeros(len(names))
     for name in classes(rows, chart.group):
-        own = {row[chart.x]: row[chart.y] for row in rows if row[chart.group] == name}
-        heights = np.array([own.get(n, 0.0) for n in names])
+        values = {row[chart.x]: row[chart.y] for row in rows if row[chart.group] == name}
+        heights = np.array([values.get(n, 0.0) for n in names])
         axis.bar([str(n) for n in names], heights, bottom=bottom, color=CLASS_COLORS[name], width=0.6,
                  label=name or "no verdict")  # fmt: skip
         bottom += heights
@@ -55,8 +55,8 @@ def _bars(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
 
 
 def _lines(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
-    for (name, own), color in zip(chart.lines(rows), (ORANGE, BLUE), strict=False):
-        axis.plot([row[chart.x] for row in own], [row[chart.y] for row in own], "o-", ms=4, color=color, label=name)
+    for (name, line), color in zip(chart.lines(rows), (ORANGE, BLUE), strict=False):
+        axis.plot([row[chart.x] for row in line], [row[chart.y] for row in line], "o-", ms=4, color=color, label=name)
     axis.axhline(0, color="0.6", lw=0.8)
     axis.legend(fontsize=8, frameon=False)
 
@@ -74,10 +74,10 @@ def _points(axis: Axes, chart: Chart, rows: Sequence[Row]) -> None:
     shown = [row for row in rows if row[chart.x] is not None and row[chart.y] is not None]
     style: dict[str, Any] = {"ms": 2.5, "alpha": 0.5} if len(shown) > _MANY else {"ms": 4, "alpha": 0.7}
     for name in classes(shown):
-        own = [row for row in shown if row.get("tvb_class") == name]
-        x: Any = [row[chart.x] for row in own]
-        place = dates(x) if chart.x == "expstart" else x
-        axis.plot(place, [row[chart.y] for row in own], "o", mec="none", color=CLASS_COLORS[name],
+        part = [row for row in shown if row.get("tvb_class") == name]
+        numbers: Any = [row[chart.x] for row in part]
+        x = dates(numbers) if chart.x == "expstart" else numbers
+        axis.plot(x, [row[chart.y] for row in part], "o", mec="none", color=CLASS_COLORS[name],
                   label=name or "no verdict", **style)  # fmt: skip
     if chart.x == "expstart":
         locator = AutoDateLocator()  # type: ignore[no-untyped-call]

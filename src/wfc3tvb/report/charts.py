@@ -1,4 +1,4 @@
-"""The statistics of a catalog as charts: which documented query, drawn how. Figures and plots that zoom share them."""
+"""Charts of a catalog's statistics: a documented query and the way to draw it, for the report and the explorer."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ PUBLISHED = ((0.1, 0.50), (0.5, 0.75), (1.5, 0.95))
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart.
+    """Chart of the result of a documented query.
 
     Attributes
     ----------
     query : str
-        The documented query that makes its rows.
+        Name of the documented query.
     title, caption : str
-        What it shows, and what that means.
+        Title and caption.
     kind : str
-        ``stacked`` (bars of parts), ``bars``, ``lines``, ``steps`` or ``points`` (coloured by tvb_class).
+        ``stacked`` (stacked bars), ``bars``, ``lines``, ``steps`` or ``points`` (coloured by tvb_class).
     x, y : str
-        Columns.
+        Columns of the query.
     labels : (str, str)
-        Of the axes.
+        Labels of the axes.
     group : str
-        Column whose values make a part or a line each.
+        Column with the parts of the bars, or the lines.
     names : mapping
-        Names of these values.
+        Labels of the values in `group`.
     marks : tuple of (float, float)
-        Published points to hold it against.
+        Published points to compare with.
     parameters : mapping
-        Of the query.
+        Parameters of the query.
     """
 
     query: str
@@ -60,65 +60,65 @@ class Chart:
 
     @property
     def name(self) -> str:
-        """A name of its own, for files."""
+        """Unique name, for files."""
         return f"{self.query}_{self.x}_{self.y}"
 
     @property
     def command(self) -> str:
-        """The command that prints its rows."""
+        """Command that prints its rows."""
         given = "".join(f" --param {name}={value}" for name, value in self.parameters.items())
         return f"wfc3tvb query {self.query}{given}"
 
     @property
     def sql(self) -> str:
-        """The SELECT, documented."""
+        """SELECT of the query, with its comments."""
         return queries.load(self.query).sql
 
     @property
     def example(self) -> str:
-        """The SELECT with its values in place."""
+        """SELECT of the query with the values of the parameters."""
         return queries.load(self.query).example(self.parameters)
 
     def lines(self, rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-        """Yield name and rows of every line; bins with less than a fiftieth of the fullest one's reads are left out."""
+        """Yield name and rows of every line, without bins that have under a fiftieth of the reads of the fullest."""
         least = max((row["n_reads"] for row in rows), default=0) / 50
         for value, name in self.names.items():
-            own = [row for row in rows if row[self.group] == value and row["n_reads"] >= least]
-            yield name, [row for row in own if row[self.y] is not None]
+            line = [row for row in rows if row[self.group] == value and row["n_reads"] >= least]
+            yield name, [row for row in line if row[self.y] is not None]
 
     def rows(self, catalog: Catalog) -> pa.Table:
-        """Return its rows."""
+        """Run the query and return its rows."""
         return catalog.query(self.query, **self.parameters).to_arrow_table()
 
 
 _SUN = "altitude of the Sun above the Earth's limb [deg]"
 _CHARTS = (
     Chart("classes_by_filter", "Damage by filter",
-          "How the exposures of each filter fall into the classes of predicted damage.", "stacked",
+          "Fraction of the exposures of each filter in each class of predicted damage.", "stacked",
           "filter", "fraction", ("", "fraction of exposures"), group="tvb_class"),
     Chart("flagged_by_year", "To be repaired, by year", "Fraction of the exposures of a year that are flagged.", "bars",
           "year", "fraction_flagged", ("year", "fraction flagged"), parameters={"filter": ""}),
     Chart("excess_cdf_curve", "Distribution of the helium excess",
-          "Fraction of the exposures whose mean helium excess is at most as high. Diamonds: the archive's F105W "
+          "Fraction of the exposures with at most this mean helium excess. Diamonds: the archive's F105W "
           "exposures until 2014 (G. Brammer).", "steps", "excess_helium", "fraction",
           ("excess_helium [electron/s]", "fraction of exposures"), marks=PUBLISHED, parameters={"filter": ""}),
     Chart("excess_by_sun_altitude", "Helium at dawn and at dusk",
-          "Mean excess over the zodiacal light predicted: it comes late at dawn and goes with the Sun at dusk. "
+          "Mean excess over the predicted zodiacal light: at dawn it begins late, at dusk it ends with sunlight. "
           "Altitudes with few reads are left out.",
           "lines", "sun_alt_from", "mean_excess", (_SUN, "excess [electron/s]"), group="dawn_side",
           names={True: "dawn", False: "dusk"}, parameters={"filter": ""}),
     Chart("reads_against_sun", "Sky against the Sun's altitude",
-          "Helium airglow is seen when the telescope is in sunlight: a point per read.", "points",
+          "Helium airglow appears when the telescope is in sunlight. One point per read.", "points",
           "sun_alt", "rate", (_SUN, "sky between reads [electron/s]")),
     Chart("reads_against_sun", "Change against the limb angle",
-          "Sky of a read above the exposure's lowest: scattered light is seen close to the bright limb.", "points",
+          "Sky of a read minus the exposure's lowest: scattered light appears close to the bright limb.", "points",
           "limb_angle", "excess", ("angle between target and Earth's limb [deg]", "excess [electron/s]")),
-    Chart("reads_against_sun", "Change against latitude", "Sky of a read above the exposure's lowest.", "points",
+    Chart("reads_against_sun", "Change against latitude", "Sky of a read minus the exposure's lowest.", "points",
           "latitude", "excess", ("latitude below the telescope [deg]", "excess [electron/s]")),
     Chart("level_over_time", "Sky level over time", "Mean sky of every exposure.", "points",
           "expstart", "sky_mean", ("start of the exposure", "mean sky [electron/s]")),
     Chart("level_over_time", "Measured over predicted",
-          "Mean sky over the zodiacal light predicted for direction and date: above 1 is helium or scattered light.",
+          "Mean sky over the zodiacal light predicted for direction and date; above 1: helium or scattered light.",
           "points", "expstart", "measured_over_predicted", ("start of the exposure", "measured / predicted")),
     Chart("level_over_time", "Change within an exposure", "Scatter of the rates between reads about their mean.",
           "points", "expstart", "rms_reads", ("start of the exposure", "rms between reads [electron/s]")),
@@ -126,21 +126,21 @@ _CHARTS = (
 
 
 def charts(catalog: Catalog, limit: int | None = None) -> Iterator[tuple[Chart, pa.Table]]:
-    """Yield the charts that a catalog has numbers for, with their rows.
+    """Yield the charts for which a catalog has data, with their rows.
 
-    Those of one filter are of F105W, or of the filter that most exposures have where there is none of it.
+    Charts of a single filter show F105W or, where there is none, the filter with the most exposures.
 
     Parameters
     ----------
     catalog : Catalog
-        Whose.
+        The catalog.
     limit : int, optional
-        Number of exposures that scatter plots draw, by chance; by default that of the query.
+        Number of exposures in scatter plots, drawn at random; by default that of the query.
     """
     name = main_filter(catalog)
     known: dict[str, pa.Table] = {}
     for general in _CHARTS:
-        chart = _of(general, name, limit)
+        chart = _with_parameters(general, name, limit)
         if chart.query not in known:
             known[chart.query] = chart.rows(catalog)
         rows = known[chart.query]
@@ -148,24 +148,25 @@ def charts(catalog: Catalog, limit: int | None = None) -> Iterator[tuple[Chart, 
             yield chart, rows
 
 
-def _of(chart: Chart, name: str, limit: int | None) -> Chart:
-    """Return a chart with its parameters: the filter, and how many exposures."""
+def _with_parameters(chart: Chart, name: str, limit: int | None) -> Chart:
+    """Return a chart with its parameters: the filter, or the number of exposures."""
     if chart.kind == "points":
         return replace(chart, parameters={"limit": str(limit)}) if limit else chart
     if "filter" not in chart.parameters:
         return chart
-    own = {"filter": name} | ({"step": "5"} if chart.kind == "lines" else {})
-    return replace(chart, title=f"{chart.title}, {name}", parameters=own, marks=chart.marks if name == "F105W" else ())
+    parameters = {"filter": name} | ({"step": "5"} if chart.kind == "lines" else {})
+    marks = chart.marks if name == "F105W" else ()
+    return replace(chart, title=f"{chart.title}, {name}", parameters=parameters, marks=marks)
 
 
 def _can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
-    """Say whether some row has all that is drawn; one year alone is no history."""
+    """Return whether any row has all values of a chart; bars by year need two years."""
     needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
     return bool(rows.select(needed).drop_null().num_rows > (1 if chart.kind == "bars" else 0))
 
 
 def main_filter(catalog: Catalog) -> str:
-    """Return the filter whose statistics are shown; F105W where the catalog is empty."""
+    """Return the filter for charts of a single filter; F105W where the catalog is empty."""
     found = catalog.sql(
         "SELECT filter FROM exposures WHERE filter IS NOT NULL GROUP BY filter "
         "ORDER BY filter <> 'F105W', count(*) DESC LIMIT 1"
@@ -174,11 +175,11 @@ def main_filter(catalog: Catalog) -> str:
 
 
 def dates(mjd: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    """Return dates of Modified Julian Dates."""
+    """Convert Modified Julian Dates to dates."""
     return _MJD_ZERO + (np.asarray(mjd, float) * DAY).astype("timedelta64[s]")
 
 
 def classes(rows: Sequence[Row], column: str = "tvb_class") -> list[str | None]:
-    """Return the classes that occur, the mildest first; None stands for no verdict."""
+    """Return the classes in a column, the mildest first; None means no verdict."""
     present = {row.get(column) for row in rows}
     return [name for name in CLASS_COLORS if name in present]

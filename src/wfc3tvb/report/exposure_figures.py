@@ -1,4 +1,4 @@
-"""The pictures of exposures: curves, images and histograms before and after. Arrays and rows in, figures out."""
+"""Figures of exposures: curves, and images and histograms before and after a repair."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wfc3tvb.models import Measurement, Row
 from wfc3tvb.report.colors import BLUE, CLASS_COLORS, ORANGE, RED
 
 Image = NDArray[np.floating[Any]]
-#: Formats of a picture, and what is written into its file beside it.
+#: Formats of a figure, and the metadata in its file.
 FORMATS: dict[str, dict[str, str | None]] = {
     "png": {"Software": "wfc3tvb"},
     "pdf": {"Creator": "wfc3tvb", "CreationDate": None},
@@ -28,7 +28,7 @@ FORMATS: dict[str, dict[str, str | None]] = {
 
 @dataclass(frozen=True)
 class Pane:
-    """An image to be shown: its title, its pixels [electron/s], and which of them are good."""
+    """Image to show: its title, pixels [electron/s] and mask of good pixels."""
 
     title: str
     image: Image
@@ -41,28 +41,28 @@ class Pane:
 
 
 def plot(*measured: Measurement) -> Figure:
-    """Draw the curves of what `measure` returned, and return the figure; its ``savefig`` writes a file.
+    """Plot the curves of measured exposures, and return the figure; its ``savefig`` writes a file.
 
     Parameters
     ----------
     *measured : Measurement
-        One or more exposures; several share one scale [electron/s].
+        One or more results of `measure`; all curves share one scale [electron/s].
 
     Raises
     ------
     BadArgumentError
-        If there is none.
+        If no exposure is given.
     """
     if not measured:
-        raise BadArgumentError("plot() has nothing to draw; give it what wfc3tvb.measure returns")
+        raise BadArgumentError("plot() needs at least one Measurement, as wfc3tvb.measure returns")
     return curves_figure(measured)
 
 
 def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
-    """Draw the curves of several exposures in one grid, on one scale, with the Sun's altitude under each.
+    """Plot the curves of several exposures in a grid, on one scale, with the Sun's altitude below each.
 
-    Points are interval rates with their errors (small and grey where too short to be used), the line is the cumulative
-    rate; the shade is Earth's shadow.
+    Points are interval rates with their errors (small and grey where the interval is too short to be used), the line is
+    the cumulative rate, and shading marks Earth's shadow.
     """
     columns = min(columns, len(measured))
     lines = -(-len(measured) // columns)
@@ -71,17 +71,17 @@ def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
     ratios = [3, 1] * lines if sun else [1] * lines
     axes = figure.subplots(len(ratios), columns, sharex=True, sharey="row", squeeze=False, height_ratios=ratios)
     for number in range(lines * columns):
-        own = axes[(number // columns) * (2 if sun else 1) :, number % columns][: 2 if sun else 1]
+        pair = axes[(number // columns) * (2 if sun else 1) :, number % columns][: 2 if sun else 1]
         if number >= len(measured):
-            for axis in own:
+            for axis in pair:
                 axis.set_axis_off()
             continue
-        _curve(own[0], measured[number])
-        own[0].set_ylim(_scale(measured))
+        _curve(pair[0], measured[number])
+        pair[0].set_ylim(_scale(measured))
         if sun:
-            _sun(own[1], measured[number])
+            _sun(pair[1], measured[number])
         if number + columns >= len(measured):
-            own[-1].xaxis.set_tick_params(labelbottom=True)
+            pair[-1].xaxis.set_tick_params(labelbottom=True)
     axes.flat[0].legend(loc="best", fontsize=8, frameon=False)
     figure.supxlabel("time since the zeroth read [s]", fontsize=9)
     figure.supylabel("sky [electron/s]" + (", Sun altitude [deg]" if sun else ""), fontsize=9)
@@ -89,7 +89,7 @@ def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
 
 
 def _sun(axis: Axes, one: Measurement) -> None:
-    """Draw the Sun's altitude above the Earth's limb, between its lowest and highest possible values."""
+    """Plot the Sun's altitude above the Earth's limb, on a scale of its possible values."""
     reads = [read for read in one.reads if read["sun_alt"] is not None]
     middle = [(read["t_start"] + read["t_end"]) / 2 for read in reads]
     axis.plot(middle, [read["sun_alt"] for read in reads], color=ORANGE, lw=1.5)
@@ -101,7 +101,7 @@ def _sun(axis: Axes, one: Measurement) -> None:
 
 
 def _scale(measured: Sequence[Measurement]) -> tuple[float, float]:
-    """Return the limits of the one scale: those of the used reads, since short reads are noise."""
+    """Return the limits of the common scale, which follow the used reads because short reads are mostly noise."""
     reads = [read for one in measured for read in one.reads if read["rate"] is not None]
     rates = [read["rate"] for read in reads if read["used"]] or [read["rate"] for read in reads] or [1.0]
     top, bottom = max(rates), min(0.0, *rates)
@@ -119,8 +119,8 @@ def _curve(axis: Axes, one: Measurement) -> None:
     for read in one.reads:
         if read["in_shadow"]:
             axis.axvspan(read["t_start"], read["t_end"], color="0.9", lw=0, zorder=0)
-    word = row["tvb_class"] or "not scored"
-    axis.set_title(f"{row['rootname']}  {row['filter'] or ''}  {word}", fontsize=9, color=color)
+    verdict = row["tvb_class"] or "not scored"
+    axis.set_title(f"{row['rootname']}  {row['filter'] or ''}  {verdict}", fontsize=9, color=color)
     axis.tick_params(labelsize=8)
     axis.grid(alpha=0.25, lw=0.5)
 
@@ -131,14 +131,14 @@ def _points(axis: Axes, reads: Sequence[Row], **style: Any) -> None:
 
 
 def images_figure(panes: Sequence[Pane], *, limits: tuple[float, float] | None = None) -> Figure:
-    """Draw images side by side, each with the histogram of its sky under it.
+    """Draw images side by side, each above the histogram of its sky.
 
     Parameters
     ----------
     panes : sequence of Pane
         The images.
     limits : (low, high), optional
-        One stretch for all [electron/s]; by default see `stretch`.
+        Common stretch [electron/s]; by default `stretch` of each image.
     """
     figure = Figure(figsize=(4.2 * len(panes), 6.6), layout="constrained")
     axes = figure.subplots(2, len(panes), squeeze=False, height_ratios=(2, 1))
@@ -150,28 +150,28 @@ def images_figure(panes: Sequence[Pane], *, limits: tuple[float, float] | None =
 
 
 def zoom_figure(panes: Sequence[Pane], *, size: int = 200) -> Figure:
-    """Draw the middle `size` x `size` pixels of images at one stretch."""
+    """Draw the central `size` x `size` pixels of images at the same stretch."""
     low, high = common_stretch(panes)
     figure = Figure(figsize=(4.2 * len(panes), 4.4), layout="constrained")
     for axis, pane in zip(figure.subplots(1, len(panes), squeeze=False).flat, panes, strict=True):
-        _image(axis, Pane(pane.title, middle(pane.image, size)), low, high)
+        _image(axis, Pane(pane.title, central_square(pane.image, size)), low, high)
     return figure
 
 
 def common_stretch(panes: Sequence[Pane]) -> tuple[float, float]:
-    """Return the widest limits of several images."""
+    """Return limits that include the stretch of every image."""
     limits = [stretch(pane.sky()) for pane in panes]
     return min(low for low, _ in limits), max(high for _, high in limits)
 
 
-def middle(image: Image, size: int) -> Image:
-    """Return the middle square of an image."""
+def central_square(image: Image, size: int) -> Image:
+    """Return the central square of an image."""
     y, x = (max(0, (n - size) // 2) for n in image.shape)
     return image[y : y + size, x : x + size]
 
 
 def stretch(sky: Image) -> tuple[float, float]:
-    """Return limits that show the whole of the sky, peaks below the median included, and faint sources above it."""
+    """Return limits that show the whole sky, with any peaks below the median, and faint sources above it."""
     lowest, center, high = np.percentile(sky, [0.5, 50.0, 84.135]) if sky.size else (0.0, 0.0, 1.0)
     spread = max(high - center, 1e-4)
     return float(center - max(5 * spread, 1.2 * (center - lowest))), float(center + 5 * spread)
@@ -189,7 +189,7 @@ def _histogram(axis: Axes, pane: Pane, low: float, high: float) -> None:
     sky = pane.sky()
     axis.hist(sky, bins=120, range=(low, high), color=BLUE)
     if sky.size:
-        # Its value is in the table of repairs, of the pixels that no source touches.
+        # The table of repairs has the level of the pixels without sources, which may differ slightly.
         axis.axvline(float(np.median(sky)), color=RED, lw=1, label="median")
         axis.legend(fontsize=8, frameon=False)
     axis.set_yticks([])
@@ -198,7 +198,7 @@ def _histogram(axis: Axes, pane: Pane, low: float, high: float) -> None:
 
 
 def histograms_figure(pairs: Sequence[tuple[Pane, Pane]], columns: int = 3) -> Figure:
-    """Draw the histograms of the sky before and after, a pair of panes an exposure, each pair on one scale."""
+    """Draw the histograms of the sky before and after repair, one plot per exposure."""
     columns = min(columns, len(pairs))
     lines = -(-len(pairs) // columns)
     figure = Figure(figsize=(3.8 * columns, 2.5 * lines + 0.3), layout="constrained")
@@ -222,7 +222,7 @@ def histograms_figure(pairs: Sequence[tuple[Pane, Pane]], columns: int = 3) -> F
 def save(figure: Figure, path: Path, dpi: int = 120) -> Path:
     """Write a figure in the format of the path's ending (`FORMATS`; PNG where it has none), and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # No date in the file: the same rows make the same bytes.
+    # The file has no date, so that the same rows give identical files.
     form = path.suffix[1:].lower() or "png"
     with rc_context({"svg.hashsalt": "wfc3tvb"}):
         figure.savefig(path, dpi=dpi, format=form, metadata=FORMATS[form])

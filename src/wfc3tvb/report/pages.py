@@ -1,4 +1,4 @@
-"""The report: one folder of HTML, pictures and CSV tables that opens offline."""
+"""The report: a folder of HTML pages, figures and CSV tables for use offline."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from wfc3tvb.report.sentences import date, reasons
 from wfc3tvb.report.thumbnails import Thumbnail, surveyed_folders, thumbnails
 from wfc3tvb.schema import to_arrow
 
-#: Visits that get a page of their own in a report of the whole catalog, the worst first.
+#: Number of visits with a page of their own, the worst.
 VISIT_PAGES = 200
-#: Visits that are listed, and rows of repairs and failures that the first page shows; the CSV beside has all.
+#: Number of visits in the list, and rows of repairs and failures on the first page; the CSV files have all rows.
 VISITS_LISTED, ROWS_SHOWN = 5000, 100
 _EXPOSURE_COLUMNS = (
     "rootname", "tvb_class", "recommend", "asn_id", "target_name", "filter", "samp_seq", "nsamp", "exptime",
@@ -43,7 +43,7 @@ _REPAIR_COLUMNS = (
 
 @dataclass(frozen=True)
 class Illustration:
-    """A picture of a page: its title and caption, the file, and the table, command and SQL it was drawn from."""
+    """Figure of a page: title, caption, file, and the table, command and SQL of its data."""
 
     title: str
     caption: str
@@ -59,11 +59,11 @@ def write_report(catalog: Catalog, out: Path, *, images: Sequence[Path] = (), pr
     Parameters
     ----------
     catalog : Catalog
-        What is reported.
+        The catalog.
     out : Path
         Folder to write: ``index.html``, ``visits.html``, ``visits/``, ``figures/``, ``tables/``.
     images : sequence of Path, optional
-        Folders with FLT or IMA files, for thumbnails; those that were surveyed are looked into anyway.
+        Folders with FLT or IMA files for thumbnails, in addition to the folders that were surveyed.
     progress : Progress, optional
         Called with stage ``report``.
     """
@@ -75,7 +75,7 @@ def write_report(catalog: Catalog, out: Path, *, images: Sequence[Path] = (), pr
         gallery += write_visit(catalog, visit, out, folders)[1]
         progress("report", number, len(visits) + 1)
     if gallery:
-        lead = "Every repair of the catalog: the archive's image and ours, with the histograms of their sky."
+        lead = "All repairs in the catalog: the archive's image and the repaired one, with histograms of their sky."
         _write(out / "gallery.html", "gallery.html", "Before and after", lead, catalog, {"images": gallery})
     _write_visits(catalog, out, set(visits))
     _write_index(catalog, out, visits, gallery=bool(gallery))
@@ -86,7 +86,7 @@ def write_report(catalog: Catalog, out: Path, *, images: Sequence[Path] = (), pr
 def write_visit(
     catalog: Catalog, visit: str, out: Path, folders: Sequence[Path] = ()
 ) -> tuple[Path, list[Illustration]]:
-    """Write the page of one visit into a report's folder, and return it with the pictures of its repairs."""
+    """Write the page of a visit into a report's folder, and return its path and the figures of its repairs."""
     exposures = catalog.query("visit_exposures", visit=visit).to_arrow_table().to_pylist()
     measured = [Measurement(row, _reads(catalog, row["rootname"])) for row in exposures]
     products = products_of(catalog, visit)
@@ -135,22 +135,22 @@ def _write_index(catalog: Catalog, out: Path, visits: Sequence[str], *, gallery:
     tables.mkdir(exist_ok=True)
     for name in ("worst_visits", "repairs", "failures"):
         write_table(catalog.query(name).to_arrow_table(), tables / f"{name}.csv", "csv")
-    lead = "The time-variable background of WFC3/IR exposures: what the sky did, what it broke, what was repaired."
+    lead = "The time-variable background of WFC3/IR exposures: its size, the damage it did, and the repairs."
     _write(out / "index.html", "index.html", "WFC3/IR background report", lead, catalog, context)
 
 
 def _write_visits(catalog: Catalog, out: Path, pages: set[str]) -> None:
-    """Write the list of all visits, the worst first, with links to those that have a page."""
+    """Write the list of visits, the worst first, with links to their pages."""
     found = catalog.fetch(_ALL_VISITS, {"limit": VISITS_LISTED})
     (out / "tables").mkdir(exist_ok=True)
     write_table(found, out / "tables" / "visits.csv", "csv")
     rows = [row | {"date": None if row["date"] is None else date(row["date"])[:10]} for row in found.to_pylist()]
-    lead = f"The worst first; the {len(pages)} worst have a page of their own."
+    lead = f"The worst visits come first; the {len(pages)} worst have their own pages."
     _write(out / "visits.html", "visits.html", "All visits", lead, catalog, {"rows": rows, "pages": pages})
 
 
 def _headline(catalog: Catalog) -> list[tuple[str, int, str]]:
-    """Return the headline numbers: name, number, and what it is of all exposures."""
+    """Return the headline numbers: name, number, and fraction of all exposures."""
     row = catalog.query("headline").to_arrow_table().to_pylist()[0]
     total = row["exposures"]
     part = {name: f"{row[name] / total:.0%}" for name in ("flagged", "to_inspect", "severe") if total}
@@ -158,7 +158,7 @@ def _headline(catalog: Catalog) -> list[tuple[str, int, str]]:
 
 
 def _chart(chart: Chart, rows: pa.Table, out: Path) -> Illustration:
-    """Write a chart and its table."""
+    """Write the figure and the table of a chart."""
     (out / "tables").mkdir(exist_ok=True)
     write_table(rows, out / "tables" / f"{chart.query}.csv", "csv")
     image = _picture(chart_figure(chart, rows.to_pylist()), out, chart.name)
@@ -170,8 +170,8 @@ def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: 
     (out / "tables").mkdir(exist_ok=True)
     write_table(rows, out / "tables" / f"{visit}_curves.csv", "csv")
     caption = (
-        "Points: sky between reads (small and grey: too short to be used); line: cumulative rate; shaded: Earth's "
-        "shadow; below: the Sun's altitude above the limb. One scale for all."
+        "Points: sky between reads (small and grey: intervals too short to be used); line: cumulative rate; shaded: "
+        "Earth's shadow; below: the Sun's altitude above the limb. All curves are on one scale."
     )
     image = _picture(curves_figure(measured), out, f"{visit}_curves")
     command = f"wfc3tvb query visit_reads --param visit={visit}"
@@ -180,7 +180,7 @@ def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: 
 
 
 def _before_and_after(exposures: Sequence[Row], products: Sequence[Row], visit: str, out: Path) -> list[Illustration]:
-    """Write the pictures of a visit's repairs, and the table of what was measured in them."""
+    """Write the figures of a visit's repairs, and the table of their measurements."""
     found = list(repair_figures(exposures, products))
     table = f"tables/{visit}_repairs.csv"
     if found:
@@ -194,13 +194,13 @@ def _before_and_after(exposures: Sequence[Row], products: Sequence[Row], visit: 
 
 
 def _thumbnail(one: Thumbnail, out: Path) -> dict[str, Any]:
-    """Write a thumbnail, and return what its card shows."""
+    """Write a thumbnail, and return the fields of its card."""
     image = ""
     if one.png is not None:
         image = f"figures/thumbnails/{one.exposure['rootname']}.png"
         (out / image).parent.mkdir(parents=True, exist_ok=True)
         (out / image).write_bytes(one.png)
-    return {"row": one.exposure, "image": image, "word": one.word}
+    return {"row": one.exposure, "image": image, "caption": one.caption}
 
 
 def _picture(figure: Figure, out: Path, name: str) -> str:

@@ -1,4 +1,4 @@
-"""How pages are made: Jinja templates that escape everything, and how numbers look in them."""
+"""Jinja environment of the pages, which escapes all values, and the format of numbers in them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _COMMENTS = {c.name: column_comment(c) for table in RELATIONS.values() for c in 
 
 
 def environment() -> Environment:
-    """Return the environment of the report's and the explorer's templates."""
-    made = Environment(
+    """Return the Jinja environment for the templates of the report and the explorer."""
+    jinja = Environment(
         loader=PackageLoader("wfc3tvb.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    made.filters["number"] = number
-    made.globals |= {"describe": describe, "numeric": numeric, "class_names": TVB_CLASSES, "up": ""}
-    return made
+    jinja.filters["number"] = format_number
+    jinja.globals |= {"describe": describe, "numeric": numeric, "class_names": TVB_CLASSES, "up": ""}
+    return jinja
 
 
-def number(value: float) -> str:
-    """Return a number for people: four digits, dates and other large numbers to the fourth decimal."""
+def format_number(value: float) -> str:
+    """Format a number with four digits, or with four decimals where it is as large as a date."""
     return f"{value:.4f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Say whether a column holds numbers."""
+    """Return whether a column contains numbers."""
     first = next((row[name] for row in rows if row[name] is not None), None)
     return isinstance(first, int | float) and not isinstance(first, bool)
 
 
 def describe(name: str) -> str:
-    """Return description and unit of a column of that name; empty where there is none."""
+    """Return description and unit of the column with this name; empty where the schema has none."""
     return _COMMENTS.get(name, "")

@@ -1,4 +1,4 @@
-"""Pictures of a repair: exposures and drizzled images, before and after."""
+"""Figures of a repair: exposures and drizzled images, before and after."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Pair = tuple[Pane, Pane]
 
 
 def repair_figures(exposures: Sequence[Row], products: Sequence[Row]) -> Iterator[Picture]:
-    """Yield the pictures of a visit's repairs; none of products that are gone or cannot be read.
+    """Yield the figures of a visit's repairs, leaving out products that are missing or cannot be read.
 
     Parameters
     ----------
     exposures : rows of `exposures`
-        Of the visit.
+        Exposures of the visit.
     products : rows of `reprocessed`
-        Of the visit.
+        Products of the visit.
     """
     pairs = dict(read_pairs(products))
     flts = [row for row in products if row["kind"] == "flt" and row["product_id"] in pairs]
@@ -57,7 +57,7 @@ def products_of(catalog: Catalog, visit: str) -> list[Row]:
 
 
 def read_pairs(products: Sequence[Row]) -> Iterator[tuple[str, Pair]]:
-    """Yield product_id and the images before and after, of the products whose files are there and can be read."""
+    """Yield product_id and the images before and after, for products whose files exist and can be read."""
     for row in products:
         if not row["path"] or not Path(row["path"]).is_file() or not before_of(row).is_file():
             continue
@@ -66,19 +66,19 @@ def read_pairs(products: Sequence[Row]) -> Iterator[tuple[str, Pair]]:
             before = _pane(f"{name} archive", before_of(row), row["kind"])
             yield row["product_id"], (before, _pane(f"{name} {row['method']}", Path(row["path"]), row["kind"]))
         except BadFileError as error:
-            log.warning("left out of the pictures: %s", error)
+            log.warning("left out of the figures: %s", error)
 
 
 def before_of(row: Row) -> Path:
-    """Return where the archive's product lies that a row of `reprocessed` was compared with."""
+    """Return the path of the archive's product with which a row of `reprocessed` was compared."""
     path = Path(row["path"])
     return path.parent.parent / "orig" / path.name
 
 
 def _histograms(pairs: Sequence[Pair]) -> Picture:
     caption = (
-        "Sky of the archive's images (filled) and of the repaired ones (line), each pair on one scale: one narrow peak "
-        "is what a well-fitted ramp gives."
+        "Sky of the archive's images (filled) and of the repaired ones (line), each pair on one scale: a good fit of "
+        "the ramps gives one narrow peak."
     )
     return "histograms", "Histograms of the sky", caption, histograms_figure(pairs)
 
@@ -92,8 +92,8 @@ def _clean_and_hit(exposures: Sequence[Row], images: Mapping[str, Pane]) -> Pict
     if len(found) < 2:
         return None
     chosen = ((found[0], "clean"), (found[-1], "hit"))
-    panes = [Pane(f"{name} {word}", images[name].image, images[name].good) for name, word in chosen]
-    caption = "The archive's images of a quiet exposure and of the one hit hardest, with the histograms of their sky."
+    panes = [Pane(f"{name} {label}", images[name].image, images[name].good) for name, label in chosen]
+    caption = "The archive's images of a quiet exposure and of the worst one, with histograms of their sky."
     return "clean_and_hit", "The archive's images", caption, images_figure(panes)
 
 
@@ -103,16 +103,16 @@ def _pane(title: str, path: Path, kind: str) -> Pane:
 
 
 def _exposure(row: Row, pair: Pair) -> Picture:
-    caption = f"The archive's image and ours by {row['method']} at one stretch, with histograms of the sky."
+    caption = f"The archive's image and the repaired one ({row['method']}) at one stretch, with histograms of the sky."
     return f"{row['rootname']}_pair", f"{row['rootname']}", caption, images_figure(pair, limits=common_stretch(pair))
 
 
 def _zoom(row: Row, pair: Pair) -> Picture:
-    caption = "The middle 200 x 200 pixels at one stretch."
-    return f"{row['rootname']}_zoom", f"{row['rootname']}, closer", caption, zoom_figure(pair)
+    caption = "The central 200 x 200 pixels at one stretch."
+    return f"{row['rootname']}_zoom", f"{row['rootname']}, magnified", caption, zoom_figure(pair)
 
 
 def _drizzled(row: Row, pair: Pair) -> Picture:
-    caption = "The association's drizzled image, the archive's and ours, with the histograms of their sky."
+    caption = "The association's drizzled image, from the archive and repaired, with histograms of their sky."
     figure = images_figure(pair, limits=common_stretch(pair))
     return f"{row['dataset']}_drz", f"{row['dataset']}, drizzled", caption, figure

@@ -1,4 +1,4 @@
-"""Verdicts as sentences, and numbers as people read them: what the terminal and the pages say alike."""
+"""Verdicts as sentences, and formats of numbers, shared by the terminal and the pages."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from wfc3tvb.schema.methods import METHODS
 
 
 def printable(text: str) -> str:
-    """Return a text without what a terminal obeys: cells and names of files may hold anything that others send."""
+    """Replace control characters, which cells and file names from outside may contain, for safe printing."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def why(row: Row) -> list[str]:
-    """Return the sentences that explain a verdict, from the row alone."""
+    """Return the sentences that explain the verdict of an exposure."""
     sky = f"sky {row['sky_mean']:.2f} e-/s on average, {row['sky_min']:.2f} to {row['sky_max']:.2f} between reads"
     sentences = [sky]
     if row["elevated"]:
-        sentences.append(f"that is {row['excess_zodi']:.2f} e-/s above the zodiacal light predicted")
+        sentences.append(f"that is {row['excess_zodi']:.2f} e-/s above the predicted zodiacal light")
     if row["tvb_score"] is not None and row["crrejtab_sigma"] is not None:
         threshold = row["crrejtab_sigma"]
-        word = "above" if row["tvb_score"] > threshold else "below"
+        relation = "above" if row["tvb_score"] > threshold else "below"
         sentences.append(
-            f"the largest jump of the ramp is {row['tvb_score']:.1f} sigma (read {row['jump_read']}), {word} "
+            f"the largest jump of the ramp is {row['tvb_score']:.1f} sigma (read {row['jump_read']}), {relation} "
             f"calwf3's cosmic-ray threshold of {threshold:g}"
         )
     if row["pred_frac_broken"] is not None and _harmless(row):
-        sentences.append("calwf3's ramp fit is predicted to take no harm")
+        sentences.append("no damage to calwf3's ramp fit is predicted")
     elif row["pred_frac_broken"] is not None:
         sentences.append(
             f"calwf3 is predicted to cut the ramp of {100 * row['pred_frac_broken']:.1f} % of the blank-sky pixels, "
-            f"shift the level by {row['pred_level_bias']:+z.2f} e-/s, multiply the noise by "
+            f"shift the level by {row['pred_level_bias']:+z.2f} e-/s, and multiply the noise by "
             f"{row['pred_noise_inflation']:.1f}"
         )
     if row["obs_frac_broken"] is not None:
         percent = 100 * row["obs_frac_broken"]
-        sentences.append(f"in the archive's file {percent:.1f} % of the blank-sky pixels are flagged as hit")
+        sentences.append(f"in the archive's file {percent:.1f} % of the blank-sky pixels have cosmic-ray flags")
     if row["tvb_kind"] is not None:
         chances = {name: row[f"prob_{name}"] for name in TVB_KINDS if row.get(f"prob_{name}") is not None}
         likely = [f"{name} {p:.2f}" for name, p in sorted(chances.items(), key=lambda item: -item[1]) if p >= 0.05]
-        sentences.append("probability of the causes: " + ", ".join(likely))
+        sentences.append("probabilities of the causes: " + ", ".join(likely))
     if row["sun_alt_min"] is not None:
         sentences.append(
             f"Sun {row['sun_alt_min']:.0f} to {row['sun_alt_max']:.0f} deg above the limb, "
@@ -54,41 +54,41 @@ def why(row: Row) -> list[str]:
 
 
 def _harmless(row: Row) -> bool:
-    """Say whether the predicted damage rounds to none: 0.0 % of the ramps cut, the level shifted by 0.00 e-/s."""
+    """Return whether the predicted damage rounds to zero: 0.0 % of the ramps cut, and a shift of 0.00 e-/s."""
     return bool(row["pred_frac_broken"] < 5e-4 and abs(row["pred_level_bias"] or 0.0) < 5e-3)
 
 
 def _advice(row: Row) -> list[str]:
-    """Return the sentence that explains what is recommended; none where nothing is wrong."""
+    """Return the sentence that explains the recommendation, in a list; empty where nothing is wrong."""
     from wfc3tvb.score.recommend import GAIN, candidates
 
     method = row["recommend"]
     if method == "inspect":
-        return ["inspect: no method repairs it safely (light from one side in most reads, crowding, or an exposure "
-                "that is not repaired here), so it is not flagged"]  # fmt: skip
+        return ["inspect: no method repairs it safely (light from one side in most reads, crowding, or a kind of "
+                "exposure that is never repaired), so it is not flagged"]  # fmt: skip
     noises = {name: row[each.noise_column] for name, each in METHODS.items() if row.get(each.noise_column)}
     if row["noise_pipeline"] is None or (method == "none" and row["tvb_class"] in (None, "none", "mild")):
         return []
     best = candidates(is_single_exposure=row["asn_id"] is None)[0].name
     if method == "none" and best in noises:
-        left = noises[best] / row["noise_pipeline"]
-        return [f"not worth a repair: {best} would bring the sky noise to {left:.2f} "
-                f"of the pipeline's, {GAIN} is asked for"]  # fmt: skip
+        ratio = noises[best] / row["noise_pipeline"]
+        return [f"not worth a repair: {best} would reduce the sky noise to only {ratio:.2f} "
+                f"of the pipeline's (needed: {GAIN})"]  # fmt: skip
     if method not in noises:
         return []
-    ratio = f"the sky noise becomes {noises[method] / row['noise_pipeline']:.2f} of the pipeline's"
-    return [f"{METHODS[method].report}; {ratio}"]
+    gain = f"the sky noise becomes {noises[method] / row['noise_pipeline']:.2f} of the pipeline's"
+    return [f"{METHODS[method].report}; {gain}"]
 
 
 def reasons(row: Row) -> list[str]:
-    """Return the sentences that explain a verdict, or why there is none."""
+    """Return the sentences that explain a verdict, or the reason why there is none."""
     if row["sky_mean"] is not None:
         return why(row)
     return ["not scored: " + (", ".join(row["quality_flags"] or ()) or "no reason recorded")]
 
 
 def size(n_bytes: float) -> str:
-    """Return a number of bytes for people: 168.3 MB."""
+    """Format a number of bytes, e.g. 168.3 MB."""
     for unit in ("B", "kB", "MB", "GB"):
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
@@ -97,14 +97,14 @@ def size(n_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time for people: 35 s, 12 min, 3.5 h."""
+    """Format a duration, e.g. 35 s, 12 min, 3.5 h."""
     if seconds < 90:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def date(mjd: float) -> str:
-    """Return an MJD as date and time, UTC, to the second; the number itself where it is no date."""
+    """Format an MJD as date and time, UTC, to the second; unchanged where it is out of the range of dates."""
     try:
         return f"{moment_of(mjd):%Y-%m-%d %H:%M:%S}"
     except (OverflowError, ValueError):

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: rich renderables made of rows. Nothing is printed here."""
+"""Output for the terminal: rich renderables made of rows, which the command line prints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 CLASS_STYLES = {"none": "green", "mild": "yellow", "moderate": "dark_orange", "severe": "bold red"}
-#: Columns of the table of exposures: heading, column, format.
+#: Table of exposures: heading, column, format.
 _EXPOSURE_COLUMNS = (
     ("rootname", "rootname", ""),
     ("filter", "filter", ""),
@@ -41,13 +41,13 @@ _EXPOSURE_COLUMNS = (
     ("recommend", "recommend", ""),
 )
 _BAR = 36
-#: Characters that a long text may take of a line; it is folded.
+#: Width at which long texts are folded [characters].
 _LONG = 60
 
 
 def exposures_table(rows: Sequence[Row], title: str | None = None) -> Table:
-    """Return the table of exposures of an association or visit, with each one's verdict."""
-    shown = Text(title) if title else None  # in a string, brackets would be colours
+    """Return the table of exposures of an association or visit, with their verdicts."""
+    shown = Text(title) if title else None  # in a plain string, rich would take brackets for markup
     table = Table(title=shown, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for heading, _, form in _EXPOSURE_COLUMNS:
         table.add_column(heading, justify="right" if form[-1:] in ("d", "f") else "left", no_wrap=True)
@@ -58,7 +58,7 @@ def exposures_table(rows: Sequence[Row], title: str | None = None) -> Table:
 
 
 def curve(reads: Sequence[Row]) -> RenderableType:
-    """Return an exposure's curve: a line a read, with a bar for the interval rate and the Sun's altitude."""
+    """Return the table of an exposure's reads, with bars for the interval rates and the Sun's altitude."""
     rates = [row["rate"] for row in reads if row["rate"] is not None]
     top = max([*rates, 1e-9])
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -77,7 +77,7 @@ def curve(reads: Sequence[Row]) -> RenderableType:
 
 
 def verdict(row: Row) -> RenderableType:
-    """Return the verdict on one exposure, and why, in a few lines."""
+    """Return the verdict on an exposure, with the reasons."""
     lines = [Text.assemble((row["rootname"], "bold"), f"  {row['filter']} {row['samp_seq']} NSAMP {row['nsamp']}")]
     if row["tvb_class"] is None:
         flags = ", ".join(row["quality_flags"]) or "no reason recorded"
@@ -90,30 +90,30 @@ def verdict(row: Row) -> RenderableType:
 
 
 def counts(classes: Mapping[str, int]) -> Text:
-    """Return the number of exposures per class on one line."""
+    """Return the number of exposures of each class on one line."""
     parts = [(f"{name} {n}", CLASS_STYLES.get(name, "bright_black")) for name, n in classes.items()]
     separated: list[Any] = [piece for part in parts for piece in (part, "  ")]
     return Text.assemble(*separated[:-1])
 
 
 def relation(rows: pa.Table, limit: int | None = None, width: int | None = None) -> Table:
-    """Return the result of a query as a table: `limit` rows at most, the columns that fit into `width` characters."""
+    """Return the result of a query as a table of at most `limit` rows, and the columns that fit into `width`."""
     from pyarrow import types
 
     shown = rows.slice(0, limit).to_pylist()
     table = Table(box=None, header_style="bold", pad_edge=False)
-    names = _that_fit(rows.column_names, shown, width)
+    names = _fitting_columns(rows.column_names, shown, width)
     for name in names:
         kind = rows.schema.field(name).type
-        number = types.is_integer(kind) or types.is_floating(kind)
-        table.add_column(Text(printable(name)), justify="right" if number else "left", overflow="fold")
+        is_number = types.is_integer(kind) or types.is_floating(kind)
+        table.add_column(Text(printable(name)), justify="right" if is_number else "left", overflow="fold")
     for row in shown:
         table.add_row(*(Text(_value(row[name])) for name in names))
     return table
 
 
-def _that_fit(names: Sequence[str], rows: Sequence[Row], width: int | None) -> Sequence[str]:
-    """Return the first columns that fit beside each other, one at least; a long text takes `_LONG` characters."""
+def _fitting_columns(names: Sequence[str], rows: Sequence[Row], width: int | None) -> Sequence[str]:
+    """Return the first columns that fit side by side, at least one; long texts count as `_LONG` characters."""
     if width is None:
         return names
     needed = [max(len(name), *(min(len(_value(row[name])), _LONG) for row in rows), 0) + 2 for name in names]
@@ -142,12 +142,12 @@ def pairs(rows: Iterable[tuple[str, object]]) -> Table:
 
 
 def repairs(rows: Sequence[Row]) -> Table:
-    """Return what a repair made: a line a product, before and after."""
+    """Return the table of the products of a repair, with their values before and after."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("product", "kind", "method", "sky before", "after", "noise before", "after", "expected",
                     "depth", "accepted"):  # fmt: skip
-        text = heading in ("product", "kind", "method", "accepted")
-        table.add_column(heading, justify="left" if text else "right", no_wrap=True)
+        is_text = heading in ("product", "kind", "method", "accepted")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for row in rows:
         numbers = ("sky_before", "sky_after", "noise_before", "noise_after", "noise_expected", "depth_gain_mag")
         forms = ("z.3f", "z.3f", ".4f", ".4f", ".4f", "+z.2f")  # no -0.00
@@ -158,7 +158,7 @@ def repairs(rows: Sequence[Row]) -> Table:
 
 
 def finding(passed: bool, text: str, *, optional: bool = False) -> Text:
-    """Return one thing that was looked at: ok, or what is wrong (in yellow where it may be so)."""
+    """Return the result of a check on one line: ok, wrong, or no (in yellow) for an optional one."""
     word, style = ("ok", "green") if passed else ("no", "yellow") if optional else ("wrong", "bold red")
     return Text.assemble((f"{word:6}", style), text)
 
@@ -181,7 +181,7 @@ def _cell(value: Any, form: str) -> Text:
 def _value(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, float):  # a date keeps its seconds
+    if isinstance(value, float):  # five decimals of an MJD keep its seconds
         return f"{value:.5f}" if 1e4 <= abs(value) < 1e9 else f"{value:.7g}"
     if isinstance(value, list):
         return ", ".join(map(_value, value))

@@ -1,4 +1,4 @@
-"""Thumbnails of the exposures of a visit, where their pixels are at hand; where not, a word why."""
+"""Thumbnails of the exposures of a visit whose images are on this machine."""
 
 from __future__ import annotations
 
@@ -16,41 +16,42 @@ from numpy.typing import NDArray
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadFileError, NotFitsError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import Row
 from wfc3tvb.report.repair_figures import before_of
 
-#: Pixels on a side, at most.
+#: Largest height and width of a thumbnail [pixel].
 SIDE = 128
 
 
 def read_small(path: Path, side: int = SIDE) -> NDArray[np.float32]:
-    """Read an image and take the median of square blocks, so that hot pixels and cosmic rays do not matter.
+    """Read an image, reduced by the median of square blocks, which suppresses hot pixels and cosmic rays.
 
     Parameters
     ----------
     path : Path
         An FLT, or an IMA: its last read, without the reference pixels.
     side : int, optional
-        Pixels on a side, at most.
+        Largest height and width of the result [pixel].
 
     Returns
     -------
     ndarray, shape (ny, nx), float32
-        In the file's unit.
+        Image in the file's unit.
 
     Raises
     ------
     NotFitsError
-        If it is no such file, or cut short.
+        If it is not such a file, or truncated.
     """
     try:
         with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
             pixels = hdus["SCI", 1].data
     except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
-        raise NotFitsError(path, f"not the WFC3 file expected ({error})", "fetch it again") from error
+        raise NotFitsError(path, f"not a WFC3 image ({error})", CHECK_THE_COPY) from error
     if pixels is None or pixels.ndim != 2:
-        raise NotFitsError(path, "its first image has no pixels", "fetch it again")
+        raise NotFitsError(path, "its first image has no pixels", CHECK_THE_COPY)
     inner = pixels[BORDER:-BORDER, BORDER:-BORDER] if path.name.partition(".")[0].endswith("_ima") else pixels
     block = max(1, -(-max(inner.shape) // side))
     ny, nx = (n // block for n in inner.shape)
@@ -59,7 +60,7 @@ def read_small(path: Path, side: int = SIDE) -> NDArray[np.float32]:
 
 
 def as_png(image: NDArray[np.float32]) -> bytes:
-    """Return a small picture as PNG, grey, from 3 standard deviations below the sky to 8 above."""
+    """Return an image as a grey PNG, from 3 standard deviations below the sky to 8 above."""
     low, center, high = np.nanpercentile(image, [15.9, 50.0, 84.1]) if np.isfinite(image).any() else (0.0, 0.0, 1.0)
     spread = max((high - low) / 2, 1e-6)
     buffer = BytesIO()
@@ -70,21 +71,21 @@ def as_png(image: NDArray[np.float32]) -> bytes:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture of an exposure.
+    """Thumbnail of an exposure.
 
     Attributes
     ----------
     exposure : row of `exposures`
-        Whose it is.
+        The exposure.
     png : bytes or None
-        The picture.
-    word : str
-        What is shown, or why there is nothing to show.
+        The picture; None where there is none.
+    caption : str
+        Kind of image, or the reason why there is none.
     """
 
     exposure: Row
     png: bytes | None
-    word: str
+    caption: str
 
 
 def thumbnails(exposures: Sequence[Row], products: Sequence[Row], folders: Sequence[Path] = ()) -> Iterator[Thumbnail]:
@@ -93,48 +94,48 @@ def thumbnails(exposures: Sequence[Row], products: Sequence[Row], folders: Seque
     Parameters
     ----------
     exposures : rows of `exposures`
-        Of a visit.
+        Exposures of a visit.
     products : rows of `reprocessed`
-        Of it.
+        Products of the visit.
     folders : sequence of Path, optional
-        Folders where FLT or IMA files may be.
+        Folders in which FLT or IMA files may be.
     """
     for row in exposures:
         found = find_image(row["rootname"], products, folders)
         if found is None:
-            yield Thumbnail(row, None, why_not(row))
+            yield Thumbnail(row, None, why_missing(row))
             continue
-        path, word = found
+        path, caption = found
         try:
-            yield Thumbnail(row, as_png(read_small(path)), word)
+            yield Thumbnail(row, as_png(read_small(path)), caption)
         except BadFileError:
             yield Thumbnail(row, None, f"{path.name} cannot be read")
 
 
 def find_image(rootname: str, products: Sequence[Row], folders: Sequence[Path] = ()) -> tuple[Path, str] | None:
-    """Return the image of an exposure that is at hand, and what it is: the archive's first, then ours."""
-    own = next((row for row in products if row["rootname"] == rootname and row["path"]), None)
-    if own and before_of(own).is_file():
-        return before_of(own), "the archive's image"
+    """Return path and kind of an image of an exposure on this machine: the archive's if possible, else a product."""
+    product = next((row for row in products if row["rootname"] == rootname and row["path"]), None)
+    if product and before_of(product).is_file():
+        return before_of(product), "the archive's image"
     for folder in folders:
-        for suffix, word in (("flt", "the archive's image"), ("ima", "the last read")):
+        for suffix, caption in (("flt", "the archive's image"), ("ima", "the last read")):
             if path := FolderArchive(folder).path(rootname, suffix):
-                return path, word
-    if own and Path(own["path"]).is_file():
-        word = "the image made here" if own["method"] == "perform" else f"repaired by {own['method']}"
-        return Path(own["path"]), word
+                return path, caption
+    if product and Path(product["path"]).is_file():
+        caption = "recalibrated" if product["method"] == "perform" else f"repaired by {product['method']}"
+        return Path(product["path"]), caption
     return None
 
 
 def surveyed_folders(catalog: Catalog) -> list[Path]:
-    """Return the folders that were surveyed and are still there: their files are where the pixels are."""
+    """Return the local folders that were surveyed and still exist, which may contain images."""
     rows = catalog.sql("SELECT arguments FROM runs WHERE command = 'survey' ORDER BY started_at DESC").fetchall()
     named = dict.fromkeys(json.loads(text or "{}").get("folder") for (text,) in rows)
     return [Path(folder) for folder in named if folder and Path(folder).is_dir()]
 
 
-def why_not(row: Row) -> str:
-    """Return why there is no picture of an exposure."""
+def why_missing(row: Row) -> str:
+    """Return the reason why there is no thumbnail of an exposure."""
     if row["source"] in ("s3", "mast"):
-        return "pixels stayed in the archive"
-    return "pixels are not at hand"
+        return "image not downloaded"
+    return "no image on this machine"

@@ -1,7 +1,7 @@
-"""Schema of the catalog: every table with its columns, and the closed sets of their values.
+"""Schema of the catalog: its tables with their columns, and the allowed values of enumerated columns.
 
-Docs, Parquet metadata, DuckDB comments, report headers and exports all come from here; the columns are described in
-`columns`. Missing is null, never -1, NaN or "".
+Docs, Parquet metadata, DuckDB comments, report headers and exports are all generated from it; `columns` has the
+description of every column. A missing value is null, never -1, NaN or "".
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from wfc3tvb.schema.methods import METHODS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Version of the schema, ``major.minor``; `migrations` says when to raise which.
+#: Version of the schema, ``major.minor``; see `migrations` for when to raise each.
 SCHEMA_VERSION = "1.1"
 #: Oldest version whose catalogs are read: that of the first release.
 OLDEST_VERSION = "1.0"
 
 TVB_CLASSES = ("none", "mild", "moderate", "severe")
 TVB_KINDS = ("helium", "scattered", "trail", "persistence", "mixed", "unknown")
-#: An exposure that a method of repair is recommended for is flagged.
+#: Recommendations; an exposure for which a method of repair is recommended is flagged.
 RECOMMENDATIONS = ("none", *METHODS, "inspect")
 POSITIONS = ("start", "middle", "end", "both", "all")
-#: What `quality_flags` may hold, and what each means.
+#: Values of `quality_flags`, with their meaning.
 QUALITY_FLAGS = {
     "few_reads": "fewer than 3 used reads: sky and score are null",
     "subarray": "not a full-frame exposure",
-    "extended_source": "sources cover so much of the frame that no sky can be had: sky and score are null",
-    "crowded": "unmasked sources add more than 0.01 electron/s, which is taken off (rate_err holds its error)",
+    "extended_source": "sources cover so much of the frame that no sky can be measured: sky and score are null",
+    "crowded": "unmasked sources add more than 0.01 electron/s, which is subtracted (rate_err includes its error)",
     "saturated": "more than 1 % of the pixels are saturated in the last read",
     "guide_star_failure": "guide-star lock lost, or not FINE, or EXPFLAG not NORMAL",
     "scan": "spatial scan",
     "moving_target": "moving target",
-    "grism": "grism exposure: catalogued, never repaired",
-    "no_flat_field": "not flat-fielded: rates hold the response of the frame, by some per cent; "
-    "no faint light taken off",
+    "grism": "grism exposure: measured, never repaired",
+    "no_flat_field": "not flat-fielded: rates include the response of the pixels (some per cent); "
+    "no faint light is subtracted",
     "no_geometry": "neither JIT nor SPT orbit elements: geometry is null",
     "trail": "a straight streak (satellite) crosses the frame in one or two reads",
     "partial_rows": "measured from a band of rows",
-    "bad_reads": "one or more reads had no usable pixel",
+    "bad_reads": "one or more reads have no usable pixel",
     "bad_times": "read times do not increase",
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: name, type (``str int float bool str[] int[]``), unit, description, UCD, version that added it."""
+    """Column: name, type (``str int float bool str[] int[]``), unit, description, UCD, version that added it."""
 
     name: str
     type: str
@@ -63,7 +63,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: name, what a row is, key columns, columns, version of the schema that added it."""
+    """Table: name, meaning of a row, key columns, columns, version of the schema that added it."""
 
     name: str
     row: str
@@ -82,7 +82,7 @@ class Table:
 
 
 def read_columns(text: str) -> tuple[Column, ...]:
-    """Return the columns that lines ``name | type | unit | description [| UCD [| since]]`` describe, see `columns`."""
+    """Parse columns from lines ``name | type | unit | description [| UCD [| since]]``, see `columns`."""
     rows = (tuple(part.strip() for part in line.split("|")) for line in text.strip().splitlines() if line.strip())
     return tuple(Column(*row) for row in rows)
 
@@ -95,7 +95,7 @@ TABLES: Mapping[str, Table] = {
         Table("reads", "read of an exposure measured", ("rootname", "read"), read_columns(columns.READS)),
         Table(
             "visit_fits",
-            "used read, taken apart by a joint fit of its visit and filter",
+            "used read, with its components from a joint fit of its visit and filter",
             ("rootname", "read"),
             read_columns(columns.VISIT_FITS),
         ),
@@ -107,7 +107,7 @@ TABLES: Mapping[str, Table] = {
 
 
 def arrow_type(kind: str) -> pa.DataType:
-    """Return the Arrow type of a column type's name."""
+    """Return the Arrow type for the name of a column type."""
     import pyarrow as pa
 
     if kind.endswith("[]"):
@@ -128,12 +128,12 @@ def arrow_schema(table: str) -> pa.Schema:
 
 
 def to_arrow(table: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-    """Make an Arrow table of rows, refusing unknown and missing columns.
+    """Make an Arrow table of rows, with a check of their columns.
 
     Raises
     ------
     SchemaMismatchError
-        If a row's keys are not the table's columns (`pyarrow.Table.from_pylist` would drop or null them silently).
+        If a row's keys are not the table's columns (`pyarrow.Table.from_pylist` would silently drop or null them).
     """
     import pyarrow as pa
 

@@ -1,15 +1,15 @@
-"""Columns of every table, a line each: ``name | type | unit | description | UCD | since``.
+"""Columns of every table, one line each: ``name | type | unit | description | UCD | since``.
 
 Types are ``str int float bool str[] int[]``. Units are in the VOUnits spelling that astropy reads; UCDs follow the IVOA
-UCD1+ list. Missing is null, never -1, NaN or "". `since` is the version of the schema that added the column, where that
-is not the first; raise `schema.SCHEMA_VERSION` to it.
+UCD1+ list. A missing value is null, never -1, NaN or "". `since` is the version of the schema that added the column,
+empty for the first; with a new column, raise `schema.SCHEMA_VERSION` to it.
 """
 
 from __future__ import annotations
 
 from wfc3tvb.schema.methods import METHODS, PERFORM, alternatives
 
-#: A column per method of repair.
+#: One column for each method of repair.
 _NOISES = "\n".join(
     f"{method.noise_column} | float | electron/s | expected sky noise of a pixel after {method.name} "
     f"| stat.stdev;meta.modelled | {method.since}"
@@ -18,8 +18,8 @@ _NOISES = "\n".join(
 
 #: Datasets that the archive lists.
 DATASETS = """
-dataset | str | | what the archive lists: an association or a lone exposure, lower case | meta.id;meta.main
-asn_id | str | | association, null for a lone exposure | meta.id.assoc
+dataset | str | | association or single exposure that the archive lists, lower case | meta.id;meta.main
+asn_id | str | | association, null for a single exposure | meta.id.assoc
 instrument_config | str | | instrument and channel, as MAST writes it | meta.id;instr
 filters | str | | filters, as MAST writes them | instr.filter
 proposal_id | int | | proposal number | meta.id
@@ -27,7 +27,7 @@ pi | str | | last name of the principal investigator | meta.id.PI
 target_name | str | | target name given by the proposer | meta.id;src
 start_time | float | d | start of the first exposure [MJD, UTC] | time.start;obs
 stop_time | float | d | end of the last exposure [MJD, UTC] | time.end;obs
-sun_alt | float | deg | altitude of the Sun above the Earth's limb that the archive gives | pos.az.alt
+sun_alt | float | deg | altitude of the Sun above the Earth's limb, from the archive | pos.az.alt
 generation_date | float | d | when the archive made these files [MJD, UTC] | time.processing
 members | str[] | | rootnames of the exposures | meta.id.assoc
 """
@@ -35,14 +35,14 @@ members | str[] | | rootnames of the exposures | meta.id.assoc
 #: Exposures measured.
 EXPOSURES = f"""
 rootname | str | | rootname of the exposure, lower case | meta.id;meta.main
-dataset | str | | dataset the archive lists it under | meta.id
-asn_id | str | | association, null for a lone exposure | meta.id.assoc
+dataset | str | | dataset of the archive that it belongs to | meta.id
+asn_id | str | | association, null for a single exposure | meta.id.assoc
 visit | str | | first six characters of the rootname | meta.id
 proposal_id | int | | proposal number | meta.id
 target_name | str | | target name given by the proposer | meta.id;src
 filter | str | | filter | instr.filter
 samp_seq | str | | sample sequence, e.g. SPARS100 | instr.setup
-nsamp | int | | number of reads in the file, the zeroth included | meta.number
+nsamp | int | | number of reads in the file, including the zeroth | meta.number
 exptime | float | s | exposure time | time.duration;obs.exposure
 expstart | float | d | start of the exposure [MJD, UTC] | time.start;obs.exposure
 expend | float | d | end of the exposure [MJD, UTC] | time.end;obs.exposure
@@ -54,8 +54,8 @@ pa_v3 | float | deg | position angle of the V3 axis | pos.posAng
 postarg1 | float | arcsec | POSTARG in axis 1 direction | pos.offset
 postarg2 | float | arcsec | POSTARG in axis 2 direction | pos.offset
 cal_ver | str | | version of calwf3 that made the archive's file | meta.version
-archive_generation_date | float | d | when the archive made the file measured [MJD, UTC] | time.processing
-sky_mean | float | electron/s | mean sky rate over the exposure (interval rates weighted by their time) | phot.count;obs.sky
+archive_generation_date | float | d | when the archive made the measured file [MJD, UTC] | time.processing
+sky_mean | float | electron/s | mean sky rate over the exposure (interval rates weighted by their duration) | phot.count;obs.sky
 sky_min | float | electron/s | lowest interval rate among used reads | phot.count;obs.sky;stat.min
 sky_max | float | electron/s | highest interval rate among used reads | phot.count;obs.sky;stat.max
 sky_last | float | electron/s | interval rate of the last used read | phot.count;obs.sky
@@ -66,7 +66,7 @@ excess_variable | float | electron/s | mean excess of the interval rates over th
 excess_zodi | float | electron/s | mean excess over the zodiacal model | phot.count;arith.diff
 excess_helium | float | electron/s | time-weighted excess over the zodiacal model of the reads out of Earth's shadow | phot.count;arith.diff
 zodi_model | float | electron/s | modelled zodiacal light, thermal and dark level | phot.count;obs.sky;meta.modelled
-he_kr | float | kR | brightness of the helium line that excess_helium means (F105W only) | phot.radiance
+he_kr | float | kR | brightness of the helium line that corresponds to excess_helium (F105W only) | phot.radiance
 elevated | bool | | excess_zodi above 0.5 electron/s | meta.code.qual
 lr_diff_max | float | electron/s | largest left-minus-right difference among used reads | arith.diff
 lr_ratio_max | float | | largest left-over-right ratio among used reads | arith.ratio
@@ -78,13 +78,13 @@ pred_noise_inflation | float | | predicted noise of the ramp fit over that of la
 pred_level_bias | float | electron/s | predicted level of the ramp fit minus the true mean | arith.diff;meta.modelled
 obs_frac_broken | float | | observed fraction broken in the archive's IMA (null unless its CRCORR is COMPLETE) | arith.ratio
 obs_frac_unstable | float | | observed fraction with bit 32 in the archive's IMA (null unless its CRCORR is COMPLETE) | arith.ratio
-affected_reads | int[] | | reads whose interval rate stands above the minimum by 3 errors and 0.1 electron/s, or that a streak crosses | meta.number
-affected_position | str | | where they lie: start, middle, end, both, all | meta.code
+affected_reads | int[] | | reads with an interval rate above the minimum by 3 errors and 0.1 electron/s, or crossed by a streak | meta.number
+affected_position | str | | position of the affected reads: start, middle, end, both, all | meta.code
 sun_alt_min | float | deg | lowest altitude of the Sun above the Earth's limb during the reads | pos.az.alt;stat.min
 sun_alt_max | float | deg | highest altitude of the Sun above the Earth's limb during the reads | pos.az.alt;stat.max
 limb_angle_min | float | deg | smallest angle between target and Earth's limb | pos.angDistance;stat.min
 frac_in_shadow | float | | fraction of the exposure spent in Earth's shadow | time.interval;arith.ratio
-geometry_source | str | | where the geometry came from: jit (observation log), spt (orbit elements) | meta.ref
+geometry_source | str | | source of the geometry: jit (observation log), spt (orbit elements) | meta.ref
 tvb_class | str | | none, mild, moderate, severe: predicted damage | meta.code.class
 prob_none | float | | probability of class none | stat.probability
 prob_mild | float | | probability of class mild | stat.probability
@@ -100,12 +100,12 @@ recommend | str | | none, {", ".join(METHODS)}, inspect | meta.code
 flagged | bool | | recommend is {alternatives(METHODS)} | meta.code.qual
 noise_pipeline | float | electron/s | expected sky noise of a pixel in the archive's FLT | stat.stdev;meta.modelled
 {_NOISES}
-quality_flags | str[] | | what to know before trusting the numbers; see the list of flags | meta.code.qual
+quality_flags | str[] | | reservations about the measurement; see the list of flags | meta.code.qual
 n_reads_used | int | | number of used reads | meta.number
 rows_used | int | | number of detector rows measured | meta.number
 crrejtab_sigma | float | | rejection threshold of the exposure's CRREJTAB | stat.value
-bytes_read | int | byte | bytes fetched for this exposure | meta.file
-source | str | | where the file came from: s3, mast, local, simulated | meta.ref
+bytes_read | int | byte | bytes read for this exposure | meta.file
+source | str | | source of the file: s3, mast, local, simulated | meta.ref
 measure_version | str | | version of the measuring code | meta.version
 score_version | str | | version of the scoring code | meta.version
 measured_at | float | d | when it was measured [MJD, UTC] | time.processing
@@ -122,8 +122,8 @@ used | bool | | not the first read, interval at least 5 s, rate_err at most 0.1 
 rate | float | electron/s | interval rate of the sky | phot.count;obs.sky
 rate_err | float | electron/s | error of rate from pixels and reference pixels; scores add the systematic (settings of the run) | stat.error;phot.count
 cumulative_rate | float | electron/s | sky rate from the zeroth read to t_end | phot.count;obs.sky
-cumulative_median | float | electron/s | wfc3tools.pstat midpt of the whole frame; null where not asked for | phot.count;stat.median
-n_pixels | int | | pixels behind rate | meta.number
+cumulative_median | float | electron/s | wfc3tools.pstat midpt of the whole frame; null where not requested | phot.count;stat.median
+n_pixels | int | | number of pixels in rate | meta.number
 rate_ll | float | electron/s | interval rate of the lower left quadrant | phot.count;obs.sky
 rate_lr | float | electron/s | interval rate of the lower right quadrant | phot.count;obs.sky
 rate_ul | float | electron/s | interval rate of the upper left quadrant | phot.count;obs.sky
@@ -142,7 +142,7 @@ sun_hour_angle | float | deg | hour angle of the Sun below the telescope, -180 t
 in_shadow | bool | | telescope in Earth's shadow | meta.code
 """
 
-#: Reads taken apart by a joint fit of their visit and filter.
+#: Components of the sky in each read, from a joint fit of its visit and filter.
 VISIT_FITS = """
 rootname | str | | rootname of the exposure, lower case | meta.id;meta.main
 read | int | | read number in time order | meta.number
@@ -157,7 +157,7 @@ scattered_err | float | electron/s | error of scattered | stat.error;phot.count
 cov_zodi_helium | float | electron2/s2 | covariance of zodi and helium | stat.covariance
 cov_zodi_scattered | float | electron2/s2 | covariance of zodi and scattered | stat.covariance
 cov_helium_scattered | float | electron2/s2 | covariance of helium and scattered of this read | stat.covariance
-anchored | bool | | whether a read in Earth's shadow fixes zodi; otherwise it is an upper limit, and helium a lower one | meta.code.qual
+anchored | bool | | whether a read in Earth's shadow determines zodi; otherwise zodi is an upper limit and helium a lower limit | meta.code.qual
 chi2 | float | | chi squared of the fit of visit and filter | stat.fit.chi2
 measured_at | float | d | when the exposure was measured [MJD, UTC] | time.processing
 """
@@ -169,24 +169,24 @@ stage | str | | crawl, fetch, read, measure, references, calibrate, drizzle, com
 error | str | | class of the error | meta.code.error
 message | str | | what went wrong and the remedy, one line | meta.note
 attempt | int | | how many times this key failed at this stage | meta.number
-retryable | bool | | whether a rerun tries it again | meta.code
-failed_at | float | d | when [MJD, UTC] | time.processing
+retryable | bool | | whether running the command again may succeed | meta.code
+failed_at | float | d | when it failed [MJD, UTC] | time.processing
 run_id | str | | run that recorded it | meta.id
 """
 
-#: Products made.
+#: Products of repairs.
 REPROCESSED = f"""
 product_id | str | | product, method and engine, unique | meta.id;meta.main
 rootname | str | | rootname of the exposure; null for a drizzled product | meta.id
 dataset | str | | dataset the product belongs to | meta.id
 kind | str | | flt or drz | meta.code
 method | str | | {", ".join(METHODS)}, {PERFORM.name} ({PERFORM.help}), mixed (a drizzled set) | meta.code
-reason | str | | why this method | meta.note
+reason | str | | reason for this method | meta.note
 engine | str | | native or calwf3 | meta.code
 engine_version | str | | version of the engine | meta.version
 crds_context | str | | CRDS context that chose the references | meta.ref
 references | str | | reference files used, JSON object of keyword to name and sha1 | meta.ref
-before | str | | what the before columns describe: archive, or perform (recalibrated here) | meta.code
+before | str | | product that the before columns describe: archive, or perform (recalibrated here) | meta.code
 sky_before | float | electron/s | sky level before | phot.count;obs.sky
 sky_after | float | electron/s | sky level after | phot.count;obs.sky
 noise_before | float | electron/s | pixel-to-pixel sky noise before | stat.stdev
@@ -200,10 +200,10 @@ gradient_before | float | electron/s | left minus right sky level before | arith
 gradient_after | float | electron/s | left minus right sky level after | arith.diff
 flux_ratio | float | | median flux of the same stars, after over before | arith.ratio
 flux_ratio_err | float | | error of flux_ratio | stat.error
-depth_gain_mag | float | mag | depth gained: 2.5 log10 of the noise ratio | phot.mag;arith.diff
-accepted | bool | | whether the repair is better than what was there | meta.code.qual
+depth_gain_mag | float | mag | gain in depth: 2.5 log10 of the noise ratio | phot.mag;arith.diff
+accepted | bool | | whether the repair is better than the product before it | meta.code.qual
 accept_reason | str | | why it was accepted or not | meta.note
-path | str | | where the product is | meta.ref.url
+path | str | | path of the product | meta.ref.url
 sha256 | str | | checksum of the product's file | meta.checksum
 wall_s | float | s | wall time spent | time.duration
 peak_rss_mb | float | Mbyte | peak memory of the processes | meta.number
@@ -215,9 +215,9 @@ RUNS = """
 run_id | str | | identifier of the run | meta.id;meta.main
 command | str | | command | meta.note
 arguments | str | | arguments, JSON | meta.note
-versions | str | | versions of the package and of what it stands on, JSON | meta.version
-n_done | int | | items done | meta.number
-n_failed | int | | items failed | meta.number
+versions | str | | versions of the package and of its dependencies, JSON | meta.version
+n_done | int | | number of items done | meta.number
+n_failed | int | | number of items failed | meta.number
 started_at | float | d | when it began [MJD, UTC] | time.start
 ended_at | float | d | when it ended [MJD, UTC]; null while running or when it was killed | time.end
 """

@@ -1,9 +1,9 @@
-"""Methods of repair: name, engine switch, noise formula and words of each.
+"""Methods of repair: name, engine switch, noise formula and descriptions of each.
 
-To add a method: an entry in `METHODS`, and a module ``repair/methods/<name>.py`` with what it does to an exposure. The
-column ``noise_<name>``, the closed sets, the choices of ``reprocess --method``, recommendation, plan, headers, report
-and docs follow from the entry. It stands here, apart from the module, because tables, score and command line need it
-and lie below the repair, whose modules are slow to import; the module is found by the method's name.
+To add a method, add an entry to `METHODS` and a module ``repair/methods/<name>.py`` that applies it to an exposure. The
+column ``noise_<name>``, the allowed values, the choices of ``reprocess --method``, recommendation, plan, headers,
+report and docs follow from the entry. Entries are kept apart from the modules, which are slow to import, because the
+tables, the score and the command line need them; a module is found by the method's name.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Method:
-    """A method of repair.
+    """Method of repair.
 
     Attributes
     ----------
     name : str
-        Word for it in tables and options, and name of its module in `repair.methods`.
+        Name in tables and options, and of its module in `repair.methods`.
     crcorr : {"omit", "perform"}
-        Switch for the up-the-ramp fit that the engine gets.
+        Switch of the engine for the up-the-ramp fit.
     works_on : {"switch", "raw", "reads"}
-        Where the repair happens: in the engine by its switch alone, in the RAW file before the engine, or in the
-        calibrated reads after it.
+        Stage of the repair: the engine's switch alone, the RAW file before the engine, or the calibrated reads after
+        it.
     noise : str
-        Function of `curve.noise_model` that gives the noise of a blank pixel.
+        Function of `curve.noise_model` for the noise of a blank pixel.
     needs_curve : bool
-        Whether it takes the measured sky of every read, which crowded fields do not give.
+        Whether it uses the measured sky of every read, which is not available in crowded fields.
     rejects_cosmic_rays : bool
-        Whether the image comes from a ramp fit that rejects them (its CRCORR is COMPLETE, else OMIT). If not, the other
-        exposures of the association must.
+        Whether the image comes from a ramp fit that rejects them (its CRCORR is COMPLETE, else OMIT). If not, they can
+        be rejected only with the other exposures of the association.
     removes_gradient : bool
-        Whether it is for light that differs over the frame; only then is it recommended.
+        Whether it is meant for light that differs over the frame; it is recommended only for such light.
     recovers : str
         Pixels that it can recover, for the docs.
     help : str
@@ -58,7 +58,7 @@ class Method:
 
     @property
     def noise_column(self) -> str:
-        """Column of `exposures` that holds the noise expected after it."""
+        """Column of `exposures` with the noise expected after the repair."""
         return f"noise_{self.name}"
 
 
@@ -79,8 +79,8 @@ METHODS: Mapping[str, Method] = {
             crcorr="omit", works_on="reads", noise="ramp_fit",
             needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
             recovers="saturated in the last reads only",
-            help="ramp fitted again with the measured changes of the sky taken off; for sparse fields",
-            report="flatten takes the changes of the sky off the ramp",
+            help="ramp fitted again with the measured changes of the sky subtracted; for sparse fields",
+            report="flatten subtracts the changes of the sky from the ramp",
         ),
         Method(
             "mask_reads",
@@ -88,20 +88,20 @@ METHODS: Mapping[str, Method] = {
             needs_curve=False, rejects_cosmic_rays=True, removes_gradient=True,
             recovers="saturated in the last reads only",
             help="ramp fitted again without the affected reads; for light that differs over the frame",
-            report="mask_reads takes out the reads in which one side is brighter",
+            report="mask_reads leaves out the reads in which one side is brighter",
         ),
         Method(
             "optimal",
             crcorr="omit", works_on="reads", noise="optimal",
             needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
             recovers="saturated in the last reads only",
-            help="likelihood fit with the measured sky of every read subtracted; the least noise that photons allow",
+            help="likelihood fit with the measured sky of every read subtracted; lowest noise that photons allow",
             report="optimal fits the ramp with the measured sky of every read subtracted", since="1.1",
         ),
     )
 }  # fmt: skip
 
-#: Not a repair: an exposure that is only calibrated again with the references of the others.
+#: Not a repair: an exposure that is only recalibrated, with the same references as the others.
 PERFORM = Method(
     "perform", crcorr="perform", works_on="switch", noise="ramp_fit",
     needs_curve=False, rejects_cosmic_rays=True, removes_gradient=False,
@@ -110,13 +110,13 @@ PERFORM = Method(
 
 
 def alternatives(names: Iterable[str]) -> str:
-    """Return names as a sentence lists them: ``a, b or c``."""
+    """Join names to a list for a sentence: ``a, b or c``."""
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last
 
 
 def methods_markdown() -> str:
-    """Return the methods as a Markdown table: what ``docs/reprocess.md`` holds."""
+    """Return the methods as the Markdown table in ``docs/reprocess.md``."""
     places = {"switch": "the engine's CRCORR", "raw": "the RAW file", "reads": "the calibrated reads"}
     rows = (
         f"| {method.name} | {method.help} | {places[method.works_on]} | "

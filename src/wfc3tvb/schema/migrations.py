@@ -1,11 +1,11 @@
-"""Changes of the schema between versions, and how a table that an older version wrote is read.
+"""Changes of the schema between versions, and comparison of a stored table with the schema.
 
-A new table or column needs no entry here: its `since` names the version that added it, and older catalogs read as null.
-`CHANGES` lists what was renamed or removed. A renamed column is read under its old name where it is stored under that;
-key columns cannot be renamed, for rows are replaced by them in the stored tables.
+A new table or column needs no entry here: its `since` names the version that added it, and in older catalogs it reads
+as null. `CHANGES` lists renames and removals. A renamed column is read under the old name where the table has that one.
+Key columns cannot be renamed, because rows in the stored tables are replaced by key.
 
-Additions raise the minor version, which older programs still read. Renames, removals and a new meaning raise the major
-one. The type of a column never changes: a column of another type gets another name.
+An addition raises the minor version; older programs can still read the catalog. A rename, a removal or a change of
+meaning raises the major version. The type of a column never changes: a column of another type gets another name.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from wfc3tvb.schema import OLDEST_VERSION, Table
 
 @dataclass(frozen=True)
 class Change:
-    """A column or table that was renamed or removed.
+    """Rename or removal of a column or table.
 
     Attributes
     ----------
     from_version, to_version : str
         The last version with the old name, the first without it.
     table : str or None
-        Today's name of the table that the column is in; None where a table itself was renamed or removed.
+        Present name of the column's table; None for the rename or removal of a table.
     old : str
-        The name before.
+        Old name.
     new : str or None
-        The name after; None where it was removed.
+        New name; None where it was removed.
     """
 
     from_version: str
@@ -46,7 +46,7 @@ CHANGES: tuple[Change, ...] = ()
 
 @dataclass(frozen=True)
 class StoredSchema:
-    """The schema that a stored table has.
+    """Schema of a stored table.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class StoredSchema:
     types : mapping
         Type of every column, as `Column.type` writes it.
     extended : bool
-        Whether columns were added since the table was made, so that its older files lack them.
+        Whether columns were added after the table was created, so that its older files lack them.
     """
 
     version: str
@@ -68,18 +68,18 @@ class StoredSchema:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A stored table beside the schema of this program.
+    """Comparison of a stored table with the schema of this program.
 
     Attributes
     ----------
     sources : mapping
-        Stored names of every column of the schema, newest first; none where it reads as null.
+        Stored names of every column of the schema, newest first; empty where the column reads as null.
     added : tuple of str
         Columns that the next write adds.
     unknown : tuple of str
-        Stored columns that the schema has not, and never had: they are left as they are.
+        Stored columns that were never in the schema; they are left unchanged.
     faults : tuple of str
-        What no version of the schema explains, one phrase each.
+        Differences that no version of the schema explains, one phrase each.
     """
 
     sources: Mapping[str, tuple[str, ...]]
@@ -103,7 +103,7 @@ def parse_version(text: str) -> tuple[int, int]:
 
 
 def earlier_names(name: str, table: str | None = None) -> tuple[str, ...]:
-    """Return the names that a column of `table`, or a table, had before, the latest first."""
+    """Return the earlier names of a column of `table`, or of a table, the latest first."""
     names = []
     for change in reversed(CHANGES):
         if change.table == table and change.new == name:
@@ -118,9 +118,9 @@ def compare(table: Table, stored: StoredSchema) -> Comparison:
     Parameters
     ----------
     table : Table
-        The table as this program knows it.
+        The table in the schema of this program.
     stored : StoredSchema
-        The table as it is stored.
+        The schema of the stored table.
     """
     try:
         version = parse_version(stored.version)
@@ -136,7 +136,7 @@ def compare(table: Table, stored: StoredSchema) -> Comparison:
         if not sources[column.name] and parse_version(column.since) <= version:
             faults.append(f"column {column.name} is missing")
         faults += [
-            f"column {name} has type {stored.types[name]} and not {column.type}"
+            f"column {name} has type {stored.types[name]} instead of {column.type}"
             for name in sources[column.name]
             if stored.types[name] != column.type
         ]

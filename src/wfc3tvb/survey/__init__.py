@@ -1,1 +1,1 @@
-"""The survey: plan, measure in parallel, store, score again."""
+"""Surveys: plan, measure in parallel, store, and score again."""

@@ -1,4 +1,4 @@
-"""Estimate of what a survey costs: requests, bytes and time."""
+"""Estimate of the requests, bytes and time of a survey."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.survey.plan import Plan
 
-#: Bytes that a worker reads and measures in a second, where the catalog knows of no earlier survey.
+#: Bytes that a worker reads and measures per second, where the catalog has no earlier survey.
 _FROM_DISK, _FETCHED = 6e8, 4e6
-#: Surveys of fewer exposures than these say nothing of the speed of others.
-_TELLING = 5
+#: Smallest number of exposures of a survey from which the speed is taken.
+_ENOUGH = 5
 
 _READS = "SELECT aperture, avg(nsamp), count(*) FROM exposures WHERE nsamp IS NOT NULL GROUP BY aperture"
-# Bytes a second and worker of the last survey of some size from the same source.
+# Bytes per second and worker in the last sufficiently large survey of the same source.
 _SPEED = f"""
 SELECT sum(bytes_read) / any_value(seconds * jobs) FROM exposures JOIN (
     SELECT run_id, (ended_at - started_at) * 86400 AS seconds, started_at,
         coalesce(CAST(arguments->>'$.jobs' AS INTEGER), 1) AS jobs
     FROM runs WHERE command = 'survey' AND ended_at > started_at AND arguments->>'$.source' = $source
 ) USING (run_id)
-GROUP BY run_id HAVING count(*) >= {_TELLING} ORDER BY any_value(started_at) DESC LIMIT 1
+GROUP BY run_id HAVING count(*) >= {_ENOUGH} ORDER BY any_value(started_at) DESC LIMIT 1
 """
 
 
 @dataclass(frozen=True)
 class SurveyPlan:
-    """Work that a survey would do.
+    """Estimated work of a survey.
 
     Attributes
     ----------
     n_datasets : int
         Datasets listed.
     n_exposures : int
-        Exposures to be measured.
+        Exposures to measure.
     n_known : int
         Exposures measured before and unchanged.
     n_given_up : int
         Exposures that failed before and are not tried again.
     requests, n_bytes : int
-        Requests and bytes to be fetched, estimated.
+        Estimated requests and bytes.
     seconds : float
-        Time it takes, estimated.
+        Estimated time.
     basis : str
-        Facts that the estimate is based on.
+        Basis of the estimate.
     """
 
     n_datasets: int
@@ -60,31 +60,31 @@ class SurveyPlan:
 
 
 def estimate(catalog: Catalog, plan: Plan, source: Archive, settings: MeasureSettings, jobs: int = 1) -> SurveyPlan:
-    """Return what measuring would cost: by the apertures listed, and what the catalog knows of such exposures.
+    """Estimate the work of a survey from the listed apertures and from earlier surveys in the catalog.
 
     Parameters
     ----------
     catalog : Catalog
-        Whose earlier surveys tell the number of reads, and the speed.
+        Catalog with earlier surveys, from which the number of reads and the speed are taken.
     plan : Plan
-        The exposures to be measured.
+        Exposures to measure.
     source : Archive
-        Where they are.
+        Source of the files.
     settings : MeasureSettings
-        How many rows of each read.
+        Settings, with the number of rows of each read.
     jobs : int, optional
         Worker processes.
     """
     reads = {aperture: (mean, n) for aperture, mean, n in catalog.sql(_READS).fetchall()}
     n_known = sum(n for _, n in reads.values())
     requests = n_bytes = 0.0
-    for aperture, n, some in plan.due_by_aperture():
+    for aperture, n, sample in plan.due_by_aperture():
         n_reads = reads.get(aperture, (MOST_READS, 0))[0]
-        costs = [source.cost(rootname, settings, aperture=aperture, n_reads=n_reads) for rootname in some]
+        costs = [source.cost(rootname, settings, aperture=aperture, n_reads=n_reads) for rootname in sample]
         requests += n * sum(cost[0] for cost in costs) / len(costs)
         n_bytes += n * sum(cost[1] for cost in costs) / len(costs)
     speed, measured = _speed(catalog, source)
-    reads_from = f"reads as in {n_known} exposures measured before" if n_known else f"{MOST_READS} reads each"
+    reads_from = f"number of reads as in {n_known} earlier exposures" if n_known else f"{MOST_READS} reads each"
     speed_from = "the speed of the last survey" if measured else f"{speed / 1e6:.0f} MB/s for each of {jobs} jobs"
     return SurveyPlan(
         plan.n_datasets,
@@ -94,12 +94,12 @@ def estimate(catalog: Catalog, plan: Plan, source: Archive, settings: MeasureSet
         requests=round(requests),
         n_bytes=round(n_bytes),
         seconds=n_bytes / speed / jobs,
-        basis=f"apertures as listed, {reads_from}, {speed_from}",
+        basis=f"the apertures listed, {reads_from}, {speed_from}",
     )
 
 
 def _speed(catalog: Catalog, source: Archive) -> tuple[float, bool]:
-    """Return the bytes a second of a worker, and whether an earlier survey measured it."""
+    """Return the speed of a worker [byte/s], and whether it is from an earlier survey."""
     found = catalog.sql(_SPEED, {"source": source.name}).fetchall()
     if found and found[0][0]:
         return float(found[0][0]), True

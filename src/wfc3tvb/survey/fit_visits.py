@@ -14,8 +14,8 @@ from wfc3tvb.models import Row
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.score.visit_fit import VisitFit, fit_visit
 
-#: A read is dark where the Sun stands at least this far below the limb [deg]: helium is gone at sunset within a degree,
-#: and begins some minutes after sunrise.
+#: A read is dark where the Sun is at least this far below the limb [deg]: helium ends within a degree of sunset, and
+#: begins some minutes after sunrise.
 DARK_ALTITUDE = -2.0
 
 _READS = """
@@ -25,15 +25,15 @@ WHERE visit IN (SELECT unnest($visits)) AND used AND sky_mean IS NOT NULL
 ORDER BY visit, filter, expstart, rootname, read
 """
 
-#: Visits with an exposure that is measured otherwise than when the visit was fitted: what a killed survey left undone
-#: is among them. Whether it was measured later does not matter; clocks are set back.
+#: Visits with an exposure whose time of measurement differs from that in the fit, including those of an interrupted
+#: survey. An earlier time counts too, because clocks may be set back.
 _DUE = """
 SELECT DISTINCT visit, filter FROM exposures e
 LEFT JOIN (SELECT rootname, max(measured_at) AS fitted FROM visit_fits GROUP BY rootname) USING (rootname)
 WHERE sky_mean IS NOT NULL AND filter IS NOT NULL AND ($everything OR e.measured_at IS DISTINCT FROM fitted)
 ORDER BY ALL
 """
-#: Visits of one commit.
+#: Number of visits per commit.
 _BATCH = 150
 
 
@@ -44,23 +44,23 @@ def fit_visits(
     systematic: float = MeasureSettings.systematic,
     progress: Progress = silent,
 ) -> int:
-    """Fit the visits of which an exposure is new, and store them in the table ``visit_fits``.
+    """Fit the visits that have a new exposure, and store the results in the table ``visit_fits``.
 
     Parameters
     ----------
     catalog : Catalog
         Open for writing.
     everything : bool, optional
-        Fit all visits anew.
+        Fit all visits again.
     systematic : float, optional
-        Error of every rate by itself [electron/s]: that of the settings which its exposures are scored by.
+        Systematic error of a rate [electron/s], as in the settings with which the exposures are scored.
     progress : Progress, optional
         Called with stage ``visits``.
 
     Returns
     -------
     int
-        Visits (with a filter) fitted.
+        Number of fits, one per visit and filter.
     """
     due = catalog.sql(_DUE, {"everything": everything}).fetchall()
     for start in range(0, len(due), _BATCH):
@@ -91,7 +91,7 @@ def fit_stored_visit(
     Returns
     -------
     list of rows
-        Of ``visit_fits``; none where the catalog holds no used read of it.
+        Rows of ``visit_fits``; empty where the catalog has no used read of the visit in this filter.
     """
     with _one_thread():
         return _fitted(_stored(catalog, [visit.lower()]).get((visit.lower(), name), []), systematic)
@@ -99,13 +99,13 @@ def fit_stored_visit(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Matrices of a visit are small: threads that share one cost ten times more than they save."""
+    """Use a single thread for linear algebra: for the small matrices of a visit, more take ten times longer."""
     with threadpool_limits(1, "blas"):
         yield
 
 
 def _stored(catalog: Catalog, visits: list[str]) -> dict[tuple[str, str], list[Row]]:
-    """Return the used reads of visits, in time order, by visit and filter: one look at the catalog for many."""
+    """Return the used reads of several visits, in time order, by visit and filter."""
     found: dict[tuple[str, str], list[Row]] = {}
     for row in catalog.fetch(_READS, {"visits": sorted(set(visits))}).to_pylist():
         found.setdefault((row["visit"], row["filter"]), []).append(row)
@@ -124,10 +124,10 @@ def _fitted(rows: list[Row], systematic: float) -> list[Row]:
     with np.errstate(invalid="ignore"):
         dark = altitude < DARK_ALTITUDE
         fit = fit_visit(rate, error, side, dark=dark, exposure=exposure_index, systematic=systematic)
-    whole = {"visit": rows[0]["visit"], "filter": rows[0]["filter"], "anchored": fit.anchored}
-    whole |= {"zodi": fit.zodi, "zodi_err": fit.zodi_err, "chi2": fit.chi2}
+    common = {"visit": rows[0]["visit"], "filter": rows[0]["filter"], "anchored": fit.anchored}
+    common |= {"zodi": fit.zodi, "zodi_err": fit.zodi_err, "chi2": fit.chi2}
     return [
-        {name: row[name] for name in ("rootname", "read", "measured_at")} | whole | _amplitudes(fit, i)
+        {name: row[name] for name in ("rootname", "read", "measured_at")} | common | _amplitudes(fit, i)
         for i, row in enumerate(rows)
     ]
 

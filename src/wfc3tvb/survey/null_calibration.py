@@ -1,10 +1,10 @@
-"""Null calibration: how much the background of exposures varies that no time-variable background can reach.
+"""Null calibration: the variation of exposures that a time-variable background cannot affect.
 
-Null 1: F105W and F110W exposures of which every read was taken in Earth's shadow, the Sun 5 deg or more below the
-limb: neither helium nor sunlight. Null 2: wide filters that do not pass the helium line. From a catalog of the archive
-this gives the systematic error of a rate (`MeasureSettings.systematic`, 0.02 electron/s to start with), with which the
-scatter of the rates about their mean is what it should be, and the 99th percentiles of the jump statistic and of
-`excess_variable`, below which a curve cannot be told from a quiet one.
+Null 1: F105W and F110W exposures with every read in Earth's shadow, the Sun 5 deg or more below the limb, so that there
+is neither helium nor sunlight. Null 2: wide filters that do not pass the helium line. From a catalog of the archive
+this gives the systematic error of a rate (`MeasureSettings.systematic`, initially 0.02 electron/s), with which the
+scatter of the rates about their mean agrees with their errors, and the 99th percentiles of the jump statistic and of
+`excess_variable`, below which a curve cannot be distinguished from a quiet one.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.views import literal
 from wfc3tvb.instrument import FILTERS, helium_filters
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 _GOOD = "sky_mean IS NOT NULL AND NOT list_has_any(quality_flags, ['crowded', 'trail', 'grism', 'scan'])"
-#: With fewer exposures or reads than these there is no result.
+#: Smallest number of exposures and of reads for a result.
 _EXPOSURES, _READS = 2, 10
 
 
 @dataclass(frozen=True)
 class Null:
-    """Result of one null.
+    """Result of a null.
 
     Attributes
     ----------
     name : str
-        Which exposures.
+        Description of the exposures.
     n_exposures, n_reads : int
-        How many.
+        Number of exposures and of reads.
     systematic, tvb_score_99, excess_variable_99 : float or None
-        Systematic of a rate [electron/s]; 99th percentiles of the jump statistic and of the excess [electron/s]. None
-        where there are too few exposures.
+        Systematic error of a rate [electron/s]; 99th percentiles of the jump statistic and of the excess [electron/s];
+        None where there are too few exposures.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Null:
 
 
 def selections() -> dict[str, str]:
-    """Return the nulls: name, and the SQL condition of its exposures."""
+    """Return the name of each null, with the SQL condition for its exposures."""
     line = helium_filters()
     others = tuple(each.name for each in FILTERS.values() if each.zodi is not None and not each.helium)
     return {
@@ -62,10 +62,11 @@ def selections() -> dict[str, str]:
 def nulls(catalog: Catalog) -> Iterator[Null]:
     """Yield the result of each null of `selections` on a catalog."""
     for name, where in selections().items():
-        which = f"WHERE {where} AND {_GOOD}"
-        exposures = catalog.sql(f"SELECT tvb_score, excess_variable FROM exposures {which}").fetchall()
+        condition = f"WHERE {where} AND {_GOOD}"
+        exposures = catalog.sql(f"SELECT tvb_score, excess_variable FROM exposures {condition}").fetchall()
         columns = "rootname, rate, rate_err"
-        reads = catalog.sql(f"SELECT {columns} FROM reads JOIN exposures USING (rootname) {which} AND used").fetchall()
+        text = f"SELECT {columns} FROM reads JOIN exposures USING (rootname) {condition} AND used"
+        reads = catalog.sql(text).fetchall()
         if len(exposures) < _EXPOSURES or len(reads) < _READS:
             yield Null(name, len(exposures), len(reads))
             continue
@@ -76,15 +77,15 @@ def nulls(catalog: Catalog) -> Iterator[Null]:
         yield Null(name, len(exposures), len(reads), found, float(score), float(excess))
 
 
-def systematic(rate: Floats, error: Floats, exposure: NDArray[np.int64]) -> float:
-    """Return the systematic [electron/s] that makes the scatter of the rates within exposures what it should be.
+def systematic(rate: Float64Array, error: Float64Array, exposure: NDArray[np.int64]) -> float:
+    """Return the systematic error [electron/s] with which the scatter of rates within exposures agrees with theory.
 
-    Neighbouring intervals share the noise of a read with opposite signs, which leaves variances as they are.
+    Neighbouring intervals share the noise of a read with opposite signs, which does not change the variances.
 
     Parameters
     ----------
     rate, error : ndarray, shape (n,)
-        Interval rates and their errors without the systematic [electron/s].
+        Interval rates and their errors without the systematic one [electron/s].
     exposure : ndarray, shape (n,), int
         Index of the exposure of each rate.
     """

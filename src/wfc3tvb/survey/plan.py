@@ -1,4 +1,4 @@
-"""Plan of a survey: the archive's list, less what the catalog holds and what failed before."""
+"""Plan of a survey: the exposures of the archive's list that are not yet measured and may succeed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.models import Row
 from wfc3tvb.progress import Progress, silent
 
-#: A failed exposure whose error may pass is tried this often, then left until the archive changes it.
+#: Number of attempts at an exposure whose error may be temporary; then it waits until the archive changes the file.
 MAX_ATTEMPTS = 5
-#: Days after which a file that the archive lacked, or kept for its owners, is asked for again: a release shows nowhere.
+#: Days after which a file that was missing or proprietary is requested again, since no list shows its release.
 ASKED_AGAIN = 7.0
-#: Rows of `datasets` that are compared and committed at a time.
+#: Number of rows of `datasets` that are compared and committed together.
 _LISTED_AT_A_TIME = 2000
 
-# One row per exposure of the listed datasets, and what is to be done with it.
+# One row per exposure of the listed datasets, with its state.
 _STATES = """
 CREATE OR REPLACE TEMP VIEW wanted AS
 WITH listed AS (
@@ -41,7 +41,7 @@ WITH listed AS (
     FROM failures
     LEFT JOIN (SELECT rootname AS key, measured_at FROM exposures) USING (key)
     WHERE failed_at > coalesce(measured_at, 0) AND stage IN ('fetch', 'read', 'measure')
-        AND failed_at <= getvariable('now')  -- by a clock that was ahead: nothing can be said of the time since
+        AND failed_at <= getvariable('now')  -- ignore times in the future, from a clock that was wrong
     GROUP BY key
 )
 SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, n.aperture, f.failed_at,
@@ -61,23 +61,23 @@ FROM named n LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (ro
 
 _DUE = """SELECT * FROM wanted WHERE state = 'due' OR list_contains($revived, rootname)
     ORDER BY rootname LIMIT $limit"""
-#: Exposures of an aperture that are looked at for their cost; the rest is taken to be like them.
-_SIZED = 200
+#: Exposures of an aperture that are used for the estimate; the others are assumed to be similar.
+_SAMPLE = 200
 
 
 class Plan:
-    """The exposures that a selection means, each with its state, held by DuckDB and not in memory.
+    """Exposures of a selection, each with its state, stored in DuckDB instead of memory.
 
     Parameters
     ----------
     catalog : Catalog
-        Its table `datasets` is brought up to date with the list.
+        Catalog, whose table `datasets` is updated with the list.
     selection : Selection
-        What is asked for.
+        Selection of datasets.
     source : Archive
-        Where the list comes from.
+        Source of the list.
     recheck : bool, optional
-        Measure again what is known and unchanged.
+        Also measure known, unchanged exposures again.
     progress : Progress, optional
         Called with stage ``list``.
     """
@@ -120,20 +120,20 @@ class Plan:
 
     @property
     def n_due(self) -> int:
-        """Number of exposures to be measured."""
+        """Number of exposures to measure."""
         due = self.counts()["due"] + len(self._revived)
         return due if self._limit is None else min(due, self._limit)
 
     def due(self) -> Iterator[Wanted]:
-        """Yield the exposures to be measured, sorted by rootname."""
+        """Yield the exposures to measure, sorted by rootname."""
         text = f"SELECT rootname, dataset, asn_id, generation_date FROM ({_DUE}) ORDER BY rootname"
         result = self._connection.execute(text, self._due_parameters())
         while rows := result.fetchmany(1000):
             yield from (Wanted(*row) for row in rows)
 
     def due_by_aperture(self) -> list[tuple[str | None, int, list[str]]]:
-        """Return apertures with the number of exposures to be measured in each, and the first few of these."""
-        text = f"""SELECT aperture, count(*), list(rootname ORDER BY rootname)[:{_SIZED}] FROM ({_DUE})
+        """Return the number of exposures to measure in each aperture, and some of their rootnames."""
+        text = f"""SELECT aperture, count(*), list(rootname ORDER BY rootname)[:{_SAMPLE}] FROM ({_DUE})
             GROUP BY aperture ORDER BY aperture"""
         return self._connection.execute(text, self._due_parameters()).fetchall()
 
@@ -141,9 +141,9 @@ class Plan:
         return {"revived": self._revived, "limit": 2**62 if self._limit is None else self._limit}
 
     def verdicts(self, catalog: Catalog) -> tuple[list[tuple[str | None, bool | None, int]], str | None]:
-        """Return class, flag and number of the exposures selected, as the catalog has them now.
+        """Return the number of selected exposures by class and flag, and the dataset with the most flagged ones.
 
-        Also the dataset with most flagged ones; None where none is flagged.
+        The dataset is None where none is flagged.
         """
         connection = catalog.connection
         connection.register("selected", self._connection.sql("SELECT rootname FROM wanted").to_arrow_table())
@@ -153,7 +153,7 @@ class Plan:
         return counts, next((name for (name,) in connection.execute(worst).fetchall()), None)
 
     def _revive(self) -> None:
-        """Take up again what was given up, where the file has changed since it failed."""
+        """Resume exposures that were given up if their files have changed since the failure."""
         text = "SELECT rootname, failed_at FROM wanted WHERE state = 'given_up'"
         rows = self._connection.execute(text).fetchall()
         changes = ((root, self._source.changed_at(root), failed_at) for root, failed_at in rows)
@@ -163,7 +163,7 @@ class Plan:
 def list_datasets(
     catalog: Catalog, selection: Selection, source: Archive, *, progress: Progress = silent
 ) -> tuple[list[str], list[str | None]]:
-    """Bring the table `datasets` up to date with what the source lists, and return the names and apertures listed."""
+    """Update the table `datasets` with the source's list, and return the listed names and apertures."""
     names: list[str] = []
     apertures: list[str | None] = []
     batch: list[Row] = []
@@ -181,7 +181,7 @@ def list_datasets(
 
 
 def _store_changed(catalog: Catalog, rows: list[Row]) -> None:
-    """Store those rows of `datasets` that differ from what is there."""
+    """Store the rows of `datasets` that differ from the stored ones."""
     if not rows:
         return
     names = [row["dataset"] for row in rows]

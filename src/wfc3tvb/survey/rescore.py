@@ -1,4 +1,4 @@
-"""Scores made again from stored rows, without pixels: the numbers that measuring gives, for a new version."""
+"""Scoring of exposures from their stored reads, e.g. with a new version, without reading their files again."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from wfc3tvb.progress import Progress, silent
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.fit_visits import fit_visits
 
-#: Exposures of one commit, and of one item of parallel work.
+#: Exposures per commit, and per item of parallel work.
 BATCH, CHUNK = 5000, 100
 
 
 @dataclass(frozen=True)
 class RescoreReport:
-    """Counts of a run that scored a catalog again.
+    """Result of `rescore`.
 
     Attributes
     ----------
     run_id : str
         Its row in `runs`.
     n_scored, n_changed : int
-        Exposures scored, and those of which any number changed.
+        Number of exposures scored, and of those with any change.
     classes : mapping
         Number of exposures per tvb_class; ``unscored`` where it is null.
     """
@@ -44,31 +44,31 @@ class RescoreReport:
 
 @dataclass(frozen=True)
 class ScoreChunk:
-    """The worker: score some exposures."""
+    """Worker that scores a chunk of exposures."""
 
     settings: MeasureSettings
 
     def __call__(self, items: Sequence[tuple[Row, list[Row]]]) -> list[Row]:
-        """Return the rows of `exposures`, scored again."""
+        """Score the exposures again and return their rows."""
         return [rescore_rows(exposure, reads, self.settings) for exposure, reads in items]
 
 
 def rescore_rows(exposure: Row, reads: Sequence[Row], settings: MeasureSettings | None = None) -> Row:
-    """Return an exposure's row with its scores made anew from its stored reads.
+    """Score an exposure again from its stored reads, and return its row.
 
     Parameters
     ----------
     exposure : row of `exposures`
-        As stored.
+        Stored row.
     reads : rows of `reads`
-        Of this exposure, in time order.
+        Reads of this exposure, in time order.
     settings : MeasureSettings, optional
-        How it was measured.
+        Settings of the measurement.
 
     Returns
     -------
     row of `exposures`
-        Equal to what measuring gives: random draws are seeded by the rootname.
+        Equal to the row from a new measurement, because random numbers are seeded by the rootname.
     """
     return score(exposure, reads, settings or MeasureSettings())
 
@@ -83,16 +83,16 @@ def rescore(
     catalog : Catalog
         Open for writing.
     settings : MeasureSettings, optional
-        How its exposures were measured; by default as the last survey or rescore of it records.
+        Settings of the measurement; by default those of the last survey or rescore.
     workers : Workers, optional
-        Processes or cluster that score; the rows are the same for any number.
+        Processes or cluster to use; their number does not change the rows.
     progress : Progress, optional
         Called with stages ``score`` and ``visits``.
 
     Raises
     ------
     CatalogError
-        If the catalog cannot be written, or its rows cannot be scored; what was committed stays.
+        If the catalog cannot be written, or its rows cannot be scored; earlier commits remain.
     """
     settings = settings or recorded_settings(catalog)
     names = [row[0] for row in catalog.sql("SELECT rootname FROM exposures ORDER BY rootname").fetchall()]
@@ -119,7 +119,7 @@ def rescore(
 
 
 def recorded_settings(catalog: Catalog) -> MeasureSettings:
-    """Return the settings of the last survey or rescore that a catalog records; the defaults where there is none."""
+    """Return the settings of the last survey or rescore in a catalog; the defaults where there was none."""
     text = """SELECT arguments->>'$.settings' FROM runs WHERE command IN ('survey', 'rescore')
         AND arguments->>'$.settings' IS NOT NULL ORDER BY started_at DESC LIMIT 1"""
     found = catalog.sql(text).fetchall()

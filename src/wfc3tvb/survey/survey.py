@@ -1,7 +1,7 @@
-"""The survey: list, see what is new, measure, store; run again, it goes on where it stopped.
+"""Survey: list exposures, select the new ones, measure and store them; an interrupted survey can be continued.
 
-The driver alone writes: workers return rows, it commits them in small batches, so a kill at any instant loses
-at most the batch in hand, which the next run measures again.
+Only the main process writes: workers return rows, which it commits in small batches, so that an interruption loses at
+most one batch, which the next run measures again.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from wfc3tvb.survey.worker import MEASURING, Measure, MeasureExposure
 #: A batch is committed when it has this many exposures, or is this old [s].
 BATCH_SIZE = 200
 BATCH_SECONDS = 20.0
-#: Views are written anew for whoever looks on when they are this old [s]; at the end in any case.
+#: Age at which ``catalog.duckdb`` is updated during a survey, for other readers [s].
 REFRESH_SECONDS = 20.0
-#: Failures that a report shows.
+#: Number of failures in a report.
 SHOWN = 20
 
 
 @dataclass(frozen=True)
 class SurveyReport:
-    """What a survey did.
+    """Result of a survey.
 
     Attributes
     ----------
@@ -52,17 +52,17 @@ class SurveyReport:
     classes : mapping
         Number of exposures selected (measured now or before) per tvb_class; ``unscored`` where it is null.
     n_flagged : int
-        How many of them are to be repaired.
+        Number of selected exposures flagged for repair.
     failures : tuple of rows
-        The first of this run's rows of `failures`.
+        First rows of `failures` in this run.
     seconds : float
-        Time it took.
+        Time taken.
     n_bytes : int
         Bytes read.
     next_command : str
-        What to type next.
+        Suggested next command.
     hint : str or None
-        A word about the catalog's files, where one is due.
+        Advice to compact the catalog, where needed.
     """
 
     run_id: str
@@ -81,7 +81,7 @@ class SurveyReport:
 
 @dataclass
 class Recorder:
-    """What the driver holds between two commits, and what this run has done."""
+    """Outcomes that wait for the next commit, and counts of the run."""
 
     catalog: Catalog
     run: Run
@@ -92,8 +92,8 @@ class Recorder:
     last_commit: float = field(default_factory=time.monotonic)
     last_refresh: float = field(default_factory=time.monotonic)
 
-    def take(self, outcome: Outcome[Measurement]) -> None:
-        """Take one outcome, and commit when the batch is large or old enough."""
+    def add(self, outcome: Outcome[Measurement]) -> None:
+        """Add an outcome, and commit when the batch is large or old enough."""
         if outcome.value is not None:
             self.measured.append(outcome.value)
             self.n_bytes += outcome.value.exposure["bytes_read"] or 0
@@ -104,7 +104,7 @@ class Recorder:
             self.commit()
 
     def commit(self) -> None:
-        """Store what is held: reads, then exposures, then failures; now and then the views, for whoever looks on."""
+        """Store the waiting outcomes: reads, exposures, then failures; update ``catalog.duckdb`` from time to time."""
         self.catalog.record(sorted(self.measured, key=lambda m: m.rootname))
         self.run.n_done += len(self.measured)
         rows = record_failures(self.catalog, sorted(self.failed, key=lambda f: f[0]), self.run.run_id)
@@ -127,48 +127,48 @@ def survey(
     progress: Progress = silent,
     measure: Measure | None = None,
 ) -> SurveyReport:
-    """Measure what is new or changed, and store it.
+    """Measure new or changed exposures, and store them.
 
     Parameters
     ----------
     catalog : Catalog
         Open for writing (mode ``"r+"`` or ``"a"``).
     selection : Selection
-        Which datasets.
+        Selection of datasets.
     source : Archive
-        Where they are.
+        Source of the files.
     settings : MeasureSettings, optional
-        How to measure.
+        Settings of the measurement.
     workers : Workers, optional
-        Processes or cluster that measure; a worker has one thread unless told otherwise: the others read ahead.
+        Processes or cluster to use; by default a worker measures with one thread while others read ahead.
     recheck : bool, optional
-        Measure again what is known and unchanged, and what was given up.
+        Also measure exposures again that are known and unchanged, or were given up.
     progress : Progress, optional
         Called with stages ``list``, ``measure`` and ``visits``.
     measure : callable, optional
-        What makes rows of reads; by default `wfc3tvb.measurement.measure_cube`.
+        Function that measures the reads; by default `wfc3tvb.measurement.measure_cube`.
 
     Raises
     ------
     UnknownDatasetError
-        If the source knows nothing of an id; nothing is measured.
+        If the source has no dataset with one of the ids; nothing is measured.
     ServiceError
-        If the source does not answer to the listing.
+        If the source does not answer the request for the list.
     CatalogNotWritableError
-        If the catalog cannot be written (any more); what was committed stays.
+        If the catalog cannot be written (any more); earlier commits remain.
     """
     began = time.monotonic()
     settings = settings or MeasureSettings()
     with backends.started(workers, MEASURING):
         plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
-    arguments = _asked(selection, settings, source) | _found(catalog, known) | {"jobs": workers.count}
+    arguments = _request(selection, settings, source) | _state(catalog, known) | {"jobs": workers.count}
     with recorded_run(catalog, "survey", arguments) as run:
         items = ((item.rootname, item) for item in plan.due())
         shared = source.shared_by(workers.count)
         worker = MeasureExposure(shared, settings, run.run_id, measure, threads=workers.threads or 1)
         outcomes = backends.run(items, worker, workers=workers, total=total)
-        recorder = _take_all(catalog, run, outcomes, total, progress)
+        recorder = _store_all(catalog, run, outcomes, total, progress)
         fit_visits(catalog, systematic=settings.systematic, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)
     return SurveyReport(
@@ -187,15 +187,15 @@ def survey(
     )
 
 
-def _asked(selection: Selection, settings: MeasureSettings, source: Archive) -> dict[str, object]:
-    """Return what a run's record says it was asked for; of local files the folder too."""
+def _request(selection: Selection, settings: MeasureSettings, source: Archive) -> dict[str, object]:
+    """Return selection, settings and source for the record of a run, with the folder of local files."""
     folder = getattr(source, "folder", None)
-    place = str(folder.resolve()) if isinstance(folder, Path) else None
-    return {"selection": asdict(selection), "settings": asdict(settings), "source": source.name, "folder": place}
+    path = str(folder.resolve()) if isinstance(folder, Path) else None
+    return {"selection": asdict(selection), "settings": asdict(settings), "source": source.name, "folder": path}
 
 
-def _found(catalog: Catalog, known: int) -> dict[str, object]:
-    """Return what a run's record says was there before; by it `verify` tells what the catalog must hold."""
+def _state(catalog: Catalog, known: int) -> dict[str, object]:
+    """Return the state of the catalog for the record of a run, from which `verify` knows how many rows to expect."""
     return {"known": known, "version": catalog.snapshots["exposures"].version}
 
 
@@ -209,30 +209,30 @@ def plan_survey(
     recheck: bool = False,
     progress: Progress = silent,
 ) -> SurveyPlan:
-    """Return what `survey` would do: exposures, requests, bytes, time; parameters and errors as there.
+    """Estimate the exposures, requests, bytes and time of `survey`, with the same parameters and errors.
 
-    Only the archive's list is stored.
+    Only the archive's list is stored in the catalog.
     """
     plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
     catalog.update_views()
     return estimate(catalog, plan, source, settings or MeasureSettings(), workers.count)
 
 
-def _take_all(
+def _store_all(
     catalog: Catalog, run: Run, outcomes: Iterable[Outcome[Measurement]], total: int, progress: Progress
 ) -> Recorder:
-    """Store outcomes as they come, and return what was recorded."""
+    """Store outcomes as they arrive, and return the recorder."""
     with _recorder(catalog, run) as recorder:
         progress("measure", 0, total)
         for n_done, outcome in enumerate(outcomes, 1):
-            recorder.take(outcome)
+            recorder.add(outcome)
             progress("measure", n_done, total, failed=run.n_failed + len(recorder.failed))
     return recorder
 
 
 @contextmanager
 def _recorder(catalog: Catalog, run: Run) -> Iterator[Recorder]:
-    """Yield a recorder that commits what it holds however the run ends."""
+    """Yield a recorder that commits its waiting outcomes even if the run ends with an error."""
     recorder = Recorder(catalog, run)
     try:
         yield recorder
@@ -241,7 +241,7 @@ def _recorder(catalog: Catalog, run: Run) -> Iterator[Recorder]:
 
 
 def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | None]:
-    """Return the number of exposures per class, of flagged ones, and the dataset with most of these."""
+    """Return the number of exposures per class, of flagged ones, and the dataset with the most flagged ones."""
     counts, worst = plan.verdicts(catalog)
     classes: Counter[str] = Counter()
     for tvb_class, _, n in counts:

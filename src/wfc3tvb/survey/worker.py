@@ -1,6 +1,6 @@
-"""Read one exposure and measure it, as a worker of the survey.
+"""Worker of the survey, which reads and measures exposures.
 
-Worker processes import this module and nothing of the catalog, so that they start fast and stay small.
+Worker processes import this module without the catalog, so that they start fast and need little memory.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from wfc3tvb.errors import BadFileError, ServiceError
 from wfc3tvb.models import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.parallel.attempts import stage
 
-#: Makes rows of the reads of an exposure and its orbit.
+#: Function that measures the reads of an exposure, given its orbit.
 Measure = Callable[..., Measurement]
-#: The module that most of a worker's start goes into.
+#: Module whose import takes most of a worker's start.
 MEASURING = "wfc3tvb.measurement"
 
 
 @dataclass(frozen=True)
 class MeasureExposure:
-    """The worker: read one exposure and measure it."""
+    """Worker that reads and measures an exposure."""
 
     source: Archive
     settings: MeasureSettings
@@ -35,32 +35,32 @@ class MeasureExposure:
 
     @property
     def prefetch(self) -> int:
-        """How many exposures to read while one is measured."""
+        """Number of exposures to read while another is measured."""
         return self.source.prefetch
 
     def fetch(self, item: Wanted) -> tuple[ReadCube, OrbitElements | None]:
-        """Return the reads of an exposure and its orbit.
+        """Read an exposure, and return its reads and orbit.
 
         Raises
         ------
         TvbError
-            With its `stage`, where the exposure cannot be had or read.
+            If the exposure cannot be fetched or read; `stage` says which.
         """
         with _reading():
             cube, orbit = self.source.read(item.rootname, self.settings)
             if cube.rootname != item.rootname:
-                # Its rows would take the place of another exposure's.
-                problem = f"its header says that it is {cube.rootname!r}"
+                # Its rows would replace those of another exposure.
+                problem = f"ROOTNAME in its header is {cube.rootname!r}"
                 raise BadFileError(f"{item.rootname}_ima.fits", problem, "check the copy")
         return cube, orbit
 
     def finish(self, item: Wanted, fetched: tuple[ReadCube, OrbitElements | None]) -> Measurement:
-        """Return the rows of an exposure, its provenance filled in.
+        """Measure an exposure, and return its rows with their provenance.
 
         Raises
         ------
         TvbError
-            With its `stage`, where the exposure cannot be measured.
+            If the exposure cannot be measured.
         """
         cube, orbit = fetched
         with stage("measure"):
@@ -69,15 +69,15 @@ class MeasureExposure:
         return replace(measured, exposure=row | self._provenance(item, row, cube.n_bytes))
 
     def __call__(self, item: Wanted) -> Measurement:
-        """Return the rows of an exposure; raises as `fetch` and `finish`."""
+        """Read and measure an exposure; errors as in `fetch` and `finish`."""
         return self.finish(item, self.fetch(item))
 
     def _provenance(self, item: Wanted, row: Row, n_bytes: int) -> Row:
-        made = row["archive_generation_date"] if item.generation_date is None else item.generation_date
+        generated = row["archive_generation_date"] if item.generation_date is None else item.generation_date
         return {
             "dataset": item.dataset,
             "asn_id": item.asn_id,
-            "archive_generation_date": made,
+            "archive_generation_date": generated,
             "bytes_read": n_bytes,
             "source": self.source.name,
             "measured_at": mjd_now(),
@@ -87,7 +87,7 @@ class MeasureExposure:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Name the step of what goes wrong before there are reads: ``fetch`` for services, ``read`` for files."""
+    """Set the `stage` of errors during reading: ``fetch`` for services, ``read`` for files."""
     with stage("read"):
         try:
             yield

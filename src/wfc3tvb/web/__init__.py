@@ -1,1 +1,1 @@
-"""The explorer in the browser: pages, search, SQL console, security."""
+"""The explorer, a web application: pages, search, SQL console, security."""

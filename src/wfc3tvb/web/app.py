@@ -1,8 +1,8 @@
-"""The explorer: a local web page to search a catalog, look at curves, and ask in SQL.
+"""The explorer: a local web application to search a catalog, view curves, and run SQL.
 
-The catalog is opened locked: DuckDB reads the catalog's tables alone and cannot write, no setting can be changed, and
-every statement is limited in rows, columns, memory and time. Everything works without JavaScript but the plots, which
-have their numbers beside them.
+The catalog is opened locked: DuckDB reads only the catalog's tables and cannot write, no setting can be changed, and
+every statement is limited in rows, columns, memory and time. Everything except the plots works without JavaScript, and
+every plot has a table of its numbers.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ from wfc3tvb.report.exposure_figures import histograms_figure
 from wfc3tvb.report.rendering import environment
 from wfc3tvb.report.repair_figures import products_of, read_pairs
 from wfc3tvb.report.sentences import reasons
-from wfc3tvb.report.thumbnails import find_image, surveyed_folders, thumbnails, why_not
+from wfc3tvb.report.thumbnails import find_image, surveyed_folders, thumbnails, why_missing
 from wfc3tvb.web.plotly_charts import chart_plot, visit_plot
 from wfc3tvb.web.search import Search
 from wfc3tvb.web.security import Guard
-from wfc3tvb.web.sql_console import cut, examples, limited
+from wfc3tvb.web.sql_console import examples, limit_rows, shorten_cells
 
-#: Limits of a statement: seconds, DuckDB's memory, what is shown of its result, and what is downloaded.
+#: Limits of a statement: seconds, DuckDB's memory, size of the result shown, and size of a download.
 SECONDS, MEMORY = 20.0, "512MB"
 SHOWN, DOWNLOADED = Cap(500, 400, 32 * 2**20), Cap(1_000_000, 400, 256 * 2**20)
-#: Formats that are written straight from Arrow; the others take several times the memory of the rows.
-_STRAIGHT, _PART = ("parquet", "csv"), Cap(1_000_000, 400, 64 * 2**20)
-#: Requests that ask the catalog at the same time; the others wait.
+#: Formats written directly from Arrow; others take several times the memory of the rows, so their limit is lower.
+_FROM_ARROW, _DOWNLOADED_OTHERS = ("parquet", "csv"), Cap(1_000_000, 400, 64 * 2**20)
+#: Requests that query the catalog at the same time; others wait.
 AT_A_TIME = 4
-#: Memory of the whole process [byte]: that of these requests, of pages, pictures and downloads, and stacks.
+#: Memory of the whole process [byte]: these requests, pages, pictures, downloads and stacks.
 PROCESS_MEMORY = 4 * 2**30
-#: Rows of a page of the search, and exposures of a scatter plot.
+#: Rows on a page of the search, and exposures in a scatter plot.
 ROWS_A_PAGE, POINTS = 100, 250
 _ENDINGS = {"votable": "vot"}
 _FILTERS = "SELECT DISTINCT filter FROM exposures WHERE filter IS NOT NULL ORDER BY filter"
@@ -65,20 +65,20 @@ class Explorer:
     Parameters
     ----------
     folder : Path
-        Of the catalog.
+        The catalog's folder.
     images : sequence of Path, optional
-        Folders with FLT or IMA files, for thumbnails; those that were surveyed are looked into anyway.
+        Folders with FLT or IMA files for thumbnails, in addition to the folders that were surveyed.
     """
 
     def __init__(self, folder: Path, images: Sequence[Path] = ()) -> None:
         self.folder = folder
         self._templates = environment()
         self._limiter = CapacityLimiter(AT_A_TIME)
-        with open_catalog(folder) as catalog:  # a missing catalog is an error now, not at the first request
+        with open_catalog(folder) as catalog:  # fails now, not at the first request, if there is no catalog
             self._images = [*images, *surveyed_folders(catalog)]
 
     def routes(self) -> list[Route]:
-        """Return the addresses."""
+        """Return the routes of the application."""
         return [
             Route("/", self.search),
             Route("/visit/{visit}", self.visit),
@@ -92,36 +92,36 @@ class Explorer:
 
     async def search(self, request: Request) -> Response:
         """Search exposures by program, visit, target, filter, class or cone; sort by any column."""
-        return await self._work(self._search, Search.from_query(request.query_params))
+        return await self._run(self._search, Search.from_query(request.query_params))
 
     async def visit(self, request: Request) -> Response:
         """Show a visit: exposures, curves, verdicts."""
-        return await self._work(self._visit, request.path_params["visit"])
+        return await self._run(self._visit, request.path_params["visit"])
 
     async def histograms(self, request: Request) -> Response:
         """Send the histograms of a visit's repairs, before and after."""
-        return await self._work(self._histograms, request.path_params["visit"])
+        return await self._run(self._histograms, request.path_params["visit"])
 
     async def thumbnail(self, request: Request) -> Response:
-        """Send the small picture of an exposure."""
-        return await self._work(self._thumbnail, request.path_params["rootname"])
+        """Send the thumbnail of an exposure."""
+        return await self._run(self._thumbnail, request.path_params["rootname"])
 
     async def statistics(self, request: Request) -> Response:
-        """Show the statistics of the catalog as plots that zoom."""
-        return await self._work(self._statistics)
+        """Show the statistics of the catalog as interactive plots."""
+        return await self._run(self._statistics)
 
     async def console(self, request: Request) -> Response:
         """Run a statement and show its first rows, with the schema beside it."""
         text = request.query_params.get("q", _START)
-        return await self._work(self._console, text)
+        return await self._run(self._console, text)
 
     async def download(self, request: Request) -> Response:
-        """Send the whole result of a statement in a format of choice."""
+        """Send the whole result of a statement in the chosen format."""
         text, form = request.query_params.get("q", ""), request.query_params.get("format", "csv")
-        return await self._work(self._download, text, form)
+        return await self._run(self._download, text, form)
 
     async def static(self, request: Request) -> Response:
-        """Send the plotting library, and what draws with it."""
+        """Send the plotting library, or the script of the pages."""
         name = request.path_params["name"]
         if name == "plotly.js":
             return Response(get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "max-age=86400"})
@@ -129,11 +129,11 @@ class Explorer:
             return Response(_SCRIPT, media_type="text/javascript")
         raise UnknownDatasetError(name, "the explorer")
 
-    async def _work(self, function: Callable[..., Response], *arguments: Any) -> Response:
-        """Run what asks the catalog in a thread, a few at a time: each may take `MEMORY`."""
+    async def _run(self, function: Callable[..., Response], *arguments: Any) -> Response:
+        """Run a function that queries the catalog in a thread, `AT_A_TIME` at once: each may take `MEMORY`."""
         return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
 
-    # --- how -----------------------------------------------------------------------------------------------------
+    # --- implementation ------------------------------------------------------------------------------------------
 
     def _open(self) -> Catalog:
         return open_catalog(self.folder, locked=True, memory_limit=MEMORY, threads=2)
@@ -167,9 +167,9 @@ class Explorer:
         return self._page("explorer/visit.html", f"Visit {exposures[0]['visit']}", **context)
 
     def _image(self, row: Row, products: list[Row]) -> tuple[bool, str]:
-        """Say whether there is a thumbnail of an exposure, and what it shows, or why not."""
+        """Return whether there is a thumbnail of an exposure, and what it shows or why there is none."""
         found = find_image(row["rootname"], products, self._images)
-        return (False, why_not(row)) if found is None else (True, found[1])
+        return (False, why_missing(row)) if found is None else (True, found[1])
 
     def _thumbnail(self, rootname: str) -> Response:
         with self._open() as catalog:
@@ -178,7 +178,7 @@ class Explorer:
             products = products_of(catalog, rootname.lower()[:6])
         picture = next((one.png for one in thumbnails(rows, products, self._images)), None)
         if picture is None:
-            raise UnknownDatasetError(rootname, "the images at hand")
+            raise UnknownDatasetError(rootname, "the folders of images")
         return Response(picture, media_type="image/png", headers={"Cache-Control": "max-age=600"})
 
     def _histograms(self, visit: str) -> Response:
@@ -187,7 +187,7 @@ class Explorer:
         repaired = [row for row in products if row["kind"] == "flt" and row["method"] != "perform"]
         pairs = [pair for _, pair in read_pairs(repaired)]
         if not pairs:
-            raise UnknownDatasetError(visit, "the repairs at hand")
+            raise UnknownDatasetError(visit, "the repaired products on this machine")
         buffer = BytesIO()
         histograms_figure(pairs).savefig(buffer, format="png", dpi=110)
         return Response(buffer.getvalue(), media_type="image/png", headers={"Cache-Control": "max-age=600"})
@@ -203,8 +203,8 @@ class Explorer:
         began = time.perf_counter()
         try:
             with self._open() as catalog:
-                found = catalog.fetch(limited(text, SHOWN.rows), timeout=SECONDS, cap=SHOWN)
-            rows, columns = [cut(row) for row in found.to_pylist()], found.column_names
+                found = catalog.fetch(limit_rows(text, SHOWN.rows), timeout=SECONDS, cap=SHOWN)
+            rows, columns = [shorten_cells(row) for row in found.to_pylist()], found.column_names
         except CatalogError as error:
             problem = str(error)
         context = {
@@ -215,10 +215,10 @@ class Explorer:
 
     def _download(self, text: str, form: str) -> Response:
         if form not in FORMATS:
-            raise BadArgumentError(f"{form!r} is no format; take one of {', '.join(FORMATS)}")
-        cap = DOWNLOADED if form in _STRAIGHT else _PART
+            raise BadArgumentError(f"unknown format {form!r}; choose one of {', '.join(FORMATS)}")
+        cap = DOWNLOADED if form in _FROM_ARROW else _DOWNLOADED_OTHERS
         with self._open() as catalog:
-            found = catalog.fetch(limited(text, cap.rows), timeout=SECONDS, cap=cap)
+            found = catalog.fetch(limit_rows(text, cap.rows), timeout=SECONDS, cap=cap)
         with TemporaryDirectory() as scratch:
             content = write_table(found, Path(scratch) / "result", form).read_bytes()
         headers = {"Content-Disposition": f'attachment; filename="wfc3tvb.{_ENDINGS.get(form, form)}"'}
@@ -232,16 +232,16 @@ class Explorer:
         return HTMLResponse(self._templates.get_template(template).render(**common, **context), status)
 
     async def problem(self, request: Request, error: Exception) -> Response:
-        """Return the page of an error: what the package says, that there is no such page, or no memory left."""
+        """Return the page for an error of the package, for an unknown address, or for a lack of memory."""
         status = 404 if isinstance(error, UnknownDatasetError | HTTPException) else 400
         text = f"there is no page {request.url.path}" if isinstance(error, HTTPException) else str(error)
-        text = text or "the result takes too much memory; ask for less, or run it with wfc3tvb sql"
+        text = text or "the result takes too much memory; select less, or run the statement with wfc3tvb sql"
         return self._page("explorer/problem.html", "Not possible", status, problem=text)
 
     async def bug(self, request: Request, error: Exception) -> Response:
-        """Return the page of an error that nobody foresaw; the server logs it."""
-        text = f"{type(error).__name__} in {request.url.path}: a bug; where wfc3tvb serve runs is the whole of it"
-        return self._page("explorer/problem.html", "Something broke", 500, problem=text)
+        """Return the page for an unexpected error, which the server logs."""
+        text = f"{type(error).__name__} in {request.url.path}: this is a bug; wfc3tvb serve has printed the traceback"
+        return self._page("explorer/problem.html", "Internal error", 500, problem=text)
 
 
 def application(
@@ -256,18 +256,18 @@ def application(
     Parameters
     ----------
     folder : Path
-        Of the catalog.
+        The catalog's folder.
     token : str, optional
-        What a browser must show; needed when others than this machine can connect.
+        Token that browsers must present; needed where other machines can connect.
     hosts : tuple of str, optional
-        Host names that are answered (against DNS rebinding); ``*`` answers to all.
+        Host names that the application answers to (against DNS rebinding); ``*`` means any.
     images : sequence of Path, optional
         As in `Explorer`.
 
     Raises
     ------
     NoCatalogError
-        If there is none in `folder`.
+        If there is no catalog in `folder`.
     """
     explorer = Explorer(folder, images)
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Guard, token=token)]

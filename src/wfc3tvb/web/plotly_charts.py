@@ -1,4 +1,4 @@
-"""Plots of the explorer, which zoom: visits and charts as Plotly's JSON."""
+"""Interactive plots of the explorer: visits and charts as Plotly's JSON."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from wfc3tvb.report.colors import BLUE, CLASS_COLORS, CURVE_COLORS, ORANGE, RED
 
 
 def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
-    """Return the plot of a visit: sky between reads of all exposures on one scale, the Sun's altitude under it.
+    """Return the plot of a visit: sky between reads of all exposures on one scale, and the Sun's altitude below it.
 
     Parameters
     ----------
     exposures : rows of `exposures`
-        In order of time.
+        Exposures in order of time.
     reads : rows of `reads`
-        Of these.
+        Reads of these exposures.
     """
     data: list[dict[str, Any]] = []
     for number, exposure in enumerate(exposures):
-        own = [row for row in reads if row["rootname"] == exposure["rootname"] and row["rate"] is not None]
-        data += _curve(exposure, own, CURVE_COLORS[number % len(CURVE_COLORS)])
+        curve = [row for row in reads if row["rootname"] == exposure["rootname"] and row["rate"] is not None]
+        data += _curve(exposure, curve, CURVE_COLORS[number % len(CURVE_COLORS)])
     layout = {
         "height": 620,
         "margin": {"t": 80, "r": 20},
@@ -40,7 +40,7 @@ def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
 def _curve(exposure: Row, reads: Sequence[Row], color: str) -> list[dict[str, Any]]:
     """Return the traces of an exposure: its sky, and the Sun's altitude; unused reads are open circles."""
     name = exposure["rootname"]
-    words = f"{name} {exposure['filter'] or ''} {exposure['tvb_class'] or 'no verdict'}"
+    title = f"{name} {exposure['filter'] or ''} {exposure['tvb_class'] or 'no verdict'}"
     middle = [(row["t_start"] + row["t_end"]) / 2 for row in reads]
     common = {"x": middle, "name": name, "legendgroup": name, "mode": "lines+markers", "line": {"color": color}}
     symbols = ["circle" if row["used"] else "circle-open" for row in reads]
@@ -49,8 +49,8 @@ def _curve(exposure: Row, reads: Sequence[Row], color: str) -> list[dict[str, An
         "y": [row["rate"] for row in reads],
         "error_y": {"type": "data", "array": [row["rate_err"] for row in reads], "thickness": 1},
         "marker": {"symbol": symbols},
-        "text": [f"read {row['read']} {word}" for row, word in zip(reads, shadow, strict=True)],
-        "hovertemplate": words + "<br>%{text}<br>%{x:.0f} s: %{y:.3f} e-/s<extra></extra>",
+        "text": [f"read {row['read']} {note}" for row, note in zip(reads, shadow, strict=True)],
+        "hovertemplate": title + "<br>%{text}<br>%{x:.0f} s: %{y:.3f} e-/s<extra></extra>",
     }
     sun = {"y": [row["sun_alt"] for row in reads], "yaxis": "y2", "showlegend": False,
            "hovertemplate": name + "<br>Sun %{y:.1f} deg<extra></extra>"}  # fmt: skip
@@ -58,7 +58,7 @@ def _curve(exposure: Row, reads: Sequence[Row], color: str) -> list[dict[str, An
 
 
 def chart_plot(chart: Chart, rows: Sequence[Row]) -> str:
-    """Return a chart as a plot."""
+    """Return a chart as an interactive plot."""
     layout: dict[str, Any] = {
         "height": 420, "margin": {"t": 75, "r": 20, "b": 55, "l": 60}, "hovermode": "closest",
         "xaxis": {"title": {"text": chart.labels[0]}}, "yaxis": {"title": {"text": chart.labels[1]}},
@@ -73,8 +73,8 @@ def chart_plot(chart: Chart, rows: Sequence[Row]) -> str:
 
 def _stacked(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
     parts = ((name, [row for row in rows if row[chart.group] == name]) for name in classes(rows, chart.group))
-    return [_xy(chart, own) | {"type": "bar", "name": name or "no verdict", "marker": {"color": CLASS_COLORS[name]}}
-            for name, own in parts]  # fmt: skip
+    return [_xy(chart, part) | {"type": "bar", "name": name or "no verdict", "marker": {"color": CLASS_COLORS[name]}}
+            for name, part in parts]  # fmt: skip
 
 
 def _bars(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -84,8 +84,8 @@ def _bars(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _lines(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
     parts = zip(chart.lines(rows), (ORANGE, BLUE), strict=False)
-    return [_xy(chart, own) | {"mode": "lines+markers", "name": name, "line": {"color": color}}
-            for (name, own), color in parts]  # fmt: skip
+    return [_xy(chart, line) | {"mode": "lines+markers", "name": name, "line": {"color": color}}
+            for (name, line), color in parts]  # fmt: skip
 
 
 def _steps(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -101,10 +101,10 @@ def _points(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
     shown = [row for row in rows if row[chart.x] is not None and row[chart.y] is not None]
     traces = []
     for name in classes(shown):
-        own = [row for row in shown if row.get("tvb_class") == name]
+        part = [row for row in shown if row.get("tvb_class") == name]
         style = {"color": CLASS_COLORS[name], "opacity": 0.7, "size": 6 if len(shown) < 1000 else 3}
-        traces.append(_xy(chart, own) | {"mode": "markers", "marker": style, "name": name or "no verdict",
-                                         "text": [row["rootname"] for row in own]})  # fmt: skip
+        traces.append(_xy(chart, part) | {"mode": "markers", "marker": style, "name": name or "no verdict",
+                                          "text": [row["rootname"] for row in part]})  # fmt: skip
     return traces
 
 
@@ -119,6 +119,6 @@ _TRACES = {"stacked": _stacked, "bars": _bars, "lines": _lines, "steps": _steps,
 
 
 def _top(reads: Sequence[Row]) -> float:
-    """Return the top of the scale: that of the used reads, since short reads are noise."""
+    """Return the top of the scale, which follows the used reads because short reads are mostly noise."""
     rates = [row["rate"] for row in reads if row["used"]] or [row["rate"] for row in reads if row["rate"] is not None]
     return 1.1 * float(max([*rates, 0.1]))

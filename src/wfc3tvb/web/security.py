@@ -1,4 +1,4 @@
-"""Who may see the explorer, what a page of it may do, and how much memory it may take."""
+"""Access control, security headers and memory limit of the explorer."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-#: Pages that run what their address says: never for a page of another origin. The others may be led to by a link.
-_OWN = ("/sql", "/download")
+#: Pages that run a statement from their address, and must not be opened by other sites; links to other pages may be.
+_SAME_ORIGIN_ONLY = ("/sql", "/download")
 Next = Callable[[Request], Awaitable[Response]]
 
 
 class Guard(BaseHTTPMiddleware):
-    """Asks for the token where there is one, and sets the headers that keep a hostile cell harmless."""
+    """Middleware that requires the token, and sets headers that keep malicious cell contents from running."""
 
     def __init__(self, app: Any, token: str | None) -> None:
         super().__init__(app)
         self.token = token
 
     async def dispatch(self, request: Request, call_next: Next) -> Response:
-        """Let a request pass, or not."""
+        """Pass a request on, or refuse it."""
         given = request.query_params.get("token", "")
-        if _sent_by_another(request):
-            answer: Response = Response("a page of another site asked for this; open the address yourself\n", 403)
-        elif self.token and self._fits(given) and request.method == "GET":
+        if _is_cross_site(request):
+            answer: Response = Response("this request came from another site; open the address yourself\n", 403)
+        elif self.token and self._is_token(given) and request.method == "GET":
             answer = RedirectResponse(request.url.remove_query_params("token"))
             answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
-        elif self.token and not self._fits(request.cookies.get(_COOKIE, "")):
-            answer = Response("a token is needed: open the address that wfc3tvb serve printed\n", 403)
+        elif self.token and not self._is_token(request.cookies.get(_COOKIE, "")):
+            answer = Response("a token is needed; open the address that wfc3tvb serve printed\n", 403)
         else:
             answer = await call_next(request)
         answer.headers.update(_HEADERS)
         return answer
 
-    def _fits(self, given: str) -> bool:
+    def _is_token(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
 
 
-def _sent_by_another(request: Request) -> bool:
-    """Say whether a page of another origin sends a request that it may not: all but a person's following its link.
+def _is_cross_site(request: Request) -> bool:
+    """Return whether a page of another origin made the request, other than by a link that a user may follow.
 
-    Browsers say where a request comes from, and no page can keep them from it; programs other than browsers do not.
+    Browsers state the origin of a request in headers that pages cannot change; other programs do not send them.
     """
     site, headers = request.headers.get("sec-fetch-site", "none"), request.headers
     if site in ("same-origin", "none"):
         return False
-    followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return not followed or request.url.path.rstrip("/") in _OWN
+    is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not is_link or request.url.path.rstrip("/") in _SAME_ORIGIN_ONLY
 
 
 def limit_memory(n_bytes: int) -> None:
-    """Keep this process from taking more memory than `n_bytes`: what asks for more fails, and the rest goes on.
+    """Limit the memory of this process to `n_bytes`: a request that needs more fails, and the server continues.
 
-    DuckDB's own limit does not count what a single value takes (``repeat('x', 4000000000)``); the system's does.
-    Where there is no such limit (Windows, macOS), DuckDB's stays alone.
+    DuckDB's own limit does not count the size of a single value (``repeat('x', 4000000000)``); the system's does. Where
+    the system has no such limit (macOS), only DuckDB's applies.
     """
     if sys.platform != "linux":
         return

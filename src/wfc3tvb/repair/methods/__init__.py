@@ -1,8 +1,8 @@
-"""Methods of repair, a module each: what is done to an exposure before the engine and to what the engine made of it.
+"""Methods of repair, one per module: their steps before and after the engine.
 
 RAW file -> `RepairMethod.change_raw` -> engine with the method's CRCORR -> `RepairMethod.make_image` from the
-calibrated reads -> FLT. A method that needs neither step is a switch of the engine. Names, words and columns of the
-methods stand in `schema.methods`; `implementation` finds the module of an entry by its name.
+calibrated reads -> FLT. A method without these steps is only a switch of the engine. `schema.methods` has the names,
+descriptions and columns of the methods; `implementation` finds the module of an entry by its name.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["EngineFiles", "Image", "RepairMethod", "implementation"]
 
 @cache
 def implementation(name: str) -> RepairMethod:
-    """Return what the method of that name does; ``perform`` only calibrates again.
+    """Return the implementation of a method by name; ``perform`` only recalibrates.
 
     Raises
     ------
     ModuleNotFoundError
-        If the method has an entry in `schema.methods` and no module here.
+        If the method has an entry in `schema.methods` but no module.
     """
     method: RepairMethod = import_module(f"{__name__}.{name}").METHOD
     return method

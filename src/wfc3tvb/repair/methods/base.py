@@ -1,4 +1,4 @@
-"""Interface of a method of repair: its steps around the engine, and what they take and give."""
+"""Interface of a method of repair: its steps before and after the engine, with their input and output."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Float64Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class EngineFiles:
-    """Products of an engine that ran with the method's CRCORR.
+    """Products of the engine, run with the method's CRCORR.
 
     Attributes
     ----------
     ima, flt : Path
-        Calibrated reads in electron/s without a ramp fit, and the image that is to be replaced.
+        Calibrated reads in electron/s without a ramp fit, and the image to be replaced.
     references : References
-        Reference files that it took.
+        Reference files that the engine used.
     """
 
     ima: Path
@@ -42,7 +42,7 @@ class EngineFiles:
         return read_ramp(self.ima)
 
     def rejection(self) -> Rejection:
-        """Return the limits that calwf3 would take for the exposure (CRREJTAB)."""
+        """Return the rejection limits of the exposure's CRREJTAB, as calwf3 uses them."""
         if (name := self.references.names.get("CRREJTAB")) is None:
             return Rejection()
         header = header_of(self.ima)
@@ -69,26 +69,26 @@ class Image:
 
 
 def no_reads(member: Member) -> tuple[int, ...]:
-    """Return no read: all are used."""
+    """Return an empty tuple, for methods that use all reads."""
     return ()
 
 
 @dataclass(frozen=True)
 class RepairMethod:
-    """Steps of a method; those that are None are left out.
+    """Steps of a method; a step that is None is skipped.
 
     Attributes
     ----------
     description : Method
         Its entry in `schema.methods`.
     change_raw : callable, optional
-        Changes the copy of the RAW file that the engine is about to read.
+        Changes the copy of the RAW file before the engine reads it.
     make_image : callable, optional
         Makes the image from the calibrated reads.
     recover : callable, optional
-        The same where pixels saturated in the last reads are asked for and `make_image` is None.
+        Makes an image with recovered pixels that saturated in the last reads, if requested and `make_image` is None.
     left_out : callable
-        Returns the reads (1..N) that do not go into the image.
+        Returns the reads (1..N) that are not used in the image.
     """
 
     description: Method
@@ -103,21 +103,21 @@ class RepairMethod:
 
 
 def sky_curve(member: Member, times: Float64Array) -> Float64Array:
-    """Return the sky's cumulative rate at every read of an exposure but the zeroth [electron/s].
+    """Return the sky's cumulative rate at every read of an exposure except the zeroth [electron/s].
 
     Parameters
     ----------
     member : Member
-        The exposure, as the catalog has it.
+        The exposure, from the catalog.
     times : ndarray, shape (n,)
-        Time of each read of the file since the zeroth, the zeroth not among them [s].
+        Time since the zeroth read of every later read in the file [s].
 
     Raises
     ------
     CalibrationError
-        If the catalog's reads are not those of the file.
+        If the numbers of reads in the catalog and in the file differ.
     """
     if len(member.cumulative) != len(times):
-        problem = f"the catalog has {len(member.cumulative)} reads of it, the file {len(times)}"
+        problem = f"the catalog has {len(member.cumulative)} reads of this exposure, and the file has {len(times)}"
         raise CalibrationError(member.rootname, f"{problem}; survey it again")
     return np.array(member.cumulative, np.float64)

@@ -1,7 +1,7 @@
-"""Fit of a ramp from which the measured changes of the sky are taken off.
+"""Fit of a ramp from which the measured changes of the sky are subtracted.
 
-The recipe is that of the WFC3 notebook TVB_flattenramp and WFC3 ISR 2016-16: each read gets (mean rate of the whole
-exposure - cumulative rate of the read), so that the level stays and the ramp fit, with its rejection of cosmic rays,
+The recipe is that of the WFC3 notebook TVB_flattenramp and WFC3 ISR 2016-16: add (mean rate of the whole exposure -
+cumulative rate of the read) to each read. The level is unchanged, and the ramp fit with its rejection of cosmic rays
 works again.
 """
 
@@ -22,34 +22,34 @@ Cube = NDArray[np.float32]
 
 
 def flattening(times: Float64Array, cumulative: Float64Array) -> Float64Array:
-    """Return the electrons to add to each read so that the sky's ramp is a line through its last read.
+    """Return the electrons to add to each read so that the sky's ramp becomes a straight line to its last read.
 
     Parameters
     ----------
     times : ndarray, shape (n,)
-        Time of each read since the zeroth, the zeroth not among them [s].
+        Time since the zeroth read of every later read [s].
     cumulative : ndarray, shape (n,)
-        Cumulative rate of the sky at each [electron/s].
+        Cumulative rate of the sky at each read [electron/s].
 
     Returns
     -------
     ndarray, shape (n,)
-        [electron]; 0 for the last read: the level of the image stays.
+        Electrons to add; 0 for the last read, so that the level of the image is unchanged.
     """
     return np.asarray((cumulative[-1] - cumulative) * times, np.float64)
 
 
 def flatten(counts: Cube, times: Float64Array, cumulative: Float64Array, gain: float) -> Cube:
-    """Return the reads of an exposure with a straight sky.
+    """Return the reads of an exposure with a linear sky.
 
     Parameters
     ----------
     counts : ndarray, shape (n + 1, ny, nx)
-        Signal since the zeroth read, time order, the zeroth first, flat-fielded [DN].
+        Signal since the zeroth read in time order, beginning with the zeroth, flat-fielded [DN].
     times, cumulative : ndarray, shape (n,)
         As in `flattening`.
     gain : float
-        [electron/DN].
+        Gain [electron/DN].
     """
     added = np.concatenate([[0.0], flattening(times, cumulative)]) / gain
     return counts + added.astype(np.float32)[:, None, None]

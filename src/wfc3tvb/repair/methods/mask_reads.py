@@ -1,7 +1,7 @@
-"""Fit of a ramp without its affected reads, also in pixels that are flagged for good.
+"""Fit of a ramp without its affected reads, also in pixels with permanent flags.
 
-What an interval collected is taken off all later reads together with its time: at the start or the end that is the same
-as leaving the reads out, and in the middle no jump stays that the fit would take for a cosmic ray.
+The signal of an affected interval is subtracted from all later reads, together with its time. At the start or the end
+this is the same as leaving out the reads; in the middle it leaves no jump that the fit would take for a cosmic ray.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ Cube = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Stitched:
-    """A ramp with intervals left out.
+    """Times and reads of a ramp without some intervals.
 
     Attributes
     ----------
     reads : ndarray, shape (m,), int64
-        Index of the reads kept, the first of them taken for the zeroth.
+        Index of the reads kept; the first of them becomes the zeroth.
     removed : tuple of pairs of int
-        Gaps in the middle: the last read before it, and the last read of it.
+        Gaps in the middle: the last read before the gap, and the last read in it.
     times : ndarray, shape (m,)
-        Time since the new zeroth read, gaps closed [s].
+        Time since the new zeroth read, without gaps [s].
     """
 
     reads: NDArray[np.int64]
@@ -42,25 +42,25 @@ class Stitched:
 
 
 def stitch(n_reads: int, times: Float64Array, left_out: tuple[int, ...]) -> Stitched:
-    """Return how to leave intervals out of a ramp of `n_reads` reads (the zeroth not counted).
+    """Determine reads and times of a ramp without some intervals.
 
     Parameters
     ----------
     n_reads : int
-        Reads 1..N.
+        Number of reads, without the zeroth.
     times : ndarray, shape (n_reads + 1,)
-        Time since the zeroth, the zeroth first [s].
+        Time since the zeroth read, beginning with the zeroth [s].
     left_out : tuple of int
-        Intervals: k is the one that ends at read k.
+        Intervals to leave out, numbered by the read at their end.
 
     Raises
     ------
     ValueError
-        If fewer than two intervals stay.
+        If fewer than two intervals remain.
     """
     kept = [k for k in range(1, n_reads + 1) if k not in left_out]
     if len(kept) < 2:
-        raise ValueError("fewer than two reads stay")
+        raise ValueError("fewer than two reads remain")
     dt = np.diff(times)
     reads = np.array([kept[0] - 1, *kept], np.int64)
     new_times = np.concatenate([[0.0], np.cumsum([dt[k - 1] for k in kept])])
@@ -69,7 +69,7 @@ def stitch(n_reads: int, times: Float64Array, left_out: tuple[int, ...]) -> Stit
 
 
 def left_out_of(counts: Cube, stitched: Stitched) -> Cube:
-    """Return the reads that stay, with what the intervals left out collected taken off.
+    """Return the reads that are kept, with the signal of the other intervals subtracted.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def left_out_of(counts: Cube, stitched: Stitched) -> Cube:
 
 
 def _image(made: EngineFiles, member: Member) -> Image:
-    """Fit the ramps without the affected reads; EXPTIME is the time that stays."""
+    """Fit the ramps without the affected reads; EXPTIME becomes the remaining time."""
     ramp = without_reads(made.ramp(), member)
     return refit(ramp, made.rejection(), EXPTIME=float(ramp.times[-1]))
 
@@ -97,14 +97,14 @@ def without_reads(ramp: UnfittedRamp, member: Member) -> UnfittedRamp:
     Raises
     ------
     RefusedError
-        If none is affected, or fewer than two reads stay.
+        If no read is affected, or fewer than two reads remain.
     """
     if not member.affected:
-        raise RefusedError(member.rootname, "mask_reads was asked for, but no read is known to be affected; use omit")
+        raise RefusedError(member.rootname, "mask_reads has no affected reads to leave out; use omit")
     try:
         stitched = stitch(len(ramp.times) - 1, ramp.times, member.affected)
     except ValueError as error:
-        raise RefusedError(member.rootname, f"mask_reads leaves too little: {error}; use omit") from error
+        raise RefusedError(member.rootname, f"mask_reads leaves out too much: {error}; use omit") from error
     reads = stitched.reads
     counts = left_out_of(ramp.counts, stitched)
     return UnfittedRamp(counts, ramp.error[reads], ramp.dq[reads], stitched.times, ramp.gain)

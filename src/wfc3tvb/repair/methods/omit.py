@@ -1,7 +1,7 @@
-"""Last read minus zeroth read, as the engine makes it with CRCORR=OMIT (STScI's notebook calwf3_recal_tvb).
+"""Last read minus zeroth read, from the engine with CRCORR=OMIT (STScI's notebook calwf3_recal_tvb).
 
-Right for any field; cosmic rays stay in the FLT, for the other exposures of the association to reject. Pixels that
-saturate only in the last reads are taken from their last good read where that is asked for.
+Suitable for any field. Cosmic rays remain in the FLT, and can be rejected with the other exposures of the association.
+On request, pixels that saturate only in the last reads get the rate of their last good read.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SATURATED = int(DQ.SATPIXEL)
 def recover_saturated(
     rate: Cube, read_rate: Cube, saturated: Bools, times: Float64Array, cumulative: Float64Array
 ) -> tuple[Cube, Bools]:
-    """Return last-minus-first rates with pixels that saturate late taken from their last good read.
+    """Return last-minus-first rates in which pixels that saturate late have the rate of their last good read.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def recover_saturated(
     saturated : ndarray of bool, shape (n, ny, nx)
         Saturated samples.
     times, cumulative : ndarray, shape (n,)
-        As in `flatten.flattening`: the sky of the last good read is brought to that of the whole exposure.
+        As in `flatten.flattening`; the sky of the last good read is adjusted to that of the whole exposure.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def last_good_read(saturated: Bools) -> tuple[NDArray[np.int64], Bools]:
 
 
 def _recovered(made: EngineFiles, member: Member) -> Image:
-    """Take pixels that saturate only in the last reads from their last good read."""
+    """Make an image in which pixels that saturate only in the last reads have the rate of their last good read."""
     ramp = made.ramp()
     times = ramp.times[1:]
     rates = ramp.counts[1:] * (ramp.gain / times).astype(np.float32)[:, None, None]
@@ -74,7 +74,7 @@ def _recovered(made: EngineFiles, member: Member) -> Image:
     errors = np.take_along_axis(ramp.error[1:], last[None], 0)[0] * (ramp.gain / times).astype(np.float32)[last]
     error[recovered] = errors[recovered]
     dq[recovered] &= ~_SATURATED
-    note = f"wfc3tvb: {np.count_nonzero(recovered)} pixels saturated only at the end taken from their last good read"
+    note = f"wfc3tvb: {np.count_nonzero(recovered)} pixels saturated only at the end, from their last good read"
     return Image({"SCI": image, "ERR": error, "DQ": dq}, history=(note,))
 
 

@@ -1,8 +1,8 @@
-"""Likelihood fit of a ramp with the measured sky of every read subtracted: the least noise that the photons allow.
+"""Likelihood fit of a ramp with the measured sky of every read subtracted, which has the lowest possible noise.
 
-Weights follow the photons of each interval and the read noise; hits are taken out of the ramp, saturated reads left out
-(`calibration.likelihood`). The level is that of the last read minus the zeroth, which an error of the curve does not
-move; chi^2 of every pixel, which shows where the model does not hold, goes into an extension of its own.
+Weights follow from the photons of each interval and the read noise; hits are removed from the ramp, and saturated reads
+left out (`calibration.likelihood`). The level is that of the last read minus the zeroth, which does not depend on
+errors of the curve. The chi^2 of every pixel, which shows where the model fails, is stored in a separate extension.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from wfc3tvb.schema.methods import METHODS
 
 Float32Array = NDArray[np.float32]
 FlagArray = NDArray[np.int16]
-#: Flags that say something of single reads, not of the image: as calwf3's fit, which drops them.
+#: Flags of single reads, which do not apply to the image; calwf3's fit clears them, too.
 _OF_READS = int(DQ.SATPIXEL | DQ.ZEROSIG | DQ.DATAREJECT)
-#: A pixel this many standard deviations above the sky is not blank.
+#: Distance from the sky level within which a pixel is blank [standard deviations].
 _BLANK = 3.0
 _FLATS = ("PFLTFILE", "DFLTFILE", "LFLTFILE")
 
 
 @dataclass(frozen=True)
 class Detector:
-    """What the references say of every pixel, reference pixels left out; arrays of shape (ny, nx), float32.
+    """Detector properties from the reference files, without reference pixels; arrays of shape (ny, nx), float32.
 
     Attributes
     ----------
@@ -57,14 +57,14 @@ def read_detector(made: EngineFiles, reads: IntegrationReads) -> Detector:
     Parameters
     ----------
     made : EngineFiles
-        Names the files.
+        Products of the engine, with the reference files.
     reads : IntegrationReads
-        The exposure.
+        Reads of the exposure.
 
     Raises
     ------
     ReferenceFileError
-        If a file is missing or is for something else.
+        If a file is missing or does not match the exposure.
     """
     names, folder, header = made.references.names, made.references.folder, reads.header
     flats = [(key, folder / names[key]) for key in _FLATS if key in names]
@@ -90,14 +90,14 @@ def read_detector(made: EngineFiles, reads: IntegrationReads) -> Detector:
 
 
 def flags_of(reads: IntegrationReads, fit: OptimalFit) -> FlagArray:
-    """Return the DQ of the image, with calwf3's meanings: flags of any read, 32 where unstable.
+    """Return the DQ of the image as calwf3 defines it: the flags of all reads, and 32 where unstable.
 
     Parameters
     ----------
     reads : IntegrationReads
-        The exposure.
+        Reads of the exposure.
     fit : OptimalFit
-        Its fit; a pixel with four hits is unstable.
+        Fit of the ramps; a pixel with four hits is unstable.
     """
     flags = np.bitwise_or.reduce(reads.dq, axis=0) | reads.zeroth_dq
     flags &= ~np.int16(_OF_READS)
@@ -106,14 +106,14 @@ def flags_of(reads: IntegrationReads, fit: OptimalFit) -> FlagArray:
 
 
 def anchor(fit: OptimalFit, last: Float32Array, flags: FlagArray) -> float:
-    """Return what the fit's level is too high by, in blank pixels, for last read minus zeroth [electron/s].
+    """Return the excess of the fit's level in blank pixels over that of last read minus zeroth [electron/s].
 
     Parameters
     ----------
     fit : OptimalFit
-        Of an exposure.
+        Fit of the ramps.
     last : ndarray, shape (ny, nx), float32
-        Rate of its last read.
+        Rate of the last read.
     flags : ndarray, shape (ny, nx), int16
         DQ; flagged pixels are left out.
     """
@@ -138,12 +138,12 @@ def _image(made: EngineFiles, member: Member) -> Image:
     planes = {"SCI": sci, "ERR": fit.err, "DQ": flags, "SAMP": fit.samp, "TIME": fit.time, "CHI2": fit.chi2}
     _take_zeroth(planes, reads, fit)
     n_hit, n_used = np.count_nonzero(fit.hits), np.count_nonzero(fit.samp)
-    note = f"wfc3tvb: hits taken out of the ramps of {n_hit} pixels; {fit.samp.size - n_used} without a usable interval"
+    note = f"wfc3tvb: hits removed from the ramps of {n_hit} pixels; {fit.samp.size - n_used} without a usable interval"
     return Image(planes, {"CRCORR": "COMPLETE"}, (note,))
 
 
 def _take_zeroth(planes: Mapping[str, NDArray[Any]], reads: IntegrationReads, fit: OptimalFit) -> None:
-    """Take pixels that saturate before the first read from the zeroth, as calwf3 does, and say so in SAMP and TIME."""
+    """Set pixels that saturate before the first read to the rate of the zeroth, with SAMP and TIME, like calwf3."""
     first = (fit.samp == 0) & ((reads.dq[0] & int(DQ.SATPIXEL)) != 0)
     if not first.any():
         return

@@ -1,4 +1,4 @@
-"""Calibration again with the ramp fit (CRCORR=PERFORM): not a repair, but the same references as the repaired."""
+"""Recalibration with the ramp fit (CRCORR=PERFORM) and the references of the repaired exposures; not a repair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""calwf3's ramp fit of ramps that a method changed."""
+"""Application of calwf3's ramp fit to ramps that a method has changed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def refit(ramp: UnfittedRamp, limits: Rejection, **keywords: Any) -> Image:
     Parameters
     ----------
     ramp : UnfittedRamp
-        Changed by the method.
+        Ramps as changed by the method.
     limits : Rejection
-        Of the exposure's CRREJTAB.
+        Rejection limits of the exposure's CRREJTAB.
     **keywords
-        What changes in the primary header besides CRCORR.
+        Changes of the primary header besides CRCORR.
     """
     fit = fit_ramps(
         ramp.counts, ramp.error, ramp.dq, ramp.times,

@@ -1,5 +1,5 @@
-// Draws the plots of a page from the JSON beside them (the page's policy forbids scripts inside it), and helps to type.
-// Nothing leaves this machine: Plotly's button that shares a chart over the network is taken away.
+// Draws the plots of a page from the JSON in its data attributes (inline scripts are forbidden), and helps with typing.
+// Nothing leaves this machine: Plotly's button that shares a chart over the network is removed.
 const config = {responsive: true, displaylogo: false, showSendToCloud: false};
 for (const place of document.querySelectorAll("[data-plot]")) {
   const plot = JSON.parse(place.dataset.plot);
