@@ -42,7 +42,7 @@ class Drawn(MastArchive):
     """MAST's list; the reads are drawn from the name."""
 
     name: ClassVar[str] = "simulated"
-    ahead: ClassVar[int] = 0
+    prefetch: ClassVar[int] = 0
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, None]:
         """Return reads without pixels."""

@@ -164,9 +164,9 @@ def fit(cases: list[tuple[str, Features]]) -> Floats:
 
 def write_weights(weights: Floats, n: int, folder: Path) -> None:
     """Write cause_weights.py."""
-    lines = ['"""Weights of the regression that names the cause, fitted to simulated exposures of known cause.', ""]
-    lines += [f"Made by study/causes.py --fit from {n} exposures (seed {FIT}), all causes equally likely; the page",
-              "docs/study-causes.md says how they were drawn and how often the causes are right.",
+    lines = ['"""Weights of the regression for the cause, fitted to simulated exposures of known cause.', ""]
+    lines += [f"Made by study/causes.py --fit from {n} exposures (seed {FIT}), all causes equally likely;",
+              "docs/study-causes.md describes how these were drawn and how often the causes are right.",
               '"""', ""]  # fmt: skip
     lines += ["#: Weights of each feature of `cause.vector`, in its order, for the causes of `cause.ALONE_AND_BOTH`:",
               "#: helium, scattered light, both, trail, persistence, unknown.", "WEIGHTS_BY_FEATURE = {"]  # fmt: skip

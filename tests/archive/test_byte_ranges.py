@@ -229,7 +229,7 @@ def test_a_huge_claim_takes_no_memory(tmp_path: Path, folder: Path, keyword: str
     raw = (folder / bucket_key(ROOT, "ima")).read_bytes()
     card = next(raw[i : i + 80] for i in range(0, 20_000, 80) if raw[i : i + 8].decode() == f"{keyword:<8}")
     path.write_bytes(raw.replace(card, f"{keyword:<8}= {2_000_000_000:>20}".ljust(80).encode()))
-    with serve(tmp_path) as archive, pytest.raises(BadFileError, match="claims more data"):
+    with serve(tmp_path) as archive, pytest.raises(BadFileError, match="implies more data"):
         read_cube(make(MastArchive, archive), ROOT, rows=12)
 
 
@@ -304,7 +304,7 @@ def test_retry_after_is_honoured_by_both(files: MastArchive, archive: Archive) -
 
 def test_answers_that_all_break_off_are_said_so(files: MastArchive, archive: Archive) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 100, 1000
-    with pytest.raises(ShortDownloadError, match="every answer broke off before its end .*; check the network"):
+    with pytest.raises(ShortDownloadError, match="every response was cut off .*; check the network"):
         files.ranges(ROOT, "ima", [(0, 2880)])
 
 
@@ -313,7 +313,7 @@ def test_a_download_is_checked_against_the_stated_checksum(
 ) -> None:
     assert files.download(ROOT, "ima", tmp_path).exists()
     archive.faults.wrong_checksum = {"ibohbfb9q_spt.fits"}
-    with pytest.raises(ShortDownloadError, match="came damaged: another checksum than announced"):
+    with pytest.raises(ShortDownloadError, match="arrived damaged: its checksum differs from the announced one"):
         files.download(ROOT, "spt", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["ibohbfb9q_ima.fits"]
 

@@ -1,4 +1,4 @@
-"""Lists, files and CRDS go by the same proxy and trust the same certificates."""
+"""Lists, files and CRDS use the same proxy and trust the same certificates."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_both_trust_the_certificates_of_the_environment(
 
 def test_certificates_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path / "none.pem"))
-    with pytest.raises(BadArgumentError, match="^CURL_CA_BUNDLE=.*none.pem: there are no certificates"):
+    with pytest.raises(BadArgumentError, match="^CURL_CA_BUNDLE=.*none.pem: no certificates found there"):
         HttpClient(PATIENCE).get("S3", "https://localhost:9/")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     assert ca_environment() == {"SSL_CERT_DIR": str(tmp_path)}
@@ -138,7 +138,7 @@ def test_a_bad_moment_passes_for_both(status: int) -> None:
     ("status", "error", "message"),
     [
         (404, MissingProductError, "^S3: has no file x.fits; check the name"),
-        (403, MissingProductError, r"^S3: does not give out x.fits \(HTTP 403\); set MAST_API_TOKEN"),
+        (403, MissingProductError, r"^S3: refused access to x.fits \(HTTP 403\); set MAST_API_TOKEN"),
         (400, ServiceError, "^S3: answered HTTP 400"),
     ],
 )

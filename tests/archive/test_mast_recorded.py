@@ -1,4 +1,4 @@
-"""What we ask MAST for, and how we read it, against answers that were recorded from it."""
+"""Requests to MAST and the parsing of its answers, against recorded answers."""
 
 from __future__ import annotations
 

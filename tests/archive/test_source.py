@@ -251,8 +251,9 @@ def test_proprietary_files_are_had_by_their_owner_alone(
         asked = replace(source, services=replace(source.services, timeout=10.0 + len(token or "")))
         assert survey(catalog, Selection(), source=asked, settings=SETTINGS, recheck=True).n_failed == 1
     assert [message for (message,) in rows(catalog, text)] == [
-        "MAST: does not give out ibohbfb9q_ima.fits (HTTP 401); set MAST_API_TOKEN if you may have it",
-        "MAST: does not give out ibohbfb9q_ima.fits (HTTP 401); is MAST_API_TOKEN that of its owner, and valid?",
+        "MAST: refused access to ibohbfb9q_ima.fits (HTTP 401); set MAST_API_TOKEN if you have access to the data",
+        "MAST: refused access to ibohbfb9q_ima.fits (HTTP 401); check that MAST_API_TOKEN is valid and belongs to "
+        "someone with access",
     ]
     monkeypatch.setenv("MAST_API_TOKEN", archive.faults.token)
     asked = replace(source, services=replace(source.services, timeout=11.0))
@@ -268,7 +269,7 @@ def test_a_folder_gives_copies(folder: Path, tmp_path: Path) -> None:
     assert copy.read_bytes() == original.read_bytes()
     assert not copy.samefile(original)
     assert list(tmp_path.iterdir()) == [copy]
-    with pytest.raises(MissingProductError, match="there is no ibohbfb9q_flt.fits; put it there"):
+    with pytest.raises(MissingProductError, match="no file ibohbfb9q_flt.fits; copy it into the folder"):
         FolderArchive(folder).download("ibohbfb9q", "flt", tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Ramps fitted side by side equal ramps fitted one at a time, and nothing is compiled when the engine is at work."""
+"""Ramps fitted side by side equal ramps fitted one at a time, and nothing is compiled while the engine runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wfc3tvb.calibration.crcorr.fit import fit_ramps
 from wfc3tvb.calibration.crcorr.hits import empty_scratch
 from wfc3tvb.calibration.crcorr.line import PixelRamp, fit_constants
 from wfc3tvb.calibration.crcorr.slope import fit_pixel
-from wfc3tvb.calibration.warm_up import make_ready
+from wfc3tvb.calibration.warm_up import load_kernels
 from wfc3tvb.engines.calibrate import calibrate
 
 Ramps = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int16], NDArray[np.float32]]
@@ -82,9 +82,9 @@ def kernels() -> dict[str, int]:
 
 
 def test_everything_is_ready_before_the_first_exposure(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    make_ready(lambda done, total: told.append((done, total)))
-    assert told[-1] == (12, 12)
+    reported: list[tuple[int, int]] = []
+    load_kernels(lambda done, total: reported.append((done, total)))
+    assert reported[-1] == (12, 12)
     before = kernels()
     golden.unpack(golden.HERE / "iref", tmp_path / "iref")
     golden.unpack(golden.HERE / golden.names()[0], tmp_path)

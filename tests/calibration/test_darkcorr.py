@@ -65,7 +65,7 @@ def test_without_a_dark_everything_stays() -> None:
 
 
 def mean_darks(signal: Float32Array, flags: np.ndarray) -> tuple[float, ...]:
-    """Return MEANDARK of every read, calibrated with DARKCORR alone."""
+    """Return MEANDARK of every read, calibrated with DARKCORR only."""
     switches = Switches(*[name == "darkcorr" for name in Switches.__dataclass_fields__])
     work = work_of(ramp(), switches, dark=dark(signal, np.zeros_like(signal), flags))
     return calibrate_work(work, threads=1).mean_dark

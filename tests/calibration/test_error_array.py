@@ -1,4 +1,4 @@
-"""The error that a read begins with: read noise and photons (calwf3-ir.md, section 4.5)."""
+"""The initial error of a read: read noise and photons (calwf3-ir.md, section 4.5)."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_single_hits_are_found_and_named(electrons: float, found: float) -> None
 
 
 def test_stars_with_a_guiding_drift_lose_few_pixels() -> None:
-    """0.05 pixel from the first read to the last moves light over the slopes of a star, which is no hit."""
+    """0.05 pixel from the first read to the last changes the rates on the slopes of a star, which is not a hit."""
     times = times_of("SPARS100")
     sky, lengths = sky_of("step", times), np.diff(times, prepend=0.0)
     y, x = np.mgrid[:128, :128]
@@ -225,9 +225,9 @@ def test_threads_do_not_change_the_result() -> None:
     ("change", "problem"),
     [
         ({"sky": np.zeros(14)}, "sky has the shape"),
-        ({"sky": np.full(15, np.nan)}, "sky holds values that are not finite"),
+        ({"sky": np.full(15, np.nan)}, "sky has values that are not finite"),
         ({"times": np.zeros(15)}, "times must increase"),
-        ({"rate": np.zeros((15, 4))}, "rate must have the shape"),
+        ({"rate": np.zeros((15, 4))}, "rate has the shape"),
         ({"dq": np.zeros((15, 4, 5), np.int16)}, "dq has the shape"),
         ({"amplitudes": np.zeros(3)}, "amplitudes has the shape"),
     ],

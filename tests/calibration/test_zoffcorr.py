@@ -25,7 +25,7 @@ def test_flags_of_the_raw_zeroth_read_go_into_all_reads() -> None:
 
 
 def test_signal_found_in_the_zeroth_read_stays_there() -> None:
-    """What is subtracted is the read before ZSIGCORR: its signal is left, and its flags are not spread."""
+    """The read before ZSIGCORR is subtracted: its signal stays, and its flags do not spread."""
     cube = np.full((4, NY, NX), 1000, np.float32)
     cube[:, 8, 8] += 500
     reference = Linearity(np.zeros((4, NY, NX), np.float32), plane(9e4), no_flags(NY, NX), plane(1000), plane(0))

@@ -1,4 +1,4 @@
-"""A disk without room: one line with a remedy, and what was there stays whole."""
+"""A full disk: one line with a remedy, and existing files stay intact."""
 
 from __future__ import annotations
 

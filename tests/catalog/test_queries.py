@@ -1,4 +1,4 @@
-"""Every documented query runs, says what it is, and gives the known answer."""
+"""Every documented query runs, describes itself, and gives the known answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documented queries on a drawn archive, against the same numbers made by pandas."""
+"""Documented queries on a simulated archive, against the same numbers computed with pandas."""
 
 from __future__ import annotations
 

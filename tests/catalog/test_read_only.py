@@ -1,4 +1,4 @@
-"""Nothing that a stranger says to the explorer or to `wfc3tvb sql` writes: two walls, each enough alone."""
+"""No statement sent to the explorer or to `wfc3tvb sql` can write: two safeguards, each sufficient alone."""
 
 from __future__ import annotations
 

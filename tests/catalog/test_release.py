@@ -1,4 +1,4 @@
-"""A release can be checked, read and cited, and says nothing of the disk it was made on."""
+"""A release can be checked, read and cited, and contains no paths of the disk it was made on."""
 
 from __future__ import annotations
 

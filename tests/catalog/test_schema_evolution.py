@@ -1,4 +1,4 @@
-"""Catalogs of every release, and of schemas still to come: they open, answer, grow, and are told from damage."""
+"""Catalogs of every release, and of future schemas: they open, answer queries, grow, and do not pass for damaged."""
 
 from __future__ import annotations
 

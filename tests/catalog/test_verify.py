@@ -1,4 +1,4 @@
-"""The catalog checks itself: a right one is found right, every damage is found, and files can be merged."""
+"""The catalog checks itself: an intact one passes, every kind of damage is found, and files can be merged."""
 
 from __future__ import annotations
 

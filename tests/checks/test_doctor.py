@@ -1,4 +1,4 @@
-"""Ten lines that say what is there, and questions to the services whose answers are looked at."""
+"""Ten lines about the installation, and live requests to the services whose answers are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front door: output for people and programs, exit codes, one clear line for what is wrong."""
+"""The command line: output for people and programs, exit codes, one clear line for every error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking by the command line: every format, and what is said of a wrong question."""
+"""Queries from the command line: every format, and the messages for wrong queries."""
 
 from __future__ import annotations
 

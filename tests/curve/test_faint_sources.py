@@ -1,4 +1,4 @@
-"""Fields so dense that every pixel has light of sources: the sky against injected truth, and what the error says."""
+"""Fields so dense that every pixel has light of sources: the sky and its error against injected truth."""
 
 from __future__ import annotations
 

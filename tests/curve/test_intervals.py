@@ -84,7 +84,7 @@ def test_rates_of_all_frames_calibrated_by_calwf3(shared_data: Path, tmp_path: P
 
 
 def test_rates_of_frames_calibrated_by_calwf3(tmp_path: Path) -> None:
-    """The same of the cases that every clone has, which are fewer."""
+    """The same for the cases that every clone has, which are fewer."""
     pulls = []
     for name, truth in json.loads((golden.HERE / "interval_rates.json").read_text()).items():
         if "saturated" not in name:

@@ -1,4 +1,4 @@
-"""The mask of sources and bad pixels, and the flags that come of it."""
+"""The mask of sources and bad pixels, and the flags that follow from it."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def test_read_without_time_warns(raw: Path, iref: Path) -> None:
 def test_quadrants_that_meet_outside_of_the_frame_warn(raw: Path, iref: Path) -> None:
     edited(iref / "s20100c1i_ccd.fits", lambda hdus: hdus[1].data["AMPX"].__setitem__(slice(None), 900))
     (made,) = calibrate(raw, engine="native", iref=iref)
-    assert "the quadrants meet at x 425, y 37, outside of the frame" in made.warnings[0]
+    assert "the quadrants meet at x 425, y 37, outside the frame" in made.warnings[0]
 
 
 def test_reference_columns_in_the_light_are_refused(raw: Path, iref: Path) -> None:
@@ -299,9 +299,9 @@ def program(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("import os; os.kill(os.getpid(), 9)", "it said nothing"),
+        ("import os; os.kill(os.getpid(), 9)", "it printed nothing"),
         ("import sys; print('DARKFILE is not there'); sys.exit(115)", "DARKFILE is not there"),
-        ("pass", "ended without an FLT: it said nothing"),
+        ("pass", "ended without an FLT: it printed nothing"),
         ("open('igold171q_flt.fits', 'w').write('half')", "left an FLT that cannot be read"),
         (
             "import shutil; [shutil.copy('igold171q_raw.fits', f'igold171q_{p}.fits') for p in ('flt', 'ima')]",

@@ -1,4 +1,4 @@
-"""Headers end where their card END is, whatever the file is read through."""
+"""Headers end where their card END is, however the file is read."""
 
 from __future__ import annotations
 

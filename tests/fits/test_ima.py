@@ -1,4 +1,4 @@
-"""Intermediate files as cubes; medians equal to wfc3tools.pstat; what is said of files that cannot be used."""
+"""Intermediate files as cubes; medians equal to wfc3tools.pstat; messages for files that cannot be used."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_zeroth_read_not_subtracted(real: Path) -> None:
 
 def test_nsamp_beyond_what_is_there(real: Path) -> None:
     change(real, NSAMP=16)
-    with pytest.raises(TruncatedFileError, match="holds 4 of 16 reads"):
+    with pytest.raises(TruncatedFileError, match="has 4 of 16 reads"):
         read_ima(real)
 
 

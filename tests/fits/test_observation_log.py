@@ -1,4 +1,4 @@
-"""Observation logs: the archive's layout, the start of the window in three places, and what is wrong with bad ones."""
+"""Observation logs: the archive's layout, the start of the window in three places, and the messages for bad ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Support files: the orbit elements, and what is said of files that lack them."""
+"""Support files: the orbit elements, and the messages for files that lack them."""
 
 from __future__ import annotations
 

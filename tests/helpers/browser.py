@@ -18,7 +18,7 @@ CTRL = 2
 
 
 class Browser:
-    """One page of a Chromium of its own."""
+    """One page of a separate Chromium."""
 
     def __init__(self, chromium: str, folder: Path) -> None:
         options = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900"]

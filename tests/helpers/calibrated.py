@@ -1,4 +1,4 @@
-"""Simulated visits with their IMA and FLT files, for tests that need no drizzled image (seconds a visit)."""
+"""Simulated visits with their IMA and FLT files, for tests that need no drizzled image (seconds per visit)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run stwcs and AstroDrizzle on simulated exposures, in a process and folder of its own.
+"""Run stwcs and AstroDrizzle on simulated exposures, in a separate process and folder.
 
 Usage: python drizzle_child.py SIMULATED WORK ASSOCIATION
 

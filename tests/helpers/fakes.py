@@ -1,4 +1,4 @@
-"""A source of drawn exposures, and a measurer that fills a few columns: the survey without pixels."""
+"""A fake archive, and a fake measurement that fills a few columns, for surveys without pixels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FakeSource:
     absent: tuple[str, ...] = ()
     generation: float = 57000.0
     name: str = "simulated"
-    ahead: int = 0
+    prefetch: int = 0
 
     def rootnames(self) -> list[str]:
         return [rootname(i) for i in range(self.n)]
@@ -54,7 +54,7 @@ class FakeSource:
         if rootname in self.down:
             raise ServiceUnreachableError("archive", "no answer")
         if rootname in self.absent:
-            raise MissingProductError("archive", f"does not give out {rootname}")
+            raise MissingProductError("archive", f"refused access to {rootname}")
         rate = np.full((N_READS, 1, 1), int.from_bytes(rootname[2:7].encode()) % 1000 / 1000, dtype=np.float32)
         t = np.arange(1.0, N_READS + 1) * 100
         dq = np.zeros(rate.shape, dtype=np.int16)

@@ -1,4 +1,4 @@
-"""The golden cases: exposures that calwf3 3.7.3 has calibrated, and the comparison with its products."""
+"""The golden cases: exposures calibrated by calwf3 3.7.3, and the comparison with its products."""
 
 from __future__ import annotations
 

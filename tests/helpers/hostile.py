@@ -1,4 +1,4 @@
-"""Statements that would write: what strangers send to the doors of a catalog."""
+"""Statements that would write, to be rejected by every interface of a catalog."""
 
 from __future__ import annotations
 

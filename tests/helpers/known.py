@@ -1,4 +1,4 @@
-"""A small catalog with known answers: the visit of IBOHBF040, one exposure hit, one clean, one not scored."""
+"""A small catalog with known answers: the visit of IBOHBF040, one exposure affected, one clean, one not scored."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 #: Noise of a single read [electron], dark rate [electron/s].
 READ_NOISE, DARK = 14.6, 0.048
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Sky of every interval [electron/s] from its middle, as part of the exposure.
-SKIES: dict[str, Callable[[Floats], Floats]] = {
+SKIES: dict[str, Callable[[Float64Array], Float64Array]] = {
     "rise": lambda x: 0.5 + 2.5 * np.clip((x - 0.4) / 0.6, 0, 1),
     "fall": lambda x: 0.5 + 2.5 * np.clip((0.6 - x) / 0.6, 0, 1),
     "U": lambda x: 0.5 + 2.0 * (2 * x - 1) ** 2,
@@ -21,14 +21,19 @@ SKIES: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def sky_of(shape: str, times: Floats) -> Floats:
+def sky_of(shape: str, times: Float64Array) -> Float64Array:
     """Return the sky of every interval [electron/s]."""
     middles = (times + np.concatenate([[0.0], times[:-1]])) / 2 / times[-1]
     return SKIES[shape](middles)
 
 
 def expose(
-    times: Floats, sky: Floats, source: Floats, rng: np.random.Generator, *, saturation: float = np.inf
+    times: Float64Array,
+    sky: Float64Array,
+    source: Float64Array,
+    rng: np.random.Generator,
+    *,
+    saturation: float = np.inf,
 ) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
     """Return cumulative rates [electron/s], dark subtracted, and flags (256 where saturated) of reads 1 to n.
 
@@ -52,7 +57,7 @@ def expose(
     return (counts / times[:, None, None]).astype(np.float32), np.where(full, 256, 0).astype(np.int16)
 
 
-def limit(times: Floats, sky: Floats, source: float) -> float:
+def limit(times: Float64Array, sky: Float64Array, source: float) -> float:
     """Return the Cramer-Rao limit of a constant source's rate [electron/s], by a plain matrix inverse.
 
     The information in Gaussian differences of reads, each pair of neighbors sharing a read.

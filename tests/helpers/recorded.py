@@ -1,4 +1,4 @@
-"""Files of tests/data: recorded facts, real headers and images, unpacked where a test needs a file of its own."""
+"""Files of tests/data: recorded facts, real headers and images, unpacked if a test needs its own copy."""
 
 from __future__ import annotations
 

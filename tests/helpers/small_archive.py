@@ -1,4 +1,4 @@
-"""A small folder laid out like the public bucket: two associations and a lone exposure, and a few references."""
+"""A small folder laid out like the public bucket: two associations and a single exposure, and a few references."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loopback archive as the unmodified astroquery, in a process of its own, and s3fs see it."""
+"""The loopback archive, used by the unmodified astroquery (in a separate process) and by s3fs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a file, or a cube, to complete rows: real files, bad inputs, nulls where nothing can be said."""
+"""Measurement of a file or a cube: real files, bad input, nulls for values that cannot be measured."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_rows(measured) -> None:
 
 @pytest.mark.parametrize("name", REAL)
 def test_short_subarrays_of_the_archive(name: str, real_images: Path) -> None:
-    """F130N, RAPID, 0.8 s: the curve is kept, nothing is said of the sky."""
+    """F130N, RAPID, 0.8 s: the curve is kept, the sky columns are null."""
     measured = measure(real_images / f"{name}_ima.fits")
     row = measured.exposure
     check_rows(measured)
@@ -141,7 +141,7 @@ def test_reads_that_hold_no_light(i: int) -> None:
 
 @pytest.mark.parametrize("brightness", [1.0, 30.0, 200.0])
 def test_extended_target_has_no_sky(brightness: float) -> None:
-    """A galaxy that fills the frame: the curve is kept, nothing is said of the sky."""
+    """A galaxy that fills the frame: the curve is kept, the sky columns are null."""
     x = np.linspace(-1, 1, 256)
     light = brightness * np.exp(-2 * np.hypot(x[:, None], x))
     measured = measure_cube(make_cube(0.6, scene=light, size=256))
@@ -199,7 +199,7 @@ def test_threshold_is_that_of_the_exposures_own_crrejtab(tmp_path: Path, caplog:
 
 
 def test_an_exposure_scores_the_same_on_every_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the environment variable iref says, and whatever its folder holds under the table's name."""
+    """Independent of the environment variable iref, and of a table of the same name in its folder."""
     table = crrejtab()
     table[1].data["CRSIGMAS"] = "5.5"
     table.writeto(tmp_path / "u6a1748ri_crr.fits")

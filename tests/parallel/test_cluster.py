@@ -1,4 +1,4 @@
-"""A cluster whose workers are gone is said in one line; Dask itself would wait for ever."""
+"""A cluster that has lost its workers is reported in one line; Dask itself would wait forever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wfc3tvb.parallel.workers import Workers
 
 
 class FakeClient:
-    """A Dask client that knows of `workers`, and says when it is closed."""
+    """A Dask client with `workers` that records when it is closed."""
 
     def __init__(self, *workers: str) -> None:
         self.workers, self.closed = workers, threading.Event()
@@ -52,5 +52,7 @@ def test_work_that_is_given_up_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(backends, "_backend", backend)
     monkeypatch.setattr(backends, "Parallel", given_up)
     found = backends.run([("a", 1)], str, workers=Workers(cluster="tcp://127.0.0.1:8786"))
-    with pytest.raises(ServiceUnreachableError, match="Dask: tcp://127.0.0.1:8786 is gone, or has no workers any more"):
+    with pytest.raises(
+        ServiceUnreachableError, match="Dask: tcp://127.0.0.1:8786 does not answer any more, or has lost its workers"
+    ):
         list(found)

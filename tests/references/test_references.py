@@ -1,4 +1,4 @@
-"""References by CRDS over loopback: chosen, fetched, checked, and what is said when that fails."""
+"""References from CRDS over loopback: selected, fetched, checked, and the messages if that fails."""
 
 from __future__ import annotations
 

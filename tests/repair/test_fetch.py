@@ -1,4 +1,4 @@
-"""What is unusual of a dataset's exposures: said, or refused before anything is repaired."""
+"""Unusual exposures of a dataset are reported, or refused before anything is repaired."""
 
 from __future__ import annotations
 

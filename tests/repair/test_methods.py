@@ -1,4 +1,4 @@
-"""Methods of repair: what each does to a ramp, what is expected of it, and where a new one shows."""
+"""Methods of repair: their effect on a ramp, their expected noise, and where a new one appears."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GAIN = 2.5
 
 
 def ramp() -> np.ndarray:
-    """Return a cube of 6 reads: the sky alone, and a star on it [DN]."""
+    """Return a cube of 6 reads: the sky, and a star on it [DN]."""
     counts = np.stack([SKY, SKY + STAR * TIMES], axis=1)[:, None, :] / GAIN
     return counts.astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""What a repair will take, who is repaired beside whom, and what an exposure asked for brings with it."""
+"""Plan of a repair: its cost, the datasets repaired together, and those that a requested exposure adds."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_the_driver_keeps_the_memory(
 def test_a_killed_worker_costs_its_dataset_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalog: Catalog
 ) -> None:
-    """`b` kills whoever works on it: `a` and `c` are done, and the failure is a row."""
+    """`b` kills its worker: `a` and `c` are done, and the failure is a row."""
     ready = [ReadyDataset(Fetched(repair(2, name), tmp_path), {}) for name in "abc"]
 
     def run(items, worker, *, workers):  # type: ignore[no-untyped-def]

@@ -224,7 +224,7 @@ def member_of(catalog: Catalog, rootname: str, settings: ReprocessSettings) -> M
 
 
 def alone(member: Member, settings: ReprocessSettings, visit: SimulatedVisit) -> dict[str, Any]:
-    """Repair an exposure as if it were a lone one, and return its row."""
+    """Repair an exposure as if it had no association, and return its row."""
     fetched = FetchDataset(FolderArchive(visit.folder), settings.outdir)(Repair(member.rootname, (member,)))
     (ready,) = FindReferences(settings, Services())([fetched])
     (row,) = RepairDataset(settings, "run")(ready)

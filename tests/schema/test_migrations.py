@@ -1,4 +1,4 @@
-"""Stored tables beside the schema: added, renamed and removed columns are told from damage."""
+"""Stored tables compared with the schema: added, renamed and removed columns are not taken for damage."""
 
 from __future__ import annotations
 

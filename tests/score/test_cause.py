@@ -1,4 +1,4 @@
-"""Causes told by filter, sides, Sun, limb and shape in time; recommendations told by the noise they leave."""
+"""Causes inferred from filter, sides, Sun, limb and shape in time; recommendations from the noise they leave."""
 
 from __future__ import annotations
 

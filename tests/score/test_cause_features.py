@@ -1,4 +1,4 @@
-"""The features of a curve that are reckoned here and not by a library."""
+"""Features of a curve that are computed by this package, not by a library."""
 
 from __future__ import annotations
 

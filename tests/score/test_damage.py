@@ -1,4 +1,4 @@
-"""The predicted damage of the published curves beside what calwf3 itself makes of them, and the classes."""
+"""The predicted damage of the published curves, compared with calwf3's own results, and the classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of the published curves of IBOHBF040: what is flagged, why, and the same again from stored rows."""
+"""Scores of the published curves of IBOHBF040: flagged exposures, reasons, same result from stored rows."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_flagged_members_are_the_notebooks(scored: dict[str, Row]) -> None:
 
 
 def test_excess_over_the_zodiacal_light(scored: dict[str, Row]) -> None:
-    """In shadow there is none; bdq's constant helium, which no ratio shows, is 2.5 electron/s."""
+    """There is none in shadow; the constant helium of bdq, which no ratio reveals, is 2.5 electron/s."""
     assert scored["b7q"]["excess_zodi"] == pytest.approx(0.0, abs=0.05)
     assert scored["b7q"]["excess_helium"] == pytest.approx(0.0, abs=0.02)
     assert scored["bdq"]["excess_helium"] == pytest.approx(2.5, abs=0.1)

@@ -1,4 +1,4 @@
-"""The joint fit: constant helium found without a zodiacal model, scattered light told apart, honest errors."""
+"""The joint fit: constant helium found without a zodiacal model, scattered light separated, realistic errors."""
 
 from __future__ import annotations
 

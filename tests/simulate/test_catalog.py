@@ -1,4 +1,4 @@
-"""The drawn archive: near the published percentiles, quiet in shadow, the same every time."""
+"""The simulated archive: near the published percentiles, quiet in shadow, the same every time."""
 
 from __future__ import annotations
 

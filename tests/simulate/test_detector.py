@@ -1,4 +1,4 @@
-"""The synthetic detector: what it does to light can be undone."""
+"""The synthetic detector: its effects on light can be undone."""
 
 from __future__ import annotations
 

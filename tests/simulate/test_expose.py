@@ -1,4 +1,4 @@
-"""Reads of an exposure: injected levels and noise come back from the raw counts."""
+"""Reads of an exposure: injected levels and noise are recovered from the raw counts."""
 
 from __future__ import annotations
 

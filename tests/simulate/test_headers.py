@@ -1,4 +1,4 @@
-"""Headers have what real ones have."""
+"""Headers have the keywords of real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The orbit: the published elements, and what stood above the telescope during IBOHBF040."""
+"""The orbit: the published elements, and the view of the telescope during IBOHBF040."""
 
 from __future__ import annotations
 

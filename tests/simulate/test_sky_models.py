@@ -1,4 +1,4 @@
-"""What the sky does: cumulative tables, helium and the Sun, scattered light."""
+"""Models of the sky: cumulative tables, helium and the Sun, scattered light."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole visits: layout, truth, determinism, references; stwcs and AstroDrizzle take them."""
+"""Whole visits: layout, truth, determinism, references; stwcs and AstroDrizzle accept them."""
 
 from __future__ import annotations
 

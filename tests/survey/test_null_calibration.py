@@ -1,4 +1,4 @@
-"""The null calibration gives back the systematic that quiet curves were made with."""
+"""The null calibration recovers the systematic error with which quiet curves were made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A catalog scored again: nothing changes where nothing is new, and old scores are put right."""
+"""A catalog scored again: nothing changes if nothing is new, and old scores are corrected."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_settings_stay_those_of_the_last_run(tmp_path: Path) -> None:
 
 
 def test_any_number_of_workers_scores_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scores that are wrong in the catalog are all put right, whoever scores them."""
+    """All wrong scores in the catalog are corrected, however they are rescored."""
     monkeypatch.setattr("wfc3tvb.survey.rescore.CHUNK", 1)
     measured = measurements()
     right = [rescore_rows(each.exposure, each.reads) for each in measured]

@@ -214,9 +214,9 @@ def test_a_failure_by_a_clock_that_was_ahead_hides_no_newer_file(
 
 def test_items_are_fetched_ahead_and_the_rows_stay_the_same(tmp_path: Path) -> None:
     found = []
-    for ahead, jobs in ((0, 1), (3, 1), (3, 2)):
-        with open_catalog(tmp_path / f"{ahead}{jobs}", mode="a") as catalog:
-            source = FakeSource(20, broken=(rootname(3),), down=(rootname(19),), ahead=ahead)
+    for prefetch, jobs in ((0, 1), (3, 1), (3, 2)):
+        with open_catalog(tmp_path / f"{prefetch}{jobs}", mode="a") as catalog:
+            source = FakeSource(20, broken=(rootname(3),), down=(rootname(19),), prefetch=prefetch)
             report = survey(catalog, Selection(), source=source, workers=Workers(jobs), measure=measure_fake)
             assert (report.n_measured, report.n_failed) == (18, 2)
             found.append(rows(catalog, f"SELECT * {STABLE} FROM exposures ORDER BY rootname"))

@@ -1,4 +1,4 @@
-"""500 files with something wrong in each: every one a row of failures that names it, and the run goes to its end."""
+"""500 damaged files: each becomes a row of failures that names it, and the run completes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernels run where their machine code cannot be kept."""
+"""Kernels run even if their machine code cannot be cached."""
 
 from __future__ import annotations
 

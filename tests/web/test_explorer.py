@@ -1,4 +1,4 @@
-"""The explorer answers, and a stranger gets nothing but the catalog."""
+"""The explorer answers queries, and gives access to nothing but the catalog."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Archives of exposures (MAST, S3, a folder): list datasets, open an exposure by bytes or whole, fetch products."""
+"""Archives of exposures (MAST, S3, a folder): list datasets, read exposures by byte ranges or whole, fetch products."""

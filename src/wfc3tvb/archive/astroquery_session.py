@@ -1,7 +1,7 @@
-"""Send astroquery's requests by the package's client, and turn what astroquery raises into one line.
+"""Send astroquery's requests through the package's HTTP client, and turn astroquery's errors into one line.
 
-astroquery 0.4.11 sets no socket timeout, never retries and takes a short body for a whole one. It needs sessions of
-`requests`; these keep the form, and every byte goes through `wfc3tvb.archive.http.HttpClient`.
+astroquery 0.4.11 sets no socket timeout, never retries and accepts a truncated body as complete. It needs sessions of
+`requests`; it gets them, but every byte goes through `wfc3tvb.archive.http.HttpClient`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from requests.adapters import HTTPAdapter
 from wfc3tvb.archive.http import HttpClient, check_status
 from wfc3tvb.errors import ServiceError, ServiceUnreachableError
 
-#: Seconds to wait before asking again for a long answer, at first and at most.
+#: Pauses between polls for a query that is still running: the first and the longest [s].
 _POLL = 0.2, 5.0
 
 
 def configure_session(session: requests.Session, client: HttpClient) -> requests.Session:
-    """Let a session send by a client, carry the token of ``MAST_API_TOKEN`` to MAST alone, and poll with pauses."""
+    """Make a session send through a client, present ``MAST_API_TOKEN`` to MAST only, and pause between polls."""
     for scheme in ("http://", "https://"):
         session.mount(scheme, _ClientAdapter(client))
     if token := os.environ.get("MAST_API_TOKEN"):
         host = urlsplit(client.services.mast).hostname or ""
-        # The cookie jar writes names without a dot as name.local.
+        # The cookie jar stores host names without a dot as name.local.
         domain = host if "." in host else f"{host}.local"
         session.cookies.set("mast_token", token, domain=domain)
     session.hooks["response"].append(_Poll())
@@ -39,14 +39,14 @@ def configure_session(session: requests.Session, client: HttpClient) -> requests
 
 
 class _ClientAdapter(HTTPAdapter):
-    """Gives a session the answers of a client, their bodies whole."""
+    """Transport adapter that sends a session's requests through a client and returns complete responses."""
 
     def __init__(self, client: HttpClient) -> None:
         self._client = client
         super().__init__()
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        """Send a request; timeouts, proxies and certificates are the client's.
+        """Send a request with the client's timeouts, proxies and certificates.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class _ClientAdapter(HTTPAdapter):
 
 
 class _Poll:
-    """Waits before astroquery asks again for an answer that is still being made; it would ask without a pause."""
+    """Response hook that pauses while a query is still running; astroquery would poll without a pause."""
 
     def __init__(self) -> None:
         self._pause = _POLL[0]
@@ -79,14 +79,14 @@ class _Poll:
 
 @contextmanager
 def translate_request_errors() -> Iterator[None]:
-    """Turn what astroquery and `requests` raise of an answer into one line that names MAST.
+    """Turn the errors of astroquery and `requests` into one line that names MAST.
 
     Raises
     ------
     ServiceUnreachableError
-        If the answer was not finished in time.
+        If MAST did not finish its answer in time.
     ServiceError
-        If it is not what it should be; a status of 400 and above as `wfc3tvb.archive.http.check_status`.
+        If the answer is not the expected one; for a status of 400 and above see `wfc3tvb.archive.http.check_status`.
     """
     try:
         yield
@@ -95,12 +95,12 @@ def translate_request_errors() -> Iterator[None]:
             check_status("MAST", error.response.url, error.response.status_code)
         raise ServiceError("MAST", "refused the request") from error
     except requests.exceptions.JSONDecodeError as error:
-        raise ServiceError("MAST", "answered something that is not JSON") from error
+        raise ServiceError("MAST", "its answer is not JSON") from error
     except requests.RequestException as error:
-        raise ServiceError("MAST", f"cannot be asked ({type(error).__name__})") from error
+        raise ServiceError("MAST", f"the request failed ({type(error).__name__})") from error
     except InvalidQueryError as error:
-        raise ServiceError("MAST", "refused the query as invalid", "run: wfc3tvb doctor --live") from error
+        raise ServiceError("MAST", "rejected the query as invalid", "run: wfc3tvb doctor --live") from error
     except QueryTimeoutError as error:
         raise ServiceUnreachableError("MAST", "did not finish its answer in time") from error
     except RemoteServiceError as error:
-        raise ServiceError("MAST", f"failed on the query ({' '.join(str(error).split())[:200]})") from error
+        raise ServiceError("MAST", f"the query failed ({' '.join(str(error).split())[:200]})") from error

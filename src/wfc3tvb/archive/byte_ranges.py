@@ -1,11 +1,11 @@
-"""Read an exposure by the bytes that matter: the headers, and SCI and DQ of a band of rows of every read.
+"""Read only the bytes of an exposure that are needed: the headers, and SCI and DQ of a band of rows of every read.
 
 An IMA of 16 full frames is 168.3 MB; 80 rows of every read with their headers are 7.7 MB in 48 requests. The
-primary header and the first SCI header say how large the frames are; everything else is fetched at once from where
-it is in the files of the archive. Then the first imset is walked header by header; from it follows where all others
-are, since every imset is as long as the first. What turned out to be elsewhere is fetched from there. Each header
-must be the one expected (EXTNAME, EXTVER, shape, length). A file that is not laid out so, or so small that ranges
-would not pay, is fetched whole.
+primary header and the first SCI header give the size of the frames; all other ranges are then fetched at once from
+where the archive's files usually have them. The first imset is then followed header by header and gives the offsets
+of all others, since all imsets have the same length; ranges that turn out to lie elsewhere are fetched from there.
+Each header must be the one expected (EXTNAME, EXTVER, shape, length). A file with another layout, or one so small that
+ranges would save little, is fetched whole.
 """
 
 from __future__ import annotations
@@ -46,24 +46,24 @@ _SPT_FIRST = 10 * BLOCK
 def read_exposure(
     archive: MastArchive, rootname: str, settings: MeasureSettings
 ) -> tuple[ReadCube, OrbitElements | None]:
-    """Return the reads of an exposure and, where its support file is there, the orbit.
+    """Return the reads of an exposure and, if it has a support file, the orbit.
 
     Parameters
     ----------
     archive : MastArchive
-        An archive that gives ranges.
+        An archive that serves byte ranges.
     rootname : str
-        Which exposure.
+        The exposure.
     settings : MeasureSettings
-        `rows` asks for that many middle rows; where None, `BAND_ROWS` by ranges, or all where the file is fetched
-        whole. `pstat` asks for the whole frame.
+        `rows` is the number of middle rows to read; if None, `BAND_ROWS` by ranges, or all if the file is fetched
+        whole. `pstat` reads the whole frame.
 
     Raises
     ------
     MissingProductError, ServiceError
-        If its IMA cannot be had.
+        If its IMA cannot be fetched.
     BadFileError
-        If a file is not what it should be.
+        If a file is not a valid one of its kind.
     """
     with ThreadPoolExecutor(1) as beside, _archives_copy():
         support = beside.submit(read_support, archive, rootname)
@@ -77,7 +77,7 @@ def read_exposure(
 
 
 def read_cube(archive: MastArchive, rootname: str, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
-    """Return the reads of an exposure, by ranges where that saves bytes; as `read_exposure`."""
+    """Return the reads of an exposure, by ranges where that saves bytes; see `read_exposure`."""
     if pstat:
         return _whole(archive, rootname, rows, pstat=True)
     remote, cube = _remote(archive, rootname, "ima"), None
@@ -91,7 +91,7 @@ def read_cube(archive: MastArchive, rootname: str, *, rows: int | None = None, p
 
 
 def read_support(archive: MastArchive, rootname: str) -> tuple[OrbitElements, int]:
-    """Return the orbit that an exposure's support file describes, and the bytes read; raises as `read_exposure`."""
+    """Return the orbit in an exposure's support file, and the bytes read; raises the errors of `read_exposure`."""
     remote = _remote(archive, rootname, "spt")
     try:
         remote.need([(0, _SPT_FIRST)])
@@ -108,7 +108,7 @@ def _remote(archive: MastArchive, rootname: str, suffix: str) -> SparseFile:
 
 
 def _band(remote: SparseFile, rows: int) -> ReadCube | None:
-    """Return the middle rows of every read; None where the file had better be fetched whole."""
+    """Return the middle rows of every read; None if fetching the whole file is cheaper."""
     remote.need([(0, _FIRST)])
     primary, start = primary_header(remote, remote.path)
     check_instrument(primary, remote.path)
@@ -116,7 +116,7 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
     sci = remote.plane(start, "SCI", 1)
     height, width = sci.shape
     if not 2 <= nsamp <= 16 or min(height, width) <= 2 * BORDER:
-        raise IrregularLayoutError(remote.path, "is no stack of IR frames")
+        raise IrregularLayoutError(remote.path, "its extensions are not a stack of IR frames")
     index = middle_rows(height - 2 * BORDER, rows)
     first, last = int(index[0]) + BORDER, int(index[-1]) + BORDER + 1
     if not ranges_pay(height, width, nsamp, index.size):
@@ -130,7 +130,7 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
 
 
 def _usual(sci: PlaneHeader, nsamp: int, first: int, last: int) -> list[tuple[int, int]]:
-    """Return the ranges of headers and rows in a file laid out as those of the archive are."""
+    """Return the ranges of headers and rows in a file with the archive's usual layout."""
     plane = PlaneHeader(0, sci.data - sci.start, sci.keywords)
     err = PlaneHeader(plane.next, plane.next + 2 * BLOCK, sci.keywords)
     dq = PlaneHeader(err.next, err.next + BLOCK, dict(sci.keywords) | {"BITPIX": 16, "NAXIS": 2})
@@ -144,7 +144,7 @@ def _usual(sci: PlaneHeader, nsamp: int, first: int, last: int) -> list[tuple[in
 
 
 def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[PlaneHeader, PlaneHeader]]:
-    """Return the SCI and DQ planes of every imset, from the layout of the first; every SCI header is fetched."""
+    """Return the SCI and DQ planes of every imset, located from the first; every SCI header is fetched and checked."""
     err = remote.plane(sci.next, "ERR", 1)
     dq = remote.plane(err.next, "DQ", 1)
     if not sci.shape == err.shape == dq.shape:
@@ -163,7 +163,7 @@ def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[Plan
             remote.plane(samp.next, "TIME", version - 1)
         other = remote.plane(sci.start + shift, "SCI", version)
         if other.shape != sci.shape or other.data - other.start != length:
-            raise IrregularLayoutError(remote.path, f"SCI,{version} is not like SCI,1")
+            raise IrregularLayoutError(remote.path, f"SCI,{version} differs from SCI,1 in size")
         keywords = dict(dq.keywords) | {"EXTVER": version}
         found.append((other, PlaneHeader(dq.start + shift, dq.data + shift, keywords)))
     return found
@@ -178,7 +178,7 @@ def _second(remote: SparseFile, dq: PlaneHeader) -> int:
 
 
 def _whole(archive: MastArchive, rootname: str, rows: int | None, *, pstat: bool = False) -> ReadCube:
-    """Return the reads of an exposure from its file fetched whole; the file is gone when the cube is."""
+    """Return the reads of an exposure from its whole file, deleted but still mapped while the cube exists."""
     with _downloaded(archive, rootname, "ima") as path:
         return read_ima(path, rows=rows, pstat=pstat)
 
@@ -191,7 +191,7 @@ def _downloaded(archive: MastArchive, rootname: str, suffix: str) -> Iterator[Pa
 
 @contextmanager
 def _archives_copy() -> Iterator[None]:
-    """Give a damaged file the remedy for one that is the archive's: there is no copy to check."""
+    """Point to the archive's help desk for a damaged file: the user has no copy to check."""
     try:
         yield
     except BadFileError as error:

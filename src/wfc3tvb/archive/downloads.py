@@ -1,4 +1,4 @@
-"""Fetch files whole: checked for length and checksum, taken up where they broke, never partial under their name."""
+"""Download whole files: resume broken transfers, check length and checksum, leave no partial file under their name."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 def download(client: HttpClient, url: str, path: Path, *, service: str) -> Path:
-    """Fetch a file whole and return its path; a broken connection is taken up where it broke, if the server can.
+    """Download a whole file and return its path; a broken transfer is resumed if the server supports that.
 
     Parameters
     ----------
     client : HttpClient
-        How.
+        Client that sends the requests.
     url : str
-        Its address.
+        Address of the file.
     path : Path
-        Where it goes; the folder is made.
+        Path to write to; its folder is created.
     service : str
-        What errors call the server.
+        Name of the server in error messages.
 
     Raises
     ------
     ShortDownloadError
-        If the file came short, or damaged, at every try.
+        If the file was incomplete or damaged on every attempt.
     MissingProductError, ServiceError
-        As `wfc3tvb.archive.http.check_status` and `wfc3tvb.archive.http.translate_errors`.
+        See `wfc3tvb.archive.http.check_status` and `wfc3tvb.archive.http.translate_errors`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as part:
@@ -51,15 +51,16 @@ def download(client: HttpClient, url: str, path: Path, *, service: str) -> Path:
         try:
             client.complete(service, transfer)
         except ShortDownloadError as error:
-            problem = f"{path.name} came short, {transfer.received} of {transfer.length or 'unknown'} bytes"
+            expected = transfer.length or "an unknown number of"
+            problem = f"{path.name} is incomplete: {transfer.received} of {expected} bytes arrived"
             if "checksum" in error.problem:
-                problem = f"{path.name} came damaged: another checksum than announced"
+                problem = f"{path.name} arrived damaged: its checksum differs from the announced one"
             raise ShortDownloadError(service, problem) from error
     return path
 
 
 class _Transfer:
-    """A download that may be called again to go on where it broke."""
+    """A download that resumes where it broke off when it is called again."""
 
     def __init__(self, client: HttpClient, service: str, url: str, part: Path) -> None:
         self.client, self.service, self.url, self.part = client, service, url, part
@@ -78,17 +79,17 @@ class _Transfer:
                     file.write(chunk)
                     self.received += len(chunk)
         if self.length and self.received != self.length:
-            raise BrokenBodyError("another length than announced")
+            raise BrokenBodyError("the length differs from the announced one")
         if self._md5 and checksum(self.part, "md5") != self._md5:
             self.received = 0
-            raise BrokenBodyError("another checksum than announced")
+            raise BrokenBodyError("the checksum differs from the announced one")
 
     def _begin(self, response: urllib3.BaseHTTPResponse) -> None:
-        """Note length and version of the file; where the server does not go on, it begins again."""
+        """Note length and version of the file, and start over if the server did not resume."""
         match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if response.status == 206 and (not match or int(match[1]) != self.received):
             self._tag = ""
-            raise BrokenBodyError("another range than asked for")
+            raise BrokenBodyError("the range differs from the requested one")
         if response.status != 206:
             self.received = 0
             self.length = int(response.headers.get("Content-Length", 0))
@@ -96,13 +97,16 @@ class _Transfer:
 
     @staticmethod
     def _next(chunks: Iterator[bytes]) -> bytes:
-        """Return the next bytes of the body; none at its end. A full disk, when they are written, is no broken body."""
+        """Return the next bytes of the body; none at its end.
+
+        Only reading is guarded: a full disk, met when the bytes are written, must not count as a broken body.
+        """
         with reading_body():
             return next(chunks, b"")
 
 
 def _stated_md5(response: urllib3.BaseHTTPResponse) -> str:
-    """Return the checksum that a server states of a whole file (Content-MD5; the ETag of S3), in hexadecimal."""
+    """Return the MD5 that a server gives for a whole file (Content-MD5; the ETag of S3), in hexadecimal."""
     if stated := response.headers.get("Content-MD5"):
         try:
             return base64.b64decode(stated, validate=True).hex()
@@ -110,5 +114,5 @@ def _stated_md5(response: urllib3.BaseHTTPResponse) -> str:
             return ""
     tag = response.headers.get("ETag", "").strip('"')
     plain = "x-amz-server-side-encryption-aws-kms-key-id" not in response.headers
-    # That of a file put there in parts has a dash.
+    # The ETag of a file uploaded in parts has a dash and is not its MD5.
     return tag if response.headers.get("Server") == "AmazonS3" and plain and _MD5.fullmatch(tag) else ""

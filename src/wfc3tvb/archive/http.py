@@ -1,4 +1,4 @@
-"""HTTP client for ranges, files and lists: one pool of connections, one retry policy, one reading of errors."""
+"""HTTP client for ranges, files and lists: one connection pool, one retry policy, one translation of errors."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ from wfc3tvb.system.network import proxy_of, tls_context
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-#: Answers that may be different in a while; a Retry-After that comes with them is honoured.
+#: Statuses that are retried; a Retry-After that comes with them is honoured.
 RETRIED = (429, 502, 503, 504)
-#: Longest pause of ours, and longest that a server may ask for [s].
+#: Longest pause between attempts, and longest Retry-After that is honoured [s].
 LONGEST_BACKOFF, LONGEST_RETRY_AFTER = 60.0, 900
-#: Lengths and ranges are those of the file, so it must not be compressed on the way.
+#: Lengths and ranges refer to the file itself, so it must not be compressed in transit.
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
 CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-#: Files whose version is remembered, to notice one that is replaced while it is read.
+#: Number of files whose version is remembered, to notice one that is replaced while it is read.
 _REMEMBERED = 64
 _CHECK_NETWORK = "check the network, or try again later"
 
 
 class BrokenBodyError(HTTPError):
-    """A connection broke, or fell silent, in the middle of a body."""
+    """A connection broke or stalled in the middle of a body."""
 
 
 class NoRangesError(ServiceError):
-    """A server answers a range request with something else than the range."""
+    """A server did not answer a range request with that range."""
 
     retryable = False
 
 
 def retry_policy(services: Services, method: str) -> Retry:
-    """Return how requests are tried again: after a doubling, jittered pause, or what the server asks for.
+    """Return the retry policy: a doubling pause with jitter, or the pause that the server asks for.
 
-    A 500 to a GET is a file server's bad moment; to a POST it is what MAST says of an invalid query.
+    A 500 to a GET is a passing fault of a file server; to a POST it is MAST's answer to an invalid query.
     """
     return Retry(
         services.retries,
@@ -66,13 +66,13 @@ def retry_policy(services: Services, method: str) -> Retry:
 
 
 class HttpClient:
-    """Connections to the archive's servers, to each host never more at once than there may be; safe to share.
+    """Client of the archive's servers, with a limit on the connections to each host; safe to share among threads.
 
     Parameters
     ----------
     services : Services
-        How many connections, and how patient to be. Proxy and certificates are those of the environment; the token of
-        ``MAST_API_TOKEN`` goes to MAST alone.
+        Number of connections, timeouts and retries. Proxy and certificates are taken from the environment; the token
+        in ``MAST_API_TOKEN`` is sent to MAST only.
     """
 
     def __init__(self, services: Services) -> None:
@@ -84,14 +84,14 @@ class HttpClient:
         weakref.finalize(self, _close, self._pools)
 
     def ranges(self, service: str, url: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return ranges ``[start, stop)`` of a file, several fetched at a time; of one beyond its end, what there is.
+        """Return ranges ``[start, stop)`` of a file, fetched several at a time; one past the end comes back shorter.
 
         Raises
         ------
         NoRangesError
-            If the server does not answer with the range; nothing of the body is read.
+            If the server does not answer with the range; its body is not read.
         MissingProductError, ServiceError
-            As `send`; also if the file is another one than before.
+            See `send`; also if the file has been replaced since its beginning was read.
         """
 
         def fetch(limits: tuple[int, int]) -> bytes:
@@ -102,14 +102,14 @@ class HttpClient:
     def send(
         self, service: str, method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> urllib3.BaseHTTPResponse:
-        """Return an answer with its whole body (`data`), whatever its status.
+        """Return a response with its whole body (`data`), whatever its status.
 
         Raises
         ------
         ServiceUnreachableError
-            If there is no connection, no answer in time, or only refusals to serve.
+            If there is no connection, no answer in time, or the service stays unavailable.
         ShortDownloadError
-            If every answer broke off.
+            If every response was cut off.
         """
 
         def whole() -> urllib3.BaseHTTPResponse:
@@ -120,7 +120,7 @@ class HttpClient:
         return self.complete(service, whole)
 
     def get(self, service: str, url: str) -> bytes:
-        """Return a small document; raises as `send`, and where the status is an error."""
+        """Return a small document; raises the errors of `send`, and of a status of 400 and above."""
         response = self.send(service, "GET", url)
         check_status(service, url, response.status)
         return response.data
@@ -129,7 +129,7 @@ class HttpClient:
     def request(
         self, method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Iterator[urllib3.BaseHTTPResponse]:
-        """Yield an answer whose body is to be read; what of it is not read is dropped with its connection."""
+        """Yield a response whose body is still to be read; an unread rest is dropped together with its connection."""
         response = self._pool(url).request(
             method,
             url,
@@ -145,7 +145,7 @@ class HttpClient:
             response.release_conn()
 
     def complete(self, service: str, work: Callable[[], T]) -> T:
-        """Call `work` again, after a jittered pause, while a connection breaks in the middle of a body.
+        """Call `work`, again after a pause with jitter if a connection breaks in the middle of a body.
 
         Raises
         ------
@@ -170,15 +170,15 @@ class HttpClient:
             check_status(service, url, response.status)
             match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if response.status != 206 or not match or int(match[1]) != start or int(match[2]) >= stop:
-                raise NoRangesError(service, "does not answer range requests", "")
+                raise NoRangesError(service, "does not support range requests", "")
             self._check_unchanged(service, url, start, response.headers.get("ETag", "") + match[3])
             body = _body(response)
         if len(body) != int(match[2]) + 1 - start:
-            raise BrokenBodyError("another length than announced")
+            raise BrokenBodyError("the length differs from the announced one")
         return body
 
     def _check_unchanged(self, service: str, url: str, start: int, version: str) -> None:
-        """Raise `ServiceError` where a file is not the one whose beginning was read."""
+        """Raise `ServiceError` if a file was replaced after its beginning was read."""
         with self._lock:
             known = version if start == 0 else self._versions.get(url, version)
             self._versions[url] = version
@@ -189,7 +189,7 @@ class HttpClient:
             raise ServiceError(service, f"{_file_of(urlsplit(url).path)} changed while it was read")
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        """Return the connections that lead to a host, directly or by the proxy of the environment."""
+        """Return the connections to a host, direct or through the proxy of the environment."""
         host = urlsplit(url)[:2]
         with self._lock:
             if host not in self._pools:
@@ -202,7 +202,7 @@ _lock = threading.Lock()
 
 
 def client_of(services: Services) -> HttpClient:
-    """Return this process's client for `services`, made once; all its threads share the connections."""
+    """Return this process's client for `services`; it is made once and its threads share the connections."""
     key = (services, os.getpid())
     with _lock:
         if key not in _clients:
@@ -219,7 +219,7 @@ def _connections(services: Services, url: str) -> urllib3.PoolManager:
     proxy = proxy_of(url)
     options: dict[str, Any] = {"maxsize": services.connections, "block": True, "timeout": services.timeout}
     if "https" in (urlsplit(url).scheme, urlsplit(proxy or "").scheme):
-        options["ssl_context"] = tls_context()  # made once: every connection of its own would read the certificates
+        options["ssl_context"] = tls_context()  # shared: otherwise each connection would load the certificates again
     if not proxy:
         return urllib3.PoolManager(**options)
     parts = urlsplit(proxy)
@@ -233,7 +233,7 @@ def _connections(services: Services, url: str) -> urllib3.PoolManager:
 
 
 def token_of(url: str, services: Services) -> dict[str, str]:
-    """Return the header with the token of ``MAST_API_TOKEN``, for MAST alone."""
+    """Return the header with the token in ``MAST_API_TOKEN``; empty for any server but MAST."""
     token = os.environ.get("MAST_API_TOKEN")
     is_mast = urlsplit(url).netloc == urlsplit(services.mast).netloc
     return {"Cookie": f"mast_token={token}"} if token and is_mast else {}
@@ -246,7 +246,7 @@ def _body(response: urllib3.BaseHTTPResponse) -> bytes:
 
 @contextmanager
 def reading_body() -> Iterator[None]:
-    """Tell a body that broke off, which the pool does not retry, from a connection that never came about."""
+    """Raise `BrokenBodyError` for a body that is cut off; the pool retries failed connections, but not these."""
     try:
         yield
     except (HTTPError, OSError) as error:
@@ -255,19 +255,19 @@ def reading_body() -> Iterator[None]:
 
 @contextmanager
 def translate_errors(service: str) -> Iterator[None]:
-    """Turn what urllib3 raises in the block into one line that names the service.
+    """Turn urllib3's errors in the block into one line that names the service.
 
     Raises
     ------
     ServiceUnreachableError
-        If there is no connection, no answer in time, or only refusals to serve.
+        If there is no connection, no answer in time, or the service stays unavailable.
     ShortDownloadError
-        If every answer broke off.
+        If every response was cut off.
     """
     try:
         yield
     except BrokenBodyError as error:
-        problem = f"every answer broke off before its end ({error})"
+        problem = f"every response was cut off ({error})"
         raise ShortDownloadError(service, problem, _CHECK_NETWORK) from error
     except HTTPError as error:
         reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
@@ -276,32 +276,34 @@ def translate_errors(service: str) -> Iterator[None]:
 
 def _unreachable(service: str, reason: BaseException) -> ServiceUnreachableError:
     if isinstance(reason, ResponseError):
-        return ServiceUnreachableError(service, "answers 'unavailable' to every try")
-    if isinstance(reason, TimeoutError) and not isinstance(reason, NewConnectionError):  # a subclass, for no reason
-        return ServiceUnreachableError(service, "does not answer in time")
+        return ServiceUnreachableError(service, "unavailable on every attempt")
+    # urllib3 makes NewConnectionError a subclass of TimeoutError, though nothing timed out.
+    if isinstance(reason, TimeoutError) and not isinstance(reason, NewConnectionError):
+        return ServiceUnreachableError(service, "no answer in time")
     if isinstance(reason, SSLError):
-        remedy = "check the network; a proxy's own certificate goes into REQUESTS_CA_BUNDLE"
+        remedy = "check the network; if a proxy has its own certificate, name it in REQUESTS_CA_BUNDLE"
         return ServiceUnreachableError(service, "no secure connection (SSLError)", remedy)
     return ServiceUnreachableError(service, f"no connection ({type(reason).__name__})", _CHECK_NETWORK)
 
 
 def check_status(service: str, url: str, status: int) -> None:
-    """Raise the error that a status of 400 and above means.
+    """Raise the error for a status of 400 and above.
 
     Raises
     ------
     MissingProductError
-        If the file is not there or not public.
+        If the file does not exist or is not public.
     ServiceError
-        If the server refuses otherwise.
+        For any other status.
     """
     name = _file_of(url)
     if status == 404:
-        raise MissingProductError(service, f"has no file {name}", "check the name, or ask again later")
+        raise MissingProductError(service, f"has no file {name}", "check the name, or try again later")
     if status in (401, 403):
         known = os.environ.get("MAST_API_TOKEN")
-        remedy = "is MAST_API_TOKEN that of its owner, and valid?" if known else "set MAST_API_TOKEN if you may have it"
-        raise MissingProductError(service, f"does not give out {name} (HTTP {status})", remedy)
+        owner = "check that MAST_API_TOKEN is valid and belongs to someone with access"
+        remedy = owner if known else "set MAST_API_TOKEN if you have access to the data"
+        raise MissingProductError(service, f"refused access to {name} (HTTP {status})", remedy)
     if status >= 400:
         raise ServiceError(service, f"answered HTTP {status}")
 

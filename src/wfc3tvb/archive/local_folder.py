@@ -1,4 +1,4 @@
-"""A folder of FITS files as an archive: flat, or laid out like the public bucket."""
+"""Folder of FITS files used as an archive: flat, or laid out like the public bucket."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Keywords that a list of datasets is made of.
+#: Keywords from which the list of datasets is made.
 _LISTED = ("ASN_ID", "DATE", "DETECTOR", "EXPEND", "EXPSTART", "FILTER", "INSTRUME", "PR_INV_L", "PROPOSID", "SUN_ALT",
            "TARGNAME")  # fmt: skip
-#: Bytes of a header that are read at a time: a folder holds thousands of files.
+#: Bytes of a header to read at a time; few, since a folder may hold thousands of files.
 _STEP = 16 * BLOCK
 
 
@@ -42,9 +42,9 @@ class FolderArchive:
     Attributes
     ----------
     folder : Path
-        Where they are.
+        The folder.
     name : str
-        What the column `source` says: ``local``, or ``simulated``.
+        Value of the column `source`: ``local`` or ``simulated``.
     """
 
     folder: Path
@@ -54,28 +54,28 @@ class FolderArchive:
         if not self.folder.is_dir():
             raise BadArgumentError(f"there is no folder {self.folder}; --source takes auto, s3, mast or a folder")
 
-    ahead: ClassVar[int] = 0
+    prefetch: ClassVar[int] = 0
 
     def shared_by(self, n_workers: int) -> FolderArchive:
         """Return itself."""
         return self
 
     def datasets(self, selection: Selection) -> Iterator[Row]:
-        """Yield the datasets found in the folder that `selection` asks for, sorted by name.
+        """Yield the datasets in the folder that match `selection`, sorted by name.
 
-        An association's members are those that its ASN file or the exposures' own headers name.
-        A file that cannot be read is listed as a lone exposure; measuring it says what is wrong.
+        The members of an association are taken from its ASN file and from ASN_ID in the headers of the exposures.
+        A file that cannot be read is listed as a single exposure; measuring it reports what is wrong.
 
         Raises
         ------
         BadArgumentError
-            If there is no IMA file at all.
+            If the folder has no IMA file at all.
         UnknownDatasetError
-            If there is none of one of the ids.
+            If the folder has nothing for one of the ids.
         """
         headers = {root: _header(path) for root, path in sorted(self._files("ima").items())}
         if not headers and not selection.ids:
-            problem = "no file in it is named as the archive names IMA files (ibohbfb9q_ima.fits)"
+            problem = "no file in it has the name of an IMA file (such as ibohbfb9q_ima.fits)"
             raise BadArgumentError(f"{self.folder}: {problem}; give their folder with --source")
         groups: dict[str, list[str]] = {}
         for root, header in headers.items():
@@ -89,14 +89,14 @@ class FolderArchive:
         self._check_ids(selection, headers, groups)
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
-        """Return the reads of an exposure, with its observation log, and the orbit, where JIT and SPT are there.
+        """Return the reads of an exposure (with its observation log if it has a JIT), and the orbit if it has an SPT.
 
         Raises
         ------
         MissingProductError
             If its IMA is not in the folder.
         BadFileError
-            If a file is not what it should be.
+            If a file is not a valid one of its kind.
         """
         from wfc3tvb.fits.ima import read_ima
         from wfc3tvb.fits.observation_log import find_jitter, jitter_names
@@ -111,22 +111,22 @@ class FolderArchive:
     def cost(
         self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
     ) -> tuple[float, float]:
-        """Return how many files, and bytes, an exposure is."""
+        """Return the number of files of an exposure, and their bytes."""
         found = [path for suffix in ("ima", "spt") if (path := self.path(rootname, suffix))]
         return len(found), sum(path.stat().st_size for path in found)
 
     def changed_at(self, rootname: str) -> float | None:
-        """Return when the exposure's IMA last changed [MJD, UTC]; None if it is not there."""
+        """Return the time of the last change of the exposure's IMA [MJD, UTC]; None if there is none."""
         path = self.path(rootname, "ima")
         return None if path is None else mjd_of(datetime.fromtimestamp(path.stat().st_mtime, UTC))
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Copy a file into `folder`, so that the original stays what it is, and return its path.
+        """Copy a file into `folder` and return the path of the copy; the original stays untouched.
 
         Raises
         ------
         MissingProductError
-            If it is not in the archive's folder.
+            If the archive's folder has no such file.
         """
         found = self._needed(rootname, suffix)
         with atomic_write(folder / found.name) as part:
@@ -134,14 +134,14 @@ class FolderArchive:
         return folder / found.name
 
     def path(self, rootname: str, suffix: str) -> Path | None:
-        """Return where a file is; None if it is not there."""
+        """Return the path of a file; None if there is none."""
         return self._files(suffix).get(rootname)
 
     def _needed(self, rootname: str, suffix: str) -> Path:
         path = self.path(rootname, suffix)
         if path is None:
-            problem = f"there is no {rootname}_{suffix}.fits"
-            raise MissingProductError(str(self.folder), problem, "put it there, or give --source mast")
+            problem = f"no file {rootname}_{suffix}.fits"
+            raise MissingProductError(str(self.folder), problem, "copy it into the folder, or use --source mast")
         return path
 
     def _files(self, suffix: str) -> dict[str, Path]:
@@ -156,23 +156,23 @@ class FolderArchive:
 
 @cache
 def _index(folder: Path, suffix: str) -> dict[str, Path]:
-    """Return the files ``<rootname>_<suffix>.fits`` in a folder and below, by rootname; looked for once."""
+    """Return the files ``<rootname>_<suffix>.fits`` in a folder and below, by rootname; the search is made once."""
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob(f"*_{suffix}.fits")):
         try:
             found[split_filename(path.name)[0]] = path
         except BadArgumentError:
-            log.info("%s is not named as the archive names files; left out", path)
+            log.info("%s does not have a name of the archive; ignored", path)
     return found
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """Return what a list needs of the primary header; empty where the file cannot be read."""
+    """Return the keywords of the primary header that a list needs; empty if the file cannot be read."""
     try:
         with FileBytes(path) as file:
             cards = Cards(read_cards(file, 0, path, step=_STEP).decode("latin-1"), path)
     except (OSError, BadFileError) as error:
-        log.info("%s: header not readable: %s", path, error)
+        log.info("%s: cannot read the header: %s", path, error)
         return {}
     return {keyword: cards[keyword] for keyword in _LISTED if keyword in cards} if "SIMPLE" in cards else {}
 
@@ -183,11 +183,11 @@ def _association(header: dict[str, Any]) -> str | None:
 
 
 def _members(path: Path) -> list[str]:
-    """Return the exposures that an ASN file names; none where it cannot be read."""
+    """Return the exposures that an ASN file names; none if it cannot be read."""
     try:
         names = [member.rootname for member in read_members(path)]
     except BadFileError as error:
-        log.info("members not readable: %s", error)
+        log.info("cannot read the members: %s", error)
         return []
     return [name for name in names if is_dataset_name(name)]
 
@@ -216,7 +216,7 @@ def _dataset_row(name: str, members: list[str], headers: list[dict[str, Any]]) -
 
 
 def _wanted(row: Row, selection: Selection) -> bool:
-    """Say whether a dataset is asked for; one whose header cannot be read is, unless ids say otherwise."""
+    """Return True if a dataset matches the selection; keywords that cannot be read match any value."""
     ids, filters = selection.ids, selection.wanted_filters
     start, found = row["start_time"], row["filters"]
     return (
@@ -241,7 +241,7 @@ def _float_card(header: dict[str, Any], keyword: str) -> float | None:
 
 
 def _date(header: dict[str, Any]) -> float | None:
-    """Return when the file was made [MJD, UTC]."""
+    """Return the date of creation of a file [MJD, UTC]."""
     try:
         return mjd_of(datetime.fromisoformat(str(header["DATE"])))
     except (KeyError, ValueError):

@@ -1,8 +1,8 @@
 """List datasets and their members at MAST, through astroquery.
 
-Discovery asks the MAST search API (`astroquery.mast.MastMissions`) in time windows whose rows are counted, and holds
-the number against CAOM (`astroquery.mast.Observations`). Both list associations and lone exposures; the members come
-from the product lists.
+The MAST search API (`astroquery.mast.MastMissions`) is queried in time windows small enough for one answer, and the
+number of datasets is compared with CAOM (`astroquery.mast.Observations`). Both list associations and single exposures;
+the members come from the product lists.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Rows that one answer of the search API holds at most.
+#: Most rows in one answer of the search API.
 MAX_ROWS = 5000
-#: Datasets whose products are asked for at a time (the API takes 1000).
+#: Datasets in one request for products (the API accepts 1000).
 PRODUCTS_AT_A_TIME = 500
-#: Names asked for at a time.
+#: Names in one search.
 _NAMES_AT_A_TIME = 200
 
 
 class Mast:
-    """A client of MAST; one per thread, since astroquery's are not safe to share.
+    """Client of MAST; one per thread, since astroquery's clients are not thread-safe.
 
     Parameters
     ----------
     services : Services, optional
-        Where MAST is, and how patient to be. Public data need no token; ``MAST_API_TOKEN`` is used where set.
+        Address of MAST, timeouts and retries. Public data need no token; ``MAST_API_TOKEN`` is used if it is set.
     """
 
     def __init__(self, services: Services | None = None) -> None:
@@ -67,22 +67,22 @@ class Mast:
         self._missions.mission = "hst"
 
     def datasets(self, selection: Selection) -> Iterator[Row]:
-        """Yield the rows of `datasets` that a selection asks for, members included, in order of time.
+        """Yield the rows of `datasets` that match a selection, members included, in order of time.
 
         Raises
         ------
         UnknownDatasetError
-            If MAST knows nothing of one of its ids.
+            If MAST does not know one of the ids.
         TruncatedQueryError
-            If MAST gives fewer rows than it counted.
+            If MAST returns fewer rows than it counts.
         ServiceError
-            If it does not answer.
+            If MAST does not answer.
         """
         found = self._named(selection) if selection.ids else self._listed(selection)
         for batch in _batched(found, PRODUCTS_AT_A_TIME):
             members = self.members({name for row in batch for name in (row["dataset"], row["asn_id"]) if name})
             for row in batch:
-                # A product of a part of an association may have no list of its own; a lone exposure is its own member.
+                # A product of part of an association may have no product list; a single exposure is its own member.
                 lone = [] if row["asn_id"] else [row["dataset"]]
                 exposures = members.get(row["dataset"]) or members.get(row["asn_id"] or "") or lone
                 if not exposures:
@@ -90,12 +90,12 @@ class Mast:
                 yield row | {"members": exposures}
 
     def members(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Return the exposures of datasets (at most 1000), sorted; those without any are left out.
+        """Return the exposures of datasets (at most 1000), sorted; datasets without exposures are left out.
 
         Raises
         ------
         ServiceError
-            If MAST does not answer, or otherwise than expected.
+            If MAST does not answer, or its answer is not the expected one.
         """
         wanted = sorted(names)
         with translate_request_errors():
@@ -108,18 +108,18 @@ class Mast:
         return {name: sorted(found[name]) for name in wanted if name in found}
 
     def count_caom(self, selection: Selection) -> int:
-        """Return how many datasets CAOM counts for a selection without ids, Hubble Advanced Products left out.
+        """Return CAOM's number of datasets for a selection without ids, Hubble Advanced Products left out.
 
         Raises
         ------
         ServiceError
-            If MAST does not answer, or otherwise than expected.
+            If MAST does not answer, or its answer is not the expected one.
         """
         criteria: dict[str, Any] = {"instrument_name": ["WFC3/IR"], "project": ["HST"]}
         if filters := selection.wanted_filters:
             criteria["filters"] = list(filters)
         if selection.proposals:
-            criteria["proposal_id"] = [str(number) for number in selection.proposals]
+            criteria["proposal_id"] = [str(proposal) for proposal in selection.proposals]
         if selection.start is not None or selection.end is not None:
             criteria["t_min"] = list(window_of(selection))
         count = self._observations.query_criteria_count
@@ -127,11 +127,11 @@ class Mast:
             try:
                 return int(count(provenance_name=["CALWF3"], **criteria))
             except InvalidQueryError:
-                # Not every version of the service lists this column; the project alone leaves out almost all.
+                # Some versions of the service lack the column; `project` alone leaves out almost all of these products.
                 return int(count(**criteria))
 
     def _listed(self, selection: Selection) -> Iterator[Row]:
-        """Yield what a selection without ids asks for, and say so where CAOM counts otherwise."""
+        """Yield the datasets of a selection without ids; log a warning if CAOM counts another number."""
         seen: set[str] = set()
         for row in self._in_window(criteria_of(selection), *window_of(selection)):
             if row["dataset"] not in seen:
@@ -139,26 +139,27 @@ class Mast:
                 yield row
         n_caom = self.count_caom(selection)
         if n_caom != len(seen):
-            log.warning("MAST's search lists %d datasets, its CAOM catalog %d; surveyed: the first", len(seen), n_caom)
+            log.warning("MAST's search lists %d datasets, CAOM %d; the search's list is used", len(seen), n_caom)
 
     def _in_window(self, criteria: dict[str, Any], start: float, end: float) -> Iterator[Row]:
-        """Yield the rows of a time window; one with too many rows for an answer is halved until it fits."""
+        """Yield the rows of a time window, which is halved until its rows fit into one answer."""
         window = "..".join(Time([start, end], format="mjd").strftime("%Y-%m-%d %H:%M:%S"))
         rows, total = self._search(criteria | {"sci_start_time": window})
         if total <= MAX_ROWS:
             if len(rows) < total:
-                problem = f"gave {len(rows)} of the {total} datasets it counts between {window.replace('..', ' and ')}"
-                raise TruncatedQueryError("MAST", problem, "try again later, or a shorter --start and --end")
+                between = window.replace("..", " and ")
+                problem = f"returned {len(rows)} of the {total} datasets it counts between {between}"
+                raise TruncatedQueryError("MAST", problem, "try again later, or with --start and --end closer together")
             yield from rows
         elif end - start < 1 / DAY:
-            raise TruncatedQueryError("MAST", f"counts {total} datasets within a second at {window}", "")
+            raise TruncatedQueryError("MAST", f"counts {total} datasets within one second at {window}", "")
         else:
             middle = (start + end) / 2
             yield from self._in_window(criteria, start, middle)
             yield from self._in_window(criteria, middle, end)
 
     def _named(self, selection: Selection) -> list[Row]:
-        """Return the datasets that ids name: associations, lone exposures, or members by their visits."""
+        """Return the datasets of the ids, which may be associations, single exposures, or members of associations."""
         found: dict[str, Row] = {}
         for names in _batched(sorted(set(selection.ids)), _NAMES_AT_A_TIME):
             found |= self._whole({"sci_data_set_name": [name.upper() for name in names]})
@@ -177,11 +178,13 @@ class Mast:
         """Return all rows of one search, by the name of the dataset."""
         rows, total = self._search(criteria)
         if len(rows) < total:
-            raise TruncatedQueryError("MAST", f"gave {len(rows)} of the {total} datasets it counts", "name fewer ids")
+            raise TruncatedQueryError(
+                "MAST", f"returned {len(rows)} of the {total} datasets it counts", "give fewer ids"
+            )
         return {row["dataset"]: row for row in rows}
 
     def _search(self, criteria: dict[str, Any]) -> tuple[list[Row], int]:
-        """Return the rows of one search, and how many MAST counts."""
+        """Return the rows of one search, and MAST's count of them."""
         with translate_request_errors():
             self._know_columns()
             response = self._missions.query_criteria_async(
@@ -194,10 +197,10 @@ class Mast:
             try:
                 return rows_of(answer["results"]), int(answer["totalResults"])
             except (KeyError, TypeError, ValueError) as error:
-                raise ServiceError("MAST", f"its answer has another shape than expected ({error})") from error
+                raise ServiceError("MAST", f"its answer does not have the expected form ({error})") from error
 
     def _know_columns(self) -> None:
-        """Fetch the names of the columns once, through our session; astroquery would ask without a timeout."""
+        """Fetch the column names once, through our session: astroquery itself would set no timeout."""
         if not self._missions.columns.get("hst"):
             url = f"{self.services.mast.rstrip('/')}/search/util/api/v0.1/column_list"
             response = self._missions._session.get(url, params={"mission": "hst"})

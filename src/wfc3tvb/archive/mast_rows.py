@@ -1,4 +1,4 @@
-"""Criteria that MAST is asked with, and rows of `datasets` and members from its answers."""
+"""Search criteria for MAST, and rows of `datasets` and members made from its answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 #: WFC3 was installed on 14 May 2009 [MJD].
 FIRST_LIGHT = 54965.0
-#: Columns that are asked for.
+#: Columns to request.
 COLUMNS = (
     "sci_data_set_name", "sci_asn_id", "sci_instrument_config", "sci_spec_1234", "sci_aper_1234", "sci_pep_id",
     "sci_pi_last_name", "sci_targname", "sci_start_time", "sci_stop_time", "sci_sun_alt", "sci_generation_date",
@@ -29,7 +29,7 @@ _MEMBER = re.compile(r"ima|raw|flt")
 
 
 def criteria_of(selection: Selection) -> dict[str, Any]:
-    """Return what to ask the search API for, but for the window of time."""
+    """Return the criteria for the search API, without the time window."""
     criteria: dict[str, Any] = {"sci_instrument_config": "WFC3/IR"}
     if filters := selection.wanted_filters:
         criteria["sci_spec_1234"] = list(filters)
@@ -39,16 +39,16 @@ def criteria_of(selection: Selection) -> dict[str, Any]:
 
 
 def window_of(selection: Selection) -> tuple[float, float]:
-    """Return the window of start times that a selection means [MJD]; raises BadArgumentError if it is none."""
+    """Return the window of start times of a selection [MJD]; raises BadArgumentError if it ends before it starts."""
     start = FIRST_LIGHT if selection.start is None else selection.start
     end = float(Time.now().mjd) + 1 if selection.end is None else selection.end
     if end < start:
-        raise BadArgumentError("--end is before --start")
+        raise BadArgumentError("--end is earlier than --start")
     return start, end
 
 
 def passes(row: Row, selection: Selection) -> bool:
-    """Say whether a dataset named by an id also fits the rest of the selection."""
+    """Return True if a dataset named by an id also matches the rest of the selection."""
     filters, start = selection.wanted_filters, row["start_time"]
     return (
         row["instrument_config"] == "WFC3/IR"
@@ -60,7 +60,7 @@ def passes(row: Row, selection: Selection) -> bool:
 
 
 def rows_of(results: Sequence[dict[str, Any]]) -> list[Row]:
-    """Return rows of `datasets`, members still empty and with the aperture besides; strings come blank-padded."""
+    """Return rows of `datasets` with the aperture added and the members still empty; MAST pads strings with blanks."""
     dates = {name: _mjds([result.get(name) for result in results]) for name in _DATES}
     return [_row(result, {name: dates[name][i] for name in _DATES}) for i, result in enumerate(results)]
 
@@ -86,14 +86,14 @@ def _row(result: dict[str, Any], dates: dict[str, float | None]) -> Row:
 
 
 def _association(name: str, stated: str | None) -> str | None:
-    """Return the association of a dataset: MAST also lists products of a part of one (ic6g07021 of ic6g07020)."""
+    """Return the association of a dataset; MAST also lists products of parts of one (ic6g07021 of ic6g07020)."""
     if stated is not None and is_dataset_name(stated):
         return stated.lower()
     return name if is_association(name) else None
 
 
 def _mjds(texts: Sequence[str | None]) -> list[float | None]:
-    """Return dates [MJD, UTC] of their ISO text; None where there is none."""
+    """Convert ISO dates to MJD [UTC]; an empty one becomes None."""
     known = [text.strip().replace("T", " ") for text in texts if text]
     found = iter(Time(known, scale="utc").mjd.tolist() if known else ())
     return [next(found) if text else None for text in texts]
@@ -104,12 +104,12 @@ def _text(value: Any) -> str | None:
 
 
 def exposure_of(product: dict[str, Any]) -> str | None:
-    """Return the exposure that a product belongs to; names that no WFC3 file has are left out."""
+    """Return the exposure that a product belongs to; None for names that are not those of WFC3 files."""
     name = str(product.get("filename"))
     try:
         root, suffix = split_filename(name)
     except BadArgumentError:
         if "/" in name or not name.isprintable() or len(name) > 100:
-            log.warning("MAST lists a file with the hostile name %r; refused", name[:60])
+            log.warning("MAST lists a file with the unsafe name %r; ignored", name[:60])
         return None
     return root if _MEMBER.fullmatch(suffix) and not is_association(root) else None

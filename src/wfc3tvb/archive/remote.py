@@ -1,4 +1,4 @@
-"""Archives over HTTPS: MAST, the public bucket (S3), and the bucket with MAST for what it lacks. Lists are MAST's."""
+"""Archives over HTTPS: MAST, the public bucket (S3), and the bucket with MAST as fallback; lists come from MAST."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from wfc3tvb.models import OrbitElements, ReadCube, Row
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-#: Does something with a file, given the name of the service and the file's address.
+#: Works on a file, given the name of the service and the file's address.
 Work = Callable[[str, str], T]
-#: The archive's public bucket; anonymous requests are plain HTTPS.
+#: The archive's public bucket; anonymous access is plain HTTPS.
 BUCKET = "stpubdata"
 BUCKET_URL = f"https://{BUCKET}.s3.us-east-1.amazonaws.com"
-#: Requests in flight that every worker has, however many there are.
+#: Fewest requests in flight per worker, however many workers there are.
 LEAST_CONNECTIONS = 2
-#: Addresses of files whose folder in the bucket has another name, and files that the bucket lacks, which are not
-#: looked for at every step; so many of these. They are this process's, not the archive's, which travels.
+#: Addresses of files whose folder in the bucket has another name, and files that the bucket lacks (as many as
+#: `_REMEMBERED`): they are looked up once. Kept per process, not in the archive, which is pickled.
 _moved: dict[tuple[Services, str], str] = {}
 _absent: set[tuple[Services, str]] = set()
 _REMEMBERED = 1000
@@ -36,45 +36,45 @@ _REMEMBERED = 1000
 class MastArchive:
     """MAST: its lists and, by ranges or whole, its files.
 
-    It travels to the workers and is light; connections are made, once a process, where it arrives.
+    It is pickled for the workers, so it is small; each process opens its own connections.
 
     Attributes
     ----------
     services : Services
-        Where it is, and how patient to be.
+        Addresses, timeouts and retries.
     """
 
     services: Services = field(default_factory=Services)
     name: ClassVar[str] = "mast"
-    #: Two exposures come while a third is measured: a link of long latency never waits for the next first bytes.
-    ahead: ClassVar[int] = 2
-    #: How many times the usual requests in flight its host bears.
+    #: Two exposures are fetched while a third is measured, so that a link with long latency is never idle.
+    prefetch: ClassVar[int] = 2
+    #: Requests in flight that the host can take, as a multiple of the usual number.
     connection_factor: ClassVar[int] = 1
 
     def shared_by(self, n_workers: int) -> Self:
-        """Return the archive for each of so many workers: they share the requests in flight."""
+        """Return the archive for one of `n_workers` workers, which share the requests in flight."""
         each = max(self.connection_factor * self.services.connections // n_workers, LEAST_CONNECTIONS)
         return replace(self, services=replace(self.services, connections=each))
 
     def datasets(self, selection: Selection) -> Iterable[Row]:
-        """Yield the datasets that a selection asks for; see `wfc3tvb.archive.mast.Mast.datasets`."""
-        from wfc3tvb.archive.mast import mast_of  # workers, who list nothing, start without astroquery
+        """Yield the datasets that match a selection; see `wfc3tvb.archive.mast.Mast.datasets`."""
+        from wfc3tvb.archive.mast import mast_of  # imported here: workers, which list nothing, need no astroquery
 
         return mast_of(self.services).datasets(selection)
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
         """Return the reads of an exposure and the orbit; see `wfc3tvb.archive.byte_ranges.read_exposure`."""
-        from wfc3tvb.archive.byte_ranges import read_exposure  # what reads files is the workers' to import
+        from wfc3tvb.archive.byte_ranges import read_exposure  # imported here: only workers read files
 
         return read_exposure(self, rootname, settings)
 
     def ranges(self, rootname: str, suffix: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Return ranges ``[start, stop)`` of a file; of one beyond its end, what there is.
+        """Return ranges ``[start, stop)`` of a file; one past the end comes back shorter.
 
         Raises
         ------
         NoRangesError
-            If the server gives whole files only.
+            If the server sends whole files only.
         MissingProductError, ServiceError
             If there is no such file, or no answer.
         """
@@ -84,14 +84,14 @@ class MastArchive:
         return self._find(file_name(rootname, suffix), lambda service, url: client.ranges(service, url, ranges))
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Fetch a file whole into `folder` and return its path; nothing partial is ever under that name.
+        """Download a whole file into `folder` and return its path; a partial file never has that name.
 
         Raises
         ------
         MissingProductError
-            If the archive has no such file, or does not give it out.
+            If the archive has no such file, or refuses access to it.
         ShortDownloadError
-            If it came short at every try.
+            If it was incomplete on every attempt.
         ServiceUnreachableError
             If there is no answer.
         """
@@ -105,28 +105,28 @@ class MastArchive:
     def cost(
         self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
     ) -> tuple[float, float]:
-        """Return the requests and bytes that an exposure takes; see `wfc3tvb.archive.costs.cost_of`."""
+        """Return the requests and bytes needed for an exposure; see `wfc3tvb.archive.costs.cost_of`."""
         return cost_of(aperture, settings, n_reads)
 
     def changed_at(self, rootname: str) -> float | None:
-        """Return None: only the list says when a file changed."""
+        """Return None: only the list has the times of change."""
         return None
 
     def _find(self, name: str, work: Work[T]) -> T:
-        """Let `work` have the address of a file, or one after the other where it may be in several places."""
+        """Call `work` with the address of a file, or with each in turn if there may be several."""
         return work("MAST", product_url(self.services.mast, *split_filename(name)))
 
 
 @dataclass(frozen=True)
 class BucketArchive(MastArchive):
-    """The public bucket ``stpubdata``, anonymously; it has no lists, so these are MAST's."""
+    """The public bucket ``stpubdata``, accessed anonymously; it has no lists, so MAST's are used."""
 
     name: ClassVar[str] = "s3"
     connection_factor: ClassVar[int] = 2
 
     @property
     def url(self) -> str:
-        """The bucket's address; another endpoint gets its name in the path, as every client of S3 writes it."""
+        """Address of the bucket; with another endpoint the bucket's name goes into the path, as S3 clients do."""
         return f"{self.services.s3.rstrip('/')}/{BUCKET}" if self.services.s3 else BUCKET_URL
 
     def _find(self, name: str, work: Work[T]) -> T:
@@ -136,7 +136,7 @@ class BucketArchive(MastArchive):
             return work("S3", self._look_for(name))
 
     def _look_for(self, name: str) -> str:
-        """Return the address of a file whose folder is not named after it, as a few in the bucket are."""
+        """Return the address of one of the few files whose folder in the bucket is not named after them."""
         from xml.etree import ElementTree
 
         from wfc3tvb.archive.http import client_of
@@ -146,7 +146,7 @@ class BucketArchive(MastArchive):
         try:
             keys = [key.text or "" for key in ElementTree.fromstring(listing).iterfind(".//{*}Contents/{*}Key")]
         except ElementTree.ParseError as error:
-            raise ServiceError("S3", "its listing is not XML") from error
+            raise ServiceError("S3", "the bucket's listing is not XML") from error
         found = next((key for key in keys if key.rpartition("/")[2] == name), None)
         if found is None:
             raise MissingProductError("S3", f"has no file {name}", "check the name, or use --source mast")
@@ -156,7 +156,7 @@ class BucketArchive(MastArchive):
 
 @dataclass(frozen=True)
 class PublicArchive(BucketArchive):
-    """The public bucket, and MAST for those few files that are not there."""
+    """The public bucket, and MAST for the few files that the bucket lacks."""
 
     def _find(self, name: str, work: Work[T]) -> T:
         if (self.services, name) not in _absent:

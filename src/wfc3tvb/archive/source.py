@@ -1,4 +1,4 @@
-"""The protocol of an archive, and the archive that a name or a folder means: MAST, the public bucket, a folder."""
+"""Protocol of an archive, and choice of the archive for a name or a folder: MAST, the public bucket, a folder."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from wfc3tvb.config import LEAST_ROWS, MOST_ROWS, MeasureSettings, Selection, Se
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import OrbitElements, ReadCube, Row
 
-#: Noise that a pixel adds to a median over an interval of 100 s [electron], part of the pixels that are sky, and
-#: pixels in a row. Two reads and 1 electron/s make 18 electrons, a median 1.25 times that.
+#: Noise per pixel in a median over an interval of 100 s [electron], fraction of the pixels that are sky, and pixels
+#: in a row. Two reads and 1 electron/s give 18 electrons, and a median is 1.25 times noisier than a mean.
 NOISE_PER_PIXEL, SKY_FRACTION, LINE = 22.0, 0.75, 1014
 
 
 def open_source(place: str | Path = "auto", *, services: Services | None = None) -> Archive:
-    """Return the archive that a name or a folder means.
+    """Open the archive with a given name, or a folder of files.
 
     Parameters
     ----------
     place : str or Path, optional
-        ``s3``, ``mast``, ``auto`` (S3, and MAST for what S3 lacks; as ``s3``), or a folder.
+        ``s3`` or ``auto`` (both: S3, and MAST for files that S3 lacks), ``mast``, or a folder.
     services : Services, optional
-        Where S3 and MAST are.
+        Addresses of S3 and MAST, timeouts and retries.
 
     Raises
     ------
     BadArgumentError
-        If it is none of these.
+        If `place` is neither such a name nor a folder.
     """
     services = services or Services()
     if place == "mast":
         return MastArchive(services)
     if place in ("s3", "auto"):
         return PublicArchive(services)
-    # What `wfc3tvb simulate` wrote has its truth beside the files.
+    # `wfc3tvb simulate` writes a folder `truth` beside its files.
     return FolderArchive(Path(place), "simulated" if (Path(place) / "truth").is_dir() else "local")
 
 
 def rows_for_precision(precision: float) -> int:
-    """Return the rows of a read to measure so that the sampling error of its rate, for 100 s, is `precision` [e-/s].
+    """Return the number of rows that gives the rate over 100 s a sampling error of `precision` [electron/s].
 
-    80 rows give 0.0009 electron/s, and the error falls as the root of their number. What a whole read takes from
-    its reference pixels is not part of it. It is the number for full frames, between the fewest and the most rows that
-    ``--rows`` takes; the lines of a subarray have fewer pixels.
+    80 rows give 0.0009 electron/s, and the error falls with the square root of their number. The error of the
+    reference-pixel level, common to a whole read, is not included. The number holds for full frames (rows of a
+    subarray have fewer pixels) and is kept within the limits of ``--rows``.
 
     Raises
     ------
     BadArgumentError
-        If it is not above zero.
+        If `precision` is not above zero.
     """
     if not precision > 0:
         raise BadArgumentError(f"--precision {precision:g}: give a rate above zero, e.g. 0.001")
@@ -72,59 +72,59 @@ class Wanted:
 
 
 class Archive(Protocol):
-    """A place that lists datasets and gives exposures. It travels to the workers, so it is picklable and light."""
+    """Source of exposures: lists datasets and reads their files. Workers get a pickled copy, so it must be small."""
 
     @property
     def name(self) -> str:
-        """What the column `source` says: s3, mast, local, simulated."""
+        """Value of the column `source`: s3, mast, local, simulated."""
 
     @property
-    def ahead(self) -> int:
-        """How many exposures to read while one is measured; none where reading does not wait."""
+    def prefetch(self) -> int:
+        """Number of exposures to read while one is measured; 0 if reading does not wait."""
 
     def shared_by(self, n_workers: int) -> Archive:
-        """Return the archive for each of so many workers, which together stay below what a host is asked at once."""
+        """Return the archive for one of `n_workers` workers, which share the limit on requests in flight."""
 
     def datasets(self, selection: Selection) -> Iterable[Row]:
-        """Yield the rows of `datasets` that `selection` asks for, members included.
+        """Yield the rows of `datasets` that match `selection`, members included.
 
-        Where the place lists apertures, a row has its own under ``aperture`` besides.
+        An archive that lists apertures adds one to each row, under ``aperture``.
 
         Raises
         ------
         UnknownDatasetError
-            If nothing is known of one of its ids.
+            If one of the ids is unknown.
         ServiceError
-            If the place does not answer.
+            If the archive does not answer.
         """
 
     def read(self, rootname: str, settings: MeasureSettings) -> tuple[ReadCube, OrbitElements | None]:
-        """Return the reads of an exposure and, where its SPT is there, the orbit.
+        """Return the reads of an exposure and, if it has an SPT, the orbit.
 
         Raises
         ------
         ServiceError, BadFileError
-            If it cannot be had, or is not what it should be.
+            If a file cannot be fetched, or is not a valid one of its kind.
         """
 
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Bring the file ``<rootname>_<suffix>.fits`` whole into `folder` and return its path.
+        """Download the whole file ``<rootname>_<suffix>.fits`` into `folder` and return its path.
 
         Raises
         ------
         MissingProductError
-            If there is no such file, or it is not given out.
+            If there is no such file, or access to it is refused.
         ServiceError
-            If it cannot be had.
+            If it cannot be fetched.
         """
 
     def cost(
         self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
     ) -> tuple[float, float]:
-        """Return how many requests and bytes reading an exposure takes, as well as is known beforehand.
+        """Estimate the requests and bytes needed to read an exposure.
 
-        `aperture` is what the list says (None where it says nothing), `n_reads` what such exposures have.
+        `aperture` is the one listed (None if the archive lists none), `n_reads` the usual number of reads.
         """
 
     def changed_at(self, rootname: str) -> float | None:
-        """Return when an exposure's file last changed [MJD, UTC]; None where only the list would say so."""
+        """Return the time of the last change of an exposure's file [MJD, UTC]; None if only the list has it."""

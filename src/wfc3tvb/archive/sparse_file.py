@@ -1,4 +1,4 @@
-"""Hold a remote file of which only some bytes are here, each where it is in the file."""
+"""Hold the fetched parts of a remote file, each at its offset in the file."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from wfc3tvb.errors import BadFileError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.ima_layout import PlaneHeader, plane_header
 
-#: Gives ranges ``[start, stop)`` of a file; of one beyond its end, what there is.
+#: Returns ranges ``[start, stop)`` of a file; one past the end comes back shorter.
 Fetch = Callable[[Sequence[tuple[int, int]]], list[bytes]]
-#: No intermediate file is longer: what claims to be is lying [byte].
+#: No intermediate file is longer; a header that implies more is damaged [byte].
 _LARGEST = 300_000_000
 
 
 class IrregularLayoutError(BadFileError):
-    """An imset is not where the first one says it should be."""
+    """A file does not have the usual layout, in which all imsets have the length of the first."""
 
 
 class SparseFile:
-    """The bytes of a remote file that have been fetched, each where it is in the file, and zeros elsewhere.
+    """Bytes of a remote file that have been fetched, each at its offset in the file, with zeros elsewhere.
 
-    Memory that nobody writes to is never taken, so this costs what was fetched.
+    The system gives no memory to pages that are never written, so this takes only the memory of the fetched bytes.
 
     Parameters
     ----------
     name : str
-        What messages call the file.
+        Name of the file in messages.
     fetch : callable
-        Gives ranges of it.
+        Returns ranges of the file.
     """
 
     def __init__(self, name: str, fetch: Fetch) -> None:
@@ -46,18 +46,18 @@ class SparseFile:
 
     @property
     def size(self) -> int:
-        """Bytes of the file, as far as is known."""
+        """Length of the file, as far as it is known [byte]."""
         return self.data.size
 
     def need(self, ranges: Sequence[tuple[int, int]], *, exact: bool = False) -> None:
-        """Fetch what of `ranges` is not here yet.
+        """Fetch those of `ranges` that have not been fetched yet.
 
         Raises
         ------
         IrregularLayoutError
             If, with `exact`, the file ends within a range.
         NoRangesError, MissingProductError, ServiceError
-            As `fetch` raises them.
+            The errors of `fetch`.
         """
         ranges = [(start, stop) for start, stop in ranges if self._stop(start) < stop]
         if not ranges:
@@ -72,7 +72,7 @@ class SparseFile:
             self.n_bytes += len(data)
 
     def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
-        """Return a piece, as much of it as is here from its start on; where there is nothing, it is fetched."""
+        """Return a piece, cut at the first gap; if its first byte is missing, the piece is fetched."""
         start, stop = int(piece.start), int(piece.stop)
         have = self._stop(start)
         if have == start:
@@ -86,22 +86,22 @@ class SparseFile:
         Raises
         ------
         IrregularLayoutError
-            If it is not the one expected there.
+            If it is not the header expected there.
         BadFileError
-            If it claims more data than a file of the archive has; else as `plane_header`.
+            If it implies more data than a file of the archive has; also the errors of `plane_header`.
         """
         found = plane_header(self, start, self.path)
         keywords = found.keywords
         if (keywords.get("EXTNAME"), int(keywords.get("EXTVER", 1))) != (name, version) or "BITPIX" not in keywords:
-            raise IrregularLayoutError(self.path, f"there is no {name},{version} where it should be")
+            raise IrregularLayoutError(self.path, f"{name},{version} is not where it should be")
         if found.end > _LARGEST:
             raise BadFileError(
-                self.path, f"the header of {name},{version} claims more data than a frame has", CHECK_THE_COPY
+                self.path, f"the header of {name},{version} implies more data than a frame has", CHECK_THE_COPY
             )
         return found
 
     def _stop(self, start: int) -> int:
-        """Return where what is here without a gap from `start` on ends."""
+        """Return the end of the fetched bytes that begin at `start` without a gap."""
         stop = start
         for first, last in self._have:
             if first > stop:
@@ -118,13 +118,13 @@ class SparseFile:
             If no file of the archive is that large.
         """
         if size > _LARGEST:
-            raise BadFileError(self.path, "claims to be larger than any intermediate file", CHECK_THE_COPY)
+            raise BadFileError(self.path, "its headers imply more data than any _ima.fits file has", CHECK_THE_COPY)
         if size > self.data.size:
             self.data = self._room[:size]
 
 
 def _blank(size: int) -> NDArray[np.uint8]:
-    """Return zeros that take memory by the small page, and only where they are written."""
+    """Return zeros that take memory only where they are written, in small pages."""
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         memory.madvise(mmap.MADV_NOHUGEPAGE)

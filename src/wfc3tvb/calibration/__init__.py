@@ -2,8 +2,8 @@
 
 `run.calibrate_ramp` runs the steps in the order of `steps.STEPS`. Each step is the function `apply` of a module named
 after its switch: `dqicorr`, `zsigcorr`, `blevcorr`, `zoffcorr`, `error_array` (always done), `nlincorr`, `darkcorr`,
-`unitcorr`, `crcorr` (a package: the ramp fit), `flatcorr`. Everything is single precision where calwf3 is, in calwf3's
-order of operations, so that the results are equal to the last bit.
+`unitcorr`, `crcorr` (a package: the ramp fit), `flatcorr`. Precision and order of operations are calwf3's, so that the
+results are equal to the last bit.
 
 Sources: WFC3 Data Handbook 5, section 3.3 (IR data calibration steps); Fixsen et al. 2000, PASP 112, 1350.
 """

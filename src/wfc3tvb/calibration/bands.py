@@ -1,4 +1,4 @@
-"""State of an exposure while the steps work on it, and the bands of rows that they work on."""
+"""State of an exposure during the calibration, and the bands of rows that the steps work on."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from wfc3tvb.calibration.model import (
 )
 from wfc3tvb.calibration.reference_pixels import reference_pixels, resistant_mean
 
-#: Rows of a band: all reads of a band fit into a processor's cache.
+#: Rows of a band, few enough that all reads of a band fit into the processor's cache.
 _BAND = 8
 
 
 class Work:
-    """An exposure while the steps work on it: arrays that the bands share, and what the steps have to know.
+    """State of an exposure during the calibration: the arrays that all bands share, and the steps' parameters.
 
     Parameters
     ----------
     ramp : Ramp
         The reads; changed.
     references : ReferenceData
-        What the switches ask for.
+        Reference data that the switches require.
     switches : Switches
-        What is to be done.
+        Steps to be done.
     """
 
     def __init__(self, ramp: Ramp, references: ReferenceData, switches: Switches) -> None:
@@ -56,7 +56,7 @@ class Work:
 
     @property
     def quadrants(self) -> Quadrants:
-        """Gain and read noise of the amplifiers, and where in the frame the quadrants meet."""
+        """Gain and read noise of the amplifiers, and the point of the frame at which the quadrants meet."""
         a = self.references.amplifiers
         ltv1, ltv2 = self.ramp.ltv
         trimx, trimy = self.references.overscan.trimx[0], self.references.overscan.trimy[0]
@@ -64,7 +64,7 @@ class Work:
 
     @property
     def rates(self) -> bool:
-        """Whether the reads are rates when the ramp is fitted."""
+        """True if the reads are rates when the ramp is fitted."""
         return self.ramp.unit.endswith("/S") or self.switches.unitcorr
 
 
@@ -81,8 +81,8 @@ def bands_of(work: Work) -> Iterable[Band]:
     (ny, nx), light = work.ramp.shape, work.light
     for number, y0 in enumerate(range(0, ny, _BAND)):
         y1 = min(y0 + _BAND, ny)
-        own = Window(min(max(y0, light.y0), light.y1), max(min(y1, light.y1), light.y0), light.x0, light.x1)
-        yield Band(number, Window(y0, y1, 0, nx), own)
+        inner = Window(min(max(y0, light.y0), light.y1), max(min(y1, light.y1), light.y0), light.x0, light.x1)
+        yield Band(number, Window(y0, y1, 0, nx), inner)
 
 
 def _level(read: Float32Array, references: ReferenceData) -> np.float32:
@@ -90,7 +90,7 @@ def _level(read: Float32Array, references: ReferenceData) -> np.float32:
 
 
 def _first_given_error(ramp: Ramp, light: Window) -> int:
-    """Return the first read that came with an error: from it on errors are kept as they are."""
+    """Return the first read that has an error array already; from it on errors are kept unchanged."""
     for k, err in enumerate(ramp.err):
         if np.any(err[light.y0 : light.y1, light.x0 : light.x1]):
             return k

@@ -1,6 +1,6 @@
 """Subtract the level of the reference pixels (BLEVCORR; WFC3 Data Handbook 3.3.3).
 
-The levels need whole frames, and are found before the bands are worked on: see `reference_pixels`.
+The levels need whole frames, so they are found before the bands are processed: see `reference_pixels`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from wfc3tvb.system.compiled import compiled, vectorized
 
 
 def apply(work: Work, band: Band) -> None:
-    """Subtract the level of each read from a band of it, and the zeroth read's from the copy of that."""
+    """Subtract the level of each read from its band, and that of the zeroth read also from the copy of that read."""
     subtract_level(work.ramp.sci, work.levels, band.full)
     subtract_level(work.sci0[None], work.levels[:1], band.full)
 
@@ -26,7 +26,7 @@ def subtract_level(sci, levels, window):
     levels : ndarray, shape (reads,), float32
         Their levels [DN].
     window : Window
-        Where to work.
+        Rows and columns to change.
     """
     for k in range(sci.shape[0]):
         for y in range(window.y0, window.y1):

@@ -23,7 +23,7 @@ def flag_bad_pixels(dq, bad_pixels, window):
     bad_pixels : ndarray, shape (ny, nx), int16
         Flags of the table.
     window : Window
-        Where to work.
+        Rows and columns to change.
     """
     for k in range(dq.shape[0]):
         for y in range(window.y0, window.y1):

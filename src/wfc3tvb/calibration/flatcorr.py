@@ -1,4 +1,4 @@
-"""Divide by the flat field and make electrons of counts (FLATCORR; WFC3 Data Handbook 3.3.11)."""
+"""Divide by the flat field and convert DN to electrons (FLATCORR; WFC3 Data Handbook 3.3.11)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def apply(work: Work, band: Band) -> None:
     multiply(ramp.sci, ramp.err, gain, band.full)
     if work.switches.crcorr:
         image, light = work.image, work.light
-        own = Window(band.light.y0 - light.y0, band.light.y1 - light.y0, 0, light.x1 - light.x0)
-        made = Imset(image.sci[None], image.err[None], image.dq[None])
-        divide_by_flat(made, flat, own, (light.y0, light.x0))
-        multiply(made.sci, made.err, gain, own)
+        trimmed = Window(band.light.y0 - light.y0, band.light.y1 - light.y0, 0, light.x1 - light.x0)
+        fitted = Imset(image.sci[None], image.err[None], image.dq[None])
+        divide_by_flat(fitted, flat, trimmed, (light.y0, light.x0))
+        multiply(fitted.sci, fitted.err, gain, trimmed)
 
 
 @compiled
@@ -39,15 +39,15 @@ def divide_by_flat(images, flat, window, corner):
     flat : Flat, shape (my, mx)
         Flat field.
     window : Window
-        Where to work.
+        Rows and columns to change.
     corner : (int, int)
-        Row and column of the flat that belong to pixel (0, 0) of the images.
+        Row and column of the flat at pixel (0, 0) of the images.
     """
     x0, x1 = window.x0, window.x1
     for k in range(images.sci.shape[0]):
         for y in range(window.y0, window.y1):
-            own, its = (k, y, slice(x0, x1)), (y + corner[0], slice(x0 + corner[1], x1 + corner[1]))
-            _divide_by_flat(row_of(images, own), row_of(flat, its))
+            in_image, in_flat = (k, y, slice(x0, x1)), (y + corner[0], slice(x0 + corner[1], x1 + corner[1]))
+            _divide_by_flat(row_of(images, in_image), row_of(flat, in_flat))
 
 
 @vectorized

@@ -1,4 +1,4 @@
-"""The ramp of an exposure, its reference data and switches: arguments and results of the calibration."""
+"""Arguments and results of the calibration: the ramp of an exposure, its reference data and switches."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Imset(NamedTuple):
 
 
 class Quadrants(NamedTuple):
-    """What each amplifier reads, as the kernels take it.
+    """Amplifiers and the quadrants that they read, in the form that the kernels take.
 
     Attributes
     ----------
     gain, readnoise : ndarray, shape (4,), float32
-        Of the amplifiers A, B, C, D [electron/DN, electron].
+        Gain and read noise of the amplifiers A, B, C, D [electron/DN, electron].
     split_y, split_x : int
         Row and column of the frame at which the quadrants meet: B lower left, C lower right, A upper left, D upper
         right.
@@ -59,14 +59,14 @@ class Quadrants(NamedTuple):
 
 
 class ZerothSignal(NamedTuple):
-    """Signal that sources left before the zeroth read, found by ZSIGCORR.
+    """Signal collected from sources before the zeroth read, found by ZSIGCORR.
 
     Attributes
     ----------
     level : ndarray, shape (ny, nx), float32
         The signal [DN], 0 where there is none.
     seen : ndarray, shape (ny, nx), bool
-        Whether there is one, or the pixel is saturated in one of the first two reads.
+        True where there is a signal, or the pixel is saturated in one of the first two reads.
     """
 
     level: Float32Array
@@ -132,7 +132,7 @@ class Ramp:
 
     @property
     def sampzero(self) -> float:
-        """Time from the clearing to the zeroth read [s]."""
+        """Time from the reset to the zeroth read [s]."""
         return float(self.samptime[1]) - ZEROTH_OFFSET if self.n > 1 else 0.0
 
 
@@ -147,14 +147,14 @@ class Amplifiers:
 
     @property
     def mean_gain(self) -> np.float32:
-        """Mean gain, summed in single precision as calwf3 does."""
+        """Mean gain, summed in single precision as in calwf3."""
         a, b, c, d = self.gain
         return np.float32(np.float32(np.float32(np.float32(a + b) + c) + d) / np.float32(4))
 
 
 @dataclass(frozen=True)
 class Overscan:
-    """Reference pixels (OSCNTAB): trims of the four sides, columns of the left and right ones (1-based, inclusive)."""
+    """Reference pixels (OSCNTAB): widths of the four borders, columns at left and right (1-based, inclusive)."""
 
     trimx: tuple[int, int]
     trimy: tuple[int, int]
@@ -167,7 +167,7 @@ class Overscan:
         return Window(self.trimy[0], ny - self.trimy[1], self.trimx[0], nx - self.trimx[1])
 
     def sees_light(self, shape: tuple[int, int]) -> bool:
-        """Say whether some columns of the reference pixels are light-sensitive ones."""
+        """Return True if some columns of reference pixels are light-sensitive."""
         light = self.window(shape)
         return self.left[1] > light.x0 or self.right[0] <= light.x1
 
@@ -196,14 +196,14 @@ class Linearity(NamedTuple):
 
 @dataclass(frozen=True)
 class Planes:
-    """Images of one shape, one a read, as they lie in a mapped file: rows are converted when they are asked for.
+    """Images of one shape, one per read, left in their mapped file: rows are converted on demand.
 
     Attributes
     ----------
     stored : tuple of ndarray, shape (ny, nx)
         The images, in any byte order.
     kind : dtype
-        The type that they are converted to.
+        Type to convert them to.
     """
 
     stored: tuple[NDArray[Any], ...]
@@ -229,7 +229,7 @@ class Dark:
 
 
 class Flat(NamedTuple):
-    """Flat field, its error and its flags; the product of all flats, cut to the frame."""
+    """Flat field with error and flags: the product of all flats, cut to the frame."""
 
     sci: Float32Array
     err: Float32Array
@@ -256,7 +256,7 @@ class Photometry:
 
 @dataclass(frozen=True)
 class ReferenceData:
-    """Contents of the reference files; None where no switch asks for them."""
+    """Contents of the reference files; None for those that no switch requires."""
 
     amplifiers: Amplifiers
     overscan: Overscan
@@ -296,21 +296,21 @@ class Calibrated:
     Attributes
     ----------
     ramp : Ramp
-        The reads: what the IMA holds.
+        The reads, as in the IMA.
     image : Image
-        What the FLT holds.
+        The image, as in the FLT.
     light : Window
-        Light-sensitive part of the frame: what of it the image is.
+        Light-sensitive part of the frame, which the image covers.
     bias_levels : tuple of float
-        MEANBLEV of every read [DN]; empty where BLEVCORR was not done.
+        MEANBLEV of every read [DN]; empty if BLEVCORR was not done.
     mean_dark : tuple of float
-        MEANDARK of every read [DN]; empty where DARKCORR was not done.
+        MEANDARK of every read [DN]; empty if DARKCORR was not done.
     statistics : tuple of mapping
-        Of every read: keyword to value, under ``"SCI"`` and ``"ERR"``, the extension that they go into.
+        Statistics of every read: keyword to value, under the name of the extension, ``"SCI"`` or ``"ERR"``.
     image_statistics : mapping
-        The same of the image.
+        Statistics of the image, likewise.
     counts : mapping
-        Numbers of the trailer: pixels saturated in the zeroth and first read, per read, and unstable.
+        Numbers for the trailer: pixels saturated in the zeroth and first read and per read, and unstable pixels.
     """
 
     ramp: Ramp

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.model import Float32Array, Overscan
 
-#: Clipping limit, and the standard deviation that a clipped Gaussian has at it (polynomial of IDL's resistant_mean).
+#: Clipping limit, and the standard deviation of a Gaussian clipped at it (polynomial of IDL's resistant_mean).
 _SIGMAS = 3
 _CLIPPED = -0.15405 + 0.90723 * _SIGMAS - 0.23584 * _SIGMAS**2 + 0.020142 * _SIGMAS**3
 
@@ -20,7 +20,7 @@ def reference_pixels(frame: Float32Array, overscan: Overscan) -> Float32Array:
     frame : ndarray, shape (ny, nx)
         One read [DN].
     overscan : Overscan
-        Where they are; the rows of the bottom and top trims are left out.
+        Their columns; the rows of the bottom and top trims are left out.
     """
     ny = frame.shape[0]
     low, middle, high = overscan.trimy[0], ny // 2, ny - overscan.trimy[1]
@@ -32,10 +32,10 @@ def reference_pixels(frame: Float32Array, overscan: Overscan) -> Float32Array:
 
 
 def resistant_mean(values: Float32Array) -> np.float32:
-    """Return the mean of what lies within 3 standard deviations, found in two passes.
+    """Return the mean of the values within 3 standard deviations, clipped in two passes.
 
     The first pass clips about the median by the median absolute deviation, the second by the standard deviation of
-    what is left, corrected for the clipping.
+    the remaining values, corrected for the clipping.
 
     Parameters
     ----------
@@ -71,5 +71,5 @@ def _standard_deviation(values: Float32Array) -> np.float32:
 
 
 def _sum(values: NDArray[np.float32]) -> float:
-    """Return the sum in double precision, one value after the other (NumPy's own sum goes by pairs)."""
+    """Return the sum in double precision, added one by one as in calwf3 (NumPy's own sum is pairwise)."""
     return float(np.cumsum(values, dtype=np.float64)[-1])

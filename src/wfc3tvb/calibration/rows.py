@@ -8,13 +8,13 @@ from wfc3tvb.system.compiled import compiled
 
 @compiled
 def row_of(imset, place):
-    """Return part of an `Imset`, or of anything that has sci, err and dq.
+    """Return part of an `Imset`, or of anything else with sci, err and dq.
 
     Parameters
     ----------
     imset : Imset or Flat
         The arrays.
     place : tuple
-        Index of them all.
+        Index into each of them.
     """
     return Imset(imset.sci[place], imset.err[place], imset.dq[place])

@@ -1,7 +1,7 @@
-"""Run the steps over an exposure.
+"""Run the calibration steps over an exposure.
 
-The steps run over bands of rows, each band through all steps while it is in the processor's cache, two threads at a
-time. Only the level of the reference pixels comes before, and the statistics after, since these need whole frames.
+The steps run over bands of rows: each band goes through all steps while it is in the processor's cache, in two
+threads. Only the level of the reference pixels comes before, and the statistics after, since these need whole frames.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ def calibrate_ramp(
     ramp : Ramp
         Its reads; changed in place.
     references : ReferenceData
-        What the switches ask for.
+        Reference data that the switches require.
     switches : Switches
-        What is to be done.
+        Steps to be done.
     bad : int, optional
         SDQFLAGS: flags that keep a pixel out of the statistics.
     threads : int, optional
-        Bands worked on at once.
+        Bands processed at once.
 
     Returns
     -------
     Calibrated
-        The same ramp, and the image: the fit of the ramp, or without CRCORR the last read.
+        The same ramp, and the image: the fit of the ramp, or the last read if CRCORR is off.
     """
     return calibrate_work(Work(ramp, references, switches), bad=bad, threads=threads)
 
 
 def calibrate_work(work: Work, *, bad: int = 31743, threads: int = 2) -> Calibrated:
-    """Calibrate an exposure that is laid out for it; see `calibrate_ramp`."""
+    """Calibrate an exposure whose `Work` has been made already; see `calibrate_ramp`."""
     ramp, switches = work.ramp, work.switches
     steps = [step for name, step in STEPS if name is None or getattr(switches, name)]
     if ramp.unit.endswith("/S"):

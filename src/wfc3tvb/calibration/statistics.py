@@ -1,4 +1,4 @@
-"""Statistics of the good pixels, NGOODPIX and the like, for the headers (WFC3 Data Handbook 3.3.12)."""
+"""Compute the statistics of good pixels for the headers, such as NGOODPIX (WFC3 Data Handbook 3.3.12)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def good_pixels(
 ) -> dict[str, dict[str, float]]:
     """Return the statistics keywords of the good pixels of an image.
 
-    A pixel is good without any flag of `bad` and with a positive error. As in calwf3's products, SNRMEAN, SNRMIN and
-    SNRMAX of SCI are those of the error, and GOODMEAN, GOODMIN and GOODMAX of ERR those of signal over error.
+    A pixel is good if it has no flag of `bad` and a positive error. As in calwf3's products, SNRMEAN, SNRMIN and
+    SNRMAX of SCI describe the error, and GOODMEAN, GOODMIN and GOODMAX of ERR the signal over the error.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def good_pixels(
     bad : int
         SDQFLAGS.
     window : Window
-        Where to look.
+        Rows and columns to use.
 
     Returns
     -------
     dict
-        ``"SCI"`` and ``"ERR"``: keyword to value. Without good pixels only NGOODPIX.
+        ``"SCI"`` and ``"ERR"``: keyword to value; only NGOODPIX if there is no good pixel.
     """
     n, total, low, high = _statistics(sci, err, dq, np.uint16(bad & 0xFFFF).astype(np.int16), window)
     if n == 0:

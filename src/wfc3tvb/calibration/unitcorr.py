@@ -1,4 +1,4 @@
-"""Make rates of counts (UNITCORR; WFC3 Data Handbook 3.3.9)."""
+"""Convert counts to rates (UNITCORR; WFC3 Data Handbook 3.3.9)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wfc3tvb.system.compiled import compiled, vectorized
 
 
 def apply(work: Work, band: Band) -> None:
-    """Divide a band of the reads by their times, the zeroth read by its own exposure time."""
+    """Divide a band of the reads by their times, and the zeroth read by its own exposure time."""
     ramp = work.ramp
     multiply(ramp.sci[:1], ramp.err[:1], np.float32(1.0 / ramp.sampzero), band.light)
     divide_by_time(ramp.sci[1:], ramp.err[1:], work.time[1:], band.light)
@@ -17,7 +17,7 @@ def apply(work: Work, band: Band) -> None:
 
 @compiled
 def divide_by_time(sci, err, times, window):
-    """Make rates of reads: ``SCI /= t; ERR /= t``; 0 where t is 0.
+    """Convert reads to rates: ``SCI /= t; ERR /= t``; 0 if t is 0.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def divide_by_time(sci, err, times, window):
     times : ndarray, shape (reads,), float32
         Times since the zeroth read [s].
     window : Window
-        Where to work.
+        Rows and columns to change.
     """
     for k in range(sci.shape[0]):
         for y in range(window.y0, window.y1):
@@ -46,16 +46,16 @@ def _divide(row, time):
 
 @compiled
 def multiply(sci, err, factor, window):
-    """Multiply reads and their errors by a number: the zeroth read's rate, and the gain.
+    """Multiply reads and their errors by a factor, such as the gain.
 
     Parameters
     ----------
     sci, err : ndarray, shape (reads, ny, nx), float32
         The reads and their errors; changed.
     factor : float32
-        The number.
+        The factor.
     window : Window
-        Where to work.
+        Rows and columns to change.
     """
     for k in range(sci.shape[0]):
         for y in range(window.y0, window.y1):

@@ -1,4 +1,4 @@
-"""Load the steps' machine code before it is needed, or compile it where a machine runs them for the first time."""
+"""Load the machine code of the steps before it is needed, or compile it on the first run on a machine."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from wfc3tvb.calibration.steps import STEPS
 _READS, _SIZE = 3, 12
 
 
-def make_ready(tell: Callable[[int, int], object] = lambda done, total: None, *, fit: bool = True) -> None:
-    """Run all steps over a tiny exposure.
+def load_kernels(report: Callable[[int, int], object] = lambda done, total: None, *, fit: bool = True) -> None:
+    """Run all steps over a tiny exposure, which loads or compiles their machine code.
 
     Parameters
     ----------
-    tell : callable, optional
-        Called after each step with the number of steps that are ready, and of all.
+    report : callable, optional
+        Called after each step with the number of steps that are done, and of all.
     fit : bool, optional
-        Whether the fit of the ramp, which is most of the code, is among them.
+        Whether to include the ramp fit, which is most of the code.
     """
     work = Work(_tiny_ramp(), _tiny_references(), Switches())
     steps = [step for name, step in STEPS if fit or name != "crcorr"]
@@ -41,9 +41,9 @@ def make_ready(tell: Callable[[int, int], object] = lambda done, total: None, *,
     for done, step in enumerate(steps, 1):
         for band in bands:
             step(work, band)
-        tell(done, total)
+        report(done, total)
     describe(work, 31743, 1)
-    tell(total, total)
+    report(total, total)
 
 
 def _tiny_ramp() -> Ramp:

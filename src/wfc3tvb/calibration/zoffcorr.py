@@ -7,7 +7,7 @@ from wfc3tvb.system.compiled import compiled, vectorized
 
 
 def keep_zeroth(work: Work, band: Band) -> None:
-    """Copy a band of the zeroth read, before ZSIGCORR changes it, to be subtracted later."""
+    """Copy a band of the zeroth read for ZOFFCORR, before ZSIGCORR changes it."""
     rows = slice(band.full.y0, band.full.y1)
     work.sci0[rows], work.dq0[rows] = work.ramp.sci[0, rows], work.ramp.dq[0, rows]
 
@@ -19,7 +19,7 @@ def apply(work: Work, band: Band) -> None:
 
 @compiled
 def subtract_zeroth_read(sci, dq, sci0, dq0, window):
-    """Subtract the zeroth read from all, and take over its flags: ``SCI -= SCI0; DQ |= DQ0``.
+    """Subtract the zeroth read from all reads, and add its flags to theirs: ``SCI -= SCI0; DQ |= DQ0``.
 
     Parameters
     ----------
@@ -28,12 +28,12 @@ def subtract_zeroth_read(sci, dq, sci0, dq0, window):
     sci0, dq0 : ndarray, shape (ny, nx), float32 and int16
         The zeroth read as it was before ZSIGCORR, its level subtracted.
     window : Window
-        Where to work.
+        Rows and columns to change.
     """
     for k in range(sci.shape[0]):
         for y in range(window.y0, window.y1):
-            own = k, y, slice(window.x0, window.x1)
-            _subtract_read(sci[own], dq[own], sci0[own[1:]], dq0[own[1:]])
+            row = k, y, slice(window.x0, window.x1)
+            _subtract_read(sci[row], dq[row], sci0[row[1:]], dq0[row[1:]])
 
 
 @vectorized

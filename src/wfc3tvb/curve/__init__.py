@@ -1,1 +1,1 @@
-"""The background curve: sky masks, medians of every read, interval rates and errors. Arrays in, arrays out."""
+"""The background curve: sky masks, interval rates and errors, trails, geometry. Arrays in, arrays out."""

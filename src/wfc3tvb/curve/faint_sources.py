@@ -1,10 +1,10 @@
-"""The light of sources that are too faint to mask, in crowded fields.
+"""Estimate and subtract the light of sources too faint to mask, in crowded fields.
 
-Where sources overlap, every pixel has some of their light, and the median of the frame stands above the sky. How far is
-told by the darkest parts: means of small boxes scatter about the sky by their noise, which two halves of the exposure
-show without sources, and upwards by the light of sources. That light has a log-normal distribution, near enough at its
-faint end (simulated fields of 3,000 to 40,000 sources on a full frame); sky, median and width of the light are fitted
-to the histogram, its bright end taken as one bin.
+Where sources overlap, every pixel has some of their light, and the median of the frame lies above the sky. The darkest
+parts show by how much: the means of small boxes scatter about the sky by their noise, which follows from the difference
+of two halves of the exposure, and upwards by the light of sources. The faint end of that light is close to log-normal
+(simulated fields of 3,000 to 40,000 sources on a full frame); sky, median and width of the light are fitted to the
+histogram, with its bright end as one bin.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from wfc3tvb.curve.sky_mask import BAD_PIXEL, SkyMask
 from wfc3tvb.instrument import SINGLE_READ_NOISE
 from wfc3tvb.models import ReadCube
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
-#: Share of the frame that shines 3 standard deviations above the sky where faint light begins to matter, and where it
-#: is taken off in full: simulated fields of 2,500 and of 5,000 sources on a full frame.
+#: Fractions of the frame brighter than the sky by 3 standard deviations from which faint light is subtracted in part,
+#: and in full: simulated fields of 2,500 and of 5,000 sources on a full frame.
 _FROM, _FULL = 0.014, 0.022
-#: Rows that are looked at, in bands as high as a box; pixels a side among which that share is counted.
+#: Rows used, in bands as high as a box; samples per side for the fraction above.
 _ROWS, _SAMPLED = 200, 200
-#: Edge of a box [pixel], good pixels that it must have, boxes that are needed.
+#: Side of a box [pixel], fewest good pixels in a box, fewest boxes.
 _BOX, _ENOUGH, _BOXES = 4, 12, 300
 #: A pixel that differs between the halves by this many standard deviations was hit by a cosmic ray.
 _HIT = 4.0
-#: Upper end of the histogram (quantile), its bins, values that stand for the log-normal distribution.
+#: Upper end of the histogram (quantile), its bins, nodes that represent the log-normal distribution.
 _UPPER, _BINS, _NODES = 0.85, 60, 41
-#: What is known beforehand of the width of the log-normal distribution: mean and error.
+#: Prior of the width of the log-normal distribution: mean and standard deviation.
 _WIDTH = (1.2, 0.3)
-#: Error of the light, over itself: simulated fields.
+#: Relative error of the light, from simulated fields.
 _ERROR = 0.3
 
 
 @dataclass(frozen=True)
 class FaintLight:
-    """What unmasked sources add to the level of the sky pixels.
+    """Light of unmasked sources in the sky pixels.
 
     Attributes
     ----------
     level, error : float
-        In all intervals alike [electron/s]; 0 where sources are few or nothing can be said.
+        Level, the same in all intervals, and its error [electron/s]; 0 if sources are few or it cannot be measured.
     covered : float
-        Share of the frame that sources brighter than the noise cover, cosmic rays left out.
+        Fraction of the frame covered by sources brighter than the noise, without cosmic rays.
     """
 
     level: float
@@ -56,7 +56,7 @@ class FaintLight:
 
 
 def faint_light(cube: ReadCube, mask: SkyMask, *, flat_fielded: bool = True) -> FaintLight:
-    """Return the light of unmasked sources.
+    """Estimate the light of unmasked sources.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def faint_light(cube: ReadCube, mask: SkyMask, *, flat_fielded: bool = True) -> 
     mask : SkyMask
         Pixels left out of the sky.
     flat_fielded : bool, optional
-        Whether the pixels are; the structure of a flat field would pass for light, so that none is taken off then.
+        Whether the pixels are flat-fielded; if not, the structure of the flat would pass for light, so the level is 0.
     """
     ny = cube.rate.shape[1]
     rows = np.arange(ny // _BOX * _BOX).reshape(-1, _BOX)[:: max(1, ny // _ROWS)].ravel()
@@ -93,7 +93,7 @@ def faint_light(cube: ReadCube, mask: SkyMask, *, flat_fielded: bool = True) -> 
 
 
 def subtract_faint_light(curve: Curve, light: FaintLight) -> Curve:
-    """Return a curve less the light of unmasked sources, whose error goes into that of the rates."""
+    """Subtract the light of unmasked sources from a curve, and add its error to that of the rates."""
     return replace(
         curve,
         rate=curve.rate - light.level,
@@ -102,8 +102,8 @@ def subtract_faint_light(curve: Curve, light: FaintLight) -> Curve:
     )
 
 
-def _covered(first: Floats, second: Floats, whole: Floats, bad: NDArray[np.bool_]) -> float:
-    """Return the share of the pixels, hit ones left out, that stand 3 standard deviations above the sky."""
+def _covered(first: Float64Array, second: Float64Array, whole: Float64Array, bad: NDArray[np.bool_]) -> float:
+    """Return the fraction of the pixels 3 standard deviations above the sky, without those hit by cosmic rays."""
     kept = np.sort(whole[_steady(first, second, whole) & ~bad])
     if kept.size < 10:
         return 0.0
@@ -113,8 +113,8 @@ def _covered(first: Floats, second: Floats, whole: Floats, bad: NDArray[np.bool_
 
 def _halves(
     cube: ReadCube, rows: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats, tuple[float, float, float]] | None:
-    """Return the rates over the first and the second half, which share no read, over all, and times."""
+) -> tuple[Float64Array, Float64Array, Float64Array, tuple[float, float, float]] | None:
+    """Return the rates over both halves (which share no read) and the whole exposure, and the times of these."""
     sampled = np.isfinite(cube.rate[:, ::17, ::17]).any((1, 2))
     reads = np.flatnonzero(sampled & (np.diff(cube.t, prepend=0) > 0))
     if reads.size < 4:
@@ -125,8 +125,8 @@ def _halves(
     return first, (whole * cube.t[last] - until * cube.t[j]) / length, whole, (cube.t[i], length, cube.t[last])
 
 
-def _steady(first: Floats, second: Floats, whole: Floats) -> NDArray[np.bool_]:
-    """Return the pixels that no cosmic ray hit: both halves have the same rate, but for what the sky does."""
+def _steady(first: Float64Array, second: Float64Array, whole: Float64Array) -> NDArray[np.bool_]:
+    """Return the pixels without cosmic rays: their rates in both halves differ only by the change of the sky."""
     difference = first - second
     step = max(1, min(whole.shape) // _SAMPLED)
     low, middle, high = np.nanpercentile(difference[::step, ::step], (15.87, 50, 84.13))
@@ -134,8 +134,8 @@ def _steady(first: Floats, second: Floats, whole: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.abs(difference - middle) < _HIT * (high - low) / 2 + 0.05 * source)
 
 
-def _even(plane: Floats, skip: NDArray[np.bool_], blocks: int = 8) -> Floats:
-    """Return a plane less what scattered light, which varies along rows, adds to its blocks of columns."""
+def _even(plane: Float64Array, skip: NDArray[np.bool_], blocks: int = 8) -> Float64Array:
+    """Return a plane with the slope of scattered light along its rows subtracted."""
     edges = np.linspace(0, plane.shape[1], blocks + 1).astype(int)
     sky = np.where(skip, np.nan, plane)
     levels = np.array([np.nanmedian(sky[::2, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)])
@@ -145,16 +145,16 @@ def _even(plane: Floats, skip: NDArray[np.bool_], blocks: int = 8) -> Floats:
     return np.asarray(plane - (profile - profile.mean()))
 
 
-def _box_means(plane: Floats, good: NDArray[np.bool_]) -> Floats:
-    """Return means over the good pixels of boxes; NaN where a box has too few."""
+def _box_means(plane: Float64Array, good: NDArray[np.bool_]) -> Float64Array:
+    """Return means over the good pixels of boxes; NaN for a box with too few."""
     ny, nx = (n // _BOX * _BOX for n in plane.shape)
     shape = (ny // _BOX, _BOX, nx // _BOX, _BOX)
-    number = good[:ny, :nx].reshape(shape).sum((1, 3))
+    n_good = good[:ny, :nx].reshape(shape).sum((1, 3))
     total = np.where(good, plane, 0.0)[:ny, :nx].reshape(shape).sum((1, 3))
-    return np.asarray(np.where(number >= _ENOUGH, total / np.maximum(number, 1), np.nan)).ravel()
+    return np.asarray(np.where(n_good >= _ENOUGH, total / np.maximum(n_good, 1), np.nan)).ravel()
 
 
-def _noise(difference: Floats, times: tuple[float, float, float]) -> float:
+def _noise(difference: Float64Array, times: tuple[float, float, float]) -> float:
     """Return the noise of boxes over the whole exposure, from the difference of its halves."""
     low, high = np.percentile(difference, (15.87, 84.13))
     first, second, whole = times
@@ -163,9 +163,9 @@ def _noise(difference: Floats, times: tuple[float, float, float]) -> float:
     return float(np.sqrt(photons / whole + reads / whole**2))
 
 
-def _fit_sky(boxes: Floats, noise: float) -> float:
+def _fit_sky(boxes: Float64Array, noise: float) -> float:
     """Return the level of the sky under log-normal light and Gaussian noise, by maximum likelihood."""
-    # Few fields are crowded, and a worker that meets none starts much faster without.
+    # Imported here: few fields are crowded, and workers start much faster without SciPy.
     from scipy.optimize import minimize
     from scipy.special import ndtr, ndtri
 
@@ -174,7 +174,7 @@ def _fit_sky(boxes: Floats, noise: float) -> float:
     counts = np.concatenate([[(boxes < low).sum()], np.histogram(boxes, edges)[0], [(boxes > high).sum()]])
     nodes = ndtri((np.arange(_NODES) + 0.5) / _NODES)
 
-    def loss(p: Floats) -> float:
+    def loss(p: Float64Array) -> float:
         light = np.exp(p[1] + p[2] * nodes)
         below = ndtr((edges[:, None] - p[0] - light) / noise).mean(1)
         share = np.diff(np.concatenate([[0.0], below, [1.0]]))
@@ -188,8 +188,8 @@ def _fit_sky(boxes: Floats, noise: float) -> float:
     return float(minimize(loss, start, method="Nelder-Mead", options=options).x[0])
 
 
-def _clipped_median(values: Floats) -> float:
-    """Return the median within three standard deviations, iterated, as the curve's rates are made."""
+def _clipped_median(values: Float64Array) -> float:
+    """Return the median of values iteratively clipped at three standard deviations, as for the curve's rates."""
     kept = np.sort(values[np.isfinite(values)])
     for _ in range(10):
         low, middle, high = (kept[int(q * kept.size)] for q in (0.1587, 0.5, 0.8413))

@@ -1,11 +1,11 @@
-"""Where the telescope was, and what stood around it, at each read.
+"""Compute position and view of the telescope at each read: Sun, Earth's limb, shadow.
 
-Orbit: the elements of the support file, evaluated as STScI's calcos does (equation of the centre to the third order;
+Orbit: the elements of the support file, evaluated as in STScI's calcos (equation of the center to the third order;
 W. M. Smart, Spherical Astronomy, section 75). The frame is that of J2000: a two-line element set of the same day,
-turned from its own frame (TEME) to GCRS, agrees within 3 km, unturned it differs by 16 km. The Sun comes from the
-low-precision formula of the Astronomical Almanac (page C5; 0.01 deg between 1950 and 2050) less the precession since
-J2000, the longitude from the Earth rotation angle (IERS Conventions 2010, eq. 5.15), so nothing is downloaded.
-Where the observation log of the exposure (JIT) is at hand, its own angles are taken instead.
+rotated from its own frame (TEME) to GCRS, agrees within 3 km; without the rotation it differs by 16 km. The Sun comes
+from the low-precision formula of the Astronomical Almanac (page C5; 0.01 deg between 1950 and 2050) minus the
+precession since J2000, the longitude from the Earth rotation angle (IERS Conventions 2010, eq. 5.15), so nothing is
+downloaded. If the observation log of the exposure (JIT) is available, its own angles are used instead.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from wfc3tvb.dates import DAY, MJD_1985, MJD_2000
 from wfc3tvb.models import Jitter, OrbitElements
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: Mean radius of the Earth [km].
@@ -49,17 +49,17 @@ class Geometry:
         Whether the telescope is in the Earth's shadow.
     """
 
-    sun_alt: Floats
-    limb_angle: Floats
+    sun_alt: Float64Array
+    limb_angle: Float64Array
     bright_limb: Bools
-    los_zenith: Floats
-    latitude: Floats
-    longitude: Floats
-    sun_hour_angle: Floats
+    los_zenith: Float64Array
+    latitude: Float64Array
+    longitude: Float64Array
+    sun_hour_angle: Float64Array
     in_shadow: Bools
 
 
-def orbit_position(orbit: OrbitElements, mjd: Floats) -> Floats:
+def orbit_position(orbit: OrbitElements, mjd: Float64Array) -> Float64Array:
     """Return the telescope's geocentric position [km], shape (n, 3), equator of J2000 (as POSTNSTX/Y/Z)."""
     dt = (mjd - MJD_1985) * DAY - orbit.epoch
     mean = orbit.mean_anomaly + 2 * np.pi * (orbit.mean_motion * dt + orbit.mean_motion_rate * dt**2 / 2)
@@ -74,7 +74,7 @@ def orbit_position(orbit: OrbitElements, mjd: Floats) -> Floats:
     return radius[:, None] * np.stack([x, y, sin_i * np.sin(along)], 1)
 
 
-def sun_direction(mjd: Floats) -> Floats:
+def sun_direction(mjd: Float64Array) -> Float64Array:
     """Return the direction of the Sun, unit vectors of shape (n, 3), mean equator of J2000 (Almanac, page C5)."""
     n = mjd - MJD_2000
     precession = 3.82394e-5 * n
@@ -91,12 +91,12 @@ def sun_direction(mjd: Floats) -> Floats:
     )
 
 
-def rotation_angle(mjd: Floats) -> Floats:
+def rotation_angle(mjd: Float64Array) -> Float64Array:
     """Return the Earth rotation angle [deg] (IERS Conventions 2010, eq. 5.15; UT1 is taken as UTC)."""
     return np.mod(360 * (0.7790572732640 + 1.00273781191135448 * (mjd - MJD_2000)), 360)
 
 
-def view_geometry(position: Floats, mjd: Floats, ra: float, dec: float) -> Geometry:
+def view_geometry(position: Float64Array, mjd: Float64Array, ra: float, dec: float) -> Geometry:
     """Return the geometry of a line of sight.
 
     Parameters
@@ -128,12 +128,12 @@ def view_geometry(position: Floats, mjd: Floats, ra: float, dec: float) -> Geome
     )
 
 
-def jitter_geometry(log: Jitter, mjd: Floats, ra: float, dec: float) -> Geometry | None:
-    """Return the geometry that an observation log holds, in between its entries.
+def jitter_geometry(log: Jitter, mjd: Float64Array, ra: float, dec: float) -> Geometry | None:
+    """Return the geometry in an observation log, interpolated between its entries.
 
-    Angles to limb and zenith and the point below the telescope are the log's own; the Sun is seen from there, above a
-    limb as far from the horizontal as the log's two angles say. The log gives no position, and its latitude is taken
-    for geocentric (0.2 deg at most).
+    Limb angle, zenith angle and the point below the telescope are the log's; the altitude of the Sun is computed from
+    that point and the depression of the limb, which follows from the two angles. The log gives no position, and its
+    latitude is used as geocentric (wrong by 0.2 deg at most).
 
     Parameters
     ----------
@@ -142,12 +142,12 @@ def jitter_geometry(log: Jitter, mjd: Floats, ra: float, dec: float) -> Geometry
     mjd : ndarray, shape (n,)
         Times [MJD, UTC].
     ra, dec : float
-        Direction of the target [deg]; where the log does not say which limb is sunlit.
+        Direction of the target [deg]; used if the log does not tell whether the limb is sunlit.
 
     Returns
     -------
     Geometry or None
-        None where the log does not cover the times, to `LOG_GAP`.
+        None if the log does not cover the times to within `LOG_GAP`.
     """
     after = np.clip(np.searchsorted(log.mjd, mjd), 1, log.mjd.size - 1)
     nearest = np.minimum(np.abs(mjd - log.mjd[after - 1]), np.abs(mjd - log.mjd[after]))
@@ -173,14 +173,14 @@ def jitter_geometry(log: Jitter, mjd: Floats, ra: float, dec: float) -> Geometry
     )
 
 
-def _directions(right_ascension: Floats, declination: Floats) -> Floats:
+def _directions(right_ascension: Float64Array, declination: Float64Array) -> Float64Array:
     """Return unit vectors of shape (n, 3) of directions given in deg."""
     a, d = np.radians(right_ascension), np.radians(declination)
     return np.stack([np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)], 1)
 
 
-def _limb_point(zenith: Floats, target: Floats, dip: Floats) -> Floats:
-    """Return the direction, from the Earth's centre, of the point of the limb nearest to the line of sight.
+def _limb_point(zenith: Float64Array, target: Float64Array, dip: Float64Array) -> Float64Array:
+    """Return the direction, from the Earth's center, of the point of the limb nearest to the line of sight.
 
     The limb lies at the angle `dip` from the sub-satellite point; the nearest point is towards the target.
     """
@@ -190,15 +190,15 @@ def _limb_point(zenith: Floats, target: Floats, dip: Floats) -> Floats:
     return np.cos(d) * zenith + np.sin(d) * across
 
 
-def direction(ra: float, dec: float) -> Floats:
+def direction(ra: float, dec: float) -> Float64Array:
     """Return the unit vector of a direction given in deg."""
     return np.asarray(_directions(np.array([ra]), np.array([dec]))[0])
 
 
-def wrap(angle: Floats) -> Floats:
+def wrap(angle: Float64Array) -> Float64Array:
     """Return angles within -180 to 180 deg."""
     return np.mod(angle + 180, 360) - 180
 
 
-def _angle(cosine: Floats) -> Floats:
+def _angle(cosine: Float64Array) -> Float64Array:
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))

@@ -1,9 +1,9 @@
-"""The curve of an exposure: what the sky did between two reads.
+"""Measure the curve of an exposure: the sky rate between successive reads.
 
 The rate of an interval is the clipped median over pixels of (C_i t_i - C_j t_j) / (t_i - t_j), C the cumulative rate
 of reads i > j (WFC3 ISR 2018-05, eq. 3): per-pixel differences first, never a difference of medians.
-One pass over the pixels fills a histogram per cell of the frame; medians of the frame, its quadrants and its left and
-right sides are quantiles of sums of these.
+One pass over the pixels fills a histogram per cell of the frame; the medians of the frame, its quadrants and its left
+and right sides are quantiles of sums of these histograms.
 """
 
 from __future__ import annotations
@@ -29,34 +29,34 @@ Float64Array = NDArray[np.float64]
 _LEFT, _RIGHT = (40, 240), (760, 960)
 _RATIO_LEFT, _RATIO_RIGHT, _RATIO_ROWS = (50, 250), (700, 900), (100, 900)
 _FULL = 1014
-#: Noise that all pixels of a read share, from the reference pixels that were subtracted [electron]: eight to a row, by
-#: their number, give 0.16 on a full frame; simulated exposures that were calibrated scatter by 0.16 to 0.18, whatever
-#: their size. It falls with the square root of the number of rows.
+#: Noise common to all pixels of a read, from the subtracted reference pixels [electron]: their number, eight per row,
+#: gives 0.16 for a full frame; calibrated simulated exposures scatter by 0.16 to 0.18, whatever their size. It falls
+#: with the square root of the number of rows.
 _REFERENCE_NOISE = 0.18
-#: Clip at this many standard deviations; half the histogram's range, likewise.
+#: Clipping limit and half the histogram's range, in standard deviations.
 _CLIP, _RANGE = 3.0, 6.0
-#: Electrons that make a count: measured gains of the four amplifiers are 2.31 to 2.38 (CCDTAB).
+#: Electrons per count: measured gains of the four amplifiers are 2.31 to 2.38 (CCDTAB).
 _COUNT = 2.35
-#: Pixels a side among which a read is looked at, to see whether it holds any light.
-_LOOKED_AT = 100
-#: What `_interval` returns where nothing was measured.
+#: Samples per side in the first check of a read for light.
+_SAMPLED = 100
+#: Result of `_interval` without a measurement.
 _NOTHING = (np.nan, np.nan, 0.0, *[np.nan] * 8)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Interval rates of an exposure, one element per read 1..N, NaN where there is none.
+    """Interval rates of an exposure, one element per read 1..N, NaN where there is no rate.
 
     Attributes
     ----------
     t_start, t_end : ndarray, shape (n,)
-        Interval since the zeroth read [s]; it begins at the last usable read before.
+        Start and end of the interval, since the zeroth read [s]; it starts at the preceding usable read.
     rate, rate_err : ndarray, shape (n,)
-        Sky rate and its error: pixels and reference pixels, without the systematic [electron/s].
+        Sky rate and its error from pixels and reference pixels, without the systematic error [electron/s].
     scatter : ndarray, shape (n,)
         Standard deviation of the pixels [electron/s].
     n_pixels : ndarray, shape (n,), int
-        Pixels behind `rate`.
+        Number of pixels in `rate`.
     quadrants : ndarray, shape (n, 4)
         Rates of the lower left, lower right, upper left, upper right quadrant [electron/s].
     lr_diff, lr_ratio : ndarray, shape (n,)
@@ -64,7 +64,7 @@ class Curve:
     frac_new_cr : ndarray, shape (n,)
         Fraction of the sky pixels with bit 8192 for the first time.
     base : tuple of int
-        Index of the read that each interval begins at, -1 for the zeroth.
+        Index of the read at which each interval begins, -1 for the zeroth.
     """
 
     t_start: Float64Array
@@ -92,14 +92,14 @@ class Curve:
 
 @dataclass(frozen=True)
 class _Cells:
-    """Division of a frame into cells, so that every region of interest is a union of cells."""
+    """Division of a frame into cells such that every region of interest is a union of cells."""
 
     row_cell: NDArray[np.int64]
     edges: NDArray[np.int64]
     row_starts: NDArray[np.int64]
 
     def region(self, columns: tuple[float, float], rows: tuple[float, float]) -> tuple[int, int, int, int]:
-        """Return rows and columns of cells of a region given in detector columns and rows of the frame."""
+        """Return the rows and columns of cells for a region given in columns and rows of the frame."""
         x = np.searchsorted(self.edges, np.round(columns))
         y = np.searchsorted(self.row_starts, np.round(rows))
         return int(y[0]), int(y[1]), int(x[0]), int(x[1])
@@ -115,7 +115,7 @@ def measure_curve(cube: ReadCube, skip: NDArray[np.uint8], *, threads: int = 2) 
     skip : ndarray, shape (rows, columns), uint8
         Pixels that do not show the sky (`background.sky_mask`).
     threads : int, optional
-        Threads that share the intervals, where frames are large.
+        Threads that share the intervals of large frames.
     """
     n = cube.t.size
     good = [shows_sky(cube, skip, i) for i in range(n)]
@@ -148,7 +148,7 @@ def measure_curve(cube: ReadCube, skip: NDArray[np.uint8], *, threads: int = 2) 
 
 
 def shows_sky(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> bool:
-    """Say whether a read holds light: sky pixels with numbers, not all alike, most of them not flagged as bad.
+    """Return True if a read shows light: its sky pixels are finite, not all equal, and most are not flagged as bad.
 
     Parameters
     ----------
@@ -157,10 +157,10 @@ def shows_sky(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> bool:
     skip : ndarray, shape (rows, columns), uint8
         Pixels that do not show the sky.
     i : int
-        Which read, 0 for the first.
+        Index of the read, 0 for the first.
     """
-    for looked_at in (_LOOKED_AT, max(skip.shape)):
-        cut = tuple(slice(None, None, max(1, size // looked_at)) for size in skip.shape)
+    for n_samples in (_SAMPLED, max(skip.shape)):
+        cut = tuple(slice(None, None, max(1, size // n_samples)) for size in skip.shape)
         sky = skip[cut] == 0
         values, flags = cube.rate[i][cut][sky], cube.dq[i][cut][sky]
         good = np.isfinite(values) & ((flags & int(BAD_PIXEL)) == 0)
@@ -172,7 +172,7 @@ def shows_sky(cube: ReadCube, skip: NDArray[np.uint8], i: int) -> bool:
 
 
 def _bases(good: Sequence[bool]) -> list[int]:
-    """Return for each read the read that its interval begins at: the last good one before; -1 is the zeroth."""
+    """Return for each read the start of its interval: the last good read before it, or -1 for the zeroth."""
     bases, last = [], -1
     for i, usable in enumerate(good):
         bases.append(last)
@@ -192,7 +192,7 @@ def _cells(cube: ReadCube) -> _Cells:
 def _interval(
     cube: ReadCube, skip: NDArray[np.uint8], cells: _Cells, regions: NDArray[np.int64], i: int, base: int
 ) -> tuple[float, ...]:
-    """Return rate, scatter, pixels, four quadrants, left and right of both definitions, of one interval."""
+    """Return rate, scatter, number of pixels, quadrant rates, and both left/right pairs of one interval."""
     t, t_base = cube.t[i], cube.t[base] if base >= 0 else 0.0
     dt = t - t_base
     if not dt > 0 or not t > 0:
@@ -216,7 +216,7 @@ def _interval(
 
 
 def _regions(cells: _Cells, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Return frame, four quadrants, left and right of both definitions, as rows and columns of cells, shape (9, 4)."""
+    """Return frame, quadrants and both left/right pairs as rows and columns of cells, shape (9, 4)."""
     height, width = shape[0] / _FULL, shape[1] / _FULL
     middle_x, middle_y = _FULL / 2 * width, _FULL / 2 * height
     x, y = ((0, middle_x), (middle_x, shape[1])), ((0, middle_y), (middle_y, shape[0]))
@@ -230,7 +230,7 @@ def _regions(cells: _Cells, shape: tuple[int, int]) -> NDArray[np.int64]:
 def _bracket(
     later: NDArray[Any], earlier: NDArray[Any], skip: NDArray[np.uint8], factors: tuple[Any, Any]
 ) -> tuple[float, float]:
-    """Return median and scatter of an interval's rates from a strided subsample."""
+    """Estimate median and scatter of an interval's rates from a strided subsample."""
     step = (9, 7) if later.size > 300_000 else (3, 2) if later.size > 60_000 else (1, 1)
     cut = tuple(slice(None, None, s) for s in step)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -253,5 +253,5 @@ def _ratio(left: Float64Array, right: Float64Array) -> Float64Array:
 
 
 def unsteady(t: Sequence[float]) -> bool:
-    """Say whether read times fail to increase."""
+    """Return True if read times fail to increase."""
     return any(not later > earlier for earlier, later in pairwise((0.0, *t)))

@@ -1,4 +1,4 @@
-"""What to know before trusting an exposure's numbers, from its header and its pixels."""
+"""Derive quality flags of an exposure from its header and its pixels."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 from wfc3tvb.curve.faint_sources import FaintLight
 from wfc3tvb.instrument import is_grism
 
-#: Share of the frame that is masked, above which there is no sky.
+#: Masked fraction of the frame above which no sky is visible.
 EXTENDED = 0.85
-#: Faint light that was taken off the sky [electron/s], and share of the frame that shines, above which it is crowded.
+#: Faint light subtracted from the sky [electron/s], and fraction of the frame covered by sources, above either of which
+#: a field is crowded.
 FAINT_LIGHT, CROWDED = 0.01, 0.25
-#: Scatter of the sky level over the frame, over the level, above which it is no sky: flat-fielded exposures of empty
-#: and crowded fields stay below 0.01, a galaxy that fills the frame and doubles the level gives 0.07.
+#: Relative scatter of the sky level over the frame above which an extended source must fill it: flat-fielded exposures
+#: of empty and crowded fields stay below 0.01, a galaxy that fills the frame and doubles the level gives 0.07.
 UNEVEN = 0.05
-#: Share of saturated pixels in the last read.
+#: Fraction of saturated pixels in the last read above which an exposure is flagged.
 SATURATED = 0.01
 
 
 def header_flags(header: Mapping[str, Any]) -> list[str]:
-    """Return the flags that a header alone tells."""
+    """Return the flags that follow from the header alone."""
     lock, state = _text(header, "FGSLOCK"), _text(header, "EXPFLAG")
     tests = {
         "subarray": bool(header.get("SUBARRAY", False)),
@@ -36,7 +37,7 @@ def header_flags(header: Mapping[str, Any]) -> list[str]:
 def source_flags(
     source_fraction: float, saturated_fraction: float, light: FaintLight, unevenness: float = 0.0
 ) -> list[str]:
-    """Return the flags that pixels tell: what is masked, saturated, taken off for faint light; how uneven it is."""
+    """Return the flags that follow from the pixels: masked and saturated fractions, faint light, unevenness."""
     extended = source_fraction > EXTENDED or unevenness > UNEVEN
     tests = {
         "extended_source": extended,

@@ -1,6 +1,6 @@
-"""Which pixels show the sky: detector flags and a source mask from a draft rate image.
+"""Mask the pixels that do not show the sky, by detector flags and by sources in a draft rate image.
 
-The idea (a scene mask from the draft rate, kept for all reads) is that of jwst's ``clean_flicker_noise``; the flags
+The idea (a source mask from the draft rate, used for all reads) is that of jwst's ``clean_flicker_noise``; the flags
 follow the WFC3 Data Handbook, table 3.3. Bits 8192 and 32 are not masked: a variable background sets them everywhere.
 """
 
@@ -17,14 +17,14 @@ from wfc3tvb.instrument import DQ
 
 #: Flags of the first read that disqualify a pixel for the whole exposure.
 BAD_PIXEL = DQ.DETECTORPROB | DQ.HOTPIX | DQ.SATPIXEL | DQ.BADFLAT
-#: Half the width of the box that the draft rate is smoothed with [pixel].
+#: Half-width of the box with which the draft rate is smoothed [pixel].
 _HALF_BOX = 2
-#: A source stands this many standard deviations above the smoothed sky.
+#: Threshold for sources, in standard deviations above the smoothed sky.
 _THRESHOLD = 2.5
-#: The level of the draft is found in so many blocks of columns, each this wide at least [pixel]: scattered light varies
-#: along rows.
+#: Number of blocks of columns in which the level of the draft is found, and their smallest width [pixel]: scattered
+#: light varies along rows.
 _BLOCKS, _NARROWEST = 8, 32
-#: Cells a side in which the evenness of the sky is judged.
+#: Number of cells per side for the evenness of the sky.
 _CELLS = 6
 
 
@@ -37,10 +37,10 @@ class SkyMask:
     skip : ndarray, shape (ny, nx), uint8
         1 where a pixel is left out.
     source_fraction : float
-        Fraction of the detector's good pixels that sources cover; 0 where there is no good pixel.
+        Fraction of the detector's good pixels that sources cover; 0 if there is no good pixel.
     unevenness : float
-        Scatter of the level from cell to cell along columns, over the level: large where an extended source fills the
-        frame and there is no sky to be seen. Scattered light varies along rows and does not count.
+        Relative scatter of the level from cell to cell along columns: large if an extended source fills the frame and
+        no sky is visible. Scattered light varies along rows and does not count.
     """
 
     skip: NDArray[np.uint8]
@@ -75,7 +75,7 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
 
 
 def _unevenness(smooth: NDArray[np.float32], skip: NDArray[np.uint8]) -> float:
-    """Return the scatter of cells about the median of their column of cells, noise taken off, over the level."""
+    """Return the relative scatter of cells about the median of their column of cells, with the noise subtracted."""
     step = max(1, smooth.shape[1] // 128)
     values = np.where(skip[::step, ::step] == 0, smooth[::step, ::step], np.nan)
     cells = [part for band in np.array_split(values, _CELLS) for part in np.array_split(band, _CELLS, axis=1)]
@@ -95,10 +95,10 @@ def _unevenness(smooth: NDArray[np.float32], skip: NDArray[np.uint8]) -> float:
 
 
 def _sky_of(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Return level and scatter of the sky in an image with sources: both from the lower half, iterated.
+    """Estimate level and scatter of the sky in an image with sources, iteratively.
 
-    Sources only add light, so the lower half of the sky's distribution is the one to trust: the scatter is the
-    distance from the median to the 16th percentile, and what stands high above the median goes, until nothing does.
+    Sources only add light, so the lower half of the sky's distribution is the reliable one: the scatter is the distance
+    from the median to the 16th percentile, and pixels far above the median are dropped until none is left.
     """
     kept = np.sort(values[np.isfinite(values)].astype(float))
     if kept.size == 0:

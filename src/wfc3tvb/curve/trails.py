@@ -1,8 +1,8 @@
-"""Satellite trails: straight streaks that shine in one read or two, and leave the sky's median alone.
+"""Find satellite trails: straight streaks in one or two reads that hardly change the sky's median.
 
-A trail is found in two steps, as a person would: an interval has more bright pixels than cosmic rays make in its time,
-and they lie on a line. The line is the peak of a Hough transform (as in G. Brammer's reprocess_wfc3, anomalies.py); it
-counts where its pixels follow one another over a length that no cosmic ray has.
+A trail is found in two steps, as by eye: an interval has more bright pixels than cosmic rays make in its time, and they
+lie on a line. The line is the peak of a Hough transform (as in G. Brammer's reprocess_wfc3, anomalies.py); it counts
+if its pixels are contiguous over a length that no cosmic ray has.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from wfc3tvb.system.threads import for_each
 
 Float64Array = NDArray[np.float64]
 
-#: Pixels are looked at on a grid of about so many a side.
+#: Approximate size of the grid of sampled pixels.
 _GRID = 250
-#: A bright pixel stands this many standard deviations of the interval above the sky.
+#: Threshold for bright pixels, in standard deviations of the interval above the sky.
 _BRIGHT = 6.0
-#: More bright pixels of the grid than cosmic rays make: at least so many, and so many standard deviations.
+#: Excess of bright pixels over those from cosmic rays that is required: number, and standard deviations.
 _MORE, _SIGMAS = 24, 5.0
-#: A streak is so long at least, and covered to this part [pixel of the grid].
+#: Smallest length of a streak [pixel of the grid], and fraction of it that must be bright.
 _LENGTH, _COVERED = 32, 0.6
-#: Angles tried, width of the strips that are counted, half the width of a streak [pixel of the grid].
+#: Angles tried, width of the strips, half-width of a streak [pixel of the grid].
 _ANGLES, _STRIP, _HALF = 180, 3.0, 2.0
-#: A streak's pixels lie so many times closer than bright pixels do on the frame.
+#: Density of bright pixels in a streak, relative to the whole frame, that is required.
 _DENSE = 2.5
-#: Where more of the grid than this is bright, it is no matter of streaks.
+#: Bright fraction of the grid above which the light is not that of a streak.
 _TOO_MANY = 0.15
 
 
 def read_streak_scores(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Float64Array:
-    """Return for each interval the fraction of the frame that a streak covers, shape (n,); 0 where there is none.
+    """Return for each interval the fraction of the frame that a streak covers, shape (n,); 0 without a streak.
 
     Parameters
     ----------
     cube : ReadCube
         The reads.
     curve : Curve
-        As measured from them.
+        The curve measured from them.
     threads : int, optional
-        Threads that share the intervals, where frames are large.
+        Threads that share the intervals of large frames.
     """
     step = max(1, min(cube.rate.shape[1:]) // _GRID)
     n_pixels = cube.rate[0].size
@@ -61,7 +61,7 @@ def read_streak_scores(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Flo
 
 
 def _suspects(counts: NDArray[np.int64], dt: Float64Array) -> Sequence[int]:
-    """Return the intervals with more bright pixels than cosmic rays make in their time, by the other intervals."""
+    """Return the intervals with more bright pixels than cosmic rays make in their time, judged by the others."""
     good = np.isfinite(dt) & (dt > 0)
     if good.sum() < 3:
         return []
@@ -71,7 +71,7 @@ def _suspects(counts: NDArray[np.int64], dt: Float64Array) -> Sequence[int]:
 
 
 def _bright(cube: ReadCube, curve: Curve, i: int, step: int) -> NDArray[np.uint8] | None:
-    """Return the grid of bright pixels of an interval; None where it has no rate."""
+    """Return the grid of bright pixels of an interval; None if it has no rate."""
     sky = np.nansum(curve.rate * curve.dt) / cube.t[-1] if cube.t[-1] > 0 else np.nan
     if not np.isfinite([curve.rate[i], curve.scatter[i], sky]).all():
         return None
@@ -90,7 +90,7 @@ def _bright(cube: ReadCube, curve: Curve, i: int, step: int) -> NDArray[np.uint8
 
 
 def grid_streak_score(grid: NDArray[np.uint8]) -> float:
-    """Return the fraction of a grid that its longest straight streak covers; 0 where there is none.
+    """Return the fraction of a grid that its strongest straight streak covers; 0 without a streak.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def grid_streak_score(grid: NDArray[np.uint8]) -> float:
     near = np.abs(_across(points, origin, along)) <= _HALF
     strip = 2 * _HALF * max(float(np.ptp(points[near] @ along)), 1.0) if near.any() else 1.0
     dense = near.sum() / strip > _DENSE * len(points) / grid.size
-    return int(near.sum()) / grid.size if dense and _follows(points[near] @ along) else 0.0
+    return int(near.sum()) / grid.size if dense and _is_contiguous(points[near] @ along) else 0.0
 
 
 def _strongest_line(points: Float64Array) -> tuple[Float64Array, Float64Array]:
@@ -126,7 +126,7 @@ def _strongest_line(points: Float64Array) -> tuple[Float64Array, Float64Array]:
 
 
 def _line_through(points: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return the middle of points and the direction in which they spread most."""
+    """Return the mean of points and the direction of their largest spread."""
     middle = points.mean(0)
     return middle, np.linalg.svd(points - middle, full_matrices=False)[2][0]
 
@@ -135,8 +135,8 @@ def _across(points: Float64Array, origin: Float64Array, along: Float64Array) -> 
     return np.asarray((points - origin) @ np.array([-along[1], along[0]]))
 
 
-def _follows(position: Float64Array) -> bool:
-    """Say whether points follow one another along a line over the length of a streak."""
+def _is_contiguous(position: Float64Array) -> bool:
+    """Return True if points cover a line over the length of a streak."""
     if position.size == 0:
         return False
     place = np.unique((position - position.min()).astype(np.int64))

@@ -1,4 +1,4 @@
-"""RAW files to IMA and FLT: the two engines behind one interface."""
+"""Calibrate RAW files to IMA and FLT with either engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wfc3tvb.calibration.bands import Work
 from wfc3tvb.calibration.model import Switches
 from wfc3tvb.config import Services
 from wfc3tvb.engines import calwf3
-from wfc3tvb.engines.machine_code import made_ready
+from wfc3tvb.engines.machine_code import loaded_kernels
 from wfc3tvb.engines.products import CAL_VER, history_lines, primary_header, write_flt, write_ima
 from wfc3tvb.engines.raw_reads import Imsets, read_imsets, read_primary
 from wfc3tvb.engines.trailer import write_trailer
@@ -29,20 +29,20 @@ from wfc3tvb.references.locate import Loaded, find, load
 ENGINES = ("auto", "native", "calwf3")
 _SWITCHED_ON = "PERFORM"
 _KNOWN = {"PERFORM", "OMIT", "COMPLETE", "SKIPPED"}
-#: Hits of a pixel in the input from which on calwf3 may write past its buffers.
+#: Number of reads of a pixel flagged as hits in the input from which calwf3 may write past its buffers.
 _MANY_HITS = 2
 
 
 @dataclass(frozen=True)
 class CalResult:
-    """What the calibration of one exposure made.
+    """Result of the calibration of one exposure.
 
     Attributes
     ----------
     rootname : str
-        Of the exposure.
+        Rootname of the exposure.
     engine, engine_version : str
-        What ran.
+        Engine that ran, and its version.
     crcorr : str
         CRCORR of the products: COMPLETE or OMIT.
     flt : Path
@@ -52,7 +52,7 @@ class CalResult:
     trailer : Path or None
         The log.
     warnings : tuple of str
-        What calwf3 passes over in silence.
+        Problems that calwf3 does not report.
     wall_s : float
         Time it took [s].
     """
@@ -70,7 +70,7 @@ class CalResult:
 
 @dataclass(frozen=True)
 class Options:
-    """How to calibrate; see `calibrate`."""
+    """Options of a calibration; see `calibrate`."""
 
     crcorr: str = "header"
     write_ima: bool = True
@@ -97,23 +97,23 @@ def calibrate(
     Parameters
     ----------
     paths : path or sequence of paths
-        ``_raw.fits``, ``_ima.fits`` or ``_asn.fits`` files; the RAW files of an association lie beside it.
+        ``_raw.fits``, ``_ima.fits`` or ``_asn.fits`` files; the RAW files of an association must be in its folder.
     engine : {"auto", "native", "calwf3"}
-        ``native`` is ours, ``calwf3`` STScI's program; ``auto`` takes that where it is on the PATH.
+        ``native`` is this package's engine, ``calwf3`` STScI's program; ``auto`` uses calwf3 if it is on the PATH.
     crcorr : {"header", "omit", "perform"}
         The up-the-ramp fit: as the header says, left out, or done.
     write_ima : bool
-        Whether to write the IMA (168 MB of a full frame). calwf3 always writes it.
+        Whether to write the IMA (168 MB for a full frame). calwf3 writes it in any case; it is then deleted.
     overwrite : bool
-        Whether products that are there may be replaced.
+        Whether existing products may be replaced.
     outdir : path, optional
         Folder of the products; by default that of the RAW file.
     iref : path, optional
-        Folder that ``iref$`` in reference names means; by default the environment variable ``iref``.
+        Folder that ``iref$`` in reference names stands for; by default the environment variable ``iref``.
     threads : int
         Threads of the native engine.
     progress : Progress
-        Told of the exposures, and of the compilation of the native engine, once on a machine.
+        Called for each exposure, and while the native engine is compiled for the first time on a machine.
 
     Returns
     -------
@@ -123,27 +123,26 @@ def calibrate(
     Raises
     ------
     InputError
-        If an argument makes no sense (`BadArgumentError`), a file is not what it should be (`BadFileError`), a
-        reference is missing or does not fit (`ReferenceFileError`), or a product is there already
-        (`OutputExistsError`).
+        If an argument makes no sense (`BadArgumentError`), a file cannot be calibrated (`BadFileError`), a reference
+        is missing or does not match (`ReferenceFileError`), or a product exists already (`OutputExistsError`).
     CalibrationError
         If STScI's calwf3 fails.
     EngineMissingError
-        If it is asked for and not there.
+        If calwf3 is requested but not installed.
     """
     if engine not in ENGINES:
-        raise BadArgumentError(f"{engine!r} is no engine; take one of {', '.join(ENGINES)}")
+        raise BadArgumentError(f"unknown engine {engine!r}; choose auto, native or calwf3")
     if threads < 1:
-        raise BadArgumentError(f"{threads} threads are none; take 1 or more")
+        raise BadArgumentError(f"cannot calibrate with {threads} threads; give 1 or more")
     if crcorr not in ("header", "omit", "perform"):
-        raise BadArgumentError(f"crcorr {crcorr!r} is none of header, omit, perform")
+        raise BadArgumentError(f"unknown crcorr {crcorr!r}; choose header, omit or perform")
     given = [paths] if isinstance(paths, (str, Path)) else list(paths)
     folder = Path(outdir) if outdir is not None else None
     if folder is not None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadFileError(folder, "cannot be made a folder", "name another one for the products") from error
+            raise BadFileError(folder, "cannot create this folder", "give another one for the products") from error
     references = Path(iref) if iref is not None else Services().iref
     options = Options(crcorr, write_ima, overwrite, folder, references, threads)
     run = _run_calwf3 if calwf3.chosen(engine) else partial(_run_native, progress=progress)
@@ -158,12 +157,12 @@ def calibrate(
 
 
 def product_paths(path: Path, options: Options) -> tuple[Path, Path, Path]:
-    """Return where IMA, FLT and trailer of a RAW file go.
+    """Return the paths of IMA, FLT and trailer of a RAW file.
 
     Raises
     ------
     OutputExistsError
-        If one is there and may not be replaced.
+        If one exists and may not be replaced.
     """
     root = path.name.removesuffix("_raw.fits").removesuffix(".fits")
     folder = options.outdir or path.parent
@@ -175,18 +174,18 @@ def product_paths(path: Path, options: Options) -> tuple[Path, Path, Path]:
 
 
 def switches_of(header: object, crcorr: str = "header", path: Path | None = None) -> Switches:
-    """Return the steps that a header asks for, CRCORR overridden where asked.
+    """Return the steps that a header asks for, with CRCORR overridden by `crcorr`.
 
     Raises
     ------
     BadFileError
-        If a switch has a value that is none.
+        If a switch has an unknown value.
     """
     values = {}
     for name in Switches.__dataclass_fields__:
         value = str(header.get(name.upper(), "OMIT")).strip().upper()  # type: ignore[attr-defined]
         if value not in _KNOWN:
-            raise BadFileError(path or "header", f"{name.upper()} is {value!r}", "write PERFORM or OMIT")
+            raise BadFileError(path or "header", f"{name.upper()} is {value!r}", "set it to PERFORM or OMIT")
         values[name] = value == _SWITCHED_ON
     if crcorr != "header":
         values["crcorr"] = crcorr == "perform"
@@ -198,7 +197,7 @@ def _run_native(path: Path, options: Options, progress: Progress) -> CalResult:
     ima, flt, trailer = product_paths(path, options)
     if not any(value for name, value in vars(switches).items() if name != "unitcorr"):
         raw = path.name.endswith("_raw.fits")
-        remedy = "set its switches" if raw else "it is calibrated already: give the _raw.fits file"
+        remedy = "set its switches" if raw else "it has been calibrated: give the _raw.fits file"
         raise BadFileError(path, "no step is set to PERFORM", remedy)
     try:
         return _calibrated(path, switches, options, (ima, flt, trailer), progress)
@@ -213,63 +212,65 @@ def _calibrated(
     began = time.monotonic()
     ima, flt, trailer = products
     files = find(read_primary(path), switches, iref=options.iref)
-    with made_ready(progress, fit=switches.crcorr):  # the kernels, while the files are read
+    with loaded_kernels(progress, fit=switches.crcorr):  # in a thread, while the files are read
         source = read_imsets(path)
         if options.crcorr != "header":
             source.primary["CRCORR"] = options.crcorr.upper()
         loaded = load(source.primary, source.ramp, switches, files)
         light = loaded.data.overscan.window(source.ramp.shape)
         if switches.zsigcorr and source.ramp.err[0, light.y0 : light.y1, light.x0 : light.x1].any():
-            raise BadFileError(path, "has errors in its zeroth read, where ZSIGCORR takes none", "set ZSIGCORR to OMIT")
+            raise BadFileError(
+                path, "has errors in its zeroth read, which ZSIGCORR cannot handle", "set ZSIGCORR to OMIT"
+            )
         loaded = replace(loaded, warnings=(*loaded.warnings, *_undefined_in_calwf3(source, loaded)))
-        rates = source.ramp.unit.endswith("/S")  # which UNITCORR leaves as they are, and says COMPLETE
+        rates = source.ramp.unit.endswith("/S")  # UNITCORR leaves rates unchanged, but is marked COMPLETE
         applied = replace(loaded.switches, unitcorr=loaded.switches.unitcorr and not rates)
         work = Work(source.ramp, loaded.data, applied)
     _write(source, loaded, work, options, (ima if options.write_ima else None, flt, trailer))
     done = "COMPLETE" if loaded.switches.crcorr else str(source.primary.get("CRCORR", "OMIT"))
     made = ima if options.write_ima else None
     if made is None:
-        ima.unlink(missing_ok=True)  # one of an earlier run, which the FLT does not belong to
+        ima.unlink(missing_ok=True)  # an IMA of an earlier run does not belong to this FLT
     took = time.monotonic() - began
     return CalResult(source.rootname, "native", CAL_VER, done, flt, made, trailer, loaded.warnings, took)
 
 
 def _undefined_in_calwf3(source: Imsets, loaded: Loaded) -> Iterator[str]:
-    """Say where the fit of calwf3 has no room for the input's cosmic-ray flags, or nothing to divide by."""
+    """Yield warnings about input for which calwf3's ramp fit overruns its buffers or divides by zero."""
     ramp, data, hit = source.ramp, loaded.data, int(DQ.DATAREJECT)
     start = ramp.time[0] if loaded.switches.zoffcorr else 0
     if loaded.switches.crcorr and np.any(ramp.time[1:] == start):
-        yield "a read after the zeroth has TIME 0 and no weight; calwf3 may take what the pixel before left"
+        yield "a read after the zeroth has TIME 0 and no weight; calwf3 may use values of the preceding pixel"
     light = data.overscan.window(ramp.shape)
-    own = slice(light.y0, light.y1), slice(light.x0, light.x1)
-    spread = [data.bad_pixels, data.linearity.dq if data.linearity else None]  # into all reads
+    inner = slice(light.y0, light.y1), slice(light.x0, light.x1)
+    common = [data.bad_pixels, data.linearity.dq if data.linearity else None]  # flags added to all reads
     if loaded.switches.zoffcorr:
-        spread.append(ramp.dq[0])
-    in_all = [flags[own] & hit for flags in spread if flags is not None]
+        common.append(ramp.dq[0])
+    in_all = [flags[inner] & hit for flags in common if flags is not None]
     arrays = any(int(read["DQ"]["NAXIS"]) for read in source.headers)
     if not loaded.switches.crcorr or not (arrays or np.any(ramp.dq[:, 0, 0] & hit) or any(map(np.any, in_all))):
         return
-    hits = np.count_nonzero(ramp.dq[1:, *own] & hit, axis=0)
+    hits = np.count_nonzero(ramp.dq[1:, *inner] & hit, axis=0)
     for flags in in_all:
         hits[flags != 0] = _MANY_HITS
     if n := np.count_nonzero(hits >= _MANY_HITS):
         yield (
-            f"{n} pixels have {_MANY_HITS} or more reads flagged {hit} in the input: they are fitted; "
-            "calwf3 may write past its buffers there, and abort or differ"
+            f"{n} pixels have {_MANY_HITS} or more reads flagged {hit} in the input; they are fitted here, but "
+            "calwf3 may write past its buffers and abort, or give other results"
         )
 
 
 def _write(
     source: Imsets, loaded: Loaded, work: Work, options: Options, products: tuple[Path | None, Path, Path]
 ) -> None:
-    from wfc3tvb.calibration.run import calibrate_work  # compiled code, which takes its time
+    from wfc3tvb.calibration.run import calibrate_work  # imported here: compiled code is slow to load
 
     ima, flt, trailer = products
     done = loaded.switches
     bad = int(source.headers[-1]["SCI"].number("SDQFLAGS", 65535))
     calibrated = calibrate_work(work, bad=bad, threads=options.threads)
     primary = primary_header(source, loaded, done, calibrated)
-    with _beside(flt) as scratch:
+    with _scratch_folder(flt) as scratch:
         if ima is not None:
             write_ima(scratch / ima.name, source, calibrated, primary, history_lines(loaded, done, image=False))
         history = history_lines(loaded, done, image=work.switches.unitcorr)
@@ -280,14 +281,14 @@ def _write(
 
 
 @contextmanager
-def _beside(product: Path) -> Iterator[Path]:
-    """Give a folder beside a product, from which finished files are moved: nothing is seen half written."""
+def _scratch_folder(product: Path) -> Iterator[Path]:
+    """Yield a folder beside a product, from which finished files are moved, so that no partial file is ever visible."""
     try:
         with TemporaryDirectory(prefix=".wfc3tvb-", dir=product.parent) as scratch:
             yield Path(scratch)
     except OSError as error:
         problem = f"cannot be written ({error.strerror or error})"
-        raise BadFileError(product, problem, "check permission and space, or name another folder") from error
+        raise BadFileError(product, problem, "check permissions and disk space, or give another folder") from error
 
 
 def _run_calwf3(path: Path, options: Options) -> CalResult:

@@ -1,7 +1,7 @@
-"""The door to STScI's calwf3 (hstcal's calwf3.e), run as a process whose exit status counts.
+"""Run STScI's calwf3 (hstcal's calwf3.e) as a process, and check its exit status and its products.
 
-`wfc3tools.calwf3` returns without a word where the program was killed or ends with an unlisted status, so the program
-is called here, and its products are checked.
+`wfc3tools.calwf3` returns silently if the program is killed or ends with a status that it does not list, so the
+program is called directly.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from wfc3tvb.errors import BadFileError, CalibrationError, EngineMissingError
 from wfc3tvb.fits.hdus import read_fits, read_header
 
 _PROGRAM = "calwf3.e"
-#: Lines at the end of a log that an error carries.
+#: Lines from the end of a log that go into an error message.
 _EXCERPT = 8
 
 
 def chosen(engine: str) -> bool:
-    """Say whether calwf3 is to run: asked for, or ``auto`` and there.
+    """Return True if calwf3 is to run: it is requested, or the engine is ``auto`` and calwf3 is on the PATH.
 
     Raises
     ------
     EngineMissingError
-        If it is asked for and not on the PATH.
+        If it is requested but not on the PATH.
     """
-    there = shutil.which(_PROGRAM) is not None
-    if engine == "calwf3" and not there:
+    installed = shutil.which(_PROGRAM) is not None
+    if engine == "calwf3" and not installed:
         raise EngineMissingError
-    return there and engine in ("auto", "calwf3")
+    return installed and engine in ("auto", "calwf3")
 
 
 @cache
@@ -53,29 +53,29 @@ def version() -> str:
 
 
 def rootname_of(path: Path) -> str:
-    """Return the rootname of a RAW file, lower case, after checking that it is one of WFC3/IR.
+    """Return the rootname of a RAW file in lower case, after checking that it is a WFC3/IR exposure.
 
     Raises
     ------
     BadFileError
-        As `wfc3tvb.engines.raw_reads.read_imsets`.
+        See `wfc3tvb.engines.raw_reads.read_imsets`.
     """
     return str(read_primary(path)["ROOTNAME"]).lower()
 
 
 def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Path | None) -> str:
-    """Run calwf3 on a copy of a RAW file in a folder of its own, and move the products into place.
+    """Run calwf3 on a copy of a RAW file in a temporary folder, and move the products into place.
 
     Parameters
     ----------
     path : Path
-        RAW file; stays as it is.
+        RAW file; it is not changed.
     products : tuple of Path
-        Where IMA, FLT and trailer go.
+        Paths of IMA, FLT and trailer.
     crcorr : str
         ``header``, ``omit`` or ``perform``.
     iref : Path, optional
-        Folder of the reference files; without it, calwf3 says what it misses.
+        Folder of the reference files; without it, calwf3 reports what is missing.
 
     Returns
     -------
@@ -87,14 +87,14 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
     EngineMissingError
         If calwf3 is not on the PATH.
     CalibrationError
-        If calwf3 fails, is killed, or leaves no whole, calibrated FLT and IMA.
+        If calwf3 fails, is killed, or leaves no complete, calibrated FLT and IMA.
     """
     program = shutil.which(_PROGRAM)
     if program is None:
         raise EngineMissingError
     environment = dict(os.environ)
     if iref is not None:
-        environment["iref"] = f"{iref.resolve()}/"  # it runs in another folder
+        environment["iref"] = f"{iref.resolve()}/"  # absolute, since calwf3 runs in another folder
     with tempfile.TemporaryDirectory(prefix=".calwf3-", dir=products[1].parent) as scratch:
         copy = Path(scratch) / path.name
         shutil.copyfile(path, copy)
@@ -118,7 +118,7 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
 
 
 def _fault(copy: Path, status: int) -> str:
-    """Say what is wrong with a run on `copy` of this exit status; nothing where its products are whole."""
+    """Return the problem of a run on `copy` with this exit status; empty if its products are complete."""
     if status:
         return "failed"
     for name in ("FLT", "IMA"):
@@ -135,18 +135,18 @@ def _fault(copy: Path, status: int) -> str:
 
 
 def _failure(path: Path, fault: str, status: int, trailer: Path) -> CalibrationError:
-    said = [line.strip() for line in trailer.read_text(errors="replace").splitlines() if line.strip()]
-    errors = list(dict.fromkeys(line for line in said if line.startswith("ERROR")))
-    problem = " / ".join(errors[-_EXCERPT:] or said[-_EXCERPT:] or ["it said nothing"])
+    lines = [line.strip() for line in trailer.read_text(errors="replace").splitlines() if line.strip()]
+    errors = list(dict.fromkeys(line for line in lines if line.startswith("ERROR")))
+    problem = " / ".join(errors[-_EXCERPT:] or lines[-_EXCERPT:] or ["it printed nothing"])
     return CalibrationError(path.name[:9], f"calwf3.e {fault}: {problem}", status, str(trailer))
 
 
 def _move(copy: Path, products: tuple[Path | None, Path | None, Path]) -> None:
-    """Move what calwf3 made beside `copy` to where it belongs; None is left."""
+    """Move calwf3's products beside `copy` to their paths; those whose path is None are not moved."""
     for suffix, product in zip(("_ima.fits", "_flt.fits", ".tra"), products, strict=True):
-        made = _product(copy, suffix)
-        if product is not None and made.exists():
-            shutil.move(made, product)
+        written = _product(copy, suffix)
+        if product is not None and written.exists():
+            shutil.move(written, product)
 
 
 def _product(copy: Path, suffix: str) -> Path:

@@ -9,40 +9,40 @@ from contextlib import contextmanager
 
 from wfc3tvb.progress import Progress
 
-#: Loading cached code takes less than this, compiling more [s].
-_LOADED = 2.0
+#: Loading cached code takes less than this, compiling it longer [s].
+_LOADING_TIME = 2.0
 
-#: What is ready: without the fit of the ramp (False), with it (True).
-_ready: set[bool] = set()
+#: Machine code that is loaded: without the ramp fit (False), with it (True).
+_loaded: set[bool] = set()
 
 
 @contextmanager
-def made_ready(progress: Progress, *, fit: bool) -> Iterator[None]:
-    """Load the engine's machine code, once in a process, while the body runs.
+def loaded_kernels(progress: Progress, *, fit: bool) -> Iterator[None]:
+    """Load the engine's machine code, once per process, while the body runs.
 
     Parameters
     ----------
     progress : Progress
-        Called with the stage "compile" where the machine code is not on disk yet.
+        Called with the stage "compile" if the machine code is not on disk yet.
     fit : bool
         Whether the fit of the ramp will be needed.
     """
-    if fit in _ready or True in _ready:
+    if fit in _loaded or True in _loaded:
         yield
         return
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(_make_ready, progress, fit)
+        loading = pool.submit(_load, progress, fit)
         yield
         loading.result()
-    _ready.add(fit)
+    _loaded.add(fit)
 
 
-def _make_ready(progress: Progress, fit: bool) -> None:
+def _load(progress: Progress, fit: bool) -> None:
     began = time.monotonic()
-    from wfc3tvb.calibration.warm_up import make_ready
+    from wfc3tvb.calibration.warm_up import load_kernels
 
-    def tell(done: int, total: int) -> None:
-        if time.monotonic() - began > _LOADED:
+    def report(done: int, total: int) -> None:
+        if time.monotonic() - began > _LOADING_TIME:
             progress("compile", done, total)
 
-    make_ready(tell, fit=fit)
+    load_kernels(report, fit=fit)

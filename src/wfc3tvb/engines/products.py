@@ -1,4 +1,4 @@
-"""IMA and FLT files, written as calwf3 writes them (WFC3 Data Handbook 2.2), but under our own name."""
+"""Write IMA and FLT files as calwf3 does (WFC3 Data Handbook 2.2), with this package named in CAL_VER and ORIGIN."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def photmode(filter_name: str, expstart: float) -> str:
     return f"WFC3 IR {filter_name} MJD#{expstart:.4f}"
 
 
-#: The version of calwf3 that the native engine equals, and how its products say so.
+#: Version of calwf3 whose results the native engine reproduces, and the value of CAL_VER that says so.
 CALWF3_VERSION = "3.7.3"
 CAL_VER = f"wfc3tvb {__version__} (=calwf3 {CALWF3_VERSION})"
 _ORIGIN = f"wfc3tvb {__version__}"
@@ -57,7 +57,7 @@ _WITH_FILE = (
 
 
 def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated) -> Cards:
-    """Return the primary header of the products, but for FILENAME and NEXTEND.
+    """Return the primary header of the products, without FILENAME and NEXTEND.
 
     Parameters
     ----------
@@ -95,9 +95,9 @@ def write_ima(path: Path, source: Imsets, calibrated: Calibrated, primary: Cards
     Parameters
     ----------
     path : Path
-        The file; replaced where it is there.
+        The file; an existing one is replaced.
     source : Imsets
-        The exposure, whose headers are taken over.
+        The exposure, whose headers are copied.
     calibrated : Calibrated
         The result.
     primary : Cards
@@ -109,10 +109,10 @@ def write_ima(path: Path, source: Imsets, calibrated: Calibrated, primary: Cards
     pieces: list[Piece] = [_primary(primary, path.name, 5 * n, history)]
     for k in reversed(range(n)):
         planes = ramp.sci[k], ramp.err[k], ramp.dq[k], source.samp[k], ramp.time[k]
-        own = _keywords(calibrated, k, calibrated.statistics[k])
+        keywords = _keywords(calibrated, k, calibrated.statistics[k])
         for name, plane in zip(PLANES, planes, strict=True):
             corner = plane[0, 0] if np.ndim(plane) else plane
-            pieces += _extension(source.headers[k][name], plane, corner, ramp.shape, own.get(name, {}))
+            pieces += _extension(source.headers[k][name], plane, corner, ramp.shape, keywords.get(name, {}))
     write_pieces(path, pieces)
 
 
@@ -124,9 +124,9 @@ def write_flt(
     Parameters
     ----------
     path, source, calibrated, primary, history
-        As `write_ima`.
+        See `write_ima`.
     fitted : bool
-        Whether the image is a fit of the ramp; else it is the last read.
+        True if the image is a fit of the ramp; otherwise it is the last read.
     """
     image, ramp, last, light = calibrated.image, calibrated.ramp, calibrated.ramp.n - 1, calibrated.light
     samp = image.samp if fitted else source.samp[last]
@@ -136,17 +136,17 @@ def write_flt(
     # calwf3 compares a plane with the pixel in its corner, before the trim, to see whether all are the same.
     err = 0 if fitted else ramp.err[last][0, 0]
     corners = (0, err, ramp.dq[last][0, 0], np.ravel(source.samp[last])[0], ramp.time[last])
-    own = _keywords(calibrated, last, calibrated.image_statistics)
+    keywords = _keywords(calibrated, last, calibrated.image_statistics)
     pieces: list[Piece] = [_primary(primary, path.name, 5, history)]
     planes = image.sci, image.err, image.dq, samp, time
     for name, plane, corner in zip(PLANES, planes, corners, strict=True):
-        changes = _trimmed(source.headers[last][name], (light.x0, light.y0)) | own.get(name, {})
+        changes = _trimmed(source.headers[last][name], (light.x0, light.y0)) | keywords.get(name, {})
         pieces += _extension(source.headers[last][name], plane, corner, image.sci.shape, changes)
     write_pieces(path, pieces)
 
 
 def history_lines(loaded: Loaded, done: Switches, *, image: bool) -> Iterable[str]:
-    """Yield the HISTORY of a product, step by step.
+    """Yield the HISTORY lines of a product, step by step.
 
     Parameters
     ----------
@@ -155,23 +155,23 @@ def history_lines(loaded: Loaded, done: Switches, *, image: bool) -> Iterable[st
     done : Switches
         The steps that were done.
     image : bool
-        Whether it is the fitted image, whose units are told twice.
+        True for the fitted image, whose HISTORY names UNITCORR twice.
     """
     files, skipped = loaded.files, loaded.skipped
     yield "CCD parameters table:"
-    yield from _told("table", files["CCDTAB"])
+    yield from _file_lines("table", files["CCDTAB"])
     if done.dqicorr or "dqicorr" in skipped:
-        yield from (_heading("DQICORR", skipped), "  DQ array initialized ...", *_told("table", files["BPIXTAB"]))
+        yield from (_heading("DQICORR", skipped), "  DQ array initialized ...", *_file_lines("table", files["BPIXTAB"]))
     if done.zsigcorr:
         yield "ZSIGCORR complete."
     if done.blevcorr:
-        yield from ("BLEVCORR complete.", "  Overscan region table:", *_told("table", files["OSCNTAB"]))
+        yield from ("BLEVCORR complete.", "  Overscan region table:", *_file_lines("table", files["OSCNTAB"]))
     if done.zoffcorr:
         yield "ZOFFCORR complete."
     yield "Uncertainty array initialized."
     for step, kind, keyword in _WITH_FILE:
         if getattr(done, step) or step in skipped:
-            yield from (_heading(step.upper(), skipped), *_told(kind, files[keyword]))
+            yield from (_heading(step.upper(), skipped), *_file_lines(kind, files[keyword]))
     if done.unitcorr:
         yield "UNITCORR complete."
     if done.crcorr:
@@ -182,14 +182,14 @@ def history_lines(loaded: Loaded, done: Switches, *, image: bool) -> Iterable[st
         yield _heading("FLATCORR", skipped)
         for keyword in ("PFLTFILE", "DFLTFILE", "LFLTFILE"):
             if keyword in files:
-                yield from _told("image", files[keyword])
+                yield from _file_lines("image", files[keyword])
 
 
 def _heading(step: str, skipped: frozenset[str]) -> str:
     return f"{step} skipped due to dummy reference file ..." if step.lower() in skipped else f"{step} complete ..."
 
 
-def _told(kind: str, file: ReferenceFile) -> Iterable[str]:
+def _file_lines(kind: str, file: ReferenceFile) -> Iterable[str]:
     yield f"  reference {kind} {file.name}"
     for text in (file.pedigree, file.described, file.row_described):
         if text:
@@ -197,7 +197,7 @@ def _told(kind: str, file: ReferenceFile) -> Iterable[str]:
 
 
 def _keywords(calibrated: Calibrated, k: int, statistics: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what a read's or the image's headers get, by plane."""
+    """Return the keywords to set in the headers of a read, or of the image, by plane."""
     unit = {"BUNIT": calibrated.ramp.unit}
     sci = {name: _printed(value) for name, value in statistics["SCI"].items()}
     if calibrated.bias_levels:
@@ -208,13 +208,13 @@ def _keywords(calibrated: Calibrated, k: int, statistics: Mapping[str, Any]) -> 
 
 
 def _trimmed(header: Cards, trim: tuple[int, int]) -> dict[str, Any]:
-    """Return the coordinates of a plane whose reference pixels are cut off."""
+    """Return the coordinate keywords of a plane without its reference pixels."""
     names = (("CRPIX1", 0), ("CRPIX2", 1), ("LTV1", 0), ("LTV2", 1))
     return {name: float(header.number(name)) - trim[axis] for name, axis in names if name in header}
 
 
 def _printed(value: Any) -> Any:
-    """Return a number as calwf3 prints it: 8 digits; None, an empty value, where FITS has no word for it (NaN)."""
+    """Return a number with the 8 digits that calwf3 prints; None (an empty value) for NaN, which FITS lacks."""
     if isinstance(value, int):
         return value
     return float(f"{float(np.float32(value)):.7E}") if np.isfinite(value) else None
@@ -229,7 +229,7 @@ def _primary(header: Cards, name: str, n_extensions: int, lines: Iterable[str]) 
 def _extension(
     header: Cards, plane: Any, corner: Any, shape: tuple[int, int], changes: Mapping[str, Any]
 ) -> Iterator[Piece]:
-    """Yield header and pixels of an extension; planes of one value (but SCI) are told in the header only."""
+    """Yield header and pixels of an extension; constant planes (except SCI) are stored in the header only."""
     name = str(header["EXTNAME"]).strip()
     kind = ">f4" if name in ("SCI", "ERR", "TIME") else ">i2"
     constant = not np.ndim(plane) or (name != "SCI" and plane[-1, -1] == corner and bool(np.all(plane == corner)))
@@ -240,7 +240,7 @@ def _extension(
 
 
 def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool) -> dict[str, Any]:
-    """Return the keywords that say what kind of extension follows."""
+    """Return the keywords that describe type and size of an extension."""
     if constant:
         value = _printed(value) if kind == ">f4" else int(value)
         size = {"NAXIS": 0, "PCOUNT": 0, "GCOUNT": 1, "NPIX1": shape[1], "NPIX2": shape[0], "PIXVALUE": value}
@@ -250,7 +250,7 @@ def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool)
 
 
 def _header(structure: Mapping[str, Any], header: Cards, changes: Mapping[str, Any], more: Iterable[str] = ()) -> bytes:
-    """Return a header's bytes: the structure, the source's other cards as they are, what changes in its place."""
+    """Return a header's bytes: the structure, then the source's other cards, unchanged or with a new value."""
     cards, left = [card(*item) for item in structure.items()], dict(changes)
     for text in header.cards:
         keyword = keyword_of(text)

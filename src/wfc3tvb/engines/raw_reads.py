@@ -1,4 +1,4 @@
-"""RAW and IMA files of WFC3/IR: the imsets of every read, in time order (WFC3 Data Handbook 2.2)."""
+"""Read the imsets of RAW and IMA files of WFC3/IR, in time order (WFC3 Data Handbook 2.2)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.model import Flags, Float32Array, Ramp
 from wfc3tvb.errors import BadFileError, MissingKeywordError, WrongInstrumentError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.hdus import Extension, read_fits, read_header
 from wfc3tvb.references.images import corner_of
@@ -22,7 +23,7 @@ _PRIMARY = (
     "ROOTNAME", "INSTRUME", "DETECTOR", "FILTER", "EXPTIME", "EXPSTART", "EXPEND", "CCDGAIN", "NSAMP", "SAMP_SEQ",
     "SUBTYPE", "SUBARRAY",
 )  # fmt: skip
-#: Keywords of SCI,1 that are 1 for the one chip, not binned.
+#: Keywords of SCI,1 that are 1 for an unbinned frame of the one chip.
 _ONES = ("LTM1_1", "LTM2_2", "BINAXIS1", "BINAXIS2", "CCDCHIP")
 _NUMBERS = ("EXPTIME", "EXPSTART", "EXPEND", "CCDGAIN", "NSAMP")
 _UNITS = ("COUNTS/S", "ELECTRONS/S", "COUNTS", "ELECTRONS")
@@ -30,7 +31,7 @@ _UNITS = ("COUNTS/S", "ELECTRONS/S", "COUNTS", "ELECTRONS")
 
 @dataclass(frozen=True)
 class Imsets:
-    """An exposure as its file has it.
+    """Contents of the file of an exposure.
 
     Attributes
     ----------
@@ -43,7 +44,7 @@ class Imsets:
     ramp : Ramp
         The pixels.
     samp : tuple of arrays or int
-        Plane SAMP of every read; one number where it is the same for all pixels.
+        Plane SAMP of every read; one number if it is the same for all pixels.
     """
 
     path: Path
@@ -66,11 +67,11 @@ def read_imsets(path: Path) -> Imsets:
     NotFitsError, TruncatedFileError
         If it cannot be read.
     WrongInstrumentError
-        If it is no WFC3/IR exposure.
+        If it is not a WFC3/IR exposure.
     MissingKeywordError
-        If a keyword is absent that the calibration needs.
+        If a keyword that the calibration needs is missing.
     BadFileError
-        If imsets are missing, do not fit together, or have a TIME that changes over the frame.
+        If imsets are missing, do not match each other, or have a TIME that varies over the frame.
     """
     if not path.is_file():
         raise BadFileError(path, "there is no such file", "check the name")
@@ -84,7 +85,7 @@ def read_primary(path: Path) -> Cards:
     Raises
     ------
     BadFileError
-        As `read_imsets`.
+        See `read_imsets`.
     """
     if not path.is_file():
         raise BadFileError(path, "there is no such file", "check the name")
@@ -98,7 +99,7 @@ def _read(path: Path, primary: Cards, found: Mapping[tuple[str, int], Extension]
     n = int(primary["NSAMP"])
     missing = next(((name, k) for k in range(1, n + 1) for name in PLANES if (name, k) not in found), None)
     if missing:
-        raise BadFileError(path, f"has no {missing[0]},{missing[1]} though NSAMP is {n}", "fetch it again")
+        raise BadFileError(path, f"has no {missing[0]},{missing[1]} though NSAMP is {n}", CHECK_THE_COPY)
     reads = [{name: found[name, n - k] for name in PLANES} for k in range(n)]
     headers = tuple({name: extension.header for name, extension in read.items()} for read in reads)
     samp = tuple(_constant(read["SAMP"]) for read in reads)
@@ -119,9 +120,9 @@ def _check_primary(path: Path, primary: Cards) -> None:
     for keyword in _NUMBERS:
         primary.number(keyword)
     if primary["EXPTIME"] < 0:
-        raise BadFileError(path, f"has EXPTIME {primary['EXPTIME']}", "fetch it again")
+        raise BadFileError(path, f"has EXPTIME {primary['EXPTIME']}", CHECK_THE_COPY)
     if int(primary["NSAMP"]) < 2:
-        raise BadFileError(path, f"has NSAMP {primary['NSAMP']}", "a ramp needs two reads")
+        raise BadFileError(path, f"has NSAMP {primary['NSAMP']}", "give an exposure with at least two reads")
 
 
 def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
@@ -134,24 +135,24 @@ def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
     if any("SAMPTIME" not in read["SCI"].header for read in reads):
         raise MissingKeywordError(path, "SAMPTIME", "SCI header")
     if unit is None:
-        raise BadFileError(path, f"has BUNIT {written!r}", "give counts or electrons")
+        raise BadFileError(path, f"has BUNIT {written!r}", "give an exposure in counts or electrons")
     if last.image is None or last.image.ndim != 2:
-        raise BadFileError(path, "has no image in SCI,1", "fetch it again")
+        raise BadFileError(path, "has no image in SCI,1", CHECK_THE_COPY)
     sci, err, dq = _cubes(path, reads, last.image.shape)
     for name in ("SAMP", "TIME"):
         if any(plane.shape != last.image.shape for read in reads if (plane := read[name].image) is not None):
-            raise BadFileError(path, f"has a {name} plane of another shape than SCI,1", "fetch it again")
+            raise BadFileError(path, f"has a {name} plane of another shape than SCI,1", CHECK_THE_COPY)
     times = [_constant(read["TIME"]) for read in reads]
     if any(np.ndim(t) and np.ptp(t) != 0 for t in times):
-        raise BadFileError(path, "has a TIME plane that changes over the frame", "give a file as the archive has it")
+        raise BadFileError(path, "has a TIME plane that varies over the frame", "give the archive's file")
     time = np.array([np.ravel(t)[0] for t in times], np.float32)
     samptime = np.array([float(read["SCI"].header.number("SAMPTIME")) for read in reads])
     for keyword in _ONES:
         if (value := last.header.number(keyword, 1)) != 1:
-            raise BadFileError(path, f"has {keyword} {value:g}", "give a frame of the one IR chip, not binned")
+            raise BadFileError(path, f"has {keyword} {value:g}", "give an unbinned frame of the IR detector")
     corner = float(last.header.number("LTV1")), float(last.header.number("LTV2"))
     if corner != tuple(map(round, corner)):
-        raise BadFileError(path, f"has LTV1, LTV2 {corner[0]:g}, {corner[1]:g}", "give whole pixels, not binned ones")
+        raise BadFileError(path, f"has LTV1, LTV2 {corner[0]:g}, {corner[1]:g}", "give an unbinned frame")
     x, y = corner_of(corner)
     return Ramp(sci, err, dq, time, samptime, unit, (-x, -y))
 
@@ -167,7 +168,7 @@ def _cubes(
         for name, cube in (("SCI", sci), ("ERR", err), ("DQ", dq)):
             extension, image = read[name], read[name].image
             if image is not None and image.shape != shape:
-                raise BadFileError(path, f"{name},{n - k} has another shape than SCI,1", "fetch it again")
+                raise BadFileError(path, f"{name},{n - k} has another shape than SCI,1", CHECK_THE_COPY)
             value = extension.constant if image is None else image
             copies.append(Copy(cube[k], value, *extension.scaling))
     copy_all(copies)
@@ -175,7 +176,7 @@ def _cubes(
 
 
 def _constant(extension: Extension) -> NDArray[Any] | float:
-    """Return the pixels of a plane, or the one value that all have (NAXIS 0 with PIXVALUE)."""
+    """Return the pixels of a plane, or the common value of them all (NAXIS 0 with PIXVALUE)."""
     image = extension.image
     if image is None:
         return extension.constant

@@ -1,4 +1,4 @@
-"""The trailer: what the native engine did, with the numbers that calwf3's trailer has."""
+"""Write the trailer of the native engine: its steps, and the numbers in calwf3's trailer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_trailer(
     calibrated : Calibrated
         The result.
     before : Path
-        A trailer of the exposure; of one that is there the text up to the line with CALBEG is kept.
+        An earlier trailer of the exposure; if it exists, its text before CALBEG is kept.
     """
     kept = ""
     if before.exists():

@@ -11,7 +11,7 @@ from wfc3tvb.fits.hdus import read_fits
 
 
 class Member(NamedTuple):
-    """An exposure of an association: rootname, lower case, type (EXP-DTH, EXP-RP1, ...), whether it was taken."""
+    """An exposure of an association: rootname in lower case, type (EXP-DTH, EXP-RP1, ...), True if it was taken."""
 
     rootname: str
     kind: str
@@ -24,7 +24,7 @@ def read_members(path: Path) -> list[Member]:
     Raises
     ------
     NotFitsError
-        If it is no FITS file.
+        If the file is not a FITS file.
     BadFileError
         If it has no table of members.
     """
@@ -47,26 +47,27 @@ def read_association(path: Path) -> list[str]:
     Raises
     ------
     BadFileError
-        As `read_members`; also if none was taken.
+        The errors of `read_members`; also if no exposure was taken.
     """
     members = [member.rootname for member in read_members(path) if member.present]
     if not members:
-        raise BadFileError(path, "lists no exposure", "give an association of exposures")
+        raise BadFileError(path, "lists no exposure that was taken", "give an association with exposures")
     return members
 
 
 def exposures_of(path: Path) -> tuple[list[Path], list[Path]]:
-    """Return the RAW files that an association means: those beside it, and those that are not there.
+    """Return the RAW files of an association's exposures: those in its folder, and those that are missing.
 
     Parameters
     ----------
     path : Path
-        An ``_asn.fits`` file; any other stands for itself.
+        An ``_asn.fits`` file; any other file is returned as it is.
 
     Raises
     ------
     BadFileError
-        If the association cannot be read, none of its exposures is there, or the file is compressed or a folder.
+        If the association cannot be read, none of its exposures is in its folder, or the path is a folder or a
+        compressed file.
     """
     if path.is_dir():
         raise BadFileError(path, "is a folder", "give the _raw.fits or _asn.fits files in it")
@@ -77,5 +78,5 @@ def exposures_of(path: Path) -> tuple[list[Path], list[Path]]:
     members = [path.with_name(f"{name}_raw.fits") for name in read_association(path)]
     present = [member for member in members if member.is_file()]
     if not present:
-        raise BadFileError(path, "none of its members' RAW files is beside it", "fetch them")
+        raise BadFileError(path, "none of its members' RAW files is in its folder", "download them into it")
     return present, [member for member in members if member not in present]

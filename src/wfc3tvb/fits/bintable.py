@@ -1,4 +1,4 @@
-"""Read binary tables of reference files: their columns as arrays (FITS Standard 4.0, section 7.3)."""
+"""Read the columns of binary tables of reference files as arrays (FITS Standard 4.0, section 7.3)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from wfc3tvb.errors import BadFileError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.hdus import Extension
 
-#: Letters of TFORM and what they store.
+#: Letters of TFORM and their types.
 _KINDS = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
 
 class Columns(UserDict[str, Any]):
-    """The columns of a table, or the cells of a row; what is asked for must be there."""
+    """Columns of a table, or cells of a row, by name; a missing one is an error."""
 
     def __init__(self, path: Path, columns: Mapping[str, Any]) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class Columns(UserDict[str, Any]):
 
 
 class _Field(NamedTuple):
-    """A column: its number, name and letter, what each row stores, and for arrays of any length their letter."""
+    """A column: number, name and letter of TFORM, type of each row, and element letter of variable-length arrays."""
 
     number: int
     name: str
@@ -40,12 +40,12 @@ class _Field(NamedTuple):
 
 
 def read_columns(table: Extension) -> Columns:
-    """Return the columns of a table by name, upper case; text without trailing blanks.
+    """Return the columns of a table by name in upper case; text loses its trailing blanks.
 
     Raises
     ------
     BadFileError
-        If it is no binary table, or has columns of a kind that no reference table has.
+        If it is not a binary table, or has a column of a format that no reference table has.
     """
     header = table.header
     if str(header.get("XTENSION", "")).strip() != "BINTABLE":
@@ -59,7 +59,7 @@ def read_columns(table: Extension) -> Columns:
         "itemsize": max(int(header.number("NAXIS1")), sum(sizes)),
     })  # fmt: skip
     if sum(sizes) > header["NAXIS1"] or len({field.name for field in fields}) < len(fields):
-        raise BadFileError(table.path, "has a table whose columns do not fit", CHECK_THE_COPY)
+        raise BadFileError(table.path, "has a table whose columns do not fit its row length or names", CHECK_THE_COPY)
     rows = np.frombuffer(table.raw, layout, int(header.number("NAXIS2")))
     heap = table.raw[int(header.number("THEAP", rows.nbytes)) :]
     return Columns(table.path, {f.name: _readable(rows[f.name], f, heap, table) for f in fields})
@@ -83,7 +83,7 @@ def _field(table: Extension, i: int) -> _Field:
     elif letter in _KINDS:
         stored = _KINDS[letter], (repeat,) if repeat != 1 else ()
     else:
-        raise BadFileError(table.path, f"has a column of format {form}, as no reference table has", CHECK_THE_COPY)
+        raise BadFileError(table.path, f"has a column of the unsupported format {form}", CHECK_THE_COPY)
     return _Field(i, str(table.header.needed(f"TTYPE{i}")).strip().upper(), letter, stored, letters[1:2])
 
 

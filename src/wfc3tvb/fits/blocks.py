@@ -1,4 +1,4 @@
-"""FITS blocks and cards, and the one reader that finds the end of a header (FITS Standard 4.0, sections 3 and 4)."""
+"""FITS blocks and cards, and the search for the end of a header (FITS Standard 4.0, sections 3 and 4)."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from wfc3tvb.errors import BadFileError, TruncatedFileError
 
 #: Bytes of a block and of a card.
 BLOCK, CARD = 2880, 80
-#: No real header is longer; one that claims to be would take the memory.
+#: No real header is longer; searching further for END in a damaged file would only use memory [byte].
 LONGEST_HEADER = 400 * BLOCK
-#: Remedy of a file that is damaged: it may be the user's own as well as one that was downloaded.
+#: Remedy for a damaged file, which may be the user's own or a downloaded one.
 CHECK_THE_COPY = "check the copy"
 _END = b"END     "
 
 
 class Bytes(Protocol):
-    """Something to be cut like an array of bytes: an array, a mapped file, or a file that is read piece by piece."""
+    """Anything sliced like an array of bytes: an array, a mapped file, or a file that is read piece by piece."""
 
     @property
     def size(self) -> int:
         """Number of bytes."""
 
     def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
-        """Return a piece, shorter where the file ends; it may also be shorter where more must be asked for again."""
+        """Return a piece, shorter at the end of the file; it may be shorter elsewhere too, so callers ask again."""
 
 
 class FileBytes:
-    """A file whose pieces are read when they are asked for; a context manager that closes it.
+    """File that is read piece by piece, on demand; a context manager that closes it.
 
     Raises
     ------
     OSError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class FileBytes:
             os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
 
     def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
-        """Return a piece, shorter where the file ends."""
+        """Return a piece, shorter at the end of the file."""
         start, stop, _ = piece.indices(self.size)
         return np.frombuffer(os.pread(self._file.fileno(), max(stop - start, 0), start), np.uint8)
 
@@ -64,18 +64,18 @@ def whole_blocks(size: int) -> int:
 
 
 def read_cards(data: Bytes | memoryview, start: int, path: Path, *, step: int = 3 * BLOCK) -> bytes:
-    """Return the cards of the header that starts at `start`, without END; its data are behind `header_size` bytes.
+    """Return the cards of the header that starts at `start`, without END; its data follow after `header_size` bytes.
 
     Parameters
     ----------
     data : Bytes or memoryview
-        The file; nothing behind the last piece that was looked at is touched.
+        The file; it is read no further than needed.
     start : int
         Offset of the header [byte].
     path : Path
-        What messages call the file.
+        Name of the file in messages.
     step : int, optional
-        Bytes looked at first, then as many again as there are; a header of a plane has three blocks.
+        Bytes to read first; each further read doubles them. The header of a plane has three blocks.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def header_size(cards: bytes) -> int:
 
 
 def _find_end(raw: bytes, start: int) -> int:
-    """Return the offset of the card END; -1 where there is none. END may also stand within the text of another card."""
+    """Return the offset of the card END, or -1; the text END within another card does not count."""
     found = raw.find(_END, start)
     while found >= 0 and found % CARD:
         found = raw.find(_END, found + 1)

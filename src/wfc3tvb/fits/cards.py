@@ -1,6 +1,6 @@
-"""FITS headers as their 80-character cards: what is not changed stays as it was written (FITS Standard 4.0, section 4).
+"""FITS headers as 80-character cards; unchanged cards stay byte for byte (FITS Standard 4.0, section 4).
 
-The engine reads and writes 80 headers an exposure; cards that are only looked up or copied are not taken apart.
+The engine reads and writes 80 headers per exposure, so cards are parsed only when their values are needed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from wfc3tvb.errors import BadFileError, MissingKeywordError
 from wfc3tvb.fits.blocks import CARD, CHECK_THE_COPY, whole_blocks
 
-#: Length of a text value's field, and of the longest text that one card holds.
+#: Width of the value field, and length of the longest text that fits into one card.
 _FIELD, _LONGEST = 20, 68
 
 
@@ -25,7 +25,7 @@ class Cards(Mapping[str, Any]):
     text : str
         The cards, without END.
     path : Path, optional
-        The file, which errors name.
+        The file, for error messages.
     """
 
     def __init__(self, text: str = "", path: Path | str = "header") -> None:
@@ -35,9 +35,9 @@ class Cards(Mapping[str, Any]):
 
     def copy(self) -> Cards:
         """Return a copy that can be changed."""
-        made = Cards(path=self.path)
-        made.cards = self.cards.copy()
-        return made
+        copied = Cards(path=self.path)
+        copied.cards = self.cards.copy()
+        return copied
 
     @property
     def _index(self) -> dict[str, int]:
@@ -51,24 +51,24 @@ class Cards(Mapping[str, Any]):
         return value_of(self.cards[self._index[keyword]])
 
     def needed(self, keyword: str) -> Any:
-        """Return a value.
+        """Return a value that must exist.
 
         Raises
         ------
         MissingKeywordError
-            If there is none.
+            If the keyword is missing.
         """
         if keyword not in self:
             raise MissingKeywordError(self.path, keyword, str(self.get("EXTNAME", "")).strip() or "primary header")
         return self[keyword]
 
     def number(self, keyword: str, default: float | None = None) -> Any:
-        """Return a value that must be a number; without the keyword the default.
+        """Return a value that must be a number, or the default if the keyword is missing.
 
         Raises
         ------
         BadFileError
-            If it is no number, or not there and has no default (`MissingKeywordError`).
+            If the value is not a number, or the keyword is missing and has no default (`MissingKeywordError`).
         """
         value = self.needed(keyword) if default is None else self.get(keyword, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
@@ -99,7 +99,7 @@ def keyword_of(text: str) -> str:
 
 
 def value_of(text: str) -> Any:
-    """Return the value of a card: text, bool, int or float; None without one; as it is written where it is none."""
+    """Return the value of a card: text, bool, int or float; None if it is empty, and any other text unchanged."""
     if text[8:10] != "= ":
         return text[8:].strip()
     value, _ = _parts(text)
@@ -134,18 +134,18 @@ def _parts(text: str) -> tuple[str, str]:
 
 
 def card(keyword: str, value: Any, comment: str = "") -> str:
-    """Return a card in fixed format; a text that is too long for one becomes several (CONTINUE).
+    """Return a card in fixed format; a text that is too long for one card is continued in others (CONTINUE).
 
     Parameters
     ----------
     keyword : str
         Up to 8 characters.
     value : bool, int, float, str or None
-        None is a value that is not defined.
+        None is an undefined value.
     comment : str, optional
-        Cut off where there is no room.
+        Cut off at the end of the card.
     """
-    written = _written(value).encode("ascii", errors="replace").decode()  # FITS knows no other letters
+    written = _written(value).encode("ascii", errors="replace").decode()  # FITS allows no other letters
     if len(written) > _LONGEST + 2:
         return _continued(keyword, str(value))
     text = f"{keyword:8}= {written}"

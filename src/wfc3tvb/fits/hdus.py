@@ -1,4 +1,4 @@
-"""Read and write FITS files for the engines: mapped into memory, pixels where they lie (FITS Standard 4.0)."""
+"""Read and write FITS files for the engines: mapped into memory, pixels left in place (FITS Standard 4.0)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Extension:
 
     @property
     def image(self) -> NDArray[Any] | None:
-        """The pixels as they are stored, big-endian and unscaled; None where NAXIS is 0."""
+        """The pixels as stored, big-endian and unscaled; None if NAXIS is 0."""
         shape = _shape(self.header)
         if not shape:
             return None
@@ -59,12 +59,12 @@ class Extension:
 
     @property
     def constant(self) -> float:
-        """The value that all pixels have where NAXIS is 0 (PIXVALUE)."""
+        """The value of all pixels if NAXIS is 0 (PIXVALUE)."""
         return float(self.header.number("PIXVALUE", 0))
 
     @property
     def pixels(self) -> NDArray[Any] | None:
-        """The pixels, scaled; None where NAXIS is 0."""
+        """The pixels, scaled; None if NAXIS is 0."""
         image, (scale, zero) = self.image, self.scaling
         return image if image is None or (scale, zero) == (1, 0) else image * scale + zero
 
@@ -75,17 +75,17 @@ def read_fits(path: Path) -> list[Extension]:
     Raises
     ------
     NotFitsError
-        If it is no FITS file.
+        If it is not a FITS file.
     TruncatedFileError
         If it ends before its data do.
     BadFileError
-        If a header cannot be understood.
+        If a header makes no sense.
     """
     try:
         with path.open("rb") as file:
             mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
-        raise NotFitsError(path, "is not a FITS file that can be read", CHECK_THE_COPY) from error
+        raise NotFitsError(path, "is not a FITS file, or cannot be read", CHECK_THE_COPY) from error
     if bytes(mapped[:9]) != b"SIMPLE  =":
         raise NotFitsError(path, "is not a FITS file", CHECK_THE_COPY)
     return list(_extensions(path, mapped))
@@ -97,7 +97,7 @@ def read_header(path: Path) -> Cards:
     Raises
     ------
     BadFileError
-        As `read_fits`.
+        See `read_fits`.
     """
     return read_fits(path)[0].header
 
@@ -133,7 +133,7 @@ def _size(path: Path, header: Cards) -> int:
 
 @dataclass(frozen=True)
 class Pixels:
-    """Pixels to be written, and how: a big-endian kind."""
+    """Pixels to be written, and the big-endian type to write them in."""
 
     values: NDArray[Any]
     kind: str
@@ -144,7 +144,7 @@ class Pixels:
         return whole_blocks(self.values.size * np.dtype(self.kind).itemsize)
 
     def stored(self) -> bytes | memoryview:
-        """Return the bytes, but for the padding."""
+        """Return the bytes, without the padding."""
         return np.ascontiguousarray(self.values, self.kind).data.cast("B")
 
 

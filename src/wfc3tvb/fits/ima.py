@@ -1,7 +1,7 @@
 """Read intermediate files (``_ima.fits``) as cubes of reads.
 
 Only headers are parsed (`wfc3tvb.fits.ima_layout`); pixels stay in the memory-mapped file, in its byte order, until
-someone looks at them.
+they are used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNITS = ("ELECTRONS/S", "ELECTRONS", "COUNTS/S", "COUNTS")
 def check_keywords(
     primary: Mapping[str, Any], sci: Sequence[PlaneHeader], times: NDArray[np.float64], path: Path
 ) -> None:
-    """Raise an error unless what an exposure says of filter, start, units and times can be true.
+    """Raise an error if filter, start, units or times of an exposure are implausible.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def check_keywords(
     times : ndarray, shape (n,), float64
         SAMPTIME of each [s].
     path : Path
-        What messages call the file.
+        Name of the file in messages.
 
     Raises
     ------
@@ -49,16 +49,16 @@ def check_keywords(
         The message names the keyword.
     """
     if primary.get("NAXIS", 0) != 0:
-        raise BadFileError(path, "its primary header claims to hold an image", CHECK_THE_COPY)
+        raise BadFileError(path, "its primary header declares an image (NAXIS is not 0)", CHECK_THE_COPY)
     for keyword in ("FILTER", "EXPSTART"):
         if keyword not in primary:
             raise MissingKeywordError(path, keyword)
     name = str(primary["FILTER"])
-    if find_filter(name) is None and name.strip().upper() != "BLANK":  # which is that of darks
+    if find_filter(name) is None and name.strip().upper() != "BLANK":  # darks are taken with BLANK
         raise BadFileError(path, f"FILTER is {primary['FILTER']!r}, not a filter of WFC3/IR", CHECK_THE_COPY)
     start = primary["EXPSTART"]
     if not isinstance(start, int | float) or not _FIRST < start < _LAST:
-        raise BadFileError(path, f"EXPSTART is {start!r}, not a date of WFC3", CHECK_THE_COPY)
+        raise BadFileError(path, f"EXPSTART is {start!r}, outside the lifetime of WFC3", CHECK_THE_COPY)
     for plane in sci:
         unit = str(plane.keywords.get("BUNIT", ""))
         if unit.upper() not in _UNITS:
@@ -69,7 +69,7 @@ def check_keywords(
 
 
 def check_pixels(rates: NDArray[Any], path: Path) -> None:
-    """Raise `BadFileError` where the middle row of a read (of shape (n, ny, nx)) holds no number at all."""
+    """Raise `BadFileError` if the middle row of a read has no finite pixel; `rates` has shape (n, ny, nx)."""
     middle = rates[:, rates.shape[1] // 2]
     empty = ~np.isfinite(middle).any(axis=1)
     if empty.any():
@@ -85,9 +85,9 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     path : path
         An ``_ima.fits`` file; counts or rates, flat-fielded or not.
     rows : int, optional
-        Take only that many rows, the middle ones.
+        Read only that many rows, the middle ones.
     pstat : bool, optional
-        Compute the medians of whole frames, as `wfc3tools.pstat` (midpt, rate).
+        Compute the medians of whole frames, as `wfc3tools.pstat` does (midpt, rate).
 
     Returns
     -------
@@ -97,7 +97,7 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     Raises
     ------
     NotFitsError, TruncatedFileError, WrongInstrumentError, MissingKeywordError, BadFileError
-        If the file is not a whole WFC3/IR intermediate file.
+        If the file is not a complete WFC3/IR intermediate file.
     """
     path = Path(path)
     _check_first(path)
@@ -121,18 +121,18 @@ def cube_of(
     rows: int | None = None,
     pstat: bool = False,
 ) -> ReadCube:
-    """Return the reads that an IMA file's bytes hold; parameters, result and errors as `read_ima`.
+    """Return the reads in the bytes of an IMA file; see `read_ima` for result and errors.
 
     Parameters
     ----------
     data : Bytes
-        The file's bytes; those that hold neither the SCI headers nor the rows asked for are not looked at.
+        The file's bytes; only the SCI headers and the requested rows are read.
     primary : mapping
         Keywords of its primary header.
     planes : list of PlaneHeader
         Its SCI and DQ planes; others may be left out.
     path : Path
-        What messages call it.
+        Name of the file in messages.
     rows, pstat
         As in `read_ima`.
     """
@@ -140,7 +140,7 @@ def cube_of(
     sci, dq = planes_of_reads(planes, primary, data.size, path)
     header = all_keywords(bytes(data[sci[-1].start : sci[-1].data])) | dict(primary)
     if str(header.get("ZOFFCORR", "COMPLETE")) != "COMPLETE":
-        raise BadFileError(path, "the zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
+        raise BadFileError(path, "its zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
     t = np.array([_read_time(p, path) for p in sci])
     check_keywords(primary, sci, t, path)
     frame = sci[0].shape
@@ -166,7 +166,7 @@ def cube_of(
 
 
 def _check_first(path: Path) -> None:
-    """Raise an error of what is wrong with a file that cannot be opened or is no FITS file."""
+    """Raise an error if a file cannot be opened or is not a FITS file."""
     try:
         with path.open("rb") as file:
             first = file.read(6)
@@ -188,7 +188,7 @@ def _read_time(plane: PlaneHeader, path: Path) -> float:
 
 
 def middle_rows(height: int, rows: int | None) -> NDArray[np.int64]:
-    """Return the indices of the middle `rows` of `height` rows; all where `rows` is None."""
+    """Return the indices of the middle `rows` of `height` rows; all if `rows` is None."""
     n = height if rows is None else min(max(rows, 1), height)
     return np.arange((height - n) // 2, (height - n) // 2 + n)
 
@@ -203,7 +203,7 @@ def _pixels(data: Bytes, plane: PlaneHeader, dtype: str, band: slice) -> NDArray
 
 
 def _stack(planes: list[NDArray[Any]], columns: slice) -> NDArray[Any]:
-    """Return columns of planes as one cube: a view of the file where the planes lie at equal distances in it."""
+    """Return columns of planes as one cube: a view of the file if the planes are evenly spaced in it, else a copy."""
     views = [plane[:, columns] for plane in planes]
     starts = [view.__array_interface__["data"][0] for view in views]
     steps = set(np.diff(starts).tolist())
@@ -237,6 +237,6 @@ def _gain(header: Mapping[str, Any]) -> float:
 
 
 def _pstat(planes: list[NDArray[Any]], t: NDArray[np.float64], unit: str) -> NDArray[np.float64]:
-    """Return the medians of whole frames per second: [electron/s], or [DN/s] in a file that counts in DN."""
+    """Return the medians of whole frames as rates: [electron/s], or [DN/s] for a file in DN."""
     medians = plane_medians(planes)
     return medians if "/" in unit else medians / t

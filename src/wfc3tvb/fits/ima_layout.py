@@ -1,8 +1,8 @@
-"""Find the planes of an intermediate file (``_ima.fits``): its headers, and the place of each plane in the file.
+"""Find the planes of an intermediate file (``_ima.fits``): their headers and their offsets in the file.
 
-Layout (WFC3 Data Handbook 2.2, checked on files of the archive): five extensions a read, the last read first;
-SCI and DQ are planes, SAMP and TIME carry a constant in PIXVALUE. A full header takes longer to parse than its pixels
-to measure, so of an extension only the few keywords that matter are looked up.
+Layout (WFC3 Data Handbook 2.2, checked on files of the archive): five extensions per read, the last read first;
+SCI and DQ are planes, SAMP and TIME are constants in PIXVALUE. Parsing a full header takes longer than measuring its
+pixels, so only the few keywords needed are read from an extension's header.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from wfc3tvb.instrument import BORDER
 
 _NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE",
             "PCOUNT", "GCOUNT")  # fmt: skip
-#: Cards that say nothing by a keyword: half of a header.
+#: Cards without a keyword and value: half of a header.
 _NO_KEYWORDS = ("", "COMMENT", "HISTORY")
 _NAMES = ("XTENSION", "EXTNAME", "BUNIT")
 _PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")
-#: What a header may hold (FITS Standard 4.0, section 3.3.1).
+#: Characters allowed in a header (FITS Standard 4.0, section 3.3.1).
 _TEXT = bytes(range(32, 127))
 #: Reads of the longest sample sequence, the zeroth included, and pixels along a side of the detector.
 _MOST_READS, _LARGEST_FRAME = 16, 1024
@@ -36,14 +36,14 @@ _NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[ED][-+]?\d+)?")
 
 @dataclass(frozen=True)
 class PlaneHeader:
-    """The header of one plane of one read: where it and its data are, and the few keywords that matter.
+    """Header of one plane of one read: its offset, the offset of its data, and the few keywords needed.
 
     Attributes
     ----------
     start, data : int
         Offset of the header and of the data [byte].
     keywords : mapping
-        Numbers and names picked from the header.
+        Numbers and names from the header.
     """
 
     start: int
@@ -52,7 +52,7 @@ class PlaneHeader:
 
     @property
     def stored(self) -> bool:
-        """Whether the file holds the plane's pixels; else all of them are PIXVALUE."""
+        """True if the file has the plane's pixels; otherwise all of them are PIXVALUE."""
         return bool(self.keywords["NAXIS"])
 
     @property
@@ -63,16 +63,16 @@ class PlaneHeader:
 
     @property
     def end(self) -> int:
-        """Offset of the first byte behind the data."""
+        """Offset of the first byte after the data."""
         return self.rows(0, self.shape[0])[1]
 
     @property
     def next(self) -> int:
-        """Offset of the header that follows: files are made of whole blocks."""
+        """Offset of the next header; data are padded to whole blocks."""
         return whole_blocks(self.end)
 
     def rows(self, first: int, last: int) -> tuple[int, int]:
-        """Return where the bytes of the rows ``[first, last)`` start and stop; of a constant plane there are none."""
+        """Return start and stop of the bytes of the rows ``[first, last)``; equal for a constant plane."""
         size = self.shape[1] * abs(int(self.keywords["BITPIX"])) // 8 if self.stored else 0
         return self.data + first * size, self.data + last * size
 
@@ -83,12 +83,12 @@ def walk(data: Bytes, path: Path) -> tuple[dict[str, Any], list[PlaneHeader]]:
     Raises
     ------
     WrongInstrumentError
-        If it is no WFC3/IR MULTIACCUM exposure.
+        If it is not a WFC3/IR MULTIACCUM exposure.
     TruncatedFileError, BadFileError
-        As `plane_header`.
+        See `plane_header`.
     """
     primary, start = primary_header(data, path)
-    check_instrument(primary, path)  # before extensions that are no planes of reads
+    check_instrument(primary, path)  # first, since extensions of other files are not planes of reads
     planes = []
     while start < data.size:
         planes.append(plane_header(data, start, path))
@@ -97,12 +97,12 @@ def walk(data: Bytes, path: Path) -> tuple[dict[str, Any], list[PlaneHeader]]:
 
 
 def primary_header(data: Bytes, path: Path) -> tuple[dict[str, Any], int]:
-    """Return the keywords of the primary header and the offset behind it.
+    """Return the keywords of the primary header and the offset after it.
 
     Raises
     ------
     NotFitsError
-        If the file does not begin with one.
+        If the file does not begin with a primary header.
     TruncatedFileError
         If the file ends within it.
     """
@@ -130,7 +130,10 @@ def plane_header(data: Bytes, start: int, path: Path) -> PlaneHeader:
 
 
 def _is_image(found: PlaneHeader) -> bool:
-    """Say whether an extension is an image, or of another kind and no plane of a read (FLTs end with a table)."""
+    """Return True unless an extension lacks a size, or bears the name of a plane but is not an image.
+
+    Other kinds pass: FLTs end with a table.
+    """
     keywords = found.keywords
     if not {"NAXIS", "BITPIX"} <= set(keywords) or min(found.shape) < 0:
         return False
@@ -139,7 +142,7 @@ def _is_image(found: PlaneHeader) -> bool:
 
 
 def all_keywords(header: bytes) -> dict[str, Any]:
-    """Return the keywords of a header's bytes, strings stripped; senseless cards are left out."""
+    """Return the keywords of a header, strings stripped; cards that cannot be parsed are left out."""
     found: dict[str, Any] = {}
     text = header.decode("latin-1")
     cards = (text[i : i + CARD] for i in range(0, len(text), CARD))
@@ -175,7 +178,7 @@ def _header(data: Bytes, start: int, path: Path) -> tuple[bytes, int]:
 
 
 def check_instrument(primary: Mapping[str, Any], path: Path) -> None:
-    """Raise `WrongInstrumentError` unless a primary header is that of a WFC3/IR MULTIACCUM exposure."""
+    """Raise `WrongInstrumentError` unless a primary header belongs to a WFC3/IR MULTIACCUM exposure."""
     found = tuple(str(primary.get(k, "")).strip() for k in ("INSTRUME", "DETECTOR", "OBSMODE"))
     if found[:2] != ("WFC3", "IR") or found[2] not in ("MULTIACCUM", ""):
         name = "/".join(part for part in found if part) or "of an unknown instrument"
@@ -190,13 +193,13 @@ def planes_of_reads(
     Parameters
     ----------
     planes : list of PlaneHeader
-        The planes of the file; others than SCI and DQ may be left out.
+        The planes of the file; those other than SCI and DQ may be left out.
     primary : mapping
         Keywords of its primary header.
     size : int
         Length of the file [byte].
     path : Path
-        What messages call it.
+        Name of the file in messages.
 
     Raises
     ------
@@ -211,15 +214,15 @@ def planes_of_reads(
     found = {(p.keywords.get("EXTNAME"), int(p.keywords.get("EXTVER", 1))): p for p in planes}
     n_found = sum(name == "SCI" for name, _ in found)
     if sum(p.keywords.get("EXTNAME") == "SCI" for p in planes) > n_found:
-        raise BadFileError(path, "holds a read twice", CHECK_THE_COPY)
+        raise BadFileError(path, "has the same read twice", CHECK_THE_COPY)
     if n_found <= 1 < nsamp and int(primary.get("NEXTEND", 5)) < 5 * nsamp:
-        raise BadFileError(path, f"holds one image, not {nsamp} reads", "give the _ima.fits file")
-    versions = range(nsamp - 1, 0, -1)  # the zeroth read, EXTVER = NSAMP, must be there but is never measured
+        raise BadFileError(path, f"has one image, not {nsamp} reads", "give the _ima.fits file")
+    versions = range(nsamp - 1, 0, -1)  # the zeroth read, EXTVER = NSAMP, must exist but is never measured
     missing = [v for v in (*versions, nsamp) if ("SCI", v) not in found or ("DQ", v) not in found]
     if missing:
-        raise TruncatedFileError(path, f"holds {nsamp - len(missing)} of {nsamp} reads", CHECK_THE_COPY)
+        raise TruncatedFileError(path, f"has {nsamp - len(missing)} of {nsamp} reads", CHECK_THE_COPY)
     if nsamp < 2:
-        raise BadFileError(path, "holds the zeroth read only", "nothing can be measured")
+        raise BadFileError(path, "has only the zeroth read", "give an exposure with at least two reads")
     sci, dq = [found["SCI", v] for v in versions], [found["DQ", v] for v in versions]
     _check_planes(sci, dq, size, path)
     return sci, dq
@@ -228,24 +231,24 @@ def planes_of_reads(
 def _number_of_reads(primary: Mapping[str, Any], path: Path) -> int:
     """Return NSAMP, which counts the zeroth read too."""
     if primary.get("FILETYPE") == "ASN_TABLE":
-        raise BadFileError(path, "is a list of exposures", "give their _ima.fits files")
+        raise BadFileError(path, "is an association table", "give the _ima.fits files of its members")
     if "NSAMP" not in primary:
         raise MissingKeywordError(path, "NSAMP")
     nsamp = primary["NSAMP"]
     if not isinstance(nsamp, int) or not 1 <= nsamp <= _MOST_READS:
-        raise BadFileError(path, f"NSAMP is {nsamp!r}, not the number of reads", CHECK_THE_COPY)
+        raise BadFileError(path, f"NSAMP is {nsamp!r}, not a number of reads from 1 to {_MOST_READS}", CHECK_THE_COPY)
     return nsamp
 
 
 def _check_planes(sci: list[PlaneHeader], dq: list[PlaneHeader], size: int, path: Path) -> None:
-    """Raise an error unless the planes are whole, alike, and of the types that calwf3 writes."""
+    """Raise an error unless the planes are complete, of one size, and of the types that calwf3 writes."""
     if max(p.end for p in (*sci, *dq)) > size:
         raise TruncatedFileError(path, "the file ends before its data do", CHECK_THE_COPY)
     if len({p.shape for p in (*sci, *dq)}) > 1 or min(sci[0].shape) <= 2 * BORDER:
-        raise BadFileError(path, "its reads differ in size or are no IR frames", CHECK_THE_COPY)
+        raise BadFileError(path, "its reads differ in size or are not IR frames", CHECK_THE_COPY)
     if max(sci[0].shape) > _LARGEST_FRAME:
         raise BadFileError(path, "its reads are larger than the detector", CHECK_THE_COPY)
     if any(p.stored and p.keywords["BITPIX"] != 16 for p in dq):
-        raise BadFileError(path, "its DQ planes are not of 16-bit integers", CHECK_THE_COPY)
+        raise BadFileError(path, "its DQ planes are not 16-bit integers", CHECK_THE_COPY)
     if any(p.stored and p.keywords["BITPIX"] != -32 for p in sci):
         raise BadFileError(path, "its SCI planes are not calibrated (float32)", "give the _ima.fits file")

@@ -1,4 +1,4 @@
-"""Read and change calibrated files for the repair: images to compare, ramps to work on, headers to write into."""
+"""Read and change calibrated files for the repair: images to compare, ramps to fit, headers to update."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.instrument import BORDER, DQ, ZEROTH_OFFSET
 from wfc3tvb.system.files import atomic_write
 
-#: A pixel with one of these is not used; the flags of the ramp fit (32) and of small blemishes (64) do not matter.
+#: Flags that make a pixel unusable; those of the ramp fit (32) and of small blemishes (64) do not.
 BAD = int(DQ.SOFTERR | DQ.DATALOST | DQ.DETECTORPROB | DQ.BADZERO | DQ.HOTPIX | DQ.BADBIAS | DQ.SATPIXEL | DQ.BADFLAT)
-#: Bit that AstroDrizzle gives to cosmic rays.
+#: Bit that AstroDrizzle sets for cosmic rays.
 DRIZZLE_CR = 4096
-#: Drizzled pixels with less than this fraction of the full weight have another noise.
+#: Drizzled pixels with less than this fraction of the full weight are noisier, so they are not used.
 _FULL_WEIGHT = 0.7
-#: Where the rows and columns end of which the notebooks print medians (the frame's light ends at 1019).
+#: End of the rows and columns whose medians the notebooks print (the light-sensitive part ends at 1019).
 _PRINTED_END = 1014
 
 
@@ -38,17 +38,17 @@ class Picture:
     image : ndarray, shape (ny, nx), float32
         Count rate [electron/s].
     good : ndarray of bool, shape (ny, nx)
-        Pixels that can be used.
+        Usable pixels.
     rejected : ndarray of bool, shape (ny, nx)
-        Pixels in which AstroDrizzle found a cosmic ray (FLT); else False.
+        Pixels in which AstroDrizzle found a cosmic ray (FLT); all False for a drizzled image.
     saturated : ndarray of bool, shape (ny, nx)
-        Saturated pixels (FLT); else False.
+        Saturated pixels (FLT); all False for a drizzled image.
     unstable : float or None
         Fraction of the pixels with bit 32; None for a drizzled image.
     header : fits.Header
         Primary header.
     wcs : WCS
-        Of the image.
+        World coordinates of the image.
     """
 
     image: NDArray[np.float32]
@@ -62,7 +62,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class UnfittedRamp:
-    """All reads of an IMA whose ramp fit was left out: in time order, the zeroth first, without reference pixels.
+    """All reads of an IMA without a ramp fit: in time order, the zeroth first, reference pixels left out.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class UnfittedRamp:
 
 @dataclass(frozen=True)
 class IntegrationReads:
-    """Reads of an IMA whose ramp fit was left out, as a fit of their differences takes them; no reference pixels.
+    """Reads of an IMA without a ramp fit, as a fit of their differences needs them; reference pixels left out.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class IntegrationReads:
     times : ndarray, shape (n,), float64
         Their time since the zeroth read [s].
     zeroth_rate, zeroth_err : ndarray, shape (ny, nx), float32
-        Signal that the zeroth read holds already, over the time from the reset, and its error [electron/s].
+        Signal in the zeroth read divided by the time since the reset, and its error [electron/s].
     zeroth_dq : ndarray, shape (ny, nx), int16
         Its flags.
     zeroth_time : float
@@ -122,12 +122,12 @@ class IntegrationReads:
 
 
 def read_flt(path: Path) -> Picture:
-    """Read a calibrated exposure.
+    """Read a calibrated exposure (FLT).
 
     Raises
     ------
     NotFitsError
-        If it is no such file, or cut short.
+        If the file is not an FLT, or cut short.
     """
     with _open(path) as hdus:
         image = np.asarray(hdus["SCI", 1].data, np.float32)
@@ -144,12 +144,12 @@ def read_flt(path: Path) -> Picture:
 
 
 def read_drz(path: Path) -> Picture:
-    """Read a drizzled image; pixels that few exposures made are not good.
+    """Read a drizzled image; pixels with a low weight are not good.
 
     Raises
     ------
     NotFitsError
-        If it is no such file, or cut short.
+        If the file is not a drizzled image, or cut short.
     """
     with _open(path) as hdus:
         image, weight = np.asarray(hdus["SCI", 1].data, np.float32), np.asarray(hdus["WHT", 1].data)
@@ -171,7 +171,7 @@ def image_statistics(path: Path, window: tuple[float, float]) -> tuple[float, fl
     Raises
     ------
     NotFitsError
-        If it is no such file, or cut short.
+        If the file is not a WFC3 image, or cut short.
     """
     with _open(path) as hdus:
         values = np.asarray(hdus["SCI", 1].data, float)
@@ -185,13 +185,13 @@ def printed_medians(path: Path) -> tuple[list[float], list[float]]:
     Returns
     -------
     times, medians : list of float
-        Time since the zeroth read [s]; `numpy.median` of ``SCI[5:1014, 5:1014]``, bad pixels and all, in the units of
+        Time since the zeroth read [s]; `numpy.median` of ``SCI[5:1014, 5:1014]``, bad pixels included, in the units of
         the file. In time order, the zeroth read left out.
 
     Raises
     ------
     NotFitsError
-        If it is no such file, or cut short.
+        If the file is not an IMA, or cut short.
     """
     with _open(path) as hdus:
         planes = [hdus["SCI", version] for version in range(int(hdus[0].header["NSAMP"]) - 1, 0, -1)]
@@ -200,19 +200,19 @@ def printed_medians(path: Path) -> tuple[list[float], list[float]]:
 
 
 def drop_and_scale(header: Mapping[str, Any]) -> tuple[float, float]:
-    """Return pixfrac, and the size of an output pixel in input pixels, from a drizzled image's primary header."""
+    """Return pixfrac, and the size of an output pixel in input pixels, from the header of a drizzled image."""
     pixfrac, scale = float(header.get("D001PIXF", 1.0)), float(header.get("D001SCAL", 0.0))
     native = float(header.get("D001ISCL", 0.0))
     return pixfrac, scale / native if scale and native else 1.0
 
 
 def read_ramp(path: Path) -> UnfittedRamp:
-    """Read an IMA in electron/s whose ramp fit was left out (CRCORR=OMIT).
+    """Read an IMA in electron/s without a ramp fit (CRCORR=OMIT).
 
     Raises
     ------
     BadFileError
-        If it is not such a file: flags of an earlier ramp fit would break the new one.
+        If it has been fitted, so that its flags would spoil a new fit, or is not in electron/s.
     """
     with _open(path) as hdus:
         header = hdus[0].header
@@ -229,12 +229,12 @@ def read_ramp(path: Path) -> UnfittedRamp:
 
 
 def read_integration(path: Path) -> IntegrationReads:
-    """Read an IMA in electron/s whose ramp fit was left out (CRCORR=OMIT), for a fit of the differences of its reads.
+    """Read an IMA in electron/s without a ramp fit (CRCORR=OMIT), for a fit of the differences of its reads.
 
     Raises
     ------
     BadFileError
-        If it is not such a file.
+        If it has been fitted, or is not in electron/s.
     """
     with _open(path) as hdus:
         _check_unfitted(hdus, path)
@@ -257,13 +257,13 @@ def read_integration(path: Path) -> IntegrationReads:
 
 
 def _check_unfitted(hdus: fits.HDUList, path: Path) -> None:
-    """Raise `BadFileError` unless an IMA is in electron/s and was not fitted: flags of a fit would break a new one."""
+    """Raise `BadFileError` unless an IMA is in electron/s and not fitted: the flags of a fit would spoil a new one."""
     if hdus[0].header.get("CRCORR") == "COMPLETE" or "ELECTRONS/S" not in str(hdus["SCI", 1].header.get("BUNIT")):
-        raise BadFileError(path, "its ramp fit was done, or it is not in electron/s", "calibrate with CRCORR=OMIT")
+        raise BadFileError(path, "has a ramp fit already, or is not in electron/s", "calibrate with CRCORR=OMIT")
 
 
 def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mapping[str, Any]) -> None:
-    """Replace planes (SCI, ERR, DQ, SAMP, TIME) of an FLT, add what it lacks, set keywords of its primary header."""
+    """Replace planes (SCI, ERR, DQ, SAMP, TIME) of an FLT, add missing ones, and set keywords of its primary header."""
     with fits.open(path, memmap=False) as hdus:
         for name, plane in planes.items():
             if (name, 1) not in hdus:
@@ -279,7 +279,7 @@ def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mappi
 
 
 def write_cards(path: Path, cards: Mapping[str, tuple[Any, str]], *history: str) -> None:
-    """Write keywords with comments, and lines of history, into a primary header."""
+    """Write keywords with comments, and HISTORY lines, into a primary header."""
     with fits.open(path, memmap=False) as hdus:
         for keyword, (value, comment) in cards.items():
             hdus[0].header[keyword] = (value, comment)
@@ -302,7 +302,7 @@ def header_of(path: Path) -> fits.Header:
     Raises
     ------
     NotFitsError
-        If it is no FITS file.
+        If it is not a FITS file.
     """
     with _open(path) as hdus:
         return hdus[0].header
@@ -329,7 +329,7 @@ def _replace(hdus: fits.HDUList, path: Path) -> None:
 
 @contextmanager
 def _open(path: Path) -> Iterator[fits.HDUList]:
-    """Open a FITS file for reading; what astropy says of a bad one becomes one line."""
+    """Open a FITS file for reading; astropy's errors about a bad one become one line."""
     try:
         with fits.open(path, memmap=False) as hdus:
             yield hdus

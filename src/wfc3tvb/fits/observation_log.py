@@ -1,10 +1,10 @@
-"""Observation logs (``_jit.fits``): the telescope's place and view, every three seconds.
+"""Read observation logs (``_jit.fits``): position and pointing of the telescope every three seconds.
 
 Layout (STScI, jitter file format definition; Introduction to the HST Data Handbooks, chapter 5): one table per
-exposure, whose header names it (EXPNAME, the rootname with a final j); an association's exposures share one file,
-``<association>_jit.fits``, a lone exposure has ``<first eight letters>j_jit.fits``. Column Seconds counts from the
-start of the observation window, keyword STARTIME, which the companion ``_jif.fits`` carries too; the support file has
-it as PSTRTIME. Angles of 1000 deg or more mean that there is none.
+exposure, named in its header (EXPNAME, the rootname with a final j); an association's exposures share one file,
+``<association>_jit.fits``, a single exposure has ``<first eight letters>j_jit.fits``. Column Seconds counts from the
+start of the observation window, keyword STARTIME, which is also in the companion ``_jif.fits``, and in the support file
+as PSTRTIME. Angles of 1000 deg or more stand for missing values.
 """
 
 from __future__ import annotations
@@ -37,36 +37,36 @@ COLUMNS = {
     "night": "DayNight",
 }
 _OPTIONAL = ("bright_limb", "night")
-#: Angles from here on are no angles [deg].
+#: Angles from here on stand for missing values [deg].
 _NONE = 1000.0
 
 
 def jitter_names(rootname: str, association: str | None) -> tuple[str, ...]:
-    """Return the datasets under whose names an exposure's observation log may be: its association, itself with a j."""
-    lone = f"{rootname[:8]}j"
-    return (lone,) if association is None or association.upper() == "NONE" else (association.lower(), lone)
+    """Return the names that an exposure's observation log may have: its association's, or its own ending in j."""
+    single = f"{rootname[:8]}j"
+    return (single,) if association is None or association.upper() == "NONE" else (association.lower(), single)
 
 
 def beside(ima: Path, association: str | None) -> list[Path]:
-    """Return where the observation log of an IMA file may be: its own folder, or that of the association beside it."""
+    """Return the paths where the observation log of an IMA may be: in its folder, or in its association's beside it."""
     folder = ima.parent
     names = jitter_names(ima.name[:9], association)
     return [place / f"{name}_jit.fits" for name in names for place in (folder, folder.parent / name)]
 
 
 def find_jitter(paths: Iterable[Path], rootname: str, support: Path | None = None) -> Jitter | None:
-    """Return an exposure's observation log from the first of some files that has it; None where none does.
+    """Return an exposure's observation log from the first file that has it, or None.
 
-    A file that is not what it should be is passed over, and the log says so: the support file gives the geometry too.
+    A damaged file is skipped with a warning, since the geometry can also be computed from the support file.
 
     Parameters
     ----------
     paths : iterable of Path
-        Candidates; those that are not there are passed over.
+        Candidates; those that do not exist are skipped.
     rootname : str
-        Which exposure.
+        The exposure.
     support : Path, optional
-        Its support file, in whose PSTRTIME the start of the window stands too.
+        Its support file, whose PSTRTIME also has the start of the window.
     """
     for path in paths:
         if not path.exists():
@@ -79,12 +79,13 @@ def find_jitter(paths: Iterable[Path], rootname: str, support: Path | None = Non
 
 
 def read_jitter(path: Path, rootname: str, support: Path | None = None) -> Jitter:
-    """Read the observation log of an exposure; parameters as `find_jitter`.
+    """Read the observation log of an exposure; see `find_jitter` for the parameters.
 
     Raises
     ------
     NotFitsError, MissingKeywordError, BadFileError
-        If it is no FITS file, has no table for the exposure, no start, or a column that is missing or no numbers.
+        If the file is not a FITS file, lacks a table for the exposure, a start time or a column, or has a column
+        that does not hold numbers.
     """
     try:
         with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:

@@ -1,7 +1,7 @@
-"""Exact medians of whole planes, several times faster than `numpy.median` and equal to it to the last bit.
+"""Compute exact medians of whole planes, several times faster than `numpy.median` and equal to it to the last bit.
 
-A strided subsample brackets the median, one branch-free pass counts what lies below the bracket and extracts what
-lies in it, and a selection among the few extracted finishes. Big-endian planes are swapped a row at a time.
+A strided subsample brackets the median; one branch-free pass counts the pixels below the bracket and extracts those in
+it; the median is then selected among the few extracted. Big-endian planes are byte-swapped a row at a time.
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -22,7 +22,7 @@ _HALF_WIDTH = 0.025
 
 
 def plane_medians(planes: Sequence[NDArray[Any]], threads: int = 2) -> NDArray[np.float64]:
-    """Return `numpy.median` of every plane (float32, any byte order); NaN where a plane holds one."""
+    """Return `numpy.median` of every plane (float32, any byte order); NaN for a plane with a NaN."""
     with ThreadPoolExecutor(threads) as pool:
         return np.array(list(pool.map(_median, planes)), float)
 
@@ -46,8 +46,8 @@ def _median(plane: NDArray[Any]) -> float:
 def _bracket(plane: NDArray[Any]) -> tuple[np.float32, np.float32]:
     """Return two quantiles around the median of a strided subsample.
 
-    The stride shares no factor with a frame's width, so it walks over all columns, reference columns included in
-    proportion.
+    The stride shares no factor with the frame's width, so the sample covers all columns evenly, reference columns
+    included.
     """
     step = max(1, plane.size // _SAMPLE)
     while np.gcd(step, plane.shape[1]) != 1:
@@ -59,9 +59,9 @@ def _bracket(plane: NDArray[Any]) -> tuple[np.float32, np.float32]:
 
 @compiled
 def _extract(bits, swap, low, high, kept) -> Any:
-    """Copy what lies in [low, high] into `kept` (a place longer than the plane, for the last one to be tried in).
+    """Copy the pixels in [low, high] into `kept`; return how many these are, how many lie below, how many are NaN.
 
-    Return how many do, how many lie below, how many are NaN.
+    Every pixel is written before it is known to be kept, so `kept` is one element longer than the plane.
     """
     n_rows, n_columns = bits.shape
     row = np.empty(n_columns, np.uint32)

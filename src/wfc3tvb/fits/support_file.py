@@ -36,7 +36,7 @@ def read_orbit(path: Path) -> OrbitElements:
     Raises
     ------
     NotFitsError, MissingKeywordError, BadFileError
-        If it is no FITS file, lacks an element, or an element is not a number.
+        If the file is not a FITS file, lacks an element, or has an element that is not a number.
     """
     try:
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A loopback archive: MAST, the public bucket and CRDS as their unmodified clients see them."""
+"""Loopback archive: a local server for MAST, the public bucket and CRDS, used by their unmodified clients."""
 
 from wfc3tvb.loopback.faults import Access, AccessLog, Faults
 from wfc3tvb.loopback.index import Index

@@ -1,4 +1,4 @@
-"""CRDS over loopback: the JSON-RPC calls, the mappings and the reference files, as its unmodified client reads them."""
+"""Serve CRDS over loopback: JSON-RPC calls, mappings and reference files, as its unmodified client reads them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from wfc3tvb.loopback.faults import Faults
 from wfc3tvb.loopback.files import file_response
 from wfc3tvb.system.files import checksum
 
-#: Path of the service; the client sees the observatory in it.
+#: Path of the service; the client reads the observatory from it.
 PREFIX = "/hst-crds"
 
 
 class Crds:
-    """Answers for CRDS.
+    """Handlers of the requests to CRDS.
 
     Parameters
     ----------
     references : Path
         Folder of reference files, flat.
     cache : Path
-        Folder in which the mappings are written.
+        Folder to write the mappings into.
     faults : Faults
-        What goes wrong.
+        Faults to simulate.
     """
 
     def __init__(self, references: Path, cache: Path, faults: Faults) -> None:

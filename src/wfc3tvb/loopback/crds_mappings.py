@@ -1,7 +1,7 @@
-"""CRDS mappings for the reference files of a folder: context, instrument and reference mappings.
+"""Make CRDS mappings for the reference files of a folder: context, instrument and reference mappings.
 
-Rules are written as those of the real WFC3/IR mappings (checked on context hst_0748): a date alone selects tables,
-the sample sequence and subarray select a dark, the filter selects a flat. Types without a file are N/A.
+The rules follow the real WFC3/IR mappings (checked on context hst_0748): tables are selected by date only, darks by
+sample sequence and subarray, flats by filter. Types without a file are N/A.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _EARLIEST = "1991-01-01 00:00:00"
 
 @dataclass(frozen=True)
 class Rule:
-    """How references of a type are chosen: keywords besides DETECTOR, relevance and the switch that needs them."""
+    """Selection of references of a type: keywords besides DETECTOR, relevance and the switch that needs them."""
 
     keywords: tuple[str, ...] = ()
     relevance: str = "ALWAYS"
@@ -65,7 +65,7 @@ _RULES = {
 
 
 def make_mappings(references: Mapping[str, Path]) -> dict[str, str]:
-    """Return the text of every mapping that selects among `references`, by its name; `CONTEXT` is the top one."""
+    """Return the text of all mappings for `references`, by name; `CONTEXT` is the top one."""
     by_type: dict[str, list[Path]] = defaultdict(list)
     for name, path in sorted(references.items()):
         kind = TYPES.get(path.stem.rsplit("_", 1)[-1])
@@ -112,7 +112,7 @@ def _reference_mapping(kind: str, files: list[Path]) -> str:
 
 
 def _mapping(header: Mapping[str, Any], selector: str) -> str:
-    """Return a mapping's text, its checksum filled in: SHA-1 of every line but the one that names it."""
+    """Return the text of a mapping with its checksum: the SHA-1 of all lines except the one that names it."""
     header = {"observatory": "HST", "derived_from": "reference files of a folder", "sha1sum": "", **header}
     lines = f"header = {_dictionary(header)}\n\nselector = {selector}\n".splitlines(keepends=True)
     digest = hashlib.sha1("".join(line for line in lines if "sha1sum" not in line).encode()).hexdigest()
@@ -124,7 +124,7 @@ def _dictionary(values: Mapping[str, Any]) -> str:
 
 
 def _value(header: fits.Header, keyword: str) -> str | float:
-    """Return a keyword's value as a rule has it; what a reference does not name, or is good for any, is N/A."""
+    """Return a keyword's value in the form of a rule; a missing one, or ANY, is N/A."""
     value = header.get(keyword, "N/A")
     if isinstance(value, str):
         text = value.strip().upper()
@@ -133,7 +133,7 @@ def _value(header: fits.Header, keyword: str) -> str | float:
 
 
 def _use_after(header: fits.Header) -> str:
-    """Return when a reference comes into use, written as mappings have it."""
+    """Return USEAFTER of a reference in the form used in mappings."""
     text = str(header.get("USEAFTER", "")).strip()
     for form in ("%b %d %Y %H:%M:%S", "%b %d %Y", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%d/%m/%Y"):
         try:

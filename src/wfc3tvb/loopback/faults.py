@@ -1,4 +1,4 @@
-"""Faults on demand, and the record of every request."""
+"""Faults to simulate, and the log of all requests."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from typing import TextIO
 
 @dataclass
 class Faults:
-    """Faults that the loopback archive shows; counts go down as they are used up.
+    """Faults that the loopback archive simulates; counts are used up.
 
     Attributes
     ----------
     long_polls : int
-        CAOM answers EXECUTING so many times.
+        Number of times that CAOM answers EXECUTING.
     mast_503, s3_503 : int
-        So many requests are answered 503.
+        Number of requests answered with 503.
     retry_after : float, optional
-        Seconds named in Retry-After of a 503.
+        Retry-After of a 503 [s].
     cut_after, cut_times : int
         The next `cut_times` downloads end after `cut_after` bytes.
     missing : set of str
-        File names answered 404.
+        Names of files answered with 404.
     proprietary : set of str
-        File names that the bucket lacks, and MAST gives out to whoever shows `token`.
+        Names of files that the bucket lacks and MAST serves only to requests with `token`.
     token : str
-        What ``MAST_API_TOKEN`` must be for these.
+        Value of ``MAST_API_TOKEN`` that has access to these.
     latency : float
-        Seconds before each answer.
+        Delay of each answer [s].
     bytes_per_second : float, optional
         Rate of the simulated link, which all connections share.
     no_ranges : bool
-        Range requests are answered with the whole file.
+        Answer range requests with the whole file.
     max_rows : int, optional
-        The list of datasets is silently cut to so many rows.
+        Number of rows to which the list of datasets is silently cut.
     crds_503 : int
-        So many requests to CRDS are answered 503.
+        Number of requests to CRDS answered with 503.
     crds_delay : float
-        Seconds before each answer of CRDS, besides `latency`.
+        Delay of each answer of CRDS, in addition to `latency` [s].
     wrong_checksum, wrong_length : set of str
-        Mappings and references whose checksum or length CRDS states wrongly, and files whose checksum the others do.
+        Names of mappings and references for which CRDS publishes a wrong checksum or length, and of files that the
+        others serve with a wrong checksum.
     """
 
     long_polls: int = 0
@@ -67,14 +68,14 @@ class Faults:
     _link_free: float = field(default=0.0, repr=False)
 
     def take(self, name: str) -> bool:
-        """Use up one of a counted fault; say whether there was one left."""
+        """Use up one of a counted fault; return True if there was one left."""
         left = int(getattr(self, name))
         if left > 0:
             setattr(self, name, left - 1)
         return left > 0
 
     def seconds_for(self, n_bytes: int) -> float:
-        """Return how long to wait until the link has carried so many bytes more."""
+        """Return the time until the link has carried another `n_bytes` [s]."""
         if not self.bytes_per_second:
             return 0.0
         now = time.monotonic()
@@ -84,7 +85,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class Access:
-    """One request: service (mast, s3, crds), method, path, status, bytes of the body sent, begin and end [s]."""
+    """One request: service (mast, s3, crds), method, path, status, bytes of the body sent, start and end [s]."""
 
     service: str
     method: str
@@ -97,7 +98,7 @@ class Access:
 
 @dataclass
 class AccessLog:
-    """Every request, byte-exact; written as JSON lines where `path` is given."""
+    """Log of all requests with exact byte counts; also written as JSON lines if `path` is given."""
 
     path: Path | None = None
     entries: list[Access] = field(default_factory=list)
@@ -118,7 +119,7 @@ class AccessLog:
                 self._file.write(json.dumps(entry.__dict__) + "\n")
 
     def by_file(self) -> dict[str, tuple[int, int]]:
-        """Return number of GETs and bytes of each file."""
+        """Return the number of GETs and bytes of each file."""
         found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for entry in list(self.entries):
             name = entry.path.rsplit("/", 1)[-1]

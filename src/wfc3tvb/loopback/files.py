@@ -1,4 +1,4 @@
-"""Files over HTTP with one byte range, cut and slowed as the faults say."""
+"""Serve files over HTTP, with byte ranges and simulated faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wfc3tvb.loopback.faults import Faults
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 #: Bytes sent at a time, over a link of limited rate and otherwise.
 _CHUNK, _WHOLE_CHUNK = 1 << 16, 1 << 20
-#: Checksums are stated of files below this size [byte].
+#: Size below which files are served with a checksum [byte].
 _CHECKED = 16_000_000
 
 

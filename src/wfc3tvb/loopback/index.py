@@ -1,4 +1,4 @@
-"""Index of the loopback archive's datasets and files, from a folder or from rows alone."""
+"""Index the loopback archive's datasets and files, from a folder or from rows only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.identifiers import is_association, split_filename
 from wfc3tvb.models import Row
 
-#: Products that are listed for a member where there are no files to look at.
+#: Products listed for an association and its members in an index without files.
 SUFFIXES = ("asn", "raw", "ima", "flt", "spt")
 
-#: Size of a full-frame IMA of 16 reads, which every file that is not there is said to have [byte].
+#: Size listed for files in an index without files: that of a full-frame IMA of 16 reads [byte].
 _USUAL_SIZE = 168_261_120
-#: Start of an exposure whose header does not tell [MJD].
+#: Start of an exposure without EXPSTART [MJD].
 _UNKNOWN = 55000.0
 
 
@@ -34,9 +34,9 @@ class Index:
         Rows of table `datasets` (see `wfc3tvb.schema`), members included, with the aperture and the position ``ra``,
         ``dec`` [deg].
     files : mapping
-        Path of each file by its name; empty where only rows are served.
+        Path of each file by its name; empty if only rows are served.
     folder : Path, optional
-        Where they are; keys in the bucket are relative to it.
+        Folder of the files; keys in the bucket are relative to it.
     """
 
     datasets: list[Row]
@@ -45,7 +45,7 @@ class Index:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Row]) -> Index:
-        """Make an index without files, e.g. of 100,000 drawn exposures."""
+        """Make an index without files, e.g. of 100,000 simulated exposures."""
         return cls(list(rows))
 
     @classmethod
@@ -65,7 +65,7 @@ class Index:
         return cls(rows, files, folder)
 
     def products(self, dataset: Row) -> Iterator[tuple[str, str, int]]:
-        """Yield name of the exposure or association, file name and size of a dataset's products."""
+        """Yield rootname, file name and size of each product of a dataset."""
         for root in dict.fromkeys((str(dataset["dataset"]), *dataset["members"])):
             for name in self._names(root):
                 path = self.files.get(name)
@@ -95,7 +95,7 @@ def _named(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """Return the primary header; empty where it cannot be read: an archive serves its broken files too."""
+    """Return the primary header; empty if it cannot be read, since damaged files are served too."""
     try:
         with path.open("rb") as file:
             return dict(fits.Header.fromfile(file))

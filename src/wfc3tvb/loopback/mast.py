@@ -1,6 +1,6 @@
-"""MAST over loopback: the search API of MastMissions, the CAOM services and file downloads.
+"""Serve MAST over loopback: the search API of MastMissions, the CAOM services and file downloads.
 
-Shapes of requests and answers as the unmodified astroquery 0.4.11 sends and reads them.
+Requests and answers have the form that the unmodified astroquery 0.4.11 sends and reads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from wfc3tvb.loopback.files import file_response
 from wfc3tvb.loopback.index import Index
 from wfc3tvb.models import Row
 
-#: Columns of the search API that are answered, with their SQL type.
+#: Columns of the search API that are supported, with their SQL type.
 MISSION_COLUMNS = {
     "sci_data_set_name": "VARCHAR", "sci_targname": "VARCHAR", "sci_instrume": "VARCHAR", "sci_spec_1234": "VARCHAR",
     "sci_aper_1234": "VARCHAR",
@@ -40,7 +40,7 @@ _CAOM_TYPES = {
     "proposal_pi": "string", "dataproduct_type": "string", "calib_level": "int", "t_min": "float", "t_max": "float",
     "t_exptime": "float", "s_ra": "float", "s_dec": "float", "dataURL": "string",
 }  # fmt: skip
-#: Longer signs first.
+#: Comparison operators, longer ones first.
 _SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "!": operator.ne}
 _PRODUCT_TYPES = {
     "obsID": "string", "obs_collection": "string", "obs_id": "string", "dataURI": "string", "productType": "string",
@@ -50,7 +50,7 @@ _PRODUCT_TYPES = {
 
 
 class Mast:
-    """Answers for MAST."""
+    """Handlers of the requests to MAST."""
 
     def __init__(self, index: Index, faults: Faults) -> None:
         self.index, self.faults = index, faults
@@ -62,7 +62,7 @@ class Mast:
         self._by_obsid = {obs["obsid"]: row for obs, row in zip(self.observations, index.datasets, strict=True)}
 
     async def column_list(self, request: Request) -> Response:
-        """Answer which columns the search knows."""
+        """Answer with the columns of the search."""
         kinds = {"VARCHAR": "char", "FLOAT": "float", "INTEGER": "integer", "DATETIME": "datetime"}
         return JSONResponse([
             {"column_name": name, "qual_type": kinds[kind], "description": name, "field_name": name,
@@ -97,7 +97,7 @@ class Mast:
         })  # fmt: skip
 
     async def list_products(self, request: Request) -> Response:
-        """Answer which files datasets have."""
+        """Answer with the files of datasets."""
         wanted = sorted({str(name).strip().lower() for name in (await request.json())["dataset_ids"]})
         return JSONResponse({"products": [
             {"product_key": f"{row['dataset'].upper()}_{name}", "access": "PUBLIC", "dataset": row["dataset"].upper(),
@@ -110,14 +110,14 @@ class Mast:
         ]})  # fmt: skip
 
     async def columns_config(self, request: Request) -> Response:
-        """Answer how the columns of a CAOM service are to be filtered."""
+        """Answer with the types of the columns of a CAOM service, which filters need."""
         name = parse_qs((await request.body()).decode()).get("colConfigId", [""])[0]
         types = _PRODUCT_TYPES if "Products" in name else _CAOM_TYPES
         numeric = {"float": "double", "int": "int", "string": "char"}
         return JSONResponse({n: {"text": n, "vot.datatype": numeric[kind]} for n, kind in types.items()})
 
     async def invoke(self, request: Request) -> Response:
-        """Answer a CAOM service."""
+        """Answer a request to a CAOM service."""
         body = json.loads(parse_qs((await request.body()).decode())["request"][0])
         if self.faults.take("long_polls"):
             return JSONResponse({"status": "EXECUTING", "msg": "", "data": [], "fields": [], "paging": None})
@@ -146,7 +146,7 @@ class Mast:
         return file_response(request, path, self.faults)
 
     async def whoami(self, request: Request) -> Response:
-        """Answer who asks: nobody in particular."""
+        """Answer that the user is anonymous."""
         return JSONResponse({"anon": True, "ezid": "", "attrib": {}})
 
     def _products(self, ids: Iterable[str]) -> list[Row]:
@@ -175,9 +175,9 @@ def _mission_row(row: Row, dates: dict[str, str]) -> Row:
     }  # fmt: skip
 
 
-def _observation(number: int, row: Row) -> Row:
+def _observation(index: int, row: Row) -> Row:
     return {
-        "obsid": str(2_000_000_000 + number), "obs_id": row["dataset"], "obs_collection": "HST",
+        "obsid": str(2_000_000_000 + index), "obs_id": row["dataset"], "obs_collection": "HST",
         "instrument_name": row["instrument_config"], "project": "HST", "provenance_name": "CALWF3",
         "filters": row["filters"], "target_name": row["target_name"], "proposal_id": str(row["proposal_id"]),
         "proposal_pi": row["pi"], "dataproduct_type": "image", "calib_level": 3 if row["asn_id"] else 2,
@@ -206,7 +206,7 @@ def _distance(ra1: float, dec1: float, ra2: float, dec2: float) -> float:
 
 
 def _condition(text: str) -> Callable[[Any], bool]:
-    """Return the test that a condition means: comma is OR; ``!x``, ``<x``, ``>=x``, ``a..b``, ``*``."""
+    """Return the test for a condition: comma is OR; ``!x``, ``<x``, ``>=x``, ``a..b``, ``*``."""
     tests = [partial(_fulfils, part.strip()) for part in text.split(",")]
     return lambda value: value is not None and any(test(value) for test in tests)
 

@@ -1,4 +1,4 @@
-"""The bucket ``stpubdata`` over loopback: path-style GET, HEAD, Range and ListObjectsV2."""
+"""Serve the bucket ``stpubdata`` over loopback: path-style GET, HEAD, Range and ListObjectsV2."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_KEYS = 1000
 
 
 class Bucket:
-    """Answers for the public bucket."""
+    """Handlers of the requests to the public bucket."""
 
     def __init__(self, index: Index, faults: Faults) -> None:
         self.faults = faults

@@ -1,4 +1,4 @@
-"""The loopback archive: MAST and CRDS on one port, the public bucket on another, in threads or in the foreground."""
+"""Run the loopback archive: MAST and CRDS on one port, the public bucket on another, in threads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Archive:
-    """A loopback archive that answers.
+    """A running loopback archive.
 
     Attributes
     ----------
@@ -42,9 +42,9 @@ class Archive:
     faults : Faults
         May be changed while the archive runs.
     log : AccessLog
-        Every request so far.
+        All requests so far.
     config : Path
-        Folder with ``astroquery.cfg``, and an empty CRDS cache; gone when the archive is.
+        Folder with ``astroquery.cfg`` and an empty CRDS cache; removed when the archive stops.
     context : str
         The CRDS context of the folder's references.
     """
@@ -60,8 +60,8 @@ class Archive:
     def environment(self) -> dict[str, str]:
         """Return the environment variables that point astroquery, s3fs, crds and this package here.
 
-        They must be set before astroquery and crds are imported. ``CRDS_PATH`` is a cache of this archive's own, so
-        that nothing of it gets into a real cache.
+        They must be set before astroquery and crds are imported. ``CRDS_PATH`` is a cache of this archive alone, so
+        that none of its files get into a real cache.
         """
         return {
             "WFC3TVB_MAST_URL": self.mast,
@@ -76,7 +76,7 @@ class Archive:
 
 
 class _Watched:
-    """Counts the bytes an application sends, and shows the faults that hold for every request."""
+    """Wrapper of an application that counts the bytes sent and simulates the faults common to all requests."""
 
     def __init__(self, app: App, service: str, faults: Faults, log: AccessLog) -> None:
         self.app, self.service, self.faults, self.log = app, service, faults, log
@@ -104,7 +104,7 @@ class _Watched:
             sent += len(message.get("body", b""))
             ends = message["type"] == "http.response.body" and not message.get("more_body")
             if sent == length or ends:
-                # Before the last byte leaves, so that whoever has the answer finds it in the log.
+                # Logged before the last byte is sent, so that a client with the answer finds it in the log.
                 note()
             await send(message)
 
@@ -171,11 +171,11 @@ def serve(
     folder : Path or Index
         Laid out like the public bucket: ``hst/public/<4>/<dataset>/<file>.fits``, and ``references/<file>.fits``.
     faults : Faults, optional
-        What goes wrong.
+        Faults to simulate.
     log : Path, optional
-        File of JSON lines, one a request.
+        File of JSON lines, one per request.
     host, ports
-        Where to listen; port 0 takes a free one. The first is MAST's and CRDS's, the second the bucket's.
+        Address to listen on; port 0 takes a free one. The first port serves MAST and CRDS, the second the bucket.
     """
     index = folder if isinstance(folder, Index) else Index.from_folder(Path(folder))
     faults, access = faults or Faults(), AccessLog(log)
@@ -195,9 +195,9 @@ def serve(
 
 @contextmanager
 def _running(apps: tuple[App, ...], sockets: list[socket.socket]) -> Iterator[None]:
-    """Run each application on its socket, in a thread of its own."""
+    """Run each application on its socket, in a separate thread."""
     servers = [
-        # A cut download is an error for uvicorn; here it was asked for.
+        # uvicorn logs a cut download as an error, though here it is deliberate.
         uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
         for app in apps
     ]
@@ -219,7 +219,7 @@ def _running(apps: tuple[App, ...], sockets: list[socket.socket]) -> Iterator[No
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    # asyncio turns off delayed sending only where the protocol is named.
+    # asyncio sets TCP_NODELAY only on sockets that name their protocol.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind((host, port))

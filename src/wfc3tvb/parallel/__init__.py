@@ -1,6 +1,6 @@
-"""Parallel work: joblib's processes on one machine, Dask on a cluster, and reading ahead of the work.
+"""Parallel work: joblib's processes on one machine, Dask on a cluster, and fetching of items in advance.
 
-Items (key, item) -> `backends.run` hands them in batches to the `Workers` -> `attempts` calls the worker on each, the
-next ones fetched meanwhile, and turns this package's own errors into a `Failure` -> an `Outcome` an item comes back to
-the driver, as they are done.
+`backends.run` hands the items (key, item) in batches to the `Workers`. In each worker `attempts` processes them,
+fetches the next ones meanwhile, and turns this package's errors into a `Failure`. The driver gets one `Outcome` per
+item as soon as it is ready.
 """

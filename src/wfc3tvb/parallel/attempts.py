@@ -1,7 +1,7 @@
-"""Attempts at one item after the other, the next ones fetched meanwhile; a failure stays with its item.
+"""Process items one after the other, fetch the next ones meanwhile, and record the failure of an item.
 
-The only place that catches an error per item: this package's own errors become a `Failure`, anything else is a bug
-and stops the run.
+Only this module catches errors per item: this package's own errors become a `Failure`, any other is a bug and stops
+the run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an item has no value: stage, class of the error, its one line, and whether a rerun may succeed."""
+    """Reason why an item has no value: stage, class of the error, its message, and whether a rerun may succeed."""
 
     stage: str
     error: str
@@ -33,7 +33,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome(Generic[Value]):
-    """What became of one item: a value or a failure."""
+    """Result of one item: a value or a failure."""
 
     key: str
     value: Value | None = None
@@ -42,17 +42,17 @@ class Outcome(Generic[Value]):
 
 @runtime_checkable
 class Fetching(Protocol):
-    """A worker in two steps, the first of which waits for others more than it works."""
+    """A worker in two steps, the first of which mostly waits, e.g. for the network."""
 
     @property
-    def ahead(self) -> int:
-        """How many items to fetch while one is finished."""
+    def prefetch(self) -> int:
+        """Number of items to fetch while one is processed."""
 
     def __call__(self, item: Any) -> Any:
         """Do both steps."""
 
     def fetch(self, item: Any) -> Any:
-        """Return what `finish` needs; called in a thread of its own."""
+        """Return the input of `finish`; called in a separate thread."""
 
     def finish(self, item: Any, fetched: Any) -> Any:
         """Return the value of an item."""
@@ -60,9 +60,9 @@ class Fetching(Protocol):
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Name the step at which an error of this package is raised in the block; the innermost name stays.
+    """Set the stage of this package's errors raised in the block, unless an inner block has set it.
 
-    A disk that is full becomes such an error.
+    A full disk is turned into such an error.
     """
     try:
         yield
@@ -70,7 +70,7 @@ def stage(name: str) -> Iterator[None]:
         error.stage = error.stage or name
         raise
     except OSError as error:
-        # astropy says in its own words, without a number, that there is no room.
+        # astropy reports a full disk with its own message and no errno.
         if error.errno not in (errno.ENOSPC, errno.EDQUOT) and "Not enough space on disk" not in str(error):
             raise
         full = DiskFullError()
@@ -79,26 +79,26 @@ def stage(name: str) -> Iterator[None]:
 
 
 def attempts(worker: Callable[[Item], Value] | Fetching, items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Value]]:
-    """Yield the outcome of every item in order, fetched ahead where the worker is `Fetching`."""
-    if isinstance(worker, Fetching) and worker.ahead > 0:
-        yield from _fetched_ahead(worker, items)
+    """Yield the outcome of every item in order; items are fetched in advance if the worker is `Fetching`."""
+    if isinstance(worker, Fetching) and worker.prefetch > 0:
+        yield from _prefetched(worker, items)
     else:
         yield from (_attempt(key, worker, item) for key, item in items)
 
 
-def _fetched_ahead(worker: Fetching, items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Any]]:
+def _prefetched(worker: Fetching, items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Any]]:
     rest = iter(items)
-    pool = ThreadPoolExecutor(worker.ahead + 1, thread_name_prefix="ahead")
+    pool = ThreadPoolExecutor(worker.prefetch + 1, thread_name_prefix="prefetch")
 
-    def begun(n: int) -> Iterator[tuple[str, Item, Any]]:
+    def submitted(n: int) -> Iterator[tuple[str, Item, Any]]:
         return ((key, item, pool.submit(worker.fetch, item)) for key, item in islice(rest, n))
 
     try:
-        waiting = deque(begun(worker.ahead + 1))
+        waiting = deque(submitted(worker.prefetch + 1))
         while waiting:
             key, item, fetched = waiting.popleft()
             wait([fetched])
-            waiting.extend(begun(1))
+            waiting.extend(submitted(1))
             yield _attempt(key, lambda: worker.finish(item, fetched.result()))  # noqa: B023 (called at once)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

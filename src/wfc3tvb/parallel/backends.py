@@ -1,4 +1,4 @@
-"""Parallel runs over many items: in this process, in others on this machine, or on a Dask cluster, through joblib."""
+"""Run a worker over many items: in this process, in others on this machine, or on a Dask cluster, through joblib."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = ["Failure", "Outcome", "Workers", "opened", "run", "stage", "started"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-#: Seconds to wait for a Dask scheduler, and for a worker where there is none.
+#: Longest waits for a Dask scheduler, and for a cluster's first worker [s].
 _CLUSTER_TIMEOUT = 10
 _WORKER_TIMEOUT = 120
-#: Items that a worker gets at a time at most.
+#: Most items in a batch.
 _BATCH = 8
-#: Seconds between two looks whether the driver still lives, and whether a cluster has workers.
+#: Intervals between checks that the driver is alive, and that a cluster has workers [s].
 _WATCH, _LOOK = 0.5, 5.0
 
 
@@ -47,19 +47,19 @@ def run(
     workers: Workers = HERE,
     total: int | None = None,
 ) -> Iterator[Outcome[Value]]:
-    """Yield the outcome of `worker` for every item, as they come in.
+    """Yield the outcome of `worker` for every item, as they become ready.
 
     Parameters
     ----------
     items : iterable of (key, item)
-        Taken lazily, a few more than there are workers.
+        Consumed lazily, a few more than there are workers.
     worker : callable
-        Takes an item and returns a value; both travel between processes. For what is wrong with the item it
-        raises `TvbError`, and names the step with `stage`. If it is `Fetching`, items are fetched ahead.
+        Takes an item and returns a value; both are pickled. For a problem with the item it raises `TvbError`, and
+        names the step with `stage`. If it is `Fetching`, items are fetched in advance.
     workers : Workers, optional
-        Where the work is done; by default in this process. `opened` keeps a cluster for several calls.
+        Workers to use; by default this process. `opened` keeps a cluster for several calls.
     total : int, optional
-        Number of items, where it is known.
+        Number of items, if it is known.
 
     Yields
     ------
@@ -71,7 +71,7 @@ def run(
     WorkerDiedError
         If a worker process was killed.
     BadArgumentError, ServiceUnreachableError
-        If there is no Dask, no scheduler at that address, or no worker there (any more).
+        If Dask is not installed, no scheduler answers at the address, or the cluster has no workers (left).
     """
     if workers.in_this_process:
         yield from attempts(worker, items)
@@ -80,27 +80,27 @@ def run(
     with _backend(workers) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
         try:
-            with _deaf_to_interrupts():
+            with _interrupts_ignored():
                 finished = parallel(delayed(_attempts)(worker, batch) for batch in batches)
             for outcomes in finished:
                 yield from outcomes
         except _killed(workers) as error:
             raise WorkerDiedError from error
         except CancelledError as error:
-            problem = f"{workers.cluster} is gone, or has no workers any more"
-            raise ServiceUnreachableError("Dask", problem, "start some, and run the command again") from error
+            problem = f"{workers.cluster} does not answer any more, or has lost its workers"
+            raise ServiceUnreachableError("Dask", problem, "start workers, and run the command again") from error
 
 
 @contextmanager
 def started(workers: Workers, module: str) -> Iterator[None]:
-    """Let the worker processes of `run` start, and import `module`, while the block does something else.
+    """Start the worker processes of `run`, and import `module` in them, while the block does something else.
 
     Parameters
     ----------
     workers : Workers
-        As in `run`; in this process, or on a cluster, nothing happens.
+        As in `run`; does nothing for this process or a cluster.
     module : str
-        Dotted name of what the workers will need.
+        Dotted name of a module that the workers will need.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def started(workers: Workers, module: str) -> Iterator[None]:
         return
     with _backend(workers) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
-        with _deaf_to_interrupts():
+        with _interrupts_ignored():
             imports = parallel(delayed(_import)(module) for _ in range(workers.jobs))
         try:
             yield
@@ -125,7 +125,7 @@ def _import(module: str) -> None:
 
 
 def _finish(imports: Iterable[None]) -> None:
-    """Take results that nobody needs: joblib complains of those that are left."""
+    """Consume results that are not needed: joblib warns about unconsumed ones."""
     try:
         for _ in imports:
             pass
@@ -134,7 +134,7 @@ def _finish(imports: Iterable[None]) -> None:
 
 
 def _killed(workers: Workers) -> type[Exception]:
-    """Return what joblib raises for a worker that was killed."""
+    """Return the exception that joblib raises for a killed worker."""
     killed = TerminatedWorkerError
     if workers.cluster is not None:
         from distributed import KilledWorker
@@ -148,12 +148,12 @@ def _attempts(worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ..
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Let processes that are begun in the block never see Ctrl-C, which a terminal sends to all of them.
+def _interrupts_ignored() -> Iterator[None]:
+    """Make processes that are started in the block ignore Ctrl-C, which a terminal sends to all of them.
 
-    It is the driver's to end its workers: of themselves they would complain at length, or seem to be killed.
+    The driver ends its workers; interrupted by themselves, they would print tracebacks, or seem to have been killed.
     """
-    if threading.current_thread() is not threading.main_thread():  # where signals are nobody's
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -164,14 +164,14 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _end_at_once() -> None:
-    """Let this process end at once when it is told to: its interpreter takes seconds to be taken down."""
+    """Make this process skip the interpreter's cleanup when it ends, which takes seconds."""
     atexit.register(os._exit, 0)
 
 
 def _end_with(driver: int) -> None:
-    """End this process at once when it is told to, and soon after the one that it works for.
+    """Make this process end without cleanup, and soon after its driver ends.
 
-    Without a driver it would wait for work for minutes.
+    Without its driver it would wait for work for minutes.
     """
     _end_at_once()
 
@@ -190,15 +190,16 @@ def _batched(items: Iterable[tuple[str, Item]], sizes: Iterator[int]) -> Iterato
 
 
 def _batch_sizes(worker: object, total: int | None, workers: int) -> Iterator[int]:
-    """Yield how many items a worker gets at a time: one, or several where items are many and light.
+    """Yield the sizes of the batches: one item, or several if items are many and small.
 
-    Between two batches a worker that fetches has nothing under way. So the first batches differ in length: while one
-    worker waits for first bytes the others use the link. The last ones are short: all workers end together.
+    Between two batches a worker that fetches has no request in flight. So the first batches differ in length, and while
+    one worker waits for its first bytes the others use the link. The last ones are short, so that all workers end at
+    about the same time.
     """
     if total is None or not isinstance(worker, Fetching):
         yield from repeat(1)
         return
-    shares, least = (2, worker.ahead + 1) if worker.ahead else (16, 1)
+    shares, least = (2, worker.prefetch + 1) if worker.prefetch else (16, 1)
     left = total
     for k in count():
         size = max(min(left // (shares * workers), _BATCH), least)
@@ -216,7 +217,7 @@ def _backend(workers: Workers) -> Iterator[dict[str, Any]]:
         with _dask_client(workers), parallel_config(backend="dask", **waiting):
             yield {"n_jobs": -1}
     else:
-        # One thread a worker: the workers together use the machine, and no more than it.
+        # One thread per worker: together the workers use all cores, and no more.
         ending = {"initializer": _end_with, "initargs": (os.getpid(),)}
         with _quiet_watcher(), parallel_config(backend="loky", inner_max_num_threads=1, **ending):
             yield {"n_jobs": workers.jobs, "max_nbytes": None}
@@ -224,7 +225,7 @@ def _backend(workers: Workers) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _quiet_watcher() -> Iterator[None]:
-    """Let joblib's watcher, which starts in the block, clean up behind a killed survey without a warning."""
+    """Silence the warnings of joblib's resource tracker, which starts in the block and cleans up after a killed run."""
     before = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (before, "ignore:resource_tracker:UserWarning")))
     try:
@@ -249,9 +250,9 @@ def _dask_client(workers: Workers) -> Iterator[None]:
             try:
                 client.wait_for_workers(1, timeout=_WORKER_TIMEOUT)
             except TimeoutError as error:
-                remedy = f"start some: dask worker {found.cluster}"
+                remedy = f"start workers: dask worker {found.cluster}"
                 raise ServiceUnreachableError("Dask", f"{workers.cluster} has no workers", remedy) from error
-            # It tells at length of a scheduler that is gone, which is said here in one line.
+            # The client logs a lost scheduler at length; `run` reports it in one line.
             logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
             with _watched(client):
                 yield
@@ -259,7 +260,7 @@ def _dask_client(workers: Workers) -> Iterator[None]:
 
 @contextmanager
 def _watched(client: Client) -> Iterator[None]:
-    """Give up what a cluster has still to do when it has had no worker for a while; Dask itself would wait for ever."""
+    """Close the client when the cluster has had no worker for a while; Dask itself would wait forever."""
     over = threading.Event()
 
     def watch() -> None:
@@ -280,12 +281,12 @@ def _watched(client: Client) -> Iterator[None]:
 
 @contextmanager
 def opened(workers: Workers) -> Iterator[Workers]:
-    """Yield the workers for the calls of `run` in the block; a cluster ``local:N`` is started, and ended after it.
+    """Yield the workers for the calls of `run` in the block; a cluster ``local:N`` is started and closed around it.
 
     Raises
     ------
     BadArgumentError
-        If there is no Dask, or ``local:N`` is written otherwise.
+        If Dask is not installed, or N in ``local:N`` is not a number of workers.
     """
     cluster = workers.cluster
     if cluster is not None and find_spec("distributed") is None:
@@ -297,10 +298,10 @@ def opened(workers: Workers) -> Iterator[Workers]:
 
     count = cluster.removeprefix("local:")
     if not count.isdigit() or int(count) < 1:
-        raise BadArgumentError(f"--cluster {cluster}: write local:N with N workers, e.g. local:4")
-    # Any free port: the usual one is taken where another survey, or a notebook, has a cluster.
+        raise BadArgumentError(f"--cluster {cluster}: give local:N with a number of workers, e.g. local:4")
+    # Any free port: the default one may be in use by the cluster of another survey or notebook.
     options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
-    with _deaf_to_interrupts():
+    with _interrupts_ignored():
         cluster_here = LocalCluster(n_workers=int(count), **options)  # type: ignore[no-untyped-call]
     with cluster_here as local:
         with Client(local) as client:  # type: ignore[no-untyped-call]

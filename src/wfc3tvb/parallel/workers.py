@@ -1,13 +1,13 @@
-"""Number and place of the workers that share a command's work."""
+"""Number and location of the workers that share a command's work."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Workers that a cluster elsewhere is taken to have.
+#: Number of workers assumed for a cluster elsewhere.
 _FOREIGN_WORKERS = 8
 #: Threads of a worker that has the machine to itself.
-_ALONE = 2
+_THREADS_IN_THIS_PROCESS = 2
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ class Workers:
 
     @property
     def in_this_process(self) -> bool:
-        """Whether the work is done here, one item after the other."""
+        """True if the work is done in this process, one item after the other."""
         return self.jobs == 1 and self.cluster is None
 
     @property
     def on_this_machine(self) -> bool:
-        """Whether the workers share this machine and its memory."""
+        """True if the workers share this machine and its memory."""
         return self.cluster is None or self.cluster.startswith("local:")
 
     @property
     def count(self) -> int:
-        """How many workers there will be; of a cluster elsewhere, a guess."""
+        """Number of workers; an assumption for a cluster elsewhere."""
         if self.cluster is None:
             return self.jobs
         count = self.cluster.removeprefix("local:")
@@ -49,9 +49,9 @@ class Workers:
 
     @property
     def threads_each(self) -> int:
-        """Threads of each worker: as given, else two where it has the machine to itself, and one among others."""
-        return self.threads or (_ALONE if self.in_this_process else 1)
+        """Threads of each worker: as given, else two for work in this process, and one otherwise."""
+        return self.threads or (_THREADS_IN_THIS_PROCESS if self.in_this_process else 1)
 
 
-#: The default: no other process.
+#: The default: work in this process.
 HERE = Workers()

@@ -1,1 +1,1 @@
-"""Reference files: found by CRDS or by the names in a header, read as images and tables."""
+"""Reference files: found with CRDS or by the names in a header, read as images and tables."""

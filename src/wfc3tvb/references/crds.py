@@ -1,7 +1,7 @@
-"""Ask CRDS which reference files fit exposures, fetch and check them, in a child process.
+"""Find, fetch and check the reference files of exposures with CRDS, in a child process.
 
-One process at a time may fetch into a cache (a second one gives up on the first one's lock), so all exposures of a
-batch are asked for together; workers then only read.
+Only one process at a time can fetch into a cache (a second one fails at the lock of the first), so the references of
+all exposures of a batch are requested together; workers then only read.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from wfc3tvb.system.files import checksum
 from wfc3tvb.system.network import ca_environment
 
 _LOG = logging.getLogger(__name__)
-_MISSING = "no reference file of that name in the cache, and CRDS did not give it"
-#: Seconds for one batch; darks and flats are tens of megabytes.
+_MISSING = "the file is not in the cache, and CRDS did not send it"
+#: Longest time for one batch; darks and flats are tens of megabytes [s].
 _TIMEOUT = 3600.0
 
 
@@ -41,13 +41,13 @@ class References:
     context : str
         CRDS context that chose them.
     folder : Path
-        Where they are: what ``iref`` must name.
+        Their folder, to which ``iref`` must point.
     names : mapping
         Name of the file by keyword (BPIXTAB ... MDRIZTAB); keywords without a file are left out.
     sha1 : mapping
         Checksum by keyword.
     verified : bool
-        Whether every checksum equals the one that CRDS publishes.
+        Whether every checksum was compared with the one that CRDS publishes.
     """
 
     context: str
@@ -57,13 +57,13 @@ class References:
     verified: bool
 
     def as_json(self) -> str:
-        """Return what the column `references` holds."""
+        """Return the value of the column `references`."""
         files = {key: {"name": name, "sha1": self.sha1[key]} for key, name in self.names.items()}
         return json.dumps(files, sort_keys=True)
 
 
 def operational_context(services: Services | None = None) -> str:
-    """Return the context that CRDS uses now: a batch asks once and pins it.
+    """Return the current operational context of CRDS; a batch asks for it once and keeps it.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def operational_context(services: Services | None = None) -> str:
 def best_references(
     raws: Sequence[Path], *, context: str, services: Services | None = None, sync: bool = True
 ) -> dict[Path, References]:
-    """Find the references of raw files, fetch those that are missing, and check each.
+    """Find the references of raw files, fetch those that are missing, and verify their checksums.
 
     Parameters
     ----------
@@ -86,24 +86,24 @@ def best_references(
     context : str
         CRDS context, e.g. ``hst_1234.pmap``.
     services : Services, optional
-        Where CRDS and its cache are.
+        Address of CRDS and folder of its cache.
     sync : bool
         Whether missing references may be fetched.
 
     Raises
     ------
     BadArgumentError
-        If that is no context.
+        If `context` is not a context of CRDS.
     MissingReferenceError
-        If a reference cannot be had.
+        If a reference cannot be fetched.
     ReferenceFileError
-        If one differs from its published checksum, also after it was fetched again.
+        If one differs from its published checksum even after it was fetched again.
     ServiceError
         If CRDS does not answer.
     """
     services = services or Services()
     if not context.endswith(".pmap"):
-        raise BadArgumentError(f"--context {context}: a CRDS context is written hst_NNNN.pmap")
+        raise BadArgumentError(f"--context {context}: give a CRDS context of the form hst_NNNN.pmap")
     with tempfile.TemporaryDirectory(prefix="wfc3tvb-crds-") as scratch:
         headers = {str(_header_only(raw, Path(scratch))): raw for raw in raws}
         job = {"files": list(headers), "context": context, "sync": sync}
@@ -115,25 +115,25 @@ def best_references(
         if sync and (damaged := _damaged(answer)):
             for name in damaged:
                 _path(answer, name).unlink(missing_ok=True)
-                _LOG.warning("%s: not what CRDS published (sha1 differs), fetched again", name)
+                _LOG.warning("%s: differs from the file that CRDS published (sha1), fetched again", name)
             answer = _ask(job, services)
     _check(answer, context)
     return {headers[file]: _references(names, answer, context) for file, names in answer["names"].items()}
 
 
 def header_references(raw: Path, folder: Path) -> References:
-    """Return the references that a raw file's own header names, in a folder (``iref``); no CRDS is asked.
+    """Return the references that a raw file's header names, in a folder (``iref``), without asking CRDS.
 
     Raises
     ------
     MissingReferenceError
-        If one is not there.
+        If one of them is not in the folder.
     """
     header = fits.getheader(raw)
     found = list(local_references(header, folder))
     for keyword, name, path in found:
         if not path.exists():
-            raise MissingReferenceError(keyword, name, f"is not in {folder}", "set iref, or let CRDS fetch it")
+            raise MissingReferenceError(keyword, name, f"not in {folder}", "set iref, or let CRDS fetch it")
     return References(
         context=str(header.get("CRDS_CTX") or "header"),
         folder=folder,
@@ -145,17 +145,17 @@ def header_references(raw: Path, folder: Path) -> References:
 
 @lru_cache(maxsize=256)
 def _known_sha1(path: Path, changed_at: int) -> str:
-    """Return the checksum of a file, computed again only where it changed: exposures share their references."""
+    """Return the checksum of a file, computed once per version of it, since exposures share their references."""
     return checksum(path, "sha1")
 
 
 def cache_folder(services: Services | None = None) -> Path:
-    """Return where the cache keeps WFC3's references."""
+    """Return the folder of WFC3's references in the cache."""
     return (services or Services()).crds_path / "references" / "hst" / "wfc3"
 
 
 def _header_only(raw: Path, folder: Path) -> Path:
-    """Write a file with the primary header of a raw file alone: the client rewrites whole files."""
+    """Write a file with only the primary header of a raw file: the CRDS client rewrites whole files."""
     header = fits.getheader(raw)
     header["NEXTEND"] = 0
     path = folder / raw.name
@@ -164,7 +164,7 @@ def _header_only(raw: Path, folder: Path) -> Path:
 
 
 def _ask(job: Mapping[str, Any], services: Services) -> dict[str, Any]:
-    """Run the child and return its answer."""
+    """Run the child process on a job and return its answer."""
     with tempfile.TemporaryDirectory(prefix="wfc3tvb-crds-") as scratch:
         path = Path(scratch) / "job.json"
         path.write_text(json.dumps(job))
@@ -175,7 +175,7 @@ def _ask(job: Mapping[str, Any], services: Services) -> dict[str, Any]:
                 stdin=subprocess.DEVNULL, cwd=scratch,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise ServiceError("CRDS", f"not done after {_TIMEOUT:g} s") from error
+            raise ServiceError("CRDS", f"not finished after {_TIMEOUT:g} s") from error
         answer = path.with_suffix(".answer")
         if done.returncode or not answer.exists():
             raise _problem(done.stdout + done.stderr, services)
@@ -196,12 +196,12 @@ def _environment(services: Services) -> dict[str, str]:
 
 
 def _problem(log: str, services: Services) -> ServiceError | BadArgumentError:
-    """Return one line for what the child printed before it failed."""
+    """Return the error, in one line, from the log of a child process that failed."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     line = next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), lines[-1] if lines else "")
     reason = line.rpartition("ERROR -  ")[2].rpartition("Error: ")[2][:300]
     if ".pmap" in reason:
-        return BadArgumentError(f"CRDS: {reason}; give a context that exists with --context")
+        return BadArgumentError(f"CRDS: {reason}; give an existing context with --context")
     return ServiceError("CRDS", f"{services.crds} did not answer: {reason}", "check the network or CRDS_SERVER_URL")
 
 
@@ -219,16 +219,20 @@ def _check(answer: Mapping[str, Any], context: str) -> None:
     damaged = set(_damaged(answer))
     if answer["unassigned"]:
         names = ", ".join(sorted(Path(file).name for file in answer["unassigned"])[:3])
-        raise BadArgumentError(f"CRDS context {context} chose no references for {names}; is there such a context?")
+        raise BadArgumentError(
+            f"CRDS context {context} selected no references for {names}; check that the context exists"
+        )
     for names in answer["names"].values():
         for keyword, name in names.items():
             if name not in answer["sha1"]:
                 raise MissingReferenceError(keyword, name, _MISSING, "check CRDS_PATH and the network")
             if name in damaged:
                 _path(answer, name).unlink(missing_ok=True)
-                raise ReferenceFileError(keyword, name, "differs from the checksum that CRDS publishes", "run again")
+                raise ReferenceFileError(
+                    keyword, name, "its checksum differs from the one that CRDS publishes", "run the command again"
+                )
             if name.upper().startswith("NOT FOUND"):
-                raise MissingReferenceError(keyword, name, "CRDS knows no file that fits", "give another --context")
+                raise MissingReferenceError(keyword, name, "CRDS has no matching file", "give another --context")
 
 
 def _references(names: Mapping[str, str], answer: Mapping[str, Any], context: str) -> References:

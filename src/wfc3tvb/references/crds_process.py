@@ -1,7 +1,7 @@
-"""Talk to CRDS in a process of its own: ``python -m wfc3tvb.references.crds_process job.json``.
+"""Query CRDS in a separate process: ``python -m wfc3tvb.references.crds_process job.json``.
 
-crds keeps context, server and mappings for the life of a process and writes defaults into its environment; so each
-question gets a new process. Its output goes to the parent's log, the answer to ``<job>.answer``.
+crds keeps context, server and mappings for the life of a process and writes defaults into its environment, so each
+query gets a new process. Its output is captured by the parent; the answer goes to ``<job>.answer``.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from wfc3tvb.system.files import checksum
 
 
 def main(path: Path) -> None:
-    """Do the job that a JSON file describes: name the context, or find and check the references of files."""
+    """Run the job in a JSON file: name the context, or find and check the references of files."""
     job: dict[str, Any] = json.loads(path.read_text())
     answer = {"context": context()} if not job["files"] else find(job)
     path.with_suffix(".answer").write_text(json.dumps(answer))
 
 
 def context() -> str:
-    """Return the context in use: the environment's, or the operational one."""
+    """Return the context in use: the one of the environment, or the operational one."""
     from crds.core.heavy_client import get_context_name
 
     return str(get_context_name("hst"))
 
 
 def find(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the best references into the headers of files, fetch them, and hold them against their checksums."""
+    """Write the best references into the headers of files, fetch the references, and compute their checksums."""
     from crds.bestrefs import BestrefsScript
     from crds.core.config import locate_file
 
@@ -56,7 +56,7 @@ def find(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop_damaged_mappings() -> list[str]:
-    """Remove rules (mappings) that are not what their own checksum says from the cache, for CRDS to fetch them anew."""
+    """Remove rules (mappings) that fail their own checksum from the cache, so that CRDS fetches them again."""
     from crds.core import rmap
     from crds.core.config import locate_mapping
     from crds.core.exceptions import CrdsError
@@ -80,7 +80,7 @@ def references_of(header: Mapping[str, Any]) -> dict[str, str]:
 
 
 def checksums() -> Mapping[str, Mapping[str, str]]:
-    """Return what CRDS publishes of its files (``sha1sum``, ``size``) by name; empty where it cannot be asked."""
+    """Return the ``sha1sum`` and ``size`` that CRDS publishes, by name of the file; empty if it does not answer."""
     from crds.client import api
     from crds.core.exceptions import CrdsError
 

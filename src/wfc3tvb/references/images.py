@@ -1,4 +1,4 @@
-"""Reference images: dark, nonlinearity, flat, cut to an exposure's frame and kept for the next one of a batch."""
+"""Read reference images (dark, nonlinearity, flat), cut to an exposure's frame and cached for the next exposure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.model import Dark, Flat, Linearity, Planes, Window
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.hdus import Extension, read_fits
 from wfc3tvb.system.threads import Copy, copy_all
 
-#: How closely an exposure time of the dark must fit a read's [s].
+#: Largest difference between the exposure time of a dark image and that of a read [s].
 _SAME_TIME = 0.01
 
 
@@ -30,18 +31,18 @@ def read_dark(
     path : Path
         The file.
     samp_seq, subtype : str
-        The exposure's; the dark's must begin them.
+        SAMP_SEQ and SUBTYPE of the exposure, which must begin with those of the dark.
     times : sequence of float
         Exposure time of every read, the zeroth first [s].
     shape : (int, int)
         Height and width of the frame; a dark is never cut.
     light : Window
-        Light-sensitive part of the frame, over which MEANDARK is taken.
+        Light-sensitive part of the frame, over which MEANDARK is computed.
 
     Raises
     ------
     UnsuitableReferenceError
-        If it is the dark of another sequence, frame or set of times.
+        If it is a dark for another sequence, frame or set of times.
     """
     return _read_dark(path, path.stat().st_mtime_ns, samp_seq, subtype, tuple(times), shape, light)
 
@@ -55,23 +56,23 @@ def _read_dark(
     for keyword, wanted in (("SAMP_SEQ", samp_seq), ("SUBTYPE", subtype)):
         if not wanted.startswith(str(header.get(keyword, "")).strip()):
             problem = f"{keyword} is {header.get(keyword)}, the exposure has {wanted}"
-            raise UnsuitableReferenceError("DARKFILE", path.name, problem, "take the dark that CRDS names")
+            raise UnsuitableReferenceError("DARKFILE", path.name, problem, "use the dark that CRDS names")
     exposed = [float(header.number(f"EXPOS_{i}")) for i in range(1, int(header.number("NUMEXPOS")) + 1)]
-    numbers = [_dark_image(path, exposed, time) for time in times]
+    versions = [_dark_version(path, exposed, time) for time in times]
     sci, err, dq = (
-        Planes(tuple(_plane("DARKFILE", path, extensions[name, number], shape) for number in numbers), kind)
+        Planes(tuple(_plane("DARKFILE", path, extensions[name, version], shape) for version in versions), kind)
         for name, kind in (("SCI", np.float32), ("ERR", np.float32), ("DQ", np.int16))
     )
     return Dark(sci, err, dq, light)
 
 
-def _dark_image(path: Path, exposed: Sequence[float], time: float) -> int:
-    """Return which image of a dark, from 1, has the exposure time of a read [s]."""
-    for number, exposure_time in enumerate(exposed, 1):
+def _dark_version(path: Path, exposed: Sequence[float], time: float) -> int:
+    """Return EXTVER of the image of a dark that has the exposure time of a read [s]."""
+    for version, exposure_time in enumerate(exposed, 1):
         if abs(exposure_time - time) <= _SAME_TIME:
-            return number
+            return version
     problem = f"no image of {time:.3f} s (it has {min(exposed):.3f} to {max(exposed):.3f} s)"
-    raise UnsuitableReferenceError("DARKFILE", path.name, problem, "take the dark that CRDS names")
+    raise UnsuitableReferenceError("DARKFILE", path.name, problem, "use the dark that CRDS names")
 
 
 def read_linearity(path: Path, shape: tuple[int, int], corner: tuple[int, int]) -> Linearity:
@@ -107,7 +108,7 @@ def _read_linearity(path: Path, mtime: int, shape: tuple[int, int], corner: tupl
 
 
 def read_flat(paths: Sequence[tuple[str, Path]], shape: tuple[int, int], corner: tuple[int, int]) -> Flat:
-    """Return the product of the flats (keyword and file of each) of a frame: errors add up, flags are joined.
+    """Return the product of the flats (keyword and file of each) of a frame, errors propagated and flags combined.
 
     Raises
     ------
@@ -129,8 +130,8 @@ def _read_flat(
         planes, flags = np.empty((2, *shape), np.float32), np.empty(shape, np.int16)
         stored = (cut(extensions[name, 1]) for name in ("SCI", "ERR", "DQ"))
         copy_all(Copy(plane, image) for plane, image in zip((*planes, flags), stored, strict=True))
-        own = Flat(planes[0], planes[1], flags)
-        product = own if product is None else _times(product, own)
+        flat = Flat(planes[0], planes[1], flags)
+        product = flat if product is None else _times(product, flat)
     if product is None:
         raise MissingReferenceError("PFLTFILE", "N/A", "all flats are N/A", "set FLATCORR to OMIT, or name a flat")
     return product
@@ -143,17 +144,17 @@ def _times(a: Flat, b: Flat) -> Flat:
 
 
 def _opened(keyword: str, path: Path) -> Mapping[tuple[str, int], Extension]:
-    """Return the extensions of a file by EXTNAME and EXTVER; those that are asked for must be there."""
+    """Return the extensions of a file by EXTNAME and EXTVER; looking up a missing one raises an error."""
     try:
         primary, *others = read_fits(path)
     except BadFileError as error:
         problem = f"cannot be read as FITS: {error.problem}"
-        raise MissingReferenceError(keyword, str(path), problem, "fetch it again") from error
-    return _Found(keyword, path, {("PRIMARY", 1): primary} | {extension.key: extension for extension in others})
+        raise MissingReferenceError(keyword, str(path), problem, CHECK_THE_COPY) from error
+    return _Extensions(keyword, path, {("PRIMARY", 1): primary} | {extension.key: extension for extension in others})
 
 
-class _Found(UserDict[tuple[str, int], Extension]):
-    """The extensions of a reference file."""
+class _Extensions(UserDict[tuple[str, int], Extension]):
+    """Extensions of a reference file; a missing one is an error."""
 
     def __init__(self, keyword: str, path: Path, extensions: dict[tuple[str, int], Extension]) -> None:
         self.keyword, self.path = keyword, path
@@ -161,13 +162,13 @@ class _Found(UserDict[tuple[str, int], Extension]):
 
     def __missing__(self, key: tuple[str, int]) -> Extension:
         problem = f"has no extension {key[0]},{key[1]}"
-        raise UnsuitableReferenceError(self.keyword, self.path.name, problem, "take the file that CRDS names")
+        raise UnsuitableReferenceError(self.keyword, self.path.name, problem, "use the file that CRDS names")
 
 
 def _cut(
     keyword: str, path: Path, first: Extension, shape: tuple[int, int], corner: tuple[int, int]
 ) -> Callable[[Extension], NDArray[Any]]:
-    """Return a function that cuts a frame out of the file's images; `first` tells where the file's frame begins."""
+    """Return a function that cuts a frame out of a file's images; `first` has the LTV keywords of the file's frame."""
     x0, y0 = (int(corner[i] - _rounded(-float(first.header.number(f"LTV{i + 1}", 0.0)))) for i in (0, 1))
 
     def cut(extension: Extension) -> NDArray[Any]:
@@ -177,21 +178,21 @@ def _cut(
         ny, nx = image.shape
         if x0 < 0 or y0 < 0 or y0 + shape[0] > ny or x0 + shape[1] > nx:
             problem = f"its {nx} x {ny} pixels do not cover the exposure's {shape[1]} x {shape[0]}"
-            raise UnsuitableReferenceError(keyword, path.name, problem, "take the file that CRDS names")
+            raise UnsuitableReferenceError(keyword, path.name, problem, "use the file that CRDS names")
         return image[y0 : y0 + shape[0], x0 : x0 + shape[1]]
 
     return cut
 
 
 def _plane(keyword: str, path: Path, extension: Extension, shape: tuple[int, int]) -> NDArray[Any]:
-    """Return the pixels of a plane as the file has them."""
+    """Return the pixels of a plane, in the file's type and byte order."""
     image = extension.pixels
     if image is None:
         return np.broadcast_to(np.float64(extension.constant), shape)
     if image.shape != shape:
         found = " x ".join(map(str, image.shape[::-1]))
-        problem = f"is {found} pixels, the exposure {shape[1]} x {shape[0]}"
-        raise UnsuitableReferenceError(keyword, path.name, problem, "take the dark of the same frame that CRDS names")
+        problem = f"has {found} pixels, the exposure {shape[1]} x {shape[0]}"
+        raise UnsuitableReferenceError(keyword, path.name, problem, "use the dark for this frame that CRDS names")
     return image
 
 

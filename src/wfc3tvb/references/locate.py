@@ -1,4 +1,4 @@
-"""Reference files of an exposure: find, check and load them (calwf3's rules; its documentation, "IR pipeline")."""
+"""Find, check and load the reference files of an exposure (rules of calwf3; its documentation, "IR pipeline")."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import Any
 
 from wfc3tvb.calibration.model import Amplifiers, Overscan, Photometry, Ramp, ReferenceData, Switches
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.hdus import read_header
 from wfc3tvb.references import images, tables
 
 Header = Mapping[str, Any]
 
-#: How the FILETYPE of each reference file begins.
+#: Beginning of FILETYPE in each reference file.
 _FILETYPES = {
     "CCDTAB": "CCD PARAMETERS", "OSCNTAB": "OVERSCAN", "BPIXTAB": "BAD PIXELS", "DARKFILE": "DARK",
     "NLINFILE": "LINEARITY COEFFICIENTS", "PFLTFILE": "PIXEL-TO-PIXEL FLAT", "DFLTFILE": "DELTA FLAT",
     "LFLTFILE": "LARGE SCALE FLAT", "CRREJTAB": "COSMIC RAY REJECTION",
 }  # fmt: skip
 _FLATS = ("PFLTFILE", "DFLTFILE", "LFLTFILE")
-#: Steps that are skipped where their file is a dummy; a dummy of any other file is an error.
+#: Steps that are skipped if their file is a dummy; a dummy of any other file is an error.
 _SKIPPED_BY_DUMMY = {
     "BPIXTAB": "dqicorr", "DARKFILE": "darkcorr", "NLINFILE": "nlincorr", "IMPHTTAB": "photcorr",
     "PFLTFILE": "flatcorr", "DFLTFILE": "flatcorr", "LFLTFILE": "flatcorr",
@@ -31,7 +32,7 @@ _SKIPPED_BY_DUMMY = {
 
 @dataclass(frozen=True)
 class ReferenceFile:
-    """A reference file: keyword, name as the header has it, where it is, and how it describes itself."""
+    """A reference file: keyword, name as in the header, path, and its own PEDIGREE and DESCRIP."""
 
     keyword: str
     name: str
@@ -42,7 +43,7 @@ class ReferenceFile:
 
     @property
     def dummy(self) -> bool:
-        """Whether it says that it must not be used."""
+        """True if its PEDIGREE declares it a dummy, which must not be used."""
         return self.pedigree.upper().startswith("DUMMY")
 
 
@@ -53,9 +54,9 @@ class Loaded:
     Attributes
     ----------
     data : ReferenceData
-        What the steps need.
+        Contents of the files.
     switches : Switches
-        What can be done: steps with a dummy file are off.
+        Steps that can be done: those with a dummy file are off.
     files : mapping
         Keyword to file.
     skipped : frozenset of str
@@ -72,23 +73,23 @@ class Loaded:
 
 
 def resolve(keyword: str, name: str, iref: Path | None) -> Path:
-    """Return the path that a reference name means: ``iref$x.fits``, ``$iref/x.fits`` or a path.
+    """Return the path of a reference name: ``iref$x.fits``, ``$iref/x.fits`` or a plain path.
 
     Parameters
     ----------
     keyword, name : str
         As in the header.
     iref : Path, optional
-        Folder that ``iref$`` means; see `wfc3tvb.config.Services.iref`. Other prefixes are environment variables.
+        Folder that ``iref$`` stands for; see `wfc3tvb.config.Services.iref`. Other prefixes are environment variables.
 
     Raises
     ------
     MissingReferenceError
-        If the prefix has no folder, or there is no such file.
+        If the prefix stands for no folder, or there is no such file.
     """
     text = name.strip()
     if not text:
-        raise MissingReferenceError(keyword, "(blank)", "no file is named", "write a name, or N/A, into the header")
+        raise MissingReferenceError(keyword, "(blank)", "no file is named", "set it to a name, or N/A, in the header")
     prefix, dollar, rest = text.lstrip("$").replace("/", "$", text.startswith("$")).partition("$")
     if not dollar:
         path = Path(text)
@@ -100,20 +101,20 @@ def resolve(keyword: str, name: str, iref: Path | None) -> Path:
         remedy = f"set the environment variable {prefix} to the folder of the reference files"
         raise MissingReferenceError(keyword, text, f"{prefix} is not set", remedy)
     if not path.is_file():
-        remedy = "fetch it (crds bestrefs --sync-references=1), or point iref at the folder that has it"
+        remedy = "fetch it (crds bestrefs --sync-references=1), or point iref to the folder that has it"
         raise MissingReferenceError(keyword, text, f"there is no file {path}", remedy)
     return path
 
 
 def find(header: Header, switches: Switches, *, iref: Path | None = None) -> dict[str, ReferenceFile]:
-    """Find the files that an exposure's switches ask for, and check what their headers say they are.
+    """Find the files that an exposure's switches require, and check their headers.
 
     Parameters
     ----------
     header : mapping
         Primary header of the RAW file.
     switches : Switches
-        What is to be done.
+        Steps to be done.
     iref : Path, optional
         See `resolve`.
 
@@ -125,15 +126,15 @@ def find(header: Header, switches: Switches, *, iref: Path | None = None) -> dic
     Raises
     ------
     MissingReferenceError
-        If a file is not there.
+        If a file does not exist.
     UnsuitableReferenceError
-        If one is for something else.
+        If one does not match the exposure.
     """
     return {file.keyword: file for file in _files(header, switches, iref)}
 
 
 def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, ReferenceFile]) -> Loaded:
-    """Load what an exposure's switches ask for.
+    """Load the reference data that an exposure's switches require.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
     ramp : Ramp
         Its reads, not yet calibrated.
     switches : Switches
-        What is to be done.
+        Steps to be done.
     found : mapping
         Keyword to file; see `find`.
 
@@ -151,7 +152,7 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
     MissingReferenceError
         If a file cannot be read.
     UnsuitableReferenceError
-        If one is for something else.
+        If one does not match the exposure.
     """
     files = dict(found)
     skipped = frozenset(_SKIPPED_BY_DUMMY[f.keyword] for f in files.values() if f.dummy)
@@ -163,8 +164,8 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
     files["CCDTAB"] = replace(table, pedigree=pedigree, row_described=row.get("DESCRIP", ""))
     over = tables.overscan(files["OSCNTAB"].path, ramp.shape)
     if able.zsigcorr and able.blevcorr and over.sees_light(ramp.shape):
-        problem = "its reference columns are light-sensitive ones"
-        raise UnsuitableReferenceError("OSCNTAB", files["OSCNTAB"].path.name, problem, "use the file of CRDS")
+        problem = "its reference columns include light-sensitive ones"
+        raise UnsuitableReferenceError("OSCNTAB", files["OSCNTAB"].path.name, problem, "use the file that CRDS names")
     warnings += _quadrants(gains, over, ramp)
     corner = images.corner_of(ramp.ltv)
     data = ReferenceData(
@@ -193,11 +194,11 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
 
 
 def _quadrants(gains: Amplifiers, over: Overscan, ramp: Ramp) -> Iterator[str]:
-    """Say where a frame is not of all four quadrants."""
+    """Yield a warning if a frame does not include the point where the quadrants meet."""
     light, (ltv1, ltv2) = over.window(ramp.shape), ramp.ltv
     x, y = gains.ampx + ltv1 - over.trimx[0], gains.ampy + ltv2 - over.trimy[0]
     if not (light.x0 <= x <= light.x1 and light.y0 <= y <= light.y1):
-        yield f"the quadrants meet at x {x}, y {y}, outside of the frame; calwf3 writes past the frame there"
+        yield f"the quadrants meet at x {x}, y {y}, outside the frame; calwf3 writes out of bounds there"
 
 
 def _dark(path: Path, header: Header, ramp: Ramp, switches: Switches, over: Any) -> Any:
@@ -218,7 +219,7 @@ def _photometry(files: Mapping[str, ReferenceFile], header: Header, warnings: li
 
 
 def _files(header: Header, switches: Switches, iref: Path | None) -> Iterator[ReferenceFile]:
-    """Yield the files that the switches ask for."""
+    """Yield the files that the switches require."""
     needed = {
         "CCDTAB": True, "OSCNTAB": True, "BPIXTAB": switches.dqicorr,
         "DARKFILE": switches.darkcorr, "NLINFILE": switches.nlincorr or switches.zsigcorr,
@@ -230,27 +231,29 @@ def _files(header: Header, switches: Switches, iref: Path | None) -> Iterator[Re
         if wanted and name.upper() != "N/A":
             yield _described(keyword, name, resolve(keyword, name, iref), header)
         elif wanted and keyword not in _FLATS:
-            raise MissingReferenceError(keyword, "N/A", "is needed by a switch set to PERFORM", "set it to OMIT")
+            raise MissingReferenceError(
+                keyword, "N/A", "a switch set to PERFORM needs this file", "name a file, or set the switch to OMIT"
+            )
 
 
 def _described(keyword: str, name: str, path: Path, header: Header) -> ReferenceFile:
-    """Return a file with its own description, after checking that it is what its keyword says."""
+    """Return a file with its own description, after checking that it is of the kind that its keyword asks for."""
     try:
         described = read_header(path)
     except BadFileError as error:
-        raise MissingReferenceError(keyword, str(path), "is not a FITS file", "fetch it again") from error
+        raise MissingReferenceError(keyword, str(path), "is not a FITS file", CHECK_THE_COPY) from error
     found, kind = str(described.get("FILETYPE", "")), _FILETYPES.get(keyword, "")
     if not found.startswith(kind):
-        raise UnsuitableReferenceError(keyword, name, f"its FILETYPE is {found or 'missing'}", f"take a {kind} file")
+        raise UnsuitableReferenceError(keyword, name, f"its FILETYPE is {found or 'missing'}", f"use a {kind} file")
     detector = str(described.get("DETECTOR", "")).strip()
     if keyword != "IMPHTTAB" and detector != "IR":
-        raise UnsuitableReferenceError(keyword, name, f"its DETECTOR is {detector or 'missing'}", "take a file for IR")
+        raise UnsuitableReferenceError(keyword, name, f"its DETECTOR is {detector or 'missing'}", "use a file for IR")
     flat_filter = str(described.get("FILTER", "ANY")).strip()
     if keyword in _FLATS and flat_filter not in (str(header["FILTER"]).strip(), "ANY"):
         raise UnsuitableReferenceError(
-            keyword, name, f"its FILTER is {flat_filter}", f"take one for {header['FILTER']}"
+            keyword, name, f"its FILTER is {flat_filter}", f"use a flat for {header['FILTER']}"
         )
     file = ReferenceFile(keyword, name, path, str(described.get("PEDIGREE", "")), str(described.get("DESCRIP", "")))
     if file.dummy and keyword not in _SKIPPED_BY_DUMMY:
-        raise UnsuitableReferenceError(keyword, name, "is a dummy (PEDIGREE)", "take the file that CRDS names")
+        raise UnsuitableReferenceError(keyword, name, "is a dummy (PEDIGREE)", "use the file that CRDS names")
     return file

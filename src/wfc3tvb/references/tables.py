@@ -1,4 +1,4 @@
-"""Reference tables: which row of each belongs to an exposure (calwf3's rules, reference-file formats of CRDS)."""
+"""Read reference tables and select the row for an exposure (rules of calwf3, reference-file formats of CRDS)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import numpy as np
 from wfc3tvb.calibration.model import Amplifiers, Flags, Overscan, Photometry, Rejection
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.fits.bintable import Columns, read_columns, rows_of
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.hdus import read_fits
 
 #: CRSIGMAS of the IRRAMP rows of the CRREJTABs that CRDS names for IR exposures in flight, the same for 2 to 16 reads
 #: [standard deviations]. Source: u6a1748ri_crr.fits as CRDS publishes it, the only one with a USEAFTER (2009-05-14) in
 #: flight in hst_wfc3_crrejtab_0250.rmap.
 CRSIGMAS = {"u6a1748ri_crr.fits": 4.0}
-#: Values of a table's cell that stand for any value.
+#: Cell values that match any value.
 _ANY = {-1, -999, "ANY", "N/A"}
 _INDEFINITE = np.float32(1.6e38)
 
@@ -34,16 +35,16 @@ def read_table(keyword: str, path: Path) -> Columns:
     try:
         return read_columns(read_fits(path)[1])
     except (BadFileError, IndexError) as error:
-        raise MissingReferenceError(keyword, str(path), "is not a FITS file with a table", "fetch it again") from error
+        raise MissingReferenceError(keyword, str(path), "is not a FITS file with a table", CHECK_THE_COPY) from error
 
 
 def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
-    """Return gain, read noise and quadrants (CCDTAB) at a commanded gain, and how the row describes itself.
+    """Return gain, read noise and quadrants (CCDTAB) at a commanded gain, and PEDIGREE and DESCRIP of the row.
 
     Raises
     ------
     UnsuitableReferenceError
-        If no row is for that gain; `MissingReferenceError` as `read_table`.
+        If there is no row for that gain; also `MissingReferenceError` of `read_table`.
     """
     for row in rows_of(read_table("CCDTAB", path)):
         wanted = {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1, "BINAXIS1": 1, "BINAXIS2": 1}
@@ -53,16 +54,17 @@ def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
             noises = np.array([row[f"READNSE{a}"] for a in "ABCD"], np.float32)
             described: dict[str, str] = {name: str(row[name]) for name in ("PEDIGREE", "DESCRIP") if name in row}
             return Amplifiers(gains, noises, int(row["AMPX"]), int(row["AMPY"])), described
-    raise UnsuitableReferenceError("CCDTAB", path.name, f"no row for CCDGAIN {gain:g}", "use the CCDTAB of CRDS")
+    problem = f"no row for CCDGAIN {gain:g}"
+    raise UnsuitableReferenceError("CCDTAB", path.name, problem, "use the file that CRDS names")
 
 
 def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
-    """Return the reference pixels of a frame (OSCNTAB); of several rows the last.
+    """Return the reference pixels of a frame (OSCNTAB); the last of several matching rows counts.
 
     Raises
     ------
     UnsuitableReferenceError
-        If no row is for a frame of that shape; `MissingReferenceError` as `read_table`.
+        If there is no row for a frame of that shape; also `MissingReferenceError` of `read_table`.
     """
     rows = rows_of(read_table("OSCNTAB", path))
     ny, nx = shape
@@ -84,7 +86,7 @@ def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float], gai
     Raises
     ------
     UnsuitableReferenceError
-        If a run has no length or axis; `MissingReferenceError` as `read_table`.
+        If a run has no length or axis; also `MissingReferenceError` of `read_table`.
     """
     return _bad_pixels(path, path.stat().st_mtime_ns, shape, ltv, gain)
 
@@ -93,7 +95,8 @@ def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float], gai
 def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float, float], gain: float) -> Flags:
     rows = _matching_rows(read_table("BPIXTAB", path), {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1})
     if np.any(rows["LENGTH"] < 1) or not np.all(np.isin(rows["AXIS"], (1, 2))):
-        raise UnsuitableReferenceError("BPIXTAB", path.name, "has runs without length or axis", "use the file of CRDS")
+        problem = "has runs without length or axis"
+        raise UnsuitableReferenceError("BPIXTAB", path.name, problem, "use the file that CRDS names")
     mask = np.zeros(shape, np.int16)
     x = (rows["PIX1"] - 1 + ltv[0]).astype(int)
     y = (rows["PIX2"] - 1 + ltv[1]).astype(int)
@@ -110,12 +113,13 @@ def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float
 
 
 def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
-    """Return threshold and unusable flags (CRREJTAB) of a ramp with `nsamp` reads and an exposure time [s].
+    """Return threshold and bad flags (CRREJTAB) for a ramp with `nsamp` reads and a given exposure time [s].
 
     Raises
     ------
     UnsuitableReferenceError
-        If no row is for such a ramp, or its threshold is not a number; `MissingReferenceError` as `read_table`.
+        If there is no row for such a ramp, or its threshold is not a number; also `MissingReferenceError` of
+        `read_table`.
     """
     ramp_rows = [row for row in rows_of(read_table("CRREJTAB", path)) if "IRRAMP" in row and row["IRRAMP"]]
     n_split = min(nsamp, max((int(row["CRSPLIT"]) for row in ramp_rows), default=0))
@@ -131,32 +135,34 @@ def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
 
 
 def _first_number(path: Path, text: str) -> float:
-    """Return the first number of a list, separated by commas or blanks, in single precision."""
+    """Return the first number of a list separated by commas or blanks, in single precision."""
     try:
         value = float(np.float32(text.replace(",", " ").split()[0]))
     except (ValueError, IndexError):
         value = 0.0
     if not value > 0:
-        raise UnsuitableReferenceError("CRREJTAB", path.name, f"CRSIGMAS is {text!r}", "use the file of CRDS")
+        raise UnsuitableReferenceError("CRREJTAB", path.name, f"CRSIGMAS is {text!r}", "use the file that CRDS names")
     return value
 
 
 def photometry(path: Path, filter_name: str, expstart: float) -> Photometry | None:
-    """Return the photometric keywords (IMPHTTAB) of a filter at a time [MJD]; None without a row for it.
+    """Return the photometric keywords (IMPHTTAB) of a filter at a time [MJD]; None if the filter has no row.
 
     Raises
     ------
     BadFileError
-        If it cannot be read.
+        If the file cannot be read.
     UnsuitableReferenceError
-        If it lacks a table of a keyword.
+        If it lacks the table of a keyword.
     """
     extensions = read_fits(path)
     header, tables = extensions[0].header, {extension.key[0]: extension for extension in extensions[1:]}
     found = {}
     for name in ("PHOTFLAM", "PHOTPLAM", "PHOTBW"):
         if name not in tables:
-            raise UnsuitableReferenceError("IMPHTTAB", path.name, f"has no table {name}", "take the file of CRDS")
+            raise UnsuitableReferenceError(
+                "IMPHTTAB", path.name, f"has no table {name}", "use the file that CRDS names"
+            )
         row = _photometry_row(read_columns(tables[name]), filter_name)
         if row is None:
             return None
@@ -174,7 +180,7 @@ def _photometry_row(columns: Columns, filter_name: str) -> Any:
 
 
 def _at(row: Any, name: str, mjd: float, extrapolate: bool) -> float:
-    """Return a parameterised value at a time: linear between the table's times, -9999 outside them."""
+    """Return a time-dependent value: interpolated linearly between the table's times, -9999 outside them."""
     if not str(row["DATACOL"]).strip()[-1:].isdigit():
         return float(row[name])
     n = int(row["NELEM1"])
@@ -188,12 +194,12 @@ def _at(row: Any, name: str, mjd: float, extrapolate: bool) -> float:
 
 
 def _for_chip(row: Columns, amplifiers: str) -> bool:
-    """Say whether a row is for the detector's one chip and these amplifiers."""
+    """Return True if a row is for the detector's one chip and these amplifiers."""
     return _fits(row["CCDAMP"], amplifiers) and ("CCDCHIP" not in row or _fits(row["CCDCHIP"], 1))
 
 
 def _matching_rows(columns: Columns, wanted: Mapping[str, Any]) -> Columns:
-    """Return the rows of a table that are for an exposure; columns that are missing do not restrict them."""
+    """Return the rows of a table that match an exposure; a missing column matches anything."""
     matching = np.ones(len(next(iter(columns.values()))), bool)
     for name in wanted.keys() & columns.keys():
         fitting = [cell for cell in np.unique(columns[name]) if _fits(cell.item(), wanted[name])]

@@ -1,1 +1,1 @@
-"""The score of a curve: sky, predicted damage, cause, recommendation. Arrays in, frozen dataclasses out."""
+"""Scores of a curve: sky, predicted damage, cause, recommendation. Arrays in, frozen dataclasses out."""

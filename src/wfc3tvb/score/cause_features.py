@@ -1,7 +1,7 @@
-"""What a curve shows of its cause: the features that `wfc3tvb.score.cause` weighs.
+"""Compute the features of a curve from which `wfc3tvb.score.cause` infers the cause.
 
-Scattered light changes in step with left minus right, helium with the Sun; persistence decays whatever the Sun does,
-in Earth's shadow too, fastest at the start (WFC3 Data Handbook 7.9, 7.10).
+Scattered light changes in step with left minus right, helium with the Sun; persistence decays independently of the
+Sun, in Earth's shadow too, fastest at the start (WFC3 Data Handbook 7.9, 7.10).
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from numpy.typing import NDArray
 
 from wfc3tvb.instrument import sees_helium
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: The left 200 columns are up to twice as bright as the rest under scattered light, so that the median of the frame
 #: rises by 0.2 to `_MOST` of left minus right.
 _MOST = 1.3
-#: Scattered light: left minus right changes by this much [electron/s] (reprocess_wfc3) and this many errors.
+#: Change of left minus right that shows scattered light: in electron/s (reprocess_wfc3), and in its errors.
 SIDED, SIDED_ERRORS = 0.1, 5.0
-#: A side holds a fifth of the pixels, and a difference has two: its error over that of the frame's rate.
+#: Error of left minus right relative to that of the frame's rate: each side has a fifth of the pixels.
 _SIDE_NOISE = 1.5
 #: Limb angle [deg] within which the bright limb scatters light into the camera.
 _LIMB = 40.0
-#: The Sun is high above this altitude [deg]: helium shines, in a morning since some minutes.
+#: Altitude of the Sun above which helium shines [deg]; after orbital sunrise it takes some minutes to appear.
 _HIGH_SUN = 20.0
-#: Times within which persistence may decay [s].
+#: Decay times of persistence to try [s].
 _DECAYS = (50.0, 100.0, 200.0, 400.0, 800.0, 1600.0)
 
 
 @dataclass(frozen=True)
 class Features:
-    """What the curve shows.
+    """Features of a curve.
 
     Attributes
     ----------
     helium_filter : bool
         Whether the filter passes the helium line.
     sidedness, sidedness_err : float
-        Left minus right, as part of itself and the excess of the frame's median, over the affected reads: 0 where the
-        light is flat, 1 where the left side alone has it; and its error.
+        Left minus right over the affected reads, divided by the sum of itself and the excess of the frame's median: 0
+        for flat light, 1 for light on the left side only; and its error.
     sided : bool
-        Whether left minus right stands out of its noise in any affected read.
+        Whether left minus right exceeds its noise in any affected read.
     unexplained : float
-        Part of the excess that scattered light cannot make, given left minus right.
+        Fraction of the excess that scattered light cannot explain, given left minus right.
     sunlit : float or None
         Fraction of the affected reads with the Sun above the limb; None without geometry.
     bright_limb : float or None
         Fraction of the affected reads near the bright limb; None without geometry.
     n_affected, n_used : int
-        Reads that stand above the minimum, none maybe, and reads there are.
+        Number of reads above the minimum, possibly 0, and number of used reads.
     falling : bool
         Whether the curve falls from the first used read to the last.
     at_edge : bool
@@ -60,17 +60,16 @@ class Features:
     with_sun : float
         Rank correlation of the rate with the altitude of the Sun; 0 without geometry.
     off_sun : float
-        Part of the variance that no rise with the altitude of the Sun explains; 0 without geometry.
+        Fraction of the variance that a rise with the altitude of the Sun does not explain; 0 without geometry.
     early : float
-        Part of the change from first to last read that is done in the first third of the time.
+        Fraction of the change from first to last read that happens in the first third of the time.
     apart : float
-        Part of the variance, noise taken off, that light in step with left minus right does not explain: 0 where
-        scattered light alone can have made the curve, and 1 where it has no part in it.
+        Fraction of the variance, noise subtracted, that light in step with left minus right does not explain: 0 if
+        scattered light alone can explain the curve, 1 if it contributes nothing.
     off_decay : float
-        Part of the variance, noise taken off, that no decay explains (exponential, or as one over the time).
+        Fraction of the variance, noise subtracted, that no decay explains (exponential, or one over time).
     quiet_sun : float
-        Fraction of the reads that do not stand above the minimum with the Sun high; helium would shine in them. 0
-        without geometry.
+        Fraction of the unaffected reads taken with the Sun high, when helium would shine; 0 without geometry.
     streak : bool
         Whether a straight streak crosses the frame in a read.
     """
@@ -97,18 +96,18 @@ class Features:
 
 def features(
     name: str | None,
-    t: Floats,
-    rate: Floats,
-    error: Floats,
-    lr_diff: Floats,
+    t: Float64Array,
+    rate: Float64Array,
+    error: Float64Array,
+    lr_diff: Float64Array,
     affected: Bools,
     *,
-    sun_alt: Floats,
-    limb_angle: Floats,
-    bright_limb: Floats,
+    sun_alt: Float64Array,
+    limb_angle: Float64Array,
+    bright_limb: Float64Array,
     streak: bool = False,
 ) -> Features:
-    """Return the features of a curve.
+    """Compute the features of a curve.
 
     Parameters
     ----------
@@ -119,9 +118,9 @@ def features(
     rate, error, lr_diff : ndarray, shape (n,)
         Their rates, the errors of these, left minus right [electron/s].
     affected : ndarray of bool, shape (n,)
-        Reads that stand above the minimum; where there are none, all are looked at.
+        Reads above the minimum; if there are none, all are used.
     sun_alt, limb_angle, bright_limb : ndarray, shape (n,)
-        Geometry [deg]; NaN where not known.
+        Geometry [deg]; NaN where unknown.
     streak : bool, optional
         Whether a straight streak crosses the frame in a read.
     """
@@ -150,10 +149,10 @@ def features(
     )
 
 
-def _sides(above: Floats, side: Floats, noise: Floats) -> dict[str, Any]:
-    """Return the features of left minus right, given how far rate and difference stand above the quiet reads."""
+def _sides(above: Float64Array, side: Float64Array, noise: Float64Array) -> dict[str, Any]:
+    """Return the features of left minus right, from the excess of rate and difference over the quiet reads."""
     total = float(np.sqrt((noise**2).sum()))
-    # Light that does not change has no excess to compare with: the noise bounds it.
+    # Constant light has no excess to compare with, so the noise sets a lower limit.
     excess = max(float(above.sum()), 3 * total)
     whole = excess + max(float(side.sum()), 0.0)
     return {
@@ -164,34 +163,34 @@ def _sides(above: Floats, side: Floats, noise: Floats) -> dict[str, Any]:
     }
 
 
-def _falls(rate: Floats, error: Floats) -> bool:
-    """Say whether a curve falls all along: rank correlation with time, and its ends beyond their errors."""
+def _falls(rate: Float64Array, error: Float64Array) -> bool:
+    """Return True if a curve falls throughout: rank correlation with time, and ends that differ significantly."""
     third = max(1, rate.size // 3)
     drop = rate[:third].mean() - rate[-third:].mean()
     return bool(drop > 3 * error.max() / np.sqrt(third) and _rank_correlation(rate, np.arange(rate.size)) < -0.75)
 
 
-def _rank_correlation(a: Floats, b: NDArray[Any]) -> float:
-    """Return the rank correlation of two series; 0 where one is unknown or has two values at most."""
+def _rank_correlation(a: Float64Array, b: NDArray[Any]) -> float:
+    """Return the rank correlation of two series; 0 if it is undefined or there are fewer than three values."""
     if a.size < 3 or not np.isfinite(b).all() or np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
     first, second = (np.argsort(np.argsort(values)) for values in (a, b))
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _off_sun(rate: Floats, sun_alt: Floats) -> float:
-    """Return the part of the variance of a curve that is left by the best curve that rises with the Sun."""
+def _off_sun(rate: Float64Array, sun_alt: Float64Array) -> float:
+    """Return the fraction of a curve's variance that remains after the best fit rising with the Sun."""
     if not np.isfinite(sun_alt).all() or np.ptp(rate) == 0:
         return 0.0
-    inturn = rate[np.argsort(sun_alt, kind="stable")]
-    return float(np.mean((inturn - _rising(inturn)) ** 2) / np.var(rate))
+    by_altitude = rate[np.argsort(sun_alt, kind="stable")]
+    return float(np.mean((by_altitude - _rising(by_altitude)) ** 2) / np.var(rate))
 
 
-def _rising(values: Floats) -> Floats:
-    """Return the rising sequence that is nearest to `values` by least squares.
+def _rising(values: Float64Array) -> Float64Array:
+    """Return the non-decreasing sequence nearest to `values` by least squares.
 
-    The max-min formula of isotonic regression (Robertson, Wright & Dykstra 1988, section 1.4): for some ten values it
-    takes less time than importing a solver.
+    Uses the max-min formula of isotonic regression (Robertson, Wright & Dykstra 1988, section 1.4): for about ten
+    values this takes less time than importing a solver.
     """
     n, total = values.size, np.concatenate([[0.0], np.cumsum(values)])
     first, last = np.arange(n)[:, None], np.arange(n)
@@ -200,19 +199,24 @@ def _rising(values: Floats) -> Floats:
     return np.asarray(np.where(last >= first, lowest, -np.inf).max(0))
 
 
-def _early(rate: Floats) -> float:
-    """Return the part of the change from the first reads to the last that is done in the first third, 0 to 1."""
+def _early(rate: Float64Array) -> float:
+    """Return the fraction of the change from first to last reads that happens in the first third, 0 to 1."""
     third = max(1, rate.size // 3)
     change = rate[0] - rate[-third:].mean()
     return float(np.clip((rate[0] - rate[third]) / change, 0, 1)) if abs(change) > 1e-9 else 0.0
 
 
 def _unexplained(
-    rate: Floats, error: Floats, shape: Floats, *, side_error: Floats | float = 0.0, steepest: float = np.inf
+    rate: Float64Array,
+    error: Float64Array,
+    shape: Float64Array,
+    *,
+    side_error: Float64Array | float = 0.0,
+    steepest: float = np.inf,
 ) -> float:
-    """Return the part of the variance of a curve, noise taken off, that a constant and some of a shape leave.
+    """Return the fraction of a curve's variance, noise subtracted, left by a fit of a constant plus a shape.
 
-    The shape enters with a factor of 0 to `steepest`; it may have errors itself.
+    The factor of the shape is limited to 0 to `steepest`; the shape may have errors too.
     """
     r, x = rate - rate.mean(), np.nan_to_num(shape)
     x = x - x.mean()
@@ -224,6 +228,6 @@ def _unexplained(
     return float(np.clip((np.mean((r - factor * x) ** 2) - noise) / variance, 0, 1))
 
 
-def _decays(t: Floats) -> list[Floats]:
-    """Return decays within some times."""
+def _decays(t: Float64Array) -> list[Float64Array]:
+    """Return decay curves for several decay times."""
     return [shape for tau in _DECAYS for shape in (np.exp(-t / tau), 1 / (1 + t / tau))]

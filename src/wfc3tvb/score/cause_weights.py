@@ -1,7 +1,7 @@
-"""Weights of the regression that names the cause, fitted to simulated exposures of known cause.
+"""Weights of the regression for the cause, fitted to simulated exposures of known cause.
 
-Made by study/causes.py --fit from 7704 exposures (seed 1), all causes equally likely; the page
-docs/study-causes.md says how they were drawn and how often the causes are right.
+Made by study/causes.py --fit from 7704 exposures (seed 1), all causes equally likely;
+docs/study-causes.md describes how these were drawn and how often the causes are right.
 """
 
 #: Weights of each feature of `cause.vector`, in its order, for the causes of `cause.ALONE_AND_BOTH`:

@@ -1,8 +1,8 @@
-"""Predict what calwf3's ramp fit does to blank sky under a measured curve, and the class that follows.
+"""Predict the damage of calwf3's ramp fit to blank sky under a measured curve, and the resulting class.
 
 Blank pixels are drawn around the curve (photons, dark current, read noise) and fitted by the engine's own ramp fit, in
 electrons (a gain of 1). On the published curves of visit IBOHBF040 this gives the levels, the histograms and the
-fractions that STScI's own calwf3 gives for simulated exposures, and the three peaks of STScI's FLT of ibohbfb9q.
+fractions that STScI's calwf3 gives for simulated exposures, and the three peaks of STScI's FLT of ibohbfb9q.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from numpy.typing import NDArray
 from wfc3tvb.calibration.crcorr.fit import RampFit, fit_ramps
 from wfc3tvb.instrument import DARK, DQ, SINGLE_READ_NOISE
 
-Floats = NDArray[np.float64]
-Float32s = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
 
-#: Pixels drawn, and the part of them that is also fitted flattened, and that alone is drawn where most break.
+#: Pixels drawn; one in `_FEW` of them is also fitted to the flattened ramp, and only so many are drawn if more than the
+#: fraction `_MOST` break.
 N_PIXELS, _FEW, _MOST = 4000, 4, 0.5
-#: Read noise of the CCDTAB, from which calwf3 takes the error of a sample [electron].
+#: Read noise in the CCDTAB, from which calwf3 computes the error of a sample [electron].
 _TABLE_NOISE = 20.0
-#: Flags that the last read of a broken ramp gets: a hit, or too many.
+#: Flags of the last read of a broken ramp: a hit, or too many.
 _BROKEN = int(DQ.DATAREJECT | DQ.UNSTABLE)
-#: Part of the frame that scattered light brightens, and by what part of left minus right the median stands above the
-#: other side.
+#: Fraction of the frame that scattered light brightens, and the median's excess over the other side as a fraction of
+#: left minus right.
 _LEFT, _SHARE = 0.3, 0.15
 #: Boundaries of the classes in the predicted fraction broken, excess [electron/s] and bias [electron/s] (design).
 NONE, MILD, MODERATE, VARIABLE, BIASED = 0.005, 0.02, 0.3, 0.1, 0.1
-#: A unit of the jump statistic changes ln(f / (1 - f)) of the fraction broken by this (nine sample sequences), and
-#: the prediction itself scatters by this.
+#: Change of ln(f / (1 - f)) of the fraction broken per unit of the jump statistic (nine sample sequences), and scatter
+#: of the prediction in it.
 _SLOPE, _SCATTER = 3.0, 0.4
 
 
@@ -44,7 +45,7 @@ class Damage:
     frac_broken : float
         Fraction of the pixels with a false cosmic-ray hit.
     noise_inflation : float
-        Noise of the fit over that of last minus first.
+        Noise of the fit divided by that of last minus first.
     level_bias : float
         Median of the fit minus the true mean [electron/s].
     noise_pipeline, noise_omit, noise_flatten : float
@@ -59,21 +60,21 @@ class Damage:
     noise_pipeline: float
     noise_omit: float
     noise_flatten: float
-    rates: Floats
+    rates: Float64Array
 
     @property
     def noises(self) -> dict[str, float | None]:
-        """Noise by method of repair, of those that were tried on the pixels drawn [electron/s]."""
+        """Noise by method of repair, for the methods tried on the drawn pixels [electron/s]."""
         return {"omit": self.noise_omit, "flatten": self.noise_flatten}
 
 
 def predict(
-    t: Floats,
-    total: Floats,
+    t: Float64Array,
+    total: Float64Array,
     sigma: float,
     rng: np.random.Generator,
     *,
-    side: Floats | None = None,
+    side: Float64Array | None = None,
     n_pixels: int = N_PIXELS,
 ) -> Damage:
     """Predict the damage of an exposure.
@@ -85,18 +86,23 @@ def predict(
     sigma : float
         Rejection threshold of the exposure's CRREJTAB.
     rng : numpy.random.Generator
-        Draws the pixels.
+        Generator for the pixels.
     side : ndarray, shape (n,), optional
-        Electrons by which the left side stands above the right; the left side is drawn by itself.
+        Electrons by which the left side exceeds the right; the left side is drawn separately.
     n_pixels : int, optional
-        Pixels drawn.
+        Number of pixels to draw.
     """
     few = _predict(t, total, sigma, rng, side, n_pixels // _FEW)
     return few if few.frac_broken > _MOST else _predict(t, total, sigma, rng, side, n_pixels)
 
 
 def _predict(
-    t: Floats, total: Floats, sigma: float, rng: np.random.Generator, side: Floats | None, n_pixels: int
+    t: Float64Array,
+    total: Float64Array,
+    sigma: float,
+    rng: np.random.Generator,
+    side: Float64Array | None,
+    n_pixels: int,
 ) -> Damage:
     sky = np.broadcast_to(total.astype(np.float32)[:, None], (t.size, n_pixels))
     if side is not None:
@@ -119,19 +125,19 @@ def _predict(
     )
 
 
-def _noise(t: Floats, sky: Float32s, rng: np.random.Generator) -> Float32s:
-    """Return the noise of every sample: photons and dark current add up, reads and the zeroth read do not."""
+def _noise(t: Float64Array, sky: Float32Array, rng: np.random.Generator) -> Float32Array:
+    """Return the noise of every sample: that of photons and dark current accumulates, read noise does not."""
     n, n_pixels = sky.shape
     dark = (DARK * np.diff(t, prepend=0.0)).astype(np.float32)
     collected = np.diff(sky, axis=0, prepend=np.float32(0)) + dark[:, None]
     draws = rng.standard_normal((2 * n + 1, n_pixels), dtype=np.float32)
     photons = np.cumsum(np.sqrt(np.maximum(collected, 0)) * draws[:n], axis=0)
-    reads: Float32s = np.float32(SINGLE_READ_NOISE) * (draws[n + 1 :] - draws[n])
+    reads: Float32Array = np.float32(SINGLE_READ_NOISE) * (draws[n + 1 :] - draws[n])
     return photons + reads
 
 
-def _fit(t: Floats, signal: Float32s, sigma: float) -> RampFit:
-    """Fit ramps of unflagged pixels; the zeroth read, which calwf3 does not fit, is added."""
+def _fit(t: Float64Array, signal: Float32Array, sigma: float) -> RampFit:
+    """Fit ramps of unflagged pixels, with the zeroth read added, which calwf3 does not fit."""
     n, n_pixels = signal.shape
     counts = np.zeros((n + 1, n_pixels), np.float32)
     counts[1:] = signal
@@ -141,7 +147,7 @@ def _fit(t: Floats, signal: Float32s, sigma: float) -> RampFit:
 
 
 def damage_class(frac_broken: float, excess_variable: float, level_bias: float) -> str:
-    """Return none, mild, moderate or severe (the boundaries of the design)."""
+    """Return the class of the damage: none, mild, moderate or severe (boundaries of the design)."""
     if frac_broken >= MODERATE or abs(level_bias) > BIASED:
         return "severe"
     if frac_broken < NONE and excess_variable < VARIABLE:
@@ -152,7 +158,7 @@ def damage_class(frac_broken: float, excess_variable: float, level_bias: float) 
 def class_probabilities(
     damage: Damage, excess_variable: float, excess_err: float, score_err: float, n_pixels: int = N_PIXELS
 ) -> dict[str, float]:
-    """Return the probability of every class, given the errors of what decides it.
+    """Return the probability of every class, from the errors of the quantities that decide it.
 
     Parameters
     ----------
@@ -161,9 +167,9 @@ def class_probabilities(
     excess_variable, excess_err : float
         Mean excess of the curve over its minimum, and its error [electron/s].
     score_err : float
-        Error of the jump statistic, to which the fraction broken answers.
+        Error of the jump statistic, on which the fraction broken depends.
     n_pixels : int, optional
-        Pixels drawn for the prediction.
+        Number of pixels drawn for the prediction.
     """
     f = (damage.frac_broken * n_pixels + 0.5) / (n_pixels + 1)
     drawn = 1 / sqrt(n_pixels * f * (1 - f))

@@ -1,7 +1,7 @@
-"""Recommendation of a repair, from the sky noise that each method would leave.
+"""Recommend a repair from the sky noise that each method would leave.
 
-The methods and their order of preference stand in `schema.methods`. ``inspect`` is recommended where an exposure is
-damaged and none of them helps.
+The methods and their order of preference are in `schema.methods`. ``inspect`` is recommended if an exposure is damaged
+and no method helps.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from wfc3tvb.schema.methods import METHODS, Method
 
-#: Repair where the sky noise of a pixel falls to this part (0.22 mag deeper). The exposures that STScI's notebook
-#: leaves alone (bdq and bpq of IBOHBF040) would reach 0.88, the least that it repairs (bgq) 0.76.
+#: Repair if the sky noise of a pixel falls to this fraction (0.22 mag deeper). In IBOHBF040, the exposures that STScI's
+#: notebook leaves unchanged (bdq and bpq) would reach 0.88, the least affected that it repairs (bgq) 0.76.
 GAIN = 0.82
-#: Or where the level is wrong by this much [electron/s].
+#: Repair if the level is wrong by this much [electron/s].
 BIAS = 0.1
-#: Or where scattered light leaves the left of the image brighter than the right by this much [electron/s], a tenth of
-#: a usual sky: reads left out cost noise, so less than that is left in.
+#: Repair if scattered light makes the left of the image brighter than the right by this much [electron/s], a tenth of a
+#: typical sky: leaving reads out adds noise, so weaker gradients are accepted.
 GRADIENT = 0.05
 
 
@@ -30,15 +30,15 @@ class Situation:
     noise_pipeline : float
         Expected sky noise of a pixel in the archive's image [electron/s].
     noises : mapping of str to float or None
-        The same after each method; None where it cannot be used.
+        Expected noise after each method; None if the method cannot be used.
     level_bias : float
         Level of the pipeline's ramp fit minus the true mean [electron/s].
     gradient : float
-        Left minus right that scattered light leaves in the image, the mean over the exposure [electron/s].
+        Left minus right in the image due to scattered light, mean over the exposure [electron/s].
     crowded : bool
         Whether sources cover much of the frame.
     is_single_exposure : bool
-        Whether no other exposure of an association rejects cosmic rays.
+        Whether it has no association, whose other exposures would help to reject cosmic rays.
     refused : bool
         Whether this package does not repair such exposures (grisms, scans, extended targets).
     """
@@ -53,14 +53,14 @@ class Situation:
 
 
 def candidates(*, is_single_exposure: bool, has_gradient: bool = False) -> list[Method]:
-    """Return the methods that suit an exposure, the preferred first.
+    """Return the methods that suit an exposure, the preferred one first.
 
     Parameters
     ----------
     is_single_exposure : bool
-        Whether no other exposure rejects cosmic rays, so that the method must.
+        Whether no other exposure helps to reject cosmic rays, so that the method must.
     has_gradient : bool, optional
-        Whether the light to be removed differs over the frame, which no number per read can take off.
+        Whether the light to be removed varies over the frame, so that one value per read cannot remove it.
     """
     return [
         method
@@ -70,7 +70,7 @@ def candidates(*, is_single_exposure: bool, has_gradient: bool = False) -> list[
 
 
 def recommendation(case: Situation) -> str:
-    """Return the name of a method, ``none``, or ``inspect``."""
+    """Return the recommendation: the name of a method, ``none``, or ``inspect``."""
     best = case.noises.get(candidates(is_single_exposure=case.is_single_exposure)[0].name)
     noisier = best is not None and best < GAIN * case.noise_pipeline
     has_gradient = case.gradient > GRADIENT

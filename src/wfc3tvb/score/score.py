@@ -1,4 +1,4 @@
-"""Score of a measured curve: sky, excess, damage, cause and recommendation follow from its rows, without pixels."""
+"""Compute sky, excess, damage, cause and recommendation from the stored rows of a curve, without pixels."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from wfc3tvb.score.recommend import Situation, recommendation
 from wfc3tvb.score.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
 from wfc3tvb.score.zodiacal import zodiacal_level
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
-#: Changes when what is derived from stored reads changes.
+#: Version of the scores; changes whenever the values derived from stored reads change.
 SCORE_VERSION = "1.3"
-#: Threshold of the IR CRREJTAB (u6a1748ri_crr.fits), which the archive has used since 2009 [standard deviations]: where
-#: the exposure's own table is not at hand.
+#: Threshold in the IR CRREJTAB that the archive has used since 2009 (u6a1748ri_crr.fits), used if the exposure's own
+#: table is not available [standard deviations].
 CRREJTAB_SIGMA = 4.0
-#: An exposure is elevated above this excess over the zodiacal light [electron/s] (Brammer's 75th percentile).
+#: Excess over the zodiacal light above which an exposure is elevated [electron/s] (Brammer's 75th percentile).
 ELEVATED = 0.5
-#: Error of left minus right over that of the frame's rate, without the systematic that `features` counts in.
+#: Error of left minus right relative to that of the frame's rate, without the systematic error that `features` adds.
 _SIDE_NOISE = 3.0
 #: Exposures with these flags are never repaired.
 _REFUSED = {"grism", "scan", "moving_target", "extended_source"}
@@ -57,37 +57,37 @@ _SCORES = (
 
 @dataclass(frozen=True)
 class StoredCurve:
-    """The columns of the rows of `reads` as arrays, NaN for null, and which reads are used."""
+    """Columns of the rows of `reads` as arrays (NaN for null), and the used reads."""
 
     rows: Sequence[Row]
     used: NDArray[np.bool_]
 
-    def __getitem__(self, name: str) -> Floats:
+    def __getitem__(self, name: str) -> Float64Array:
         """Return a column."""
         return column(self.rows, name)
 
     @property
-    def dt(self) -> Floats:
+    def dt(self) -> Float64Array:
         """Length of the intervals [s]."""
         return self["t_end"] - self["t_start"]
 
     @property
-    def total(self) -> Floats:
+    def total(self) -> Float64Array:
         """Electrons since the zeroth read."""
         return signal(self.dt, self["rate"])
 
 
 def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row:
-    """Return an exposure's row with everything that follows from its reads filled in anew.
+    """Return an exposure's row with all values that follow from its reads recomputed.
 
     Parameters
     ----------
     exposure : row of `exposures`
-        Measured; its scores are replaced. Where a streak was seen, `affected_reads` says in which reads.
+        A measured exposure; its scores are replaced. If a streak was found, `affected_reads` lists its reads.
     reads : rows of `reads`
-        In time order.
+        Its reads in time order.
     settings : MeasureSettings
-        How to measure.
+        Settings of the measurement.
     """
     curve = StoredCurve(reads, np.array([bool(row["used"]) for row in reads]))
     flags = [flag for flag in exposure["quality_flags"] if flag != "few_reads"]
@@ -103,17 +103,17 @@ def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row
 
 
 def _crossed(exposure: Row) -> list[int] | None:
-    """Return the reads that a streak crosses, as measuring found them, with those that stood out when last scored."""
+    """Return the reads with a streak, found by the measurement, and those affected when last scored, or None."""
     return exposure["affected_reads"] if "trail" in exposure["quality_flags"] else None
 
 
-def column(reads: Sequence[Row], name: str) -> Floats:
+def column(reads: Sequence[Row], name: str) -> Float64Array:
     """Return a column of rows as floats, NaN for null."""
     return np.array([np.nan if row[name] is None else row[name] for row in reads], float)
 
 
 def generator(rootname: str) -> np.random.Generator:
-    """Return the random generator of an exposure, the same every time."""
+    """Return the random generator of an exposure, seeded with its rootname."""
     return np.random.default_rng(zlib.crc32(rootname.encode()))
 
 
@@ -136,10 +136,10 @@ def _scores(row: Row, curve: StoredCurve, settings: MeasureSettings) -> Row:
     return new | _recommend(row, curve, sky, damage, gradient=_gradient(curve, side))
 
 
-def _side(curve: StoredCurve, sky: Sky) -> Floats | None:
-    """Return by how much the left stands above the right since the quietest read; None where that is nothing.
+def _side(curve: StoredCurve, sky: Sky) -> Float64Array | None:
+    """Return the change of left minus right relative to the quiet reads; None if it is not significant.
 
-    A difference that all reads have is a matter of flat field and sources, not of the background.
+    A difference common to all reads comes from flat field and sources, not from the background.
     """
     difference = np.nan_to_num(curve["lr_diff"])
     quiet = curve.used & ~np.isin(np.arange(curve.used.size) + 1, sky.affected)
@@ -149,19 +149,19 @@ def _side(curve: StoredCurve, sky: Sky) -> Floats | None:
     return change if bool((change > np.maximum(SIDED, SIDED_ERRORS * error)).any()) else None
 
 
-def _gradient(curve: StoredCurve, side: Floats | None) -> float:
-    """Return left minus right of the whole exposure's image [electron/s], beyond what all reads have."""
+def _gradient(curve: StoredCurve, side: Float64Array | None) -> float:
+    """Return left minus right of the whole exposure's image [electron/s], without the part common to all reads."""
     return 0.0 if side is None else float((side * curve.dt)[curve.used].sum() / curve.dt[curve.used].sum())
 
 
-def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, side: Floats | None) -> Damage:
+def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, side: Float64Array | None) -> Damage:
     good = np.isfinite(curve.total)
     collected = None if side is None else np.cumsum(np.where(good, side * curve.dt, 0.0))[good]
     return predict(curve["t_end"][good], curve.total[good], sigma, rng, side=collected)
 
 
 def _excess(row: Row, curve: StoredCurve, sky: Sky) -> Row:
-    """Return what stands above the zodiacal model; null where there is no model."""
+    """Return the columns of the excess over the zodiacal model; none if there is no model."""
     mjd = column(curve.rows, "mjd")
     date = row["expstart"] if row["expstart"] is not None else float(mjd[0])
     if row["ra"] is None or row["dec"] is None or not np.isfinite(date):
@@ -181,7 +181,7 @@ def _excess(row: Row, curve: StoredCurve, sky: Sky) -> Row:
 
 
 def _helium(name: str, curve: StoredCurve, zodi: float) -> float | None:
-    """Return sum of (rate - zodi) dt over the reads out of shadow / exposure time: Brammer's definition."""
+    """Return the sum of (rate - zodi) dt over the reads out of shadow, divided by the exposure time (Brammer)."""
     shadow, rate = curve["in_shadow"], curve["rate"]
     if not sees_helium(name) or not np.isfinite(shadow).all():
         return None
@@ -201,16 +201,16 @@ def _class(damage: Damage, sky: Sky, rate_error: float, jump_error: float) -> Ro
 
 
 def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) -> Features:
-    """Return what an exposure's reads show of the cause of its variation: what `cause.posterior` takes.
+    """Compute the features of an exposure's reads, the input of `cause.posterior`.
 
     Parameters
     ----------
     row : row of `exposures`
         Its filter and flags.
     reads : rows of `reads`
-        In time order, with `settings.min_reads` used ones at least.
+        In time order, with at least `settings.min_reads` used ones.
     settings : MeasureSettings
-        How they were measured.
+        Settings of the measurement.
     """
     curve = StoredCurve(reads, np.array([bool(read["used"]) for read in reads]))
     error = np.hypot(curve["rate_err"], settings.systematic)
@@ -218,7 +218,7 @@ def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) ->
     return _features(row, curve, sky, error)
 
 
-def _features(row: Row, curve: StoredCurve, sky: Sky, error: Floats) -> Features:
+def _features(row: Row, curve: StoredCurve, sky: Sky, error: Float64Array) -> Features:
     used = curve.used
     affected = np.isin(np.flatnonzero(used) + 1, sky.affected)
     place = {name: curve[name][used] for name in ("sun_alt", "limb_angle", "bright_limb")}
@@ -227,7 +227,7 @@ def _features(row: Row, curve: StoredCurve, sky: Sky, error: Floats) -> Features
     return features(row["filter"], t, rate, error[used], side, affected, **place, streak=streak)
 
 
-def _kind(row: Row, curve: StoredCurve, sky: Sky, error: Floats) -> Row:
+def _kind(row: Row, curve: StoredCurve, sky: Sky, error: Float64Array) -> Row:
     found = cause.posterior(_features(row, curve, sky, error))
     probability = cause.probabilities(found)
     return {"tvb_kind": cause.kind_of(found), **{f"prob_{name}": p for name, p in probability.items()}}
@@ -254,7 +254,7 @@ def _recommend(row: Row, curve: StoredCurve, sky: Sky, damage: Damage, *, gradie
 
 
 def _noises(curve: StoredCurve, sky: Sky, damage: Damage) -> dict[str, float | None]:
-    """Return the sky noise expected after each method: from the pixels drawn where it was, else from its formula."""
+    """Return the sky noise expected after each method, from the drawn pixels if available, else from its formula."""
     drawn = damage.noises | {"mask_reads": _masked_noise(curve, sky, damage)}
     good = np.isfinite(curve.total)
     times = curve["t_end"][good]
@@ -265,7 +265,7 @@ def _noises(curve: StoredCurve, sky: Sky, damage: Damage) -> dict[str, float | N
 
 
 def _masked_noise(curve: StoredCurve, sky: Sky, damage: Damage) -> float | None:
-    """Return the noise with the affected reads left out; None where fewer than three quiet ones stay."""
+    """Return the noise with the affected reads left out; None if fewer than three quiet ones remain."""
     quiet = curve.used & ~np.isin(np.arange(curve.used.size) + 1, sky.affected)
     if not sky.affected or quiet.sum() < 3:
         return None
@@ -280,7 +280,7 @@ def _largest(curve: StoredCurve, name: str) -> float | None:
 
 
 def _place(reads: Sequence[Row]) -> Row:
-    """Return the geometry of an exposure: extremes over its reads."""
+    """Return the geometry columns of an exposure: extremes over its reads."""
     known = [row for row in reads if row["sun_alt"] is not None]
     if not known:
         return {"sun_alt_min": None, "sun_alt_max": None, "limb_angle_min": None, "frac_in_shadow": None}

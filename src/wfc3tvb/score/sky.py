@@ -1,4 +1,4 @@
-"""What a curve says of the sky: level, ratios, the published factor-of-2 rule, the jump statistic."""
+"""Summarize the sky of a curve: level, ratios, the published factor-of-2 rule, the jump statistic."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: The published rule looks at reads from here on [s]: earlier ones are noise.
+#: Start of the reads used in the published rule [s]; earlier ones are too noisy.
 FACTOR2_START = 24.0
 #: Read noise [electron] and dark rate [electron/s] of the jump statistic: round numbers, part of its definition, near
 #: those of the Instrument Handbook 5.7.
 JUMP_READ_NOISE, JUMP_DARK = 20.0, 0.05
-#: An affected read stands this far above the minimum [electron/s], and three errors.
+#: Smallest excess over the minimum of an affected read [electron/s]; it must also exceed three errors.
 AFFECTED = 0.1
 
 
@@ -28,17 +28,17 @@ class Sky:
     mean : float
         Mean over the exposure, sum of r_i dt_i / T.
     minimum, maximum, last : float
-        Of the interval rates of used reads.
+        Minimum, maximum and last of the interval rates of used reads.
     ratio_cumulative, ratio_interval : float or None
-        Largest over smallest rate; None where the smallest is not positive.
+        Largest over smallest rate; None if the smallest is not positive.
     factor2 : bool or None
-        The published rule.
+        Result of the published rule.
     excess_variable : float
         Mean excess of the interval rates over their minimum.
     affected : tuple of int
-        Reads (1..N) that stand above the minimum.
+        Reads (1..N) above the minimum.
     position : str or None
-        Where they lie.
+        Their position in the exposure.
     """
 
     mean: float
@@ -53,13 +53,15 @@ class Sky:
     position: str | None
 
 
-def used_reads(dt: Floats, rate: Floats, rate_err: Floats, *, min_interval: float, max_rate_err: float) -> Bools:
-    """Return which reads are used: not the first, interval long enough, error small enough.
+def used_reads(
+    dt: Float64Array, rate: Float64Array, rate_err: Float64Array, *, min_interval: float, max_rate_err: float
+) -> Bools:
+    """Select the used reads: not the first, with a long enough interval and a small enough error.
 
     Parameters
     ----------
     dt, rate, rate_err : ndarray, shape (n,)
-        Length of each read's interval [s], its rate, and the error of that [electron/s]; NaN where there is none.
+        Length of each read's interval [s], its rate and the error of that [electron/s]; NaN without a rate.
     min_interval : float
         Shortest interval used [s].
     max_rate_err : float
@@ -71,10 +73,10 @@ def used_reads(dt: Floats, rate: Floats, rate_err: Floats, *, min_interval: floa
     return used
 
 
-def signal(dt: Floats, rate: Floats) -> Floats:
-    """Return electrons since the zeroth read, S_i = sum over j <= i of r_j dt_j; NaN where a read has no rate.
+def signal(dt: Float64Array, rate: Float64Array) -> Float64Array:
+    """Return electrons since the zeroth read, S_i = sum over j <= i of r_j dt_j; NaN for a read without a rate.
 
-    Intervals begin at the last read that had one, so a gap does not break the sum.
+    Intervals begin at the last read with a rate, so a gap does not break the sum.
     """
     good = np.isfinite(rate)
     total = np.cumsum(np.where(good, rate * dt, 0.0))
@@ -82,21 +84,27 @@ def signal(dt: Floats, rate: Floats) -> Floats:
 
 
 def measure_sky(
-    t_start: Floats, t_end: Floats, rate: Floats, error: Floats, used: Bools, *, noise: Floats | None = None
+    t_start: Float64Array,
+    t_end: Float64Array,
+    rate: Float64Array,
+    error: Float64Array,
+    used: Bools,
+    *,
+    noise: Float64Array | None = None,
 ) -> Sky:
-    """Summarise a curve.
+    """Summarize a curve.
 
     Parameters
     ----------
     t_start, t_end, rate : ndarray, shape (n,)
         Intervals [s] and their rates [electron/s], one per read 1..N.
     error : ndarray, shape (n,)
-        Error of the rates, the systematic included.
+        Error of the rates, including the systematic error.
     used : ndarray of bool, shape (n,)
         Reads to trust; at least one.
     noise : ndarray, shape (n,), optional
-        Error of the rates without the systematic; 0 where not given. The lowest of many noisy rates lies below the
-        sky, so that the excess is reckoned from the mean of those that noise may have lifted from the minimum.
+        Error of the rates without the systematic error; 0 if not given. The lowest of many noisy rates lies below the
+        sky, so the excess is measured from the mean of all rates that agree with the minimum within their noise.
     """
     dt, r = t_end - t_start, rate[used]
     total = signal(dt, rate)
@@ -120,7 +128,7 @@ def measure_sky(
     )
 
 
-def _floor(rate: Floats, noise: Floats | None) -> float:
+def _floor(rate: Float64Array, noise: Float64Array | None) -> float:
     """Return the lowest level of a curve: the weighted mean of the rates within two errors of the minimum."""
     if noise is None or not (noise > 0).all():
         return float(rate.min())
@@ -130,7 +138,7 @@ def _floor(rate: Floats, noise: Floats | None) -> float:
 
 
 def affected_position(affected: Bools) -> str | None:
-    """Return where the affected ones among the used reads lie: start, middle, end, both (ends), all; None if none."""
+    """Return the position of the affected among the used reads: start, middle, end, both (ends), all; None if none."""
     if not affected.any():
         return None
     if affected.sum() >= affected.size - 1:
@@ -141,7 +149,7 @@ def affected_position(affected: Bools) -> str | None:
     return "start" if first else "end" if last else "middle"
 
 
-def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
+def jump_statistic(t: Float64Array, total: Float64Array) -> tuple[float, int]:
     """Return the jump statistic D and the read (1..N) at which it is reached.
 
     It mirrors calwf3's search for cosmic rays (hstcal cridcalc.c, RejCRs) on the noise-free median ramp: a line is
@@ -151,7 +159,7 @@ def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
     Parameters
     ----------
     t, total : ndarray, shape (n,)
-        Times [s] and signal [electron] of the reads 1..N; reads with NaN are left out, two at least must stay.
+        Times [s] and signal [electron] of the reads 1..N; reads with NaN are left out, at least two must remain.
     """
     good = np.flatnonzero(np.isfinite(total))
     x, y = t[good], total[good]
@@ -164,28 +172,28 @@ def jump_statistic(t: Floats, total: Floats) -> tuple[float, int]:
 
 
 def jump_statistic_error(
-    t_start: Floats,
-    t_end: Floats,
-    rate: Floats,
-    error: Floats,
+    t_start: Float64Array,
+    t_end: Float64Array,
+    rate: Float64Array,
+    error: Float64Array,
     systematic: float,
     rng: np.random.Generator,
     *,
     draws: int = 200,
 ) -> float:
-    """Return the standard deviation of D when the curve is moved by its errors.
+    """Return the standard deviation of D under random errors of the curve.
 
     Parameters
     ----------
     t_start, t_end, rate, error : ndarray, shape (n,)
-        Intervals [s], their rates and errors [electron/s]. The errors come from reads, which two neighbouring intervals
-        share with opposite signs, so they move the signal at each read and do not add up.
+        Intervals [s], their rates and errors [electron/s]. The errors come from reads, which two neighboring intervals
+        share with opposite signs, so they change the signal at each read and do not accumulate.
     systematic : float
-        Error of every rate by itself [electron/s].
+        Independent error of every rate [electron/s].
     rng : numpy.random.Generator
-        Draws the errors.
+        Generator for the errors.
     draws : int, optional
-        Curves drawn.
+        Number of curves to draw.
     """
     good = np.isfinite(rate) & np.isfinite(error)
     x, dt, r, e = t_end[good], (t_end - t_start)[good], rate[good], error[good]
@@ -202,6 +210,6 @@ def jump_statistic_error(
     return float(np.abs(np.diff(d)).max(1).std())
 
 
-def _ratio(values: Floats) -> float | None:
-    """Return largest over smallest; None where the smallest is not positive."""
+def _ratio(values: Float64Array) -> float | None:
+    """Return largest over smallest; None if the smallest is not positive."""
     return float(values.max() / values.min()) if values.size and values.min() > 0 else None

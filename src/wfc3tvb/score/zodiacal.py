@@ -1,9 +1,9 @@
 """Model of the zodiacal light in a direction and on a date, from published tables.
 
 Leinert et al. 1998 (A&AS 127, 1): table 17 gives the brightness at 500 nm by helioecliptic longitude and ecliptic
-latitude, table 19 its run with wavelength. The AB zero point of F105W makes electrons of it; the other filters follow
-by the ratios that Pirzkal found in WFC3/IR exposures (G. Brammer's zodi.py). Good to about 0.1 electron/s (their
-comparison of such a model with exposures in F098M, F105W, F125W, F140W, F160W).
+latitude, table 19 its dependence on wavelength. The AB zero point of F105W converts it to electrons; the other filters
+follow from the ratios that Pirzkal found in WFC3/IR exposures (G. Brammer's zodi.py). Accurate to about 0.1 electron/s
+(their comparison of such a model with exposures in F098M, F105W, F125W, F140W, F160W).
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from wfc3tvb.curve.geometry import direction, sun_direction, wrap
 from wfc3tvb.instrument import FILTERS, find_filter
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 _LONGITUDE = np.array([0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 60, 75, 90, 105, 120, 135, 150, 165, 180], float)
 _LATITUDE = np.array([0, 5, 10, 15, 20, 25, 30, 45, 60, 75, 90], float)
 _POLE = 77.0
 _NO = np.nan
 #: Brightness at 500 nm, a row per helioecliptic longitude, a column per ecliptic latitude up to 75 deg
-#: [1e-8 W m-2 sr-1 um-1]; the pole has `_POLE`, close to the Sun there is none.
+#: [1e-8 W m-2 sr-1 um-1]; the value at the pole is `_POLE`, close to the Sun there is none.
 _BRIGHTNESS = np.array(
     [
         [_NO, _NO, _NO, 3140, 1610, 985, 640, 275, 150, 100],
@@ -45,9 +45,9 @@ _BRIGHTNESS = np.array(
         [230, 212, 195, 178, 163, 148, 134, 105, 83, 72],
     ]
 )
-#: The same with the pole, as logarithms, a row per latitude.
+#: Logarithm of the brightness, the pole included, a row per latitude.
 _LOG_BRIGHTNESS = np.log(np.column_stack([_BRIGHTNESS, np.full(_LONGITUDE.size, _POLE)])).T
-#: Run with wavelength [um] at 90 deg from the Sun in the ecliptic [W m-2 sr-1 um-1] (table 19).
+#: Dependence on wavelength [um] at 90 deg from the Sun in the ecliptic [W m-2 sr-1 um-1] (table 19).
 _WAVELENGTH = np.array([0.5, 0.7, 0.9, 1.0, 1.2, 2.2])
 _SPECTRUM = np.array([2.6e-6, 2.0e-6, 1.3e-6, 1.2e-6, 8.1e-7, 1.7e-7])
 
@@ -74,16 +74,16 @@ def zodiacal_level(name: str | None, ra: float, dec: float, mjd: float) -> float
     Returns
     -------
     float or None
-        None for filters without facts, and where the table has no entry (within 15 deg of the Sun). The error is
-        `ZODI_ERROR`.
+        None for filters without a known ratio, and where the table has no entry (within 15 deg of the Sun). The error
+        is `ZODI_ERROR`.
     """
     brightness = brightness_500nm(*helioecliptic(ra, dec, mjd))
     known, base = find_filter(name), FILTERS["F105W"]
     if known is None or known.zodi is None or known.thermal is None or not np.isfinite(brightness):
         return None
     assert base.pivot is not None and base.zero_point is not None and base.zodi is not None
-    colour = np.exp(np.interp(np.log(base.pivot), np.log(_WAVELENGTH), np.log(_SPECTRUM))) / _SPECTRUM[0]
-    per_frequency = brightness * colour * base.pivot**2 / _LIGHT  # W m-2 sr-1 Hz-1
+    color = np.exp(np.interp(np.log(base.pivot), np.log(_WAVELENGTH), np.log(_SPECTRUM))) / _SPECTRUM[0]
+    per_frequency = brightness * color * base.pivot**2 / _LIGHT  # W m-2 sr-1 Hz-1
     magnitude = -2.5 * np.log10(per_frequency * _PIXEL / (3631 * _JANSKY))
     return float(10 ** (-0.4 * (magnitude - base.zero_point)) * known.zodi / base.zodi + known.thermal)
 
@@ -103,8 +103,8 @@ def brightness_500nm(longitude: float, latitude: float) -> float:
     return float(1e-8 * np.exp(np.interp(abs(latitude), _LATITUDE, along)))
 
 
-def _ecliptic(vector: Floats) -> Floats:
-    """Return a vector of the equator of J2000 in the ecliptic of J2000."""
+def _ecliptic(vector: Float64Array) -> Float64Array:
+    """Convert a vector from the equator to the ecliptic of J2000."""
     e = np.radians(23.4393)
     x, y, z = vector
     return np.array([x, np.cos(e) * y + np.sin(e) * z, np.cos(e) * z - np.sin(e) * y])

@@ -1,10 +1,10 @@
-"""A catalog of the size of an archive, without pixels: drawn visits, and all that measuring would make of them.
+"""Simulate a catalog as large as an archive, without pixels: random visits and the rows of their measurement.
 
-Orbit, geometry, zodiacal light and score are those of the package. What the sky adds is drawn: helium that rises 12 to
-18 deg after dawn and falls at dusk, stronger in the winter hemisphere and at solar maximum, and light scattered from
+Orbit, geometry, zodiacal light and score are those of the package. The variable light is random: helium that rises 12
+to 18 deg after dawn and falls at dusk, stronger in the winter hemisphere and at solar maximum, and light scattered from
 the bright limb (shapes after Brammer et al., WFC3 ISR 2014-03, and the IBOHBF040 visit). Its strength is set so that
 the excess of F105W until 2014 comes near Brammer's percentiles (0.1, 0.5, 1.5 electron/s at 50, 75, 95 %). Nothing
-can be learned about the sky from it: it is there to learn the questions on, and to test their answers.
+can be learned about the sky from it: it serves to try and test queries.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from wfc3tvb.simulate.orbit import orbit_at
 from wfc3tvb.simulate.timing import sample_times
 from wfc3tvb.survey.fit_visits import fit_visits
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: First and last day [MJD]: August 2009 to the end of 2024.
 FIRST_DAY, LAST_DAY = 55060.0, 60675.0
-#: Filters and how often they are drawn.
+#: Filters and their probabilities.
 _FILTERS = {"F105W": 0.4, "F110W": 0.25, "F125W": 0.1, "F140W": 0.1, "F160W": 0.15}
 _SEQUENCES = ("SPARS50", "SPARS100", "SPARS100", "STEP100", "STEP200")
-#: Fields that the archive is full of, and their directions [deg].
+#: Frequently observed fields and their directions [deg].
 _FIELDS = {
     "GOODS-N": (189.2, 62.2), "GOODS-S": (53.1, -27.8), "COSMOS": (150.1, 2.3), "UDS": (34.4, -5.2),
     "EGS": (214.8, 52.8),
@@ -48,17 +48,17 @@ _FIELDS = {
 _SUN_AVOIDED, _BRIGHT_AVOIDED, _DARK_AVOIDED = 55.0, 20.0, 7.6
 #: Period of the telescope's orbit [s].
 _ORBIT = 5730.0
-#: Helium is seen up to six times as bright as the zodiacal light (WFC3 Data Handbook 7.10): at most this [electron/s],
-#: before season and solar cycle.
+#: Largest level of helium, before season and solar cycle [electron/s]; it is seen up to six times as bright as the
+#: zodiacal light (WFC3 Data Handbook 7.10).
 _STRONGEST = 1.8
-#: Noise of a read's level [electron], and what calibration leaves in a rate [electron/s].
+#: Noise of a read's level [electron], and systematic error of a rate after calibration [electron/s].
 _READ, _SYSTEMATIC = 0.21, 0.01
 _RUN = "drawn"
 
 
 @dataclass(frozen=True)
 class _Visit:
-    """A visit that was drawn."""
+    """A simulated visit."""
 
     name: str
     target: str
@@ -72,16 +72,16 @@ class _Visit:
 
 
 def simulate_catalog(folder: Path, n_visits: int = 500, *, seed: int = 1083, progress: Progress = silent) -> Catalog:
-    """Make a catalog of drawn visits of one to six exposures, and return it, open for writing.
+    """Make a catalog of simulated visits of one to six exposures, and return it open for writing.
 
     Parameters
     ----------
     folder : Path
-        Where.
+        Folder of the catalog.
     n_visits : int, optional
         Number of visits, about 3.5 exposures and 0.1 s each.
     seed : int, optional
-        Another seed, another archive.
+        Seed of the random numbers; another seed gives another archive.
     progress : Progress, optional
         Called with stage ``visits``.
 
@@ -93,11 +93,11 @@ def simulate_catalog(folder: Path, n_visits: int = 500, *, seed: int = 1083, pro
     catalog = open_catalog(folder, mode="a")
     measured: list[Measurement] = []
     datasets: list[Row] = []
-    for number in range(n_visits):
-        own = list(_exposures(_draw(number, seed), np.random.default_rng([seed, number, 1])))
-        measured += own
-        datasets.append(_dataset([one.exposure for one in own]))
-        progress("visits", number + 1, n_visits)
+    for index in range(n_visits):
+        exposures = list(_exposures(_draw(index, seed), np.random.default_rng([seed, index, 1])))
+        measured += exposures
+        datasets.append(_dataset([measurement.exposure for measurement in exposures]))
+        progress("visits", index + 1, n_visits)
     catalog.record(measured)
     catalog.replace("datasets", datasets)
     catalog.replace("runs", [_run(len(measured), n_visits, seed)])
@@ -107,7 +107,7 @@ def simulate_catalog(folder: Path, n_visits: int = 500, *, seed: int = 1083, pro
 
 
 def _run(n_done: int, n_visits: int, seed: int) -> Row:
-    """Return the run that all drawn exposures are of."""
+    """Return the row of `runs` for all simulated exposures."""
     return TABLES["runs"].empty_row() | {
         "run_id": _RUN, "command": "simulate", "arguments": json.dumps({"n_visits": n_visits, "seed": seed}),
         "versions": json.dumps(versions(), sort_keys=True), "n_done": n_done, "n_failed": 0,
@@ -115,20 +115,20 @@ def _run(n_done: int, n_visits: int, seed: int) -> Row:
     }  # fmt: skip
 
 
-def solar_activity(mjd: float | Floats) -> Floats:
+def solar_activity(mjd: float | Float64Array) -> Float64Array:
     """Return a smooth solar cycle of 11 years, 0 at the minimum of December 2008 and 1 at its maximum."""
     return np.asarray((1 - np.cos(2 * np.pi * (np.asarray(mjd) - 54800.0) / (11 * 365.25))) / 2)
 
 
-def _draw(number: int, seed: int) -> _Visit:
-    rng = np.random.default_rng([seed, number])
+def _draw(index: int, seed: int) -> _Visit:
+    rng = np.random.default_rng([seed, index])
     while True:
         start = rng.uniform(FIRST_DAY, LAST_DAY)
         target, (ra, dec) = _target(rng)
         if float(direction(ra, dec) @ sun_direction(np.array([start]))[0]) < np.cos(np.radians(_SUN_AVOIDED)):
             break
     return _Visit(
-        name=f"is{_code(number)}",
+        name=f"is{_code(index)}",
         target=target,
         ra=ra,
         dec=dec,
@@ -141,26 +141,26 @@ def _draw(number: int, seed: int) -> _Visit:
 
 
 def _target(rng: np.random.Generator) -> tuple[str, tuple[float, float]]:
-    """Return one of the fields, or, half of the time, any direction."""
+    """Return one of the fields or, with probability 1/2, a random direction."""
     if rng.random() < 0.5:
         name = str(rng.choice(list(_FIELDS)))
         return name, _FIELDS[name]
     return "ANY", (float(rng.uniform(0, 360)), float(np.degrees(np.arcsin(rng.uniform(-1, 1)))))
 
 
-def _code(number: int) -> str:
-    """Return four characters, another for every number below 36^4."""
+def _code(index: int) -> str:
+    """Return four characters, unique for every index below 36^4."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    return "".join(digits[number // 36**k % 36] for k in (3, 2, 1, 0))
+    return "".join(digits[index // 36**k % 36] for k in (3, 2, 1, 0))
 
 
 def _exposures(visit: _Visit, rng: np.random.Generator) -> Iterator[Measurement]:
-    """Yield the exposures of a visit: one after the other while the target can be seen, up to two an orbit."""
+    """Yield the exposures of a visit, one after the other while the target is visible, up to two per orbit."""
     times = sample_times(visit.sequence, int(rng.integers(11, 17)))
     when = visit.start
-    for number in range(int(rng.integers(1, 7))):
+    for exposure_index in range(int(rng.integers(1, 7))):
         when = _visible_from(visit, when, float(times[-1]))
-        yield _measure(visit, number, when, times, rng)
+        yield _measure(visit, exposure_index, when, times, rng)
         when += (times[-1] + 60) / DAY
 
 
@@ -170,16 +170,18 @@ def _visible_from(visit: _Visit, mjd: float, length: float) -> float:
         seen = _look(visit, start + np.linspace(0, length, 12) / DAY)
         if bool((seen.limb_angle > np.where(seen.bright_limb, _BRIGHT_AVOIDED, _DARK_AVOIDED)).all()):
             return float(start)
-    return float(mjd)  # a target that is never far: Hubble would have waited for another week
+    return float(mjd)  # never visible: Hubble would observe it in another week
 
 
-def _look(visit: _Visit, mjd: Floats) -> Geometry:
+def _look(visit: _Visit, mjd: Float64Array) -> Geometry:
     return view_geometry(orbit_position(visit.orbit, mjd), mjd, visit.ra, visit.dec)
 
 
-def _measure(visit: _Visit, number: int, start: float, times: Floats, rng: np.random.Generator) -> Measurement:
-    """Return an exposure with the rows of its reads, as measuring an IMA file makes them."""
-    rootname, dt = f"{visit.name}{number:02d}q", np.diff(times)
+def _measure(
+    visit: _Visit, exposure_index: int, start: float, times: Float64Array, rng: np.random.Generator
+) -> Measurement:
+    """Return an exposure with the rows of its reads, as a measurement of an IMA file returns them."""
+    rootname, dt = f"{visit.name}{exposure_index:02d}q", np.diff(times)
     mjd = start + (times[1:] + times[:-1]) / 2 / DAY
     seen = _look(visit, mjd)
     zodi = zodiacal_level(visit.filter, visit.ra, visit.dec, start) or 0.5
@@ -199,8 +201,8 @@ def _measure(visit: _Visit, number: int, start: float, times: Floats, rng: np.ra
     return Measurement(score(exposure, reads, MeasureSettings()), reads)
 
 
-def _helium(visit: _Visit, seen: Geometry, mjd: Floats) -> Floats:
-    """Return the helium of every read [electron/s]: in sunlight, later at dawn than it goes at dusk."""
+def _helium(visit: _Visit, seen: Geometry, mjd: Float64Array) -> Float64Array:
+    """Return the helium in every read [electron/s]: only in sunlight, delayed after dawn."""
     if not sees_helium(visit.filter):
         return np.zeros(mjd.size)
     half = np.where(seen.sun_hour_angle < 0, 20.0, 6.0)
@@ -210,13 +212,15 @@ def _helium(visit: _Visit, seen: Geometry, mjd: Floats) -> Floats:
     return np.asarray(visit.strength * (0.5 + solar_activity(mjd)) * winter * lit)
 
 
-def _scattered(seen: Geometry, rng: np.random.Generator) -> Floats:
-    """Return left minus right of every read [electron/s]: close to the bright limb."""
+def _scattered(seen: Geometry, rng: np.random.Generator) -> Float64Array:
+    """Return left minus right of every read [electron/s]: large close to the bright limb."""
     close = np.exp(-(seen.limb_angle - 22) / 5) * seen.bright_limb
     return np.asarray(rng.uniform(0, 1.5) * np.minimum(close, 1.5))
 
 
-def _read_rows(root: str, times: Floats, mjd: Floats, rate: Floats, side: Floats, seen: Geometry) -> list[Row]:
+def _read_rows(
+    root: str, times: Float64Array, mjd: Float64Array, rate: Float64Array, side: Float64Array, seen: Geometry
+) -> list[Row]:
     dt = np.diff(times)
     error = np.sqrt(2) * _READ / dt
     total = np.cumsum(rate * dt) / times[1:]

@@ -1,4 +1,4 @@
-"""A synthetic HgCdTe detector: what each of its pixels does to light.
+"""Synthetic HgCdTe detector: maps of gain, noise, dark current, response and nonlinearity.
 
 Levels follow the WFC3 Instrument Handbook (sections 5.7, 7.9: gain, read noise, dark, saturation, nonlinearity) and
 the real CCDTAB (gains and read noises of the four amplifiers). Nothing is copied from a real reference file: maps are
@@ -23,7 +23,7 @@ Flags = NDArray[np.int16]
 MEAN_GAIN = sum(GAINS.values()) / 4
 #: Measured counts v become linear ones by v (1 + c2 v + c3 v^2 + c4 v^3); c2 varies by pixel, in DN.
 NONLINEARITY = (7.5e-7, -4.2e-12, 8.5e-16)
-#: Counts above the zeroth read at which a pixel stops, relative to the saturation level of the reference file.
+#: Counts above the zeroth read at which a pixel is full, relative to the saturation level of the reference file.
 FULL_WELL = 1.06
 _DARK_RATE = 0.045
 _ZERO_LEVEL, _BORDER_LEVEL = 14450.0, 180.0
@@ -37,9 +37,9 @@ class Detector:
     Attributes
     ----------
     seed : int
-        From which the maps are drawn.
+        Seed of the maps.
     frame : Frame
-        Which part of the detector.
+        Part of the detector.
     gain, read_noise : ndarray
         Of each pixel's amplifier [electron/DN], [electron]; the noise is that of one read.
     dark : ndarray
@@ -83,7 +83,7 @@ class Detector:
         return np.asarray(counts * factor, np.float32)
 
     def measured(self, linear: Image) -> Image:
-        """Return what is measured of linear counts [DN above reset]: the inverse of `linear`, up to full well.
+        """Return the measured counts for linear counts [DN above reset]: the inverse of `linear`, up to full well.
 
         Newton's method; exact to 0.01 DN.
         """
@@ -97,7 +97,7 @@ class Detector:
 
 
 def make_detector(seed: int, frame: Frame) -> Detector:
-    """Return the detector drawn from `seed`, cut to `frame` and framed by reference pixels."""
+    """Return the detector made from `seed`, cut to `frame` and bordered by reference pixels."""
     full = _full_detector(seed)
     names = set(Detector.__annotations__) - {"seed", "frame"}
     maps = {name: getattr(full, name)[frame.cut].copy() for name in names}
@@ -105,14 +105,14 @@ def make_detector(seed: int, frame: Frame) -> Detector:
     border[frame.inner] = False
     maps["dark"][border] = 0
     maps["flags"][border] = 0
-    # One level for all: where it varies, calwf3's clipped mean of the reference pixels jumps by several DN a read.
+    # The same level for all: if it varied, calwf3's clipped mean of the reference pixels would jump by several DN.
     maps["zero"][border] = _ZERO_LEVEL + _BORDER_LEVEL
     maps["read_noise"][border] = np.median(maps["read_noise"])
     return Detector(seed=seed, frame=frame, **maps)
 
 
 def quadrant_map(values: dict[str, float]) -> Image:
-    """Return a full frame holding the value of each pixel's amplifier: A upper left, B lower left, C, D right."""
+    """Return a full frame with the value of each pixel's amplifier: A upper left, B lower left, C, D right."""
     half = FULL // 2
     top = np.repeat([values["A"], values["D"]], half)
     bottom = np.repeat([values["B"], values["C"]], half)
@@ -121,7 +121,7 @@ def quadrant_map(values: dict[str, float]) -> Image:
 
 @cache
 def _full_detector(seed: int) -> Detector:
-    """Return all pixels as if they saw light; `make_detector` gives a frame its reference pixels."""
+    """Return the full detector without reference pixels, which `make_detector` adds."""
     rng = np.random.default_rng((seed, 1))
     shape = (FULL, FULL)
     flags = _bad_pixels(rng)
@@ -146,7 +146,7 @@ def _full_detector(seed: int) -> Detector:
 
 
 def _bad_pixels(rng: np.random.Generator) -> Flags:
-    """Return flags at the rates of the real bad pixel table: about 1.5 % of the pixels, blobs not among them."""
+    """Return flags at the rates of the real bad-pixel table: about 1.5 % of the pixels, without blobs."""
     rates = {DQ.DETECTORPROB: 0.004, DQ.BADZERO: 0.002, DQ.HOTPIX: 0.005, DQ.UNSTABLE: 0.003, DQ.WARMPIX: 0.002}
     flags = np.zeros((FULL, FULL), np.int16)
     draw = rng.random((FULL, FULL), np.float32)

@@ -1,4 +1,4 @@
-"""The reads of one exposure: light, charge, counts.
+"""Simulate the reads of one exposure: light, charge, counts.
 
 The chain of a read, in order: photons through the flat field, dark current and cosmic rays make charge; the
 amplifier's gain makes linear counts; the pixel's nonlinearity and full well make measured ones; the super zero
@@ -16,7 +16,7 @@ from wfc3tvb.simulate.detector import Detector, Image
 from wfc3tvb.simulate.sky_models import Sky, scattered_pattern
 from wfc3tvb.simulate.timing import zeroth_read_time
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Cosmic rays per second on the full frame (WFC3 Instrument Handbook, section 7.9.2: 11 +- 1.5).
 COSMIC_RAYS = 11.0
@@ -54,7 +54,7 @@ class Trail:
 
 @dataclass(frozen=True)
 class Reads:
-    """What the detector read, and how many cosmic rays fell.
+    """Reads of the detector, and the number of cosmic rays.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Reads:
 
 @dataclass(frozen=True)
 class Light:
-    """What reaches the detector during an exposure.
+    """Light that reaches the detector during an exposure.
 
     Attributes
     ----------
@@ -99,15 +99,15 @@ class Light:
     cosmic_rays: float = COSMIC_RAYS
 
 
-def expose(detector: Detector, light: Light, times: Floats, rng: np.random.Generator) -> Reads:
-    """Return the reads of an exposure.
+def expose(detector: Detector, light: Light, times: Float64Array, rng: np.random.Generator) -> Reads:
+    """Simulate the reads of an exposure.
 
     Parameters
     ----------
     detector : Detector
         The pixels.
     light : Light
-        What falls on them.
+        Light that falls on the detector.
     times : ndarray, shape (nsamp,)
         Time of every read since the zeroth [s].
     rng : Generator
@@ -140,14 +140,14 @@ def expose(detector: Detector, light: Light, times: Floats, rng: np.random.Gener
     return Reads(counts, events, saturated, hit)
 
 
-def _common_offsets(rng: np.random.Generator, times: Floats) -> Floats:
+def _common_offsets(rng: np.random.Generator, times: Float64Array) -> Float64Array:
     """Return the offset of each read [DN] that all pixels share, reference pixels too: a drift, and noise."""
     drift = _OFFSET_DRIFT * rng.standard_normal() * times / times[-1]
     return np.asarray(drift + _OFFSET_NOISE * rng.standard_normal(len(times)))
 
 
 def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.random.Generator) -> int:
-    """Add to `charge`, in place, the cosmic rays of one interval, and return how many fell.
+    """Add to `charge`, in place, the cosmic rays of one interval, and return their number.
 
     Each leaves a straight track of one to six pixels, over which its charge is spread.
 
@@ -178,7 +178,7 @@ def add_cosmic_rays(charge: Image, detector: Detector, expected: float, rng: np.
     return n
 
 
-def trail_image(trail: Trail, size: int) -> Floats:
+def trail_image(trail: Trail, size: int) -> Float64Array:
     """Return the mean charge of a satellite's trail on a frame of `size` x `size` pixels [electron]."""
     (x0, y0), (x1, y1) = trail.start, trail.end
     y, x = np.mgrid[:size, :size] / size

@@ -1,4 +1,4 @@
-"""Frames that the IR detector reads out: the full one, and the centred subarrays.
+"""Frames of the IR detector: the full frame and the centered subarrays.
 
 Source: WFC3 Instrument Handbook, sections 5.6 and 7.7; header values of public IR exposures.
 """
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.instrument import BORDER, FULL_LIGHT
 
-#: Edge length by which a frame is asked for; 1024 is the full frame, the others are light-sensitive pixels.
+#: Sizes of frames; 1024 is the full frame, the others are light-sensitive pixels.
 SIZES = (64, 128, 256, 512, 1024)
 FULL = FULL_LIGHT + 2 * BORDER
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A square frame, centred on the detector.
+    """A square frame, centered on the detector.
 
     Attributes
     ----------
@@ -29,21 +29,21 @@ class Frame:
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:
-            raise BadArgumentError(f"no IR frame has {self.size} pixels; sizes are {', '.join(map(str, SIZES))}")
+            raise BadArgumentError(f"unknown frame size {self.size}; choose one of {', '.join(map(str, SIZES))}")
 
     @property
     def is_full(self) -> bool:
-        """Whether this is the full frame."""
+        """True for the full frame."""
         return self.size == FULL
 
     @property
     def light(self) -> int:
-        """Light-sensitive pixels along an edge."""
+        """Light-sensitive pixels per side."""
         return FULL_LIGHT if self.is_full else self.size
 
     @property
     def raw(self) -> int:
-        """Pixels along an edge of the file, reference pixels included."""
+        """Pixels per side of the file, reference pixels included."""
         return self.light + 2 * BORDER
 
     @property
@@ -63,7 +63,7 @@ class Frame:
 
     @property
     def aperture(self) -> str:
-        """Keyword APERTURE: those whose reference pixel is the detector's centre."""
+        """Keyword APERTURE: those with the reference pixel at the detector's center."""
         return "IR-FIX" if self.is_full else f"IRSUB{self.size}-FIX"
 
     @property

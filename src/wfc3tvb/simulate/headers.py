@@ -20,7 +20,7 @@ from wfc3tvb.dates import DAY
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.optics import XREF, YREF
 from wfc3tvb.simulate.orbit import moon_direction
-from wfc3tvb.simulate.plan import ExposurePlan, Floats
+from wfc3tvb.simulate.plan import ExposurePlan, Float64Array
 from wfc3tvb.simulate.timing import zeroth_read_time
 
 #: Kinds of extension in a group, in their order.
@@ -86,14 +86,14 @@ def primary_header(
 
 
 def identity(plan: ExposurePlan, rootname: str | None = None) -> dict[str, Any]:
-    """Return keywords that say which exposure of which target this is; the date is the day after it was taken.
+    """Return the keywords that identify exposure and target; the date is the day after it was taken.
 
     Parameters
     ----------
     plan : ExposurePlan
         The exposure.
     rootname : str, optional
-        Name of the association, in whose own header its first exposure stands for all.
+        Name of the association, whose own header describes its first exposure.
     """
     return {
         "DATE": Time(plan.start + 1, format="mjd").strftime("%Y-%m-%d"),
@@ -105,8 +105,8 @@ def identity(plan: ExposurePlan, rootname: str | None = None) -> dict[str, Any]:
     }
 
 
-def _schedule(plan: ExposurePlan, times: Floats) -> dict[str, Any]:
-    """Return keywords of time and of where the Sun and the Moon stood."""
+def _schedule(plan: ExposurePlan, times: Float64Array) -> dict[str, Any]:
+    """Return the keywords of time and of the directions of Sun and Moon."""
     start = Time(plan.start, format="mjd")
     target, when = direction(plan.target.ra, plan.target.dec), np.array([plan.start])
     return {
@@ -122,7 +122,7 @@ def _schedule(plan: ExposurePlan, times: Floats) -> dict[str, Any]:
     }
 
 
-def _angle(a: Floats, b: Floats) -> float:
+def _angle(a: Float64Array, b: Float64Array) -> float:
     return round(float(np.degrees(np.arccos(np.clip(a @ b, -1, 1)))), 6)
 
 
@@ -175,7 +175,7 @@ def _aperture(plan: ExposurePlan) -> dict[str, float]:
     return {"PA_APER": angle, "ORIENTAT": angle, "RA_APER": pointing.ra, "DEC_APER": pointing.dec}
 
 
-def _readout(plan: ExposurePlan, frame: Frame, times: Floats, read: int) -> dict[str, Any]:
+def _readout(plan: ExposurePlan, frame: Frame, times: Float64Array, read: int) -> dict[str, Any]:
     return {
         "SIZAXIS1": frame.raw,
         "SIZAXIS2": frame.raw,

@@ -1,4 +1,4 @@
-"""The table of AstroDrizzle's parameters by number of exposures (MDRIZTAB).
+"""Make the table of AstroDrizzle's parameters by number of exposures (MDRIZTAB).
 
 Values follow the real table 3562021pi and drizzlepac's own parameter sets for WFC3/IR (``any_n1``, ``any_n2``,
 ``any_n4``): bits 528 are blobs (512) and hot pixels (16), accepted where dithers cannot replace them.

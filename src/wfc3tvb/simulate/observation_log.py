@@ -1,4 +1,4 @@
-"""Observation logs (``_jit``): pointing and place of the telescope every three seconds."""
+"""Make observation logs (``_jit``): pointing and position of the telescope every three seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a point of the sky falls on the detector, and the shape of its image.
+"""Distortion, pointing and point-spread function of the camera.
 
 Distortion: the fourth-order polynomials of the IDCTAB w3m18525i (Kozhurina-Platais et al., WFC3 ISR 2012-07), as the
 SIP keywords of public F110W and grism images give them, composed with the roll angle as stwcs does.
@@ -19,7 +19,7 @@ from scipy.ndimage import convolve, gaussian_filter, map_coordinates, uniform_fi
 from wfc3tvb.instrument import FILTERS
 from wfc3tvb.simulate.frame import Frame
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Reference pixel of the distortion (1-based, light-sensitive full frame), and its place in the focal plane [arcsec].
 XREF = YREF = 507.0
@@ -45,13 +45,13 @@ _JITTER = 0.008
 _DIAMETER, _OBSCURATION, _VANE = 2.4, 0.36, 0.05
 #: Odd, so that averaging over a pixel does not shift the image.
 _OVERSAMPLING, _STAMP = 5, 61
-#: Fractions of a pixel's charge that its neighbours see (interpixel capacitance; WFC3 ISR 2011-10).
+#: Fractions of a pixel's charge that its neighbors see (interpixel capacitance; WFC3 ISR 2011-10).
 _CROSSTALK = ((0.002, 0.015, 0.002), (0.015, 0.932, 0.015), (0.002, 0.015, 0.002))
 
 
 @dataclass(frozen=True)
 class Pointing:
-    """Where the telescope pointed.
+    """Pointing of the telescope.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Pointing:
         wcs.wcs.set()
         return wcs
 
-    def cd(self) -> Floats:
+    def cd(self) -> Float64Array:
         """Return the CD matrix [deg/pixel]: linear terms of the distortion, turned to the sky."""
         angle = np.radians(self.pa_aperture)
         turn = np.array([[-np.cos(angle), np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -122,13 +122,13 @@ def roll_offset(dec: float, pa_v3: float) -> float:
     return float(east * np.tan(np.radians(dec)))
 
 
-def _linear_terms() -> Floats:
+def _linear_terms() -> Float64Array:
     (cx10, cx11), (cy10, cy11) = CX[0], CY[0]
     return np.array([[cx11, cx10], [cy11, cy10]])
 
 
 @cache
-def sip_coefficients() -> tuple[Floats, Floats]:
+def sip_coefficients() -> tuple[Float64Array, Float64Array]:
     """Return the SIP coefficients A and B, shape (5, 5), element [p, q] of x^p y^q."""
     x, y = np.zeros((5, 5)), np.zeros((5, 5))
     for order, (row_x, row_y) in enumerate(zip(CX[1:], CY[1:], strict=True), start=2):
@@ -139,14 +139,14 @@ def sip_coefficients() -> tuple[Floats, Floats]:
 
 
 @cache
-def pixel_response(name: str) -> Floats:
+def pixel_response(name: str) -> Float64Array:
     """Return the image of a star in a filter, oversampled five times in each axis; its sum is 25.
 
     Element [y, x] is the fraction of the light that a pixel receives whose centre lies (y - c, x - c) fifths of a pixel
     from the star, c being the middle element.
     """
     known = FILTERS[name] if name in FILTERS and FILTERS[name].simulated else FILTERS["F105W"]
-    # To a thousandth of a micrometre: a seed gives the same pixels in every version.
+    # Rounded to a thousandth of a micrometer, so that a seed gives the same pixels in every version.
     waves = round(known.pivot or 0.0, 3) + (known.width or 0.0) * np.array([-0.36, -0.12, 0.12, 0.36])
     image = np.mean([_diffraction(wave) for wave in waves], axis=0)
     image = gaussian_filter(image, _JITTER / (PIXEL_X / _OVERSAMPLING))
@@ -157,7 +157,7 @@ def pixel_response(name: str) -> Floats:
     return np.asarray(image * (_OVERSAMPLING**2 / image.sum()))
 
 
-def _diffraction(wave: float) -> Floats:
+def _diffraction(wave: float) -> Float64Array:
     """Return the monochromatic image [per oversampled pixel], by a matrix Fourier transform of the pupil."""
     n, half = 256, _STAMP * _OVERSAMPLING // 2
     u = (np.arange(n) + 0.5) / n - 0.5
@@ -174,7 +174,7 @@ def _diffraction(wave: float) -> Floats:
     return np.asarray(intensity / intensity.sum())
 
 
-def star_stamp(name: str, dy: float, dx: float) -> Floats:
+def star_stamp(name: str, dy: float, dx: float) -> Float64Array:
     """Return the fractions of a star's light in the 59 x 59 pixels around it, a pixel less than the table on each side.
 
     `dy`, `dx` are the star's offsets from the middle pixel's centre, -0.5 to 0.5 [pixel].

@@ -1,4 +1,4 @@
-"""The telescope's orbit on a date: elements as support files carry them, from published two-line elements.
+"""Compute the telescope's orbit on a date, with the elements of support files, from published two-line elements.
 
 Source: NORAD two-line elements of object 20580 (Space-Track). Secular rates are those of the Earth's oblateness
 (Vallado 2013, Fundamentals of Astrodynamics, section 9.6). Good to some 30 km over two days: 0.3 deg seen from the
@@ -14,7 +14,7 @@ from wfc3tvb.curve.geometry import orbit_position, view_geometry
 from wfc3tvb.dates import DAY, MJD_1985, MJD_2000
 from wfc3tvb.models import OrbitElements
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Gravity [km3/s2], equatorial radius [km] and oblateness of the Earth.
 _MU, _EARTH, _J2 = 398600.4418, 6378.137, 1.08262668e-3
@@ -61,20 +61,20 @@ def orbit_at(mjd: float) -> OrbitElements:
     )
 
 
-def sun_altitude(orbit: OrbitElements, mjd: Floats) -> Floats:
+def sun_altitude(orbit: OrbitElements, mjd: Float64Array) -> Float64Array:
     """Return the altitude of the Sun above the Earth's limb [deg] at times [MJD] of any shape."""
     flat = np.ravel(mjd)
     altitude = view_geometry(orbit_position(orbit, flat), flat, 0.0, 0.0).sun_alt
     return np.asarray(altitude).reshape(np.shape(mjd))
 
 
-def velocity(orbit: OrbitElements, mjd: float) -> Floats:
+def velocity(orbit: OrbitElements, mjd: float) -> Float64Array:
     """Return the telescope's velocity [km/s], equator of J2000."""
     before, after = orbit_position(orbit, mjd + np.array([-1.0, 1.0]) / DAY)
     return np.asarray((after - before) / 2)
 
 
-def moon_direction(mjd: float) -> Floats:
+def moon_direction(mjd: float) -> Float64Array:
     """Return the direction of the Moon, good to 2 deg (the leading terms of Meeus 1998, chapter 47)."""
     t = (mjd - MJD_2000) / 36525
     longitude = np.radians(218.316 + 481267.881 * t + 6.289 * np.sin(np.radians(134.963 + 477198.868 * t)))

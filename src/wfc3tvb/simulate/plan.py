@@ -1,4 +1,4 @@
-"""What is to be simulated: targets, exposures, visits."""
+"""Plan of a simulation: targets, exposures, visits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wfc3tvb.simulate.orbit import orbit_at, sun_altitude
 from wfc3tvb.simulate.sky_models import Sky, SkyModel
 from wfc3tvb.simulate.timing import MAX_NSAMP, sample_times
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 
 #: Velocity aberration's change of scale (keyword VAFACTOR): an ordinary value, the same for all exposures.
 _VAFACTOR = 0.99997
@@ -24,7 +24,7 @@ _VAFACTOR = 0.99997
 
 @dataclass(frozen=True)
 class Target:
-    """Where a program looked.
+    """A target of a program.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class ExposurePlan:
     target : Target
         Where it looks.
     model : SkyModel
-        What the sky does.
+        Model of the sky.
     filter, samp_seq, nsamp : str, str, int
         As the keywords.
     postarg : tuple of float
@@ -77,7 +77,7 @@ class ExposurePlan:
     postarg: tuple[float, float] = (0.0, 0.0)
     trail: Trail | None = None
 
-    def times(self, size: int = FULL) -> Floats:
+    def times(self, size: int = FULL) -> Float64Array:
         """Return the time of every read since the zeroth [s], shape (nsamp,)."""
         return sample_times(self.samp_seq, self.nsamp, size)
 
@@ -88,11 +88,11 @@ class ExposurePlan:
 
     @property
     def pointing(self) -> Pointing:
-        """Where the telescope pointed."""
+        """Pointing of the telescope."""
         target = self.target
         return point_at((target.ra, target.dec), target.pa_v3, self.postarg, _VAFACTOR)
 
-    def sun_alt(self, t: Floats) -> Floats:
+    def sun_alt(self, t: Float64Array) -> Float64Array:
         """Return the altitude of the Sun above the Earth's limb [deg] at times since the zeroth read [s]."""
         return sun_altitude(self.orbit, self.start + t / DAY)
 
@@ -103,7 +103,7 @@ class ExposurePlan:
 
 @dataclass(frozen=True)
 class VisitPlan:
-    """Exposures of one target: an association, or lone ones.
+    """Exposures of one target: an association, or single ones.
 
     Attributes
     ----------

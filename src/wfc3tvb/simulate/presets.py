@@ -1,4 +1,4 @@
-"""Visits that can be asked for by name.
+"""Presets: visits that can be simulated by name.
 
 The visit IBOHBF040 is described by two STScI notebooks (WFC3Library: calwf3_recal_tvb and TVB_flattenramp, by
 J. Mack and H. Khandrika): start times, POSTARGs, and the median of every read. The medians of ibohbfb9q are printed
@@ -37,7 +37,7 @@ ibohbfbpq 20:43:30 0.779 0.394
 """
 
 
-#: Fields of the invented programme: name, position and angle of the V3 axis [deg]. Each stays 20 deg or more above the
+#: Fields of the invented program: name, position and angle of the V3 axis [deg]. Each stays 20 deg or more above the
 #: Earth's limb during its visit, and the zodiacal light of its direction and date is that of the models below.
 _FIELDS = (
     ("A", 175.0, 60.0, 70.0),
@@ -56,11 +56,11 @@ def preset(name: str) -> Preset:
     Raises
     ------
     BadArgumentError
-        If there is none of that name; the message lists them.
+        If the name is unknown; the message lists the presets.
     """
     known = presets()
     if name not in known:
-        raise BadArgumentError(f"there is no preset {name!r}; there are {', '.join(known)}")
+        raise BadArgumentError(f"unknown preset {name!r}; choose one of {', '.join(known)}")
     return known[name]
 
 

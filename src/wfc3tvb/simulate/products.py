@@ -1,4 +1,4 @@
-"""The archive's own products of simulated visits: IMA, FLT and DRZ, every exposure with CRCORR=PERFORM."""
+"""Make the archive's products of simulated visits: IMA, FLT and DRZ, every exposure with CRCORR=PERFORM."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def make_products(made: SimulatedVisit, *, engine: str = "auto", progress: Progr
 
 
 def _drizzle(made: SimulatedVisit, association: str | None, members: tuple[str, ...]) -> None:
-    """Drizzle the FLTs of an association, or align one alone; the archive's FLTs are the aligned ones."""
+    """Drizzle the FLTs of an association, or align a single one; the archive's FLTs are aligned."""
     with tempfile.TemporaryDirectory(dir=made.folder, prefix=".drizzle-") as folder:
         work = Path(folder)
         flts = [Path(shutil.copy(made.path(root, "flt"), work)) for root in members]

@@ -1,4 +1,4 @@
-"""The reference files of a set of synthetic exposures: everything calwf3, stwcs and AstroDrizzle ask for.
+"""Make the reference files of synthetic exposures: all that calwf3, stwcs and AstroDrizzle need.
 
 Images hold exactly what the simulated detector does, so calibration gives the truth back up to noise.
 """
@@ -48,7 +48,7 @@ def write_references(folder: Path, detector: Detector, plans: Iterable[ExposureP
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if it does not exist.
     detector : Detector
         The pixels, cut to the frame of the exposures.
     plans : iterable of ExposurePlan
@@ -145,7 +145,7 @@ def _image(kind: str, version: int, data: NDArray[Any], frame: Frame, **keywords
 
 
 def _constants(frame: Frame, version: int, kinds: Iterable[str]) -> list[fits.ImageHDU]:
-    """Return extensions that stand for an array of zeros."""
+    """Return constant extensions that represent an array of zeros."""
     made = []
     for kind in kinds:
         hdu = fits.ImageHDU(name=kind, ver=version)

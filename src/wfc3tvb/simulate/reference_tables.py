@@ -1,4 +1,4 @@
-"""Reference tables: amplifiers, reference pixels, cosmic-ray rejection, photometry, distortion, drizzling, bad pixels.
+"""Make reference tables: amplifiers, reference pixels, rejection, photometry, distortion, drizzling, bad pixels.
 
 Values are those of the real tables, retyped: t2c16200i (CCDTAB), q911321mi (OSCNTAB), u6a1748ri (CRREJTAB),
 w3m18525i (IDCTAB), 3562021pi (MDRIZTAB), and WFC3 Instrument Handbook tables 7.1 and 9.1 (IMPHTTAB).
@@ -106,7 +106,7 @@ def crrejtab() -> fits.HDUList:
 
 
 def imphttab() -> fits.HDUList:
-    """Return the table of photometry, which depends on the date as calwf3 3.7.2 and later want it."""
+    """Return the table of photometry, which depends on the date as calwf3 3.7.2 and later require."""
     n = len(_DATES)
     years = (np.array(_DATES) - _DATES[0]) / 365.25
     extensions = []

@@ -1,4 +1,4 @@
-"""What a simulation wrote, and where."""
+"""Result of a simulation: folder and contents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wfc3tvb.identifiers import bucket_key
 
 @dataclass(frozen=True)
 class SimulatedVisit:
-    """What `simulate` wrote.
+    """Files written by `simulate`.
 
     Attributes
     ----------
@@ -44,11 +44,11 @@ class SimulatedVisit:
 
     @property
     def references(self) -> Path:
-        """Folder of the reference files: what ``iref`` must name (with a trailing slash)."""
+        """Folder of the reference files: the value of ``iref`` (with a trailing slash)."""
         return self.folder / "references"
 
     def path(self, name: str, suffix: str) -> Path:
-        """Return where a file is, e.g. ``path("ibohbfb7q", "raw")``."""
+        """Return the path of a file, e.g. ``path("ibohbfb7q", "raw")``."""
         return self.folder / bucket_key(name, suffix)
 
     def truth(self, rootname: str) -> dict[str, Any]:

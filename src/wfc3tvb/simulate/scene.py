@@ -1,4 +1,4 @@
-"""Stars and galaxies at fixed places of the sky, and their image on a frame.
+"""Simulate stars and galaxies at fixed positions on the sky, and their image on a frame.
 
 Counts rise with magnitude as in a field at high galactic latitude, cut where sources would blur the sky's histogram.
 Galaxies have Sersic profiles (Graham and Driver 2005, PASA 22, 118).
@@ -17,15 +17,15 @@ from wfc3tvb.instrument import find_filter
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.optics import PIXEL_X, PIXEL_Y, Pointing, star_stamp
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 Image = NDArray[np.float32]
 
-#: AB magnitude that gives one electron/s in a filter of which none was published.
+#: AB magnitude that gives one electron/s in a filter without a published zero point.
 _ZERO_POINT = 26.0
-#: Sources per square arcminute, and half the edge of the field that holds them [arcsec].
+#: Sources per square arcminute, and half the width of their field [arcsec].
 _STARS, _GALAXIES = 12, 26
 _HALF_FIELD = 80.0
-#: How far off the frame a source may lie and still shine into it [pixel].
+#: Largest distance from the frame of a source whose light is included [pixel].
 _MARGIN = 25
 
 
@@ -47,20 +47,20 @@ class Sources:
         Minor over major axis, and position angle of the major axis [deg].
     """
 
-    ra: Floats
-    dec: Floats
-    mag: Floats
-    radius: Floats
-    index: Floats
-    axis_ratio: Floats
-    angle: Floats
+    ra: Float64Array
+    dec: Float64Array
+    mag: Float64Array
+    radius: Float64Array
+    index: Float64Array
+    axis_ratio: Float64Array
+    angle: Float64Array
 
     @property
     def is_star(self) -> NDArray[np.bool_]:
-        """Whether each source is a star."""
+        """True for each source that is a star."""
         return np.asarray(self.radius == 0)
 
-    def rate(self, name: str) -> Floats:
+    def rate(self, name: str) -> Float64Array:
         """Return the total rate of each source in a filter [electron/s]."""
         known = find_filter(name)
         zero_point = _ZERO_POINT if known is None or known.zero_point is None else known.zero_point
@@ -89,13 +89,13 @@ def make_sources(seed: int, target: tuple[float, float]) -> Sources:
     )
 
 
-def _magnitudes(rng: np.random.Generator, n: int, bright: float, faint: float, slope: float) -> Floats:
+def _magnitudes(rng: np.random.Generator, n: int, bright: float, faint: float, slope: float) -> Float64Array:
     """Draw magnitudes whose counts grow as 10^(slope m)."""
     low, high = 10 ** (slope * bright), 10 ** (slope * faint)
     return np.asarray(np.log10(rng.uniform(low, high, n)) / slope)
 
 
-def place(sources: Sources, pointing: Pointing, frame: Frame) -> tuple[Floats, Floats]:
+def place(sources: Sources, pointing: Pointing, frame: Frame) -> tuple[Float64Array, Float64Array]:
     """Return the x and y of the sources on a frame as it is in a file (0-based)."""
     x, y = pointing.wcs(frame).all_world2pix(sources.ra, sources.dec, 0, tolerance=1e-4)
     return x, y
@@ -122,7 +122,7 @@ def scene_rate(sources: Sources, pointing: Pointing, frame: Frame, name: str) ->
     return np.asarray(image, np.float32)
 
 
-def galaxy_stamp(radius: float, index: float, axis_ratio: float, angle: float, dx: float, dy: float) -> Floats:
+def galaxy_stamp(radius: float, index: float, axis_ratio: float, angle: float, dx: float, dy: float) -> Float64Array:
     """Return the light of a Sersic profile on 61 x 61 pixels, sum 1.
 
     Parameters
@@ -144,7 +144,7 @@ def galaxy_stamp(radius: float, index: float, axis_ratio: float, angle: float, d
     return np.asarray(stamp / stamp.sum())
 
 
-def _add(image: Floats, stamp: Floats, column: int, row: int) -> None:
+def _add(image: Float64Array, stamp: Float64Array, column: int, row: int) -> None:
     """Add a stamp to an image with its middle at (`row`, `column`); what falls outside is lost."""
     reach, size = stamp.shape[0] // 2, image.shape[0]
     y0, y1 = max(row - reach, 0), min(row + reach + 1, size)

@@ -1,4 +1,4 @@
-"""What the sky does during an exposure: level of every interval between reads, uniform and scattered.
+"""Models of the sky during an exposure: uniform and scattered level in every interval between reads.
 
 Zodiacal light is constant; helium emission (He I 10830 A) follows the Sun above the Earth's limb and is uniform over
 the field (Brammer et al., WFC3 ISR 2014-03); light scattered from the bright Earth has a fixed pattern, brightest in
@@ -18,13 +18,13 @@ from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.instrument import BORDER, FULL_LIGHT
 from wfc3tvb.simulate.frame import Frame
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 #: Altitude of the Sun at which half of the helium shines, and the width of its rise [deg].
 _HALF_ALTITUDE, _RISE = 22.0, 5.5
 #: Scattered light falls from the left edge on with this length [pixel], to this part of what it falls by there.
 _SCATTER_LENGTH, _SCATTER_FLOOR = 260.0, 0.45
 #: Altitude of the Sun above the Earth's limb [deg] at times since the zeroth read [s].
-SunAltitude = Callable[[Floats], Floats]
+SunAltitude = Callable[[Float64Array], Float64Array]
 
 
 @dataclass(frozen=True)
@@ -39,29 +39,29 @@ class Sky:
         Frame mean of the light scattered from the Earth [electron/s].
     """
 
-    uniform: Floats
-    scattered: Floats
+    uniform: Float64Array
+    scattered: Float64Array
 
     @property
-    def total(self) -> Floats:
+    def total(self) -> Float64Array:
         """Mean level of each interval [electron/s]."""
         return self.uniform + self.scattered
 
-    def cumulative(self, times: Floats) -> Floats:
+    def cumulative(self, times: Float64Array) -> Float64Array:
         """Return the mean rate from the zeroth read to each later one [electron/s], given all read times."""
         return np.asarray(np.cumsum(self.total * np.diff(times)) / times[1:])
 
 
 class SkyModel(Protocol):
-    """Anything that gives the sky of an exposure."""
+    """Protocol of a sky model."""
 
-    def sky(self, times: Floats, sun_alt: SunAltitude) -> Sky:
+    def sky(self, times: Float64Array, sun_alt: SunAltitude) -> Sky:
         """Return the sky between reads at `times` [s], the zeroth (0) included."""
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A sky that does not change.
+    """A constant sky.
 
     Attributes
     ----------
@@ -71,14 +71,14 @@ class Constant:
 
     rate: float
 
-    def sky(self, times: Floats, sun_alt: SunAltitude) -> Sky:
+    def sky(self, times: Float64Array, sun_alt: SunAltitude) -> Sky:
         """Return the sky between reads."""
         return _uniform(np.full(len(times) - 1, self.rate))
 
 
 @dataclass(frozen=True)
 class Tabulated:
-    """A sky given by the mean rate from the zeroth read to each later one, as an IMA file holds it.
+    """A sky given by the mean rate from the zeroth read to each later one, as in an IMA file.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class Tabulated:
 
     cumulative: tuple[float, ...]
 
-    def sky(self, times: Floats, sun_alt: SunAltitude) -> Sky:
+    def sky(self, times: Float64Array, sun_alt: SunAltitude) -> Sky:
         """Return the sky between reads; `BadArgumentError` if the table is shorter than the exposure."""
         n = len(times) - 1
         if len(self.cumulative) < n:
@@ -112,8 +112,8 @@ class Helium:
     zodi: float
     peak: float
 
-    def sky(self, times: Floats, sun_alt: SunAltitude) -> Sky:
-        """Return the sky between reads: none of the emission where the Sun is below the limb."""
+    def sky(self, times: Float64Array, sun_alt: SunAltitude) -> Sky:
+        """Return the sky between reads: no emission while the Sun is below the limb."""
         alt = sun_alt(_midpoints(times))
         emission = np.where(alt > 0, self.peak / (1 + np.exp((_HALF_ALTITUDE - alt) / _RISE)), 0.0)
         return _uniform(self.zodi + emission.mean(axis=1))
@@ -121,7 +121,7 @@ class Helium:
 
 @dataclass(frozen=True)
 class Step:
-    """A rise, a fall (negative `amplitude`) or, with `back`, a U: free of any orbit.
+    """A rise, a fall (negative `amplitude`) or, with `back`, a U, independent of the orbit.
 
     Attributes
     ----------
@@ -139,11 +139,11 @@ class Step:
     width: float = 60.0
     back: float | None = None
 
-    def sky(self, times: Floats, sun_alt: SunAltitude) -> Sky:
+    def sky(self, times: Float64Array, sun_alt: SunAltitude) -> Sky:
         """Return the sky between reads."""
         return _uniform(self.level + self.amplitude * self._done(_midpoints(times)).mean(axis=1))
 
-    def _done(self, t: Floats) -> Floats:
+    def _done(self, t: Float64Array) -> Float64Array:
         done = 1 / (1 + np.exp((self.middle - t) / self.width))
         if self.back is not None:
             done = done - 1 / (1 + np.exp((self.back - t) / self.width))
@@ -165,7 +165,7 @@ class Scattered:
     base: SkyModel
     light: Step
 
-    def sky(self, times: Floats, sun_alt: SunAltitude) -> Sky:
+    def sky(self, times: Float64Array, sun_alt: SunAltitude) -> Sky:
         """Return the sky between reads."""
         light = self.light.sky(times, sun_alt).uniform
         return Sky(self.base.sky(times, sun_alt).uniform, np.maximum(light, 0))
@@ -182,11 +182,11 @@ def scattered_pattern(frame: Frame) -> NDArray[np.float32]:
     return np.broadcast_to(profile, (frame.raw, frame.raw)).astype(np.float32)
 
 
-def _uniform(rate: Floats) -> Sky:
+def _uniform(rate: Float64Array) -> Sky:
     return Sky(rate, np.zeros_like(rate))
 
 
-def _midpoints(times: Floats, parts: int = 40) -> Floats:
+def _midpoints(times: Float64Array, parts: int = 40) -> Float64Array:
     """Return the midpoints of `parts` equal parts of each interval, shape (intervals, parts)."""
     steps = (np.arange(parts) + 0.5) / parts
     return np.asarray(times[:-1, None] + np.diff(times)[:, None] * steps)

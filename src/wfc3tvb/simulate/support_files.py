@@ -1,4 +1,4 @@
-"""Support files (``_spt``) and association tables (``_asn``)."""
+"""Make support files (``_spt``) and association tables (``_asn``)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wfc3tvb.dates import DAY, MJD_1985
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import filled, identity
 from wfc3tvb.simulate.orbit import moon_direction, velocity
-from wfc3tvb.simulate.plan import ExposurePlan, Floats, VisitPlan
+from wfc3tvb.simulate.plan import ExposurePlan, Float64Array, VisitPlan
 
-#: Words of the log behind a real support file's header; nobody reads them.
+#: Number of words in the log after a real support file's header; they are not used.
 _LOG_WORDS = 965
 
 
 def support_file(plan: ExposurePlan, frame: Frame) -> fits.HDUList:
-    """Return an exposure's support file: pointing, schedule and orbit in the primary header, an empty log behind it."""
+    """Return an exposure's support file: pointing, schedule and orbit in the primary header, then an empty log."""
     end = plan.start + plan.times(frame.size)[-1] / DAY
     values = identity(plan) | {
         "FILENAME": f"{plan.rootname}_spt.fits",
@@ -55,7 +55,7 @@ def _ephemeris(plan: ExposurePlan) -> dict[str, float]:
     return dict(zip(names, (*map(float, position), *map(float, speed), *sun, *moon), strict=True))
 
 
-def _angles(vector: Floats) -> tuple[float, float]:
+def _angles(vector: Float64Array) -> tuple[float, float]:
     return math.degrees(math.atan2(vector[1], vector[0])) % 360, math.degrees(math.asin(vector[2]))
 
 

@@ -1,4 +1,4 @@
-"""When the reads of a MULTIACCUM exposure happen.
+"""Times of the reads of a MULTIACCUM exposure.
 
 Source: HST Phase II Proposal Instructions (cycle 22), section 13.3.6, and WFC3 Instrument Handbook, section 7.7:
 times of sample 1 to 15 since the zeroth read [s]. The hardware can do more pairs of sequence and subarray than the
@@ -15,7 +15,7 @@ from wfc3tvb.simulate.frame import FULL, Frame
 
 #: Longest exposure: the zeroth read and fifteen samples.
 MAX_NSAMP = 16
-#: From the reset to the zeroth read takes the time of read 1 less this [s] (calwf3; keyword SAMPZERO).
+#: Time of read 1 minus the time from the reset to the zeroth read [s] (calwf3; keyword SAMPZERO).
 _RESET = 0.020535
 
 # Frame size, sequence, times [s].
@@ -69,7 +69,7 @@ SEQUENCES = tuple(sorted({name for _, name in SAMPLE_TIMES}))
 
 
 def is_flight_mode(samp_seq: str, size: int = FULL) -> bool:
-    """Say whether the tables give times for a sequence on a frame of this size."""
+    """Return True if the tables have times for a sequence on a frame of this size."""
     return (size, samp_seq) in SAMPLE_TIMES
 
 
@@ -93,11 +93,11 @@ def sample_times(samp_seq: str, nsamp: int = MAX_NSAMP, size: int = FULL) -> NDA
     Raises
     ------
     BadArgumentError
-        If there is no such sequence, frame or number of reads.
+        If sequence, frame or number of reads is unknown.
     """
     Frame(size)
     if samp_seq not in SEQUENCES:
-        raise BadArgumentError(f"there is no sequence {samp_seq!r}; there are {', '.join(SEQUENCES)}")
+        raise BadArgumentError(f"unknown sequence {samp_seq!r}; choose one of {', '.join(SEQUENCES)}")
     if not 2 <= nsamp <= MAX_NSAMP:
         raise BadArgumentError(f"NSAMP must be 2 to {MAX_NSAMP}, not {nsamp}")
     times = SAMPLE_TIMES.get((size, samp_seq), SAMPLE_TIMES[FULL, samp_seq])
@@ -105,5 +105,5 @@ def sample_times(samp_seq: str, nsamp: int = MAX_NSAMP, size: int = FULL) -> NDA
 
 
 def zeroth_read_time(times: NDArray[np.float64]) -> float:
-    """Return how long before the zeroth read the detector was reset [s], given `times` of its reads."""
+    """Return the time from the reset to the zeroth read [s], given the `times` of the reads."""
     return float(times[1] - _RESET)

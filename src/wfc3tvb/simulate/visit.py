@@ -43,11 +43,11 @@ def simulate(
     Parameters
     ----------
     out : Path
-        Folder; made if it is not there. Files of the same names are replaced.
+        Folder; created if it does not exist. Existing files are replaced.
     preset : str or Preset
-        A name of `presets.presets`, or visits of one's own.
+        A name from `presets.presets`, or a set of visits.
     size : int, optional
-        Edge of the frame: 64, 128, 256, 512 or 1024; the preset's own when not given.
+        Size of the frame: 64, 128, 256, 512 or 1024; by default that of the preset.
     seed : int, optional
         Of the noise; the same seed makes the same bytes.
     products : bool
@@ -58,7 +58,7 @@ def simulate(
     Raises
     ------
     BadArgumentError
-        If there is no such preset or frame.
+        If the preset or the size is unknown.
     """
     progress = progress or silent
     chosen = preset_named(preset) if isinstance(preset, str) else preset
@@ -91,18 +91,18 @@ def simulate(
 
 
 def _write_tables(out: Path, visit: VisitPlan, frame: Frame) -> None:
-    """Write a visit's association table, where it is one, and its observation log."""
+    """Write a visit's observation log, and its association table if it is an association."""
     log = jitter_file(visit, frame.size)
     if visit.association:
         _write(association_table(visit), out / bucket_key(visit.association, "asn"))
         _write(log, out / bucket_key(visit.association, "jit"))
     else:
-        own = out / bucket_key(visit.exposures[0].rootname, "raw")
-        _write(log, own.with_name(f"{own.name[:8]}j_jit.fits"))
+        raw = out / bucket_key(visit.exposures[0].rootname, "raw")
+        _write(log, raw.with_name(f"{raw.name[:8]}j_jit.fits"))
 
 
 def _visit_sources(out: Path, visit: VisitPlan) -> Sources:
-    """Return the sources around a visit's target, and write them down."""
+    """Return the sources around a visit's target, and write them to a file."""
     target = visit.exposures[0].target
     sources = make_sources(zlib.crc32(target.name.encode()), (target.ra, target.dec))
     path = out / "truth" / f"{visit.association or visit.exposures[0].rootname}_sources.csv"
@@ -130,7 +130,7 @@ def _write_exposure(
 def raw_file(
     plan: ExposurePlan, frame: Frame, reads: Reads, references: dict[str, str], association: str | None = None
 ) -> fits.HDUList:
-    """Return an exposure's raw file: a group of five extensions a read, the last read first.
+    """Return an exposure's raw file: a group of five extensions per read, the last read first.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def raw_file(
 
 
 def truth_of(plan: ExposurePlan, frame: Frame, reads: Reads, sources: Sources) -> dict[str, Any]:
-    """Return what went into an exposure.
+    """Return the truth of an exposure.
 
     Returns
     -------

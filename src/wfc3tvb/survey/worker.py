@@ -34,9 +34,9 @@ class MeasureExposure:
     threads: int = 1
 
     @property
-    def ahead(self) -> int:
+    def prefetch(self) -> int:
         """Number of exposures to read while another is measured."""
-        return self.source.ahead
+        return self.source.prefetch
 
     def fetch(self, item: Wanted) -> tuple[ReadCube, OrbitElements | None]:
         """Read an exposure, and return its reads and orbit.

@@ -1,1 +1,1 @@
-"""The machine: threads, memory, checksums and files, compiled code."""
+"""System facilities: threads, memory, files and checksums, network settings, compiled code."""

@@ -1,4 +1,4 @@
-"""Decorators that compile kernels: on the first call, cached on disk, without the interpreter's lock or fast-math."""
+"""Decorators that compile kernels: on the first call, cached on disk, releasing the GIL, without fast-math."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _NoAliasCompiler(Compiler):
-    """Numba's compiler, told that the arrays of a call do not overlap: it must know that to use vector instructions."""
+    """Numba's compiler with the assumption that arrays do not overlap, without which it uses no vector instructions."""
 
     def define_pipelines(self) -> Any:
         self.state.flags.noalias = True
@@ -26,11 +26,11 @@ class _NoAliasCompiler(Compiler):
 
 
 class _ObjectCodeCache(FunctionCache):
-    """Numba's cache on disk, which looks for machine code before numba prepares to compile.
+    """Numba's cache on disk, searched before numba prepares to compile.
 
-    The preparation takes a quarter of a second (it imports SciPy), and code that is already there needs none of it.
-    Numba compares the file of the function alone; here code is stale after a change to any file of its package, as a
-    kernel contains the code of the kernels that it calls.
+    The preparation takes a quarter of a second (it imports SciPy) and is not needed for cached code.
+    Numba compares the file of the function alone; here a change to any file of its package makes cached code stale,
+    because a kernel contains the code of the kernels that it calls.
     """
 
     def __init__(self, py_func: Callable[..., Any]) -> None:
@@ -47,7 +47,7 @@ class _ObjectCodeCache(FunctionCache):
         return super().load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(OSError):  # no space: the code is used all the same, and compiled again by the next process
+        with suppress(OSError):  # disk full: this process still has the code, the next one compiles it again
             super().save_overload(sig, data)
 
 
@@ -69,13 +69,13 @@ def source_state(folder: Path) -> tuple[tuple[str, int, int], ...]:
 def compiled(function: F) -> F:
     """Compile a kernel on its first call; operations keep their order and their rounding.
 
-    Groups of arrays are passed as a NamedTuple, which numba takes apart into its members.
+    Groups of arrays are passed as a NamedTuple, which numba splits into its members.
     """
     return _cached(function)
 
 
 def vectorized(function: F) -> F:
-    """Compile a loop over the elements of arrays that do not overlap: many pixels with one instruction.
+    """Compile a loop over the elements of arrays so that one instruction works on many pixels.
 
     The arrays, those in NamedTuples included, must not share memory.
     """
@@ -83,7 +83,7 @@ def vectorized(function: F) -> F:
 
 
 def _cached(function: F, **options: Any) -> F:
-    made = numba.njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
-    with suppress(RuntimeError):  # no folder that can be written: every process compiles
-        made._cache = _ObjectCodeCache(function)
-    return cast(F, made)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
+    with suppress(RuntimeError):  # no writable folder for the cache: every process compiles
+        dispatcher._cache = _ObjectCodeCache(function)
+    return cast(F, dispatcher)

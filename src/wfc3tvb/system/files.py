@@ -1,4 +1,4 @@
-"""Checksums of files, and writing that leaves a whole file or none."""
+"""Checksums of files, and atomic writing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def checksum(path: Path, kind: str = "sha256") -> str:
     path : Path
         The file.
     kind : str, optional
-        ``sha256``; CRDS publishes ``sha1``, S3 ``md5``.
+        Algorithm: ``sha256`` by default; CRDS publishes ``sha1``, S3 ``md5``.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, kind).hexdigest()
@@ -25,15 +25,15 @@ def checksum(path: Path, kind: str = "sha256") -> str:
 
 @contextmanager
 def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the name `path` when the block ends, and is removed if it fails.
+    """Yield a temporary path beside `path` to write to; it is renamed to `path` at the end, or removed on an error.
 
     Parameters
     ----------
     path : Path
-        The file that is to be; one that is there already stays as it is until then.
+        The file to write; an existing one stays untouched until the end.
     durable : bool, optional
-        Wait until the disk has the bytes. For what cannot be made again: without it a power failure shortly after may
-        leave an empty file, never the end of the process.
+        Wait until the bytes are on the disk, for files that cannot be made again. Without it a power failure shortly
+        afterwards may leave an empty file; a crash of the process never does.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -47,6 +47,6 @@ def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what `atomic_write` left in a folder when its process was killed."""
+    """Remove the temporary files that `atomic_write` left in a folder when its process was killed."""
     for part in folder.glob(".*.part"):
         part.unlink()

@@ -1,4 +1,4 @@
-"""Memory of this process and of the machine, as the system tells it."""
+"""Measure the memory of this process and of the machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def forget_peak() -> None:
-    """Set this process's peak back to what it has now, where the system can (Linux)."""
+    """Reset this process's peak to its current memory, where the system supports that (Linux)."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -27,13 +27,13 @@ def children_peak_mb() -> float:
 
 
 def _largest_mb(who: int) -> float:
-    """Return the largest resident set, which macOS gives in bytes and Linux in kilobytes [Mbyte]."""
+    """Return the largest resident set size [Mbyte]; macOS reports it in bytes, Linux in kilobytes."""
     unit = 2**20 if sys.platform == "darwin" else 1024
     return resource.getrusage(who).ru_maxrss / unit
 
 
 def available_mb() -> float:
-    """Return the memory that programs can still have [Mbyte]; all there is, where the system does not tell."""
+    """Return the available memory [Mbyte], or all memory of the machine if the system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 1024

@@ -1,4 +1,4 @@
-"""Operating systems that the package runs on."""
+"""Check that the package runs on this operating system."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wfc3tvb.errors import UnsupportedSystemError
 
 
 def check_system() -> None:
-    """Raise where the package cannot run: it locks files and counts memory as Linux and macOS do.
+    """Raise an error on a system without the file locks and memory counts of Linux and macOS.
 
     Raises
     ------

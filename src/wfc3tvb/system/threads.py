@@ -1,4 +1,4 @@
-"""The reads of an exposure, shared among threads: the kernels that look at their pixels leave Python's lock."""
+"""Share the reads of an exposure among threads; the kernels that work on their pixels release the GIL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Copy:
-    """A plane to be copied: where to, the stored values (or the one that all pixels have), their BSCALE and BZERO."""
+    """A plane to be copied: target, stored values (or one value for all pixels), BSCALE and BZERO."""
 
     target: NDArray[Any]
     stored: Any
@@ -26,7 +26,7 @@ class Copy:
     zero: float = 0.0
 
     def __call__(self) -> None:
-        """Copy it."""
+        """Copy the plane."""
         if np.ndim(self.stored) == 0 or (self.scale, self.zero) == (1, 0):
             self.target[...] = self.stored
         elif self.scale == 1:
@@ -36,31 +36,31 @@ class Copy:
 
 
 def copy_all(copies: Iterable[Copy]) -> None:
-    """Make copies, in threads."""
+    """Copy planes in threads."""
     in_threads(lambda copy: copy(), copies)
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return what a function returns for each item, worked on in threads."""
+    """Return the results of a function for all items, computed in threads."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(function, items))
 
 
-#: Pixels of a read from which on a second thread gains more than it costs to wake it.
+#: Pixels of a read above which a second thread gains more than it costs to start it.
 _MANY = 300_000
 
 
 def for_each(work: Callable[[int], T], n: int, *, threads: int, n_pixels: int) -> list[T]:
-    """Return what `work` makes of 0 to n - 1, in order.
+    """Return the results of `work` for 0 to n - 1, in order.
 
     Parameters
     ----------
     work : callable
-        Takes the number of a read.
+        Takes the index of a read.
     n : int
         Number of reads.
     threads : int
-        Threads at most; each takes its share at once.
+        Most threads to use; each takes an equal share of the reads.
     n_pixels : int
         Pixels of a read. With few, one thread is faster than two.
     """

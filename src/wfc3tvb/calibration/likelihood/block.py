@@ -1,6 +1,6 @@
-"""Many pixels side by side: those whose reads can all be used, solved with vector instructions.
+"""Fit many pixels side by side with vector instructions, if all of their reads are usable.
 
-A pixel in which an interval looks like a hit, or whose reads cannot all be used, is left to `pixel`.
+A pixel in which an interval looks like a hit, or with unusable reads, is fitted singly by `pixel`.
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wfc3tvb.calibration.likelihood.model import TROUBLE
+from wfc3tvb.calibration.likelihood.model import UNUSABLE
 from wfc3tvb.calibration.likelihood.pixel import fit_pixel, new_intervals
 from wfc3tvb.system.compiled import compiled
 
-#: Pixels in a block: what a block needs stays in the fast memory of a core.
+#: Pixels in a block, few enough that its work space stays in the cache of a core.
 WIDTH = 64
 
 
@@ -44,7 +44,7 @@ def new_block(n):
 
 @compiled
 def first_rates(exposure, frame, y0, y1, weights, source) -> None:
-    """Fill `source` with a first estimate of the rate: the same weights for all pixels, hits and all.
+    """Fill `source` with a first estimate of the rate, with the same weights for all pixels and hits included.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def first_rates(exposure, frame, y0, y1, weights, source) -> None:
     y0, y1 : int
         Rows.
     weights : ndarray, shape (n,)
-        Of the intervals: their scalar product with the lengths is 1.
+        Weights of the intervals; their scalar product with the lengths is 1.
     source : ndarray, shape (ny, nx), float32
         Rate without the sky [electron/s].
     """
@@ -66,8 +66,8 @@ def first_rates(exposure, frame, y0, y1, weights, source) -> None:
         for x in range(nx):
             source[y, x] = -sky - tilt * frame.template[y, x]
         for k in range(n):
-            own = weights[k] - (weights[k + 1] if k + 1 < n else 0.0)
-            factor = np.float32(own * exposure.times[k])
+            weight = weights[k] - (weights[k + 1] if k + 1 < n else 0.0)
+            factor = np.float32(weight * exposure.times[k])
             for x in range(nx):
                 source[y, x] += factor * frame.rate[k, y, x]
         for x in range(nx):
@@ -84,13 +84,13 @@ def fit_rows(exposure, frame, limits, floor2, suspects, signal, again, rows, out
     exposure, frame, limits, output
         See `model`.
     floor2 : ndarray, shape (ny, nx), float32
-        Square of the change of rate that is no hit [electron/s].
+        Square of the largest change of rate that does not count as a hit [electron^2/s^2].
     suspects : ndarray, shape (ny, nx), uint32
         Bit k: the interval that ends at read k lies beside a strong hit.
     signal : ndarray, shape (ny, nx), float32
-        Rate of the source that the photon noise is taken from [electron/s].
+        Rate of the source from which the photon noise is computed [electron/s].
     again : ndarray of bool, shape (ny, nx)
-        Pixels to fit; the others stay as they are.
+        Pixels to fit; the others are left unchanged.
     rows : (int, int)
         First row, and the row after the last.
     output : Output
@@ -98,7 +98,7 @@ def fit_rows(exposure, frame, limits, floor2, suspects, signal, again, rows, out
     """
     n, nx = exposure.times.size, signal.shape[1]
     block, intervals = new_block(n), new_intervals(n)
-    total, alone = exposure.times[n - 1], np.empty(WIDTH, np.bool_)
+    total, single = exposure.times[n - 1], np.empty(WIDTH, np.bool_)
     for y in range(rows[0], rows[1]):
         for x0 in range(0, nx, WIDTH):
             width = min(WIDTH, nx - x0)
@@ -108,17 +108,17 @@ def fit_rows(exposure, frame, limits, floor2, suspects, signal, again, rows, out
             if wanted == 0:
                 continue
             if wanted * 4 > width:
-                _find_alone(frame, suspects, y, x0, width, alone)
+                _flag_single(frame, suspects, y, x0, width, single)
                 _load(block, exposure, frame, signal, y, x0, width)
                 _solve(block, exposure, frame, y, x0, width)
                 _judge(block, exposure, frame, floor2, y, x0, width)
             else:
-                alone[:] = True
+                single[:] = True
             for i in range(width):
                 x = x0 + i
                 if not again[y, x]:
                     continue
-                if alone[i] or not (block.worst[i] <= limits.hit and np.isfinite(block.projected[i])):
+                if single[i] or not (block.worst[i] <= limits.hit and np.isfinite(block.projected[i])):
                     fit_pixel(
                         intervals, exposure, frame, limits, floor2[y, x], suspects[y, x], signal[y, x], y, x, output
                     )
@@ -131,18 +131,18 @@ def fit_rows(exposure, frame, limits, floor2, suspects, signal, again, rows, out
 
 
 @compiled
-def _find_alone(frame, suspects, y, x0, width, alone) -> None:
-    """Find the pixels of a block that have reads that cannot be used, or lie beside a strong hit."""
+def _flag_single(frame, suspects, y, x0, width, single) -> None:
+    """Flag the pixels of a block to be fitted singly: those with unusable reads, or beside a strong hit."""
     for i in range(width):
-        alone[i] = suspects[y, x0 + i] != 0 or not frame.flat[y, x0 + i] > 0
+        single[i] = suspects[y, x0 + i] != 0 or not frame.flat[y, x0 + i] > 0
     for k in range(frame.dq.shape[0]):
         for i in range(width):
-            alone[i] |= frame.dq[k, y, x0 + i] & TROUBLE != 0
+            single[i] |= frame.dq[k, y, x0 + i] & UNUSABLE != 0
 
 
 @compiled
 def _load(block, exposure, frame, signal, y, x0, width) -> None:
-    """Fill differences and variances of a block; detected electrons, as before the flat."""
+    """Fill differences and variances of a block, in detected electrons (before the flat)."""
     for k in range(exposure.times.size):
         t, dt, sky, amplitude = exposure.times[k], exposure.lengths[k], exposure.sky[k], exposure.amplitudes[k]
         before = exposure.times[k - 1] if k > 0 else 0.0

@@ -22,10 +22,10 @@ from wfc3tvb.system.threads import for_each
 
 #: Read noise of a single read [electron] and dark rate [electron/s] (WFC3 Instrument Handbook 5.7).
 READ_NOISE, DARK = 14.6, 0.048
-#: A pixel whose rate is this many standard deviations high takes its photon noise from itself, others from the mean
-#: of the 3 x 3 pixels around: a faint pixel's own rate would follow its own noise (Brandt 2024, section 5).
-_OWN = 10.0
-#: Change of the variance for which a pixel is fitted again; smaller ones do not change its noise in the fourth digit.
+#: The photon noise of a pixel this many standard deviations bright is computed from its own rate, that of others from
+#: the mean of the 3 x 3 pixels around: a faint pixel's own rate is correlated with its noise (Brandt 2024, section 5).
+_BRIGHT = 10.0
+#: Relative change of the variance above which a pixel is fitted again; smaller ones change its noise by less than 1e-4.
 _CHANGED = 0.01
 
 
@@ -43,11 +43,11 @@ def fit_ramps_optimal(
     settings: OptimalSettings | None = None,
     threads: int = 1,
 ) -> OptimalFit:
-    """Return the image with the least noise that an exposure with a known, variable sky can give.
+    """Fit the ramps of an exposure with a known, variable sky; the image has the least possible noise.
 
-    The differences of neighboring reads, the sky subtracted, are fitted with one rate a pixel, weighted by the
-    covariance of photons and read noise (generalized least squares). Hits are intervals whose chi^2 falls when they
-    get a jump of their own. Saturated and lost reads are left out.
+    The differences of neighboring reads, minus the sky, are fitted with one rate per pixel, weighted by the covariance
+    of photon and read noise (generalized least squares). Hits are intervals for which an added jump lowers chi^2
+    significantly. Saturated and lost reads are left out.
 
     Parameters
     ----------
@@ -59,21 +59,21 @@ def fit_ramps_optimal(
     sky : array, shape (n,)
         Rate of the sky in the interval that ends at each read [electron/s]; column ``rate`` of the table ``reads``.
     dq : array of int, shape (n, ny, nx), optional
-        Flags: reads with 1, 2 or 1024 are left out, with 256 also all that follow; 8192 marks a hit found before.
+        Flags: reads with 1, 2 or 1024 are left out, from 256 on all later ones too; 8192 marks a known hit.
     read_noise : float or array, shape (ny, nx), optional
         Noise of a single read [electron].
     dark : float or array, shape (ny, nx), optional
-        Dark rate that was subtracted; its noise stays [electron/s].
+        Dark rate that was subtracted, whose noise remains [electron/s].
     flat : float or array, shape (ny, nx), optional
         Flat field that the rates were divided by.
     template : float or array, shape (ny, nx), optional
         Shape of scattered light.
     amplitudes : array, shape (n,), optional
-        What it is multiplied by in each interval [electron/s].
+        Amplitude of the template in each interval [electron/s].
     settings : OptimalSettings, optional
-        How hits are found.
+        Settings of the search for hits.
     threads : int, optional
-        Threads; the result is the same for any number.
+        Number of threads; the result does not depend on it.
 
     Returns
     -------
@@ -83,12 +83,12 @@ def fit_ramps_optimal(
     Raises
     ------
     ValueError
-        If the shapes do not fit, times do not increase, or sky, times or amplitudes are not finite.
+        If the shapes do not match, times do not increase, or sky, times or amplitudes are not finite.
 
     Notes
     -----
-    Source: Brandt 2024, PASP 136, 045004 and 045005; known sky added. Noise of the differences: two reads each, one
-    shared with either neighbor.
+    Source: Brandt 2024, PASP 136, 045004 and 045005, with the known sky added. Each difference has the noise of two
+    reads and shares one with either neighbor.
     """
     settings = settings or OptimalSettings()
     frame, exposure = _prepare(rate, times, sky, amplitudes, dq, (flat, dark, read_noise, template))
@@ -100,7 +100,7 @@ def fit_ramps_optimal(
 
     signal = _signal(output.source, noise)
     _fit(exposure, frame, limits, settings, suspects, signal, everything, output, threads)
-    better, suspects = _signal(output.source, output.err), _beside(output.strong)
+    better, suspects = _signal(output.source, output.err), _neighbor_hits(output.strong)
     again = _changed(signal, better, exposure, frame) | (suspects != 0)
     _fit(exposure, frame, limits, settings, suspects, better, again, output, threads)
 
@@ -117,14 +117,14 @@ def _prepare(
     dq: ArrayLike | None,
     planes: tuple[ArrayLike, ...],
 ) -> tuple[Frame, Exposure]:
-    """Check the input and return it as the kernels take it."""
+    """Check the input and return it in the form that the kernels take."""
     cube = np.ascontiguousarray(rate, np.float32)
     if cube.ndim != 3 or 0 in cube.shape:
-        raise ValueError(f"rate must have the shape (reads, ny, nx) and at least one pixel, not {cube.shape}")
+        raise ValueError(f"rate has the shape {cube.shape}; it must be (reads, ny, nx) with at least one pixel")
     n, shape = len(cube), cube.shape[1:]
     flags = np.zeros(cube.shape, np.int16) if dq is None else np.ascontiguousarray(dq, np.int16)
     if flags.shape != cube.shape:
-        raise ValueError(f"dq has the shape {flags.shape}, rate {cube.shape}")
+        raise ValueError(f"dq has the shape {flags.shape}, but rate has {cube.shape}; they must be the same")
     t, b, a = (_per_read(values, n, name) for values, name in ((times, "times"), (sky, "sky"), (amplitudes, "")))
     lengths = np.diff(t, prepend=0.0)
     if not (lengths > 0).all():
@@ -134,19 +134,19 @@ def _prepare(
 
 
 def _per_read(values: ArrayLike, n: int, name: str) -> Float64Array:
-    """Return a number a read; the amplitudes, which have no name, may be one number."""
+    """Return one value per read; the amplitudes (empty name) may be a single number."""
     array = np.array(values, np.float64)
     if not name and array.ndim == 0:
         array = np.full(n, array)
     if array.shape != (n,):
-        raise ValueError(f"{name or 'amplitudes'} has the shape {array.shape}; {n} reads want ({n},)")
+        raise ValueError(f"{name or 'amplitudes'} has the shape {array.shape}; for {n} reads it must be ({n},)")
     if not np.isfinite(array).all():
-        raise ValueError(f"{name or 'amplitudes'} holds values that are not finite")
+        raise ValueError(f"{name or 'amplitudes'} has values that are not finite")
     return array
 
 
 def _plane(values: ArrayLike, shape: tuple[int, ...]) -> Float32Array:
-    """Return a plane of a number or an array."""
+    """Return a plane, made from a number or an array."""
     return np.ascontiguousarray(np.broadcast_to(np.asarray(values, np.float32), shape))
 
 
@@ -177,20 +177,20 @@ def _typical_noise(exposure: Exposure, frame: Frame) -> float:
 
 
 def _signal(source: Float32Array, err: Float32Array) -> Float32Array:
-    """Return the rate that the photon noise of each pixel is taken from: its own where bright, else the 3 x 3 mean."""
-    capped = np.clip(source, -_OWN * err, _OWN * err)
-    return np.where(source > _OWN * err, source, np.maximum(_mean_of_9(capped), 0)).astype(np.float32)
+    """Return the rate for the photon noise of each pixel: its own if it is bright, else the 3 x 3 mean."""
+    capped = np.clip(source, -_BRIGHT * err, _BRIGHT * err)
+    return np.where(source > _BRIGHT * err, source, np.maximum(_mean_of_9(capped), 0)).astype(np.float32)
 
 
 def _mean_of_9(image: Float32Array) -> Float32Array:
-    """Return the mean of the 3 x 3 pixels around each; at the edge the edge's pixels count twice."""
+    """Return the mean of the 3 x 3 pixels around each pixel; those at the edge are repeated."""
     wide = np.pad(image, 1, mode="edge")
     rows = wide[:-2] + wide[1:-1] + wide[2:]
     return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(9))
 
 
 def _floor2(signal: Float32Array, settings: OptimalSettings) -> Float32Array:
-    """Return the square of the change of rate that is no hit: nonlinearity, and wander over the image's slope."""
+    """Return the square of the largest change of rate that is not a hit, from nonlinearity and image drift."""
     wide = np.pad(signal, 1, mode="edge")
     dy, dx = (wide[2:, 1:-1] - wide[:-2, 1:-1]) / 2, (wide[1:-1, 2:] - wide[1:-1, :-2]) / 2
     slope2 = dy * dy + dx * dx
@@ -208,7 +208,7 @@ def _fit(
     output: Output,
     threads: int,
 ) -> None:
-    """Fit the pixels of `again`, rows shared among threads."""
+    """Fit the pixels in `again`, with the rows shared among threads."""
     floor2, ny = _floor2(signal, settings), signal.shape[0]
     shares = max(threads, 1)
     edges = np.linspace(0, ny, shares + 1).astype(int)
@@ -216,8 +216,8 @@ def _fit(
     for_each(lambda k: work((int(edges[k]), int(edges[k + 1])), output), shares, threads=threads, n_pixels=signal.size)
 
 
-def _beside(strong: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return the hits that lie in the eight pixels around each."""
+def _neighbor_hits(strong: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return for each pixel the strong hits in it and in the eight pixels around it."""
     if not strong.any():
         return np.zeros_like(strong)
     wide = np.pad(strong, 1)
@@ -226,7 +226,7 @@ def _beside(strong: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 def _changed(before: Float32Array, after: Float32Array, exposure: Exposure, frame: Frame) -> NDArray[np.bool_]:
-    """Return the pixels whose variance the better signal changes."""
+    """Return the pixels whose variance changes noticeably with the new signal."""
     shortest = int(np.argmin(exposure.sky))
     least = exposure.sky[shortest] + frame.dark + 2 * frame.variance / exposure.lengths.max()
     return np.asarray(np.abs(after - before) > _CHANGED * (np.maximum(before, 0) + np.maximum(least, 0)))

@@ -1,4 +1,4 @@
-"""Parameters and result of the likelihood fit, and what its kernels work on."""
+"""Parameters and result of the likelihood fit, and the arguments of its kernels."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 FlagArray = NDArray[np.int16]
 
-#: A read with one of these is left out where other reads are without (Reed-Solomon error, lost telemetry, spike).
+#: A read with one of these flags is left out if other reads lack it (Reed-Solomon error, lost telemetry, spike).
 LOST = 1 | 2 | 1024
-#: A read that is saturated is left out with all that follow.
+#: A saturated read is left out with all later ones.
 SATURATED = 256
-#: A hit found before: the interval that ends at the first read with it is left out.
+#: A known hit: the interval that ends at the first read with this flag is left out.
 HIT = 8192
-#: Pixels without any of these have reads that can all be used.
-TROUBLE = LOST | SATURATED | HIT
-#: Hits of a pixel from which on calwf3 calls it unstable, and most that are looked for.
+#: All reads of a pixel without these flags are usable.
+UNUSABLE = LOST | SATURATED | HIT
+#: Number of hits from which calwf3 calls a pixel unstable; no more are searched for.
 MOST_HITS = 4
 
 
 @dataclass(frozen=True)
 class OptimalSettings:
-    """How hits are found.
+    """Settings of the search for hits.
 
     Attributes
     ----------
     threshold : float
-        Jump of an interval, in its standard deviations, that is taken for a hit: 4.45 finds 1.3 false hits in
-        10^4 blank pixels of 15 intervals, and half of the single hits of 110 electrons on STEP200.
+        Jump of an interval, in its standard deviations, that counts as a hit: 4.45 finds 1.3 false hits in 10^4 blank
+        pixels of 15 intervals, and half of the single hits of 110 electrons on STEP200.
     neighbor_threshold : float
-        The same beside a strong hit in the same interval: the edges of a cosmic ray.
+        Threshold beside a strong hit in the same interval, for the edges of cosmic rays.
     strong : float
-        A hit this many standard deviations high is strong.
+        Height from which a hit is strong, in standard deviations.
     signal_floor : float
-        Part of a pixel's own signal that is no hit: what the nonlinearity correction leaves.
+        Change of rate that is not a hit, as a fraction of a pixel's signal: residuals of the nonlinearity correction.
     drift : float
-        Wander of the image from read to read that is no hit where the image has a slope [pixel]: that of the guiding.
+        Drift of the image from read to read that must not be taken for hits on its slopes [pixel]: guiding errors.
     """
 
     threshold: float = 4.45
@@ -57,15 +57,15 @@ class OptimalFit:
     Attributes
     ----------
     sci : ndarray, shape (ny, nx), float32
-        Rate, with the mean sky of the exposure [electron/s]; 0 where no read can be used.
+        Rate, with the mean sky of the exposure [electron/s]; 0 where no read is usable.
     err : ndarray, shape (ny, nx), float32
-        Its standard deviation [electron/s]; 1e5 where no read can be used, as calwf3 has it.
+        Its standard deviation [electron/s]; 1e5 where no read is usable, as in calwf3.
     chi2 : ndarray, shape (ny, nx), float32
-        Chi^2 per degree of freedom; 0 where there is no freedom.
+        Chi^2 per degree of freedom; 0 where there are no degrees of freedom.
     hits : ndarray, shape (ny, nx), uint32
-        Bit k is set where the interval that ends at read k (counted from 1) holds a hit.
+        Bit k is set where the interval that ends at read k (counted from 1) has a hit.
     samp : ndarray, shape (ny, nx), int16
-        Number of reads that made each pixel, the zeroth included.
+        Number of reads used for each pixel, the zeroth included.
     time : ndarray, shape (ny, nx), float32
         Time that they cover [s].
     """
@@ -79,7 +79,7 @@ class OptimalFit:
 
 
 class Exposure(NamedTuple):
-    """What all pixels of an exposure share: arrays of shape (n,), float64.
+    """Quantities that all pixels of an exposure share: arrays of shape (n,), float64.
 
     Attributes
     ----------
@@ -88,9 +88,9 @@ class Exposure(NamedTuple):
     lengths : ndarray
         Length of the interval that ends at each [s].
     sky : ndarray
-        Rate of the sky in it [electron/s].
+        Rate of the sky in the interval [electron/s].
     amplitudes : ndarray
-        What the template is multiplied by in it [electron/s].
+        Amplitude of the template in the interval [electron/s].
     """
 
     times: Float64Array
@@ -100,7 +100,7 @@ class Exposure(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """What is known of every pixel.
+    """Input of the fit for every pixel.
 
     Attributes
     ----------

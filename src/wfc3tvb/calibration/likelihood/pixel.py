@@ -1,7 +1,7 @@
-"""One pixel: reads that cannot be used are left out, the intervals between the others solved, hits taken out.
+"""Fit one pixel: leave out unusable reads, solve for the rate over the other intervals, and take hits out.
 
-With the differences e of the reads (sky subtracted), the interval lengths t and their covariance V (photons of each
-interval, the read noise that neighbours share), the rate is t.V^-1.e / t.V^-1.t; V is tridiagonal.
+With the differences e of the reads (sky subtracted), the interval lengths t and the covariance V (photon noise of each
+interval, and read noise, which neighbors share), the rate is t.V^-1.e / t.V^-1.t; V is tridiagonal.
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -14,12 +14,12 @@ import numpy as np
 from wfc3tvb.calibration.likelihood.model import HIT, LOST, MOST_HITS, SATURATED
 from wfc3tvb.system.compiled import compiled
 
-#: Variance of an interval that is left out: nothing is learned from it [electron^2].
+#: Variance that gives an interval no weight [electron^2].
 _INFINITE = 1e30
 
 
 class Intervals(NamedTuple):
-    """Work space of one pixel: what is known of the intervals between the reads that can be used.
+    """Work space of one pixel: the intervals between its usable reads.
 
     Rows are: difference, length, photons, variance, pivots from the front, pivots from the back, V^-1 e, V^-1 t.
     """
@@ -48,9 +48,9 @@ def new_intervals(n):
 
 @compiled
 def gather(intervals, exposure, frame, y, x, signal) -> int:
-    """Find the reads of a pixel that can be used and return how many intervals lie between them.
+    """Fill the intervals between the usable reads of a pixel and return their number.
 
-    Flags that all reads share are those of the pixel, or of a lost zeroth read, which is then left out.
+    Flags that all reads share come from the pixel itself, or from a lost zeroth read, which is then left out.
     """
     n = exposure.times.size
     common, end = frame.dq[0, y, x], n
@@ -84,18 +84,18 @@ def gather(intervals, exposure, frame, y, x, signal) -> int:
 
 @compiled
 def solve(intervals, count, variance, floor2, limits, suspects) -> Solution:
-    """Return the rate of a pixel, and its interval that exceeds its limit most.
+    """Return the rate of a pixel, and the interval that exceeds its limit most.
 
     Parameters
     ----------
     intervals, count
         From `gather`.
     variance : float
-        Of a single read [electron^2].
+        Variance of a single read [electron^2].
     floor2 : float
-        Square of the change of rate that is no hit [electron/s].
+        Square of the largest change of rate that does not count as a hit [electron^2/s^2].
     limits : Limits
-        For the square of a jump's significance.
+        Limits of the squared significance of a jump.
     suspects : int
         Bit k: the interval that ends at read k lies beside a strong hit.
     """
@@ -130,7 +130,7 @@ def _judge(intervals, count, rate, precision, floor2, limits, suspects) -> Solut
         rest = z[i] - rate * u[i]
         chi2 += e[i] * rest
         information = 1 / (front[i] + back[i] - v[i]) - u[i] * u[i] / precision
-        if information <= 1e-12 / v[i]:  # nothing else tells of this interval
+        if information <= 1e-12 / v[i]:  # no other interval constrains the rate here
             continue
         found = rest * rest / (information + floor2 * t[i] * t[i] * information * information)
         limit = limits.neighbor if suspects >> np.uint32(intervals.ends[i] + 1) & np.uint32(1) else limits.hit
@@ -150,11 +150,11 @@ def fit_pixel(intervals, exposure, frame, limits, floor2, suspects, signal, y, x
     exposure, frame, limits, output
         See `model`.
     floor2 : float
-        Square of the change of rate that is no hit [electron/s].
+        Square of the largest change of rate that does not count as a hit [electron^2/s^2].
     suspects : uint32
         Bit k: the interval that ends at read k lies beside a strong hit.
     signal : float
-        Rate of the source that its photon noise is taken from [electron/s].
+        Rate of the source from which its photon noise is computed [electron/s].
     y, x : int
         The pixel.
     """
