@@ -4,11 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   ?= demo
 
-.PHONY: help install demo test check docs live bench study clean
+.PHONY: help install demo test test-quick coverage check docs live bench study clean
 
 help:
 	@echo "make demo    the whole story on a simulated visit, in ./$(DEMO) (no network)"
 	@echo "make test    the test suite"
+	@echo "make test-quick  the tests that need no whole run, in under a minute"
+	@echo "make coverage    lines and branches that the tests reach, in ./htmlcov"
 	@echo "make check   ruff and mypy"
 	@echo "make docs    the documentation as a site, in ./site (no network)"
 	@echo "make live    the same questions to the live services: MAST, S3, CRDS (network)"
@@ -30,6 +32,18 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-quick: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+
+# Compiled code cannot be traced: the kernels' own tests run once more in plain Python.
+coverage: install
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not compiled' --cov --cov-append --cov-report= \
+		tests/calibration tests/curve
+	$(BIN)/coverage html --quiet
+	$(BIN)/coverage report --skip-covered --sort=cover
 
 check: install
 	$(BIN)/ruff check .
@@ -53,4 +67,4 @@ study: install
 	@for name in injection engine causes; do echo "== study/$$name.py"; $(BIN)/python study/$$name.py || exit 1; done
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build site
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov dist build site

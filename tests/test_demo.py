@@ -17,18 +17,18 @@ from wfc3tvb.fits.images import read_flt
 from wfc3tvb.loopback import serve
 from wfc3tvb.report.repair_figures import before_of
 
+pytestmark = pytest.mark.slow
+
 #: Mean rates of the published curves [electron/s].
 TRUTH = {"ibohbfb9q": 1.503, "ibohbfbgq": 0.606, "ibohbfbkq": 1.036}
 
 
-@pytest.mark.slow
 def test_flagged_members_are_those_of_the_notebook(demo: Path) -> None:
     with open_catalog(demo / "catalog") as catalog:
         rows = catalog.sql("SELECT rootname FROM exposures WHERE flagged ORDER BY 1").fetchall()
     assert [row[0] for row in rows] == sorted(TRUTH)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("root", TRUTH)
 def test_repaired_exposures_have_one_peak_at_the_injected_mean(demo: Path, root: str) -> None:
     with open_catalog(demo / "catalog") as catalog:
@@ -41,7 +41,6 @@ def test_repaired_exposures_have_one_peak_at_the_injected_mean(demo: Path, root:
     assert abs(stats.skew(clipped(repaired.image[repaired.good]))) < 0.2
 
 
-@pytest.mark.slow
 def test_the_archive_is_wrong_where_it_was(demo: Path) -> None:
     with open_catalog(demo / "catalog") as catalog:
         rows = {r["rootname"]: r for r in catalog.fetch("FROM reprocessed WHERE kind = 'flt'").to_pylist()}
@@ -53,13 +52,11 @@ def test_the_archive_is_wrong_where_it_was(demo: Path) -> None:
     assert drz["accepted"]
 
 
-@pytest.mark.slow
 def test_everything_named_at_the_end_is_there(demo: Path) -> None:
     for name in ("index.html", "gallery.html", "visits/ibohbf.html", "figures/ibohbf_curves.png"):
         assert (demo / "report" / name).stat().st_size > 1000
 
 
-@pytest.mark.slow
 def test_validate_agrees_with_the_printed_numbers(demo: Path, tmp_path: Path) -> None:
     # Against the loopback archive: that the live ones answer so, only `wfc3tvb validate --live` can say.
     command = [sys.executable, "-m", "wfc3tvb", "validate", "--live", "--json", "--folder", str(tmp_path)]

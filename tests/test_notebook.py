@@ -20,6 +20,8 @@ from starlette.routing import Route
 
 from tests.helpers.served import listening
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
 
@@ -48,7 +50,6 @@ def test_outputs_are_there_and_nothing_of_the_machine(path: Path) -> None:
     assert path.stat().st_size < 2_000_000
 
 
-@pytest.mark.slow
 def test_the_story_of_the_visit(work: Path, demo: Path) -> None:
     # The archive that the demo simulated is used again; everything else is made anew.
     (work / "archive").symlink_to(demo / "archive")
@@ -58,7 +59,6 @@ def test_the_story_of_the_visit(work: Path, demo: Path) -> None:
     assert medians["perform"] > 1.6
 
 
-@pytest.mark.slow
 def test_archive_statistics(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WFC3TVB_VISITS", "25")
     shown = run("archive_statistics")
@@ -67,7 +67,6 @@ def test_archive_statistics(work: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "flagged" in shown
 
 
-@pytest.mark.slow
 def test_joins(work: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (work / "archive").symlink_to(demo / "archive")
     with tap_service() as address:

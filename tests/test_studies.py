@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 STUDY = Path(__file__).resolve().parents[1] / "study"
 #: Arguments of a run of seconds, and the least that the page must say: its title, and numbers from 0 to a limit.
 STUDIES = {

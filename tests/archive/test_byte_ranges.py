@@ -33,6 +33,8 @@ from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, serve
 from wfc3tvb.models import ReadCube
 
+pytestmark = pytest.mark.slow
+
 ROOT = "ibohbfb9q"
 SETTINGS = MeasureSettings(rows=12)
 

@@ -31,6 +31,8 @@ from wfc3tvb.errors import (
 from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, Faults, Index, serve
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -31,6 +31,8 @@ from wfc3tvb.loopback import Archive, Index, serve
 from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.survey.survey import plan_survey, survey
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = MeasureSettings(rows=12, min_reads=2)
 STABLE = "EXCLUDE (measured_at, bytes_read, run_id, source)"
 

@@ -29,6 +29,8 @@ from wfc3tvb.errors import (
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 
+pytestmark = pytest.mark.slow
+
 WRITER = """
 import sys
 from tests.catalog.test_catalog import measurement

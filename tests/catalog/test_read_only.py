@@ -27,6 +27,8 @@ from wfc3tvb.cli import main
 from wfc3tvb.models import Row
 from wfc3tvb.web.app import application
 
+pytestmark = pytest.mark.slow
+
 Walls = tuple[str, ...]
 #: Which walls stand: what a statement is judged by, and the lock on what runs it.
 WALLS: tuple[Walls, ...] = (("statements", "lock"), ("statements",), ("lock",))

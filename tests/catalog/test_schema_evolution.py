@@ -40,6 +40,8 @@ from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Column, Table, arrow_schema, 
 from wfc3tvb.schema.migrations import Change, parse_version
 from wfc3tvb.survey.rescore import rescore
 
+pytestmark = pytest.mark.slow
+
 KEPT = Path(__file__).resolve().parents[1] / "data" / "catalogs"
 RELEASES = sorted(path.name for path in KEPT.iterdir() if path.is_dir())
 #: What the demo leaves: rows of every table, and the sum of the sky of its exposures.

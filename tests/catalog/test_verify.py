@@ -23,6 +23,8 @@ from wfc3tvb.errors import CatalogError, NoCatalogError
 from wfc3tvb.survey.survey import plan_survey
 from wfc3tvb.survey.survey import survey as real_survey
 
+pytestmark = pytest.mark.slow
+
 survey = partial(real_survey, measure=measure_fake)
 
 

@@ -18,6 +18,8 @@ from wfc3tvb.catalog.queries import load_all
 from wfc3tvb.cli import main
 from wfc3tvb.report import terminal
 
+pytestmark = pytest.mark.slow
+
 QUESTION = "SELECT rootname, sky_mean FROM exposures ORDER BY rootname"
 
 ENDLESS = "SELECT count() FROM range(10000000000) a, range(10000000000) b"

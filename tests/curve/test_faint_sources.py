@@ -14,6 +14,8 @@ from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.models import ReadCube
 
+pytestmark = pytest.mark.slow
+
 SIZE = 256
 
 

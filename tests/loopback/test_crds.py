@@ -15,6 +15,8 @@ from tests.helpers.small_archive import REFERENCES, make_archive
 from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

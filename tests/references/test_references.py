@@ -15,6 +15,8 @@ from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, serve
 from wfc3tvb.references.crds import best_references, header_references, operational_context
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -23,6 +23,8 @@ from wfc3tvb.simulate.presets import preset
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 from wfc3tvb.survey.survey import survey
 
+pytestmark = pytest.mark.slow
+
 HIT, QUIET = "ibohbfb9q", "ibohbfb7q"
 SIZE, STARS = 256, 350
 

@@ -35,6 +35,8 @@ from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 from wfc3tvb.survey.survey import survey
 
+pytestmark = pytest.mark.slow
+
 FLAGGED = ("ibohbfb9q", "ibohbfbgq", "ibohbfbkq")
 
 

@@ -20,6 +20,8 @@ from wfc3tvb.report.thumbnails import read_small
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.catalog import simulate_catalog
 
+pytestmark = pytest.mark.slow
+
 
 def write_image(path: Path, value: float, size: int = 64) -> Path:
     """Write an image with a gradient, with a border of reference pixels where it is an IMA."""

@@ -21,6 +21,8 @@ from wfc3tvb.simulate.reference_files import reference_names
 from wfc3tvb.simulate.timing import sample_times
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).parents[1] / "helpers" / "drizzle_child.py"
 MEMBERS = ("ibohbfb7q", "ibohbfb9q", "ibohbfbdq", "ibohbfbgq", "ibohbfbkq", "ibohbfbpq")
 

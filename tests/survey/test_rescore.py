@@ -20,6 +20,8 @@ from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.schema import TABLES
 from wfc3tvb.survey.rescore import recorded_settings, rescore, rescore_rows
 
+pytestmark = pytest.mark.slow
+
 
 def measurements() -> list[Measurement]:
     found = []

@@ -23,6 +23,8 @@ from wfc3tvb.survey.plan import ASKED_AGAIN, MAX_ATTEMPTS
 from wfc3tvb.survey.survey import plan_survey
 from wfc3tvb.survey.survey import survey as real_survey
 
+pytestmark = pytest.mark.slow
+
 survey = partial(real_survey, measure=measure_fake)
 STABLE = "EXCLUDE (measured_at, bytes_read, run_id)"
 

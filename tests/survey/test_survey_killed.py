@@ -17,6 +17,8 @@ import pytest
 from tests.helpers.fakes import N_READS
 from wfc3tvb.catalog.catalog import open_catalog
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 N = 40
 SCRIPT = """
@@ -53,7 +55,6 @@ def contents(folder: Path) -> list[object]:
         return [exposures, reads]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_killed_survey_goes_on(tmp_path: Path, seed: int) -> None:
     undisturbed, folder = tmp_path / "undisturbed", tmp_path / "killed"
@@ -69,7 +70,6 @@ def test_killed_survey_goes_on(tmp_path: Path, seed: int) -> None:
     assert len(contents(folder)[1]) == N * N_READS  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 def test_two_surveys_at_once_into_one_catalog(tmp_path: Path) -> None:
     open_catalog(tmp_path / "one", mode="a").close()
     both = [start(tmp_path / "one"), start(tmp_path / "one")]
@@ -85,7 +85,6 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))  # as a full disk: write
 """
 
 
-@pytest.mark.slow
 def test_a_full_disk_is_one_error_and_the_catalog_stays(tmp_path: Path) -> None:
     folder = tmp_path / "catalog"
     root = Path(__file__).resolve().parents[2]
@@ -100,7 +99,6 @@ def test_a_full_disk_is_one_error_and_the_catalog_stays(tmp_path: Path) -> None:
     assert len(contents(folder)[1]) == N * N_READS  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 def test_the_workers_of_a_killed_survey_end_with_it(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     script = SCRIPT.replace("measure=slow", "measure=slow, workers=Workers(2)").format(n=4000)
@@ -114,7 +112,6 @@ def test_the_workers_of_a_killed_survey_end_with_it(tmp_path: Path) -> None:
     assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
 
 
-@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_reaches_the_driver_alone(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     script = SCRIPT.replace("measure=slow", "measure=slow, workers=Workers(2)").format(n=4000)

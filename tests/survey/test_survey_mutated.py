@@ -15,6 +15,8 @@ from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.survey.survey import survey
 
+pytestmark = pytest.mark.slow
+
 N, SIZE, NSAMP = 500, 32, 4
 
 
@@ -70,7 +72,6 @@ def card(data: bytes, start: int, keyword: str, value: str) -> bytes:
     return data[:at] + f"{keyword:<8}= {value:>20}".ljust(80).encode("latin-1") + data[at + 80 :]
 
 
-@pytest.mark.slow
 def test_500_mutated_files_are_500_rows_of_failures(tmp_path: Path) -> None:
     folder, rng = tmp_path / "files", np.random.default_rng(3)
     folder.mkdir()
@@ -92,7 +93,6 @@ def test_500_mutated_files_are_500_rows_of_failures(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 3e6
 
 
-@pytest.mark.slow
 def test_a_read_without_a_usable_pixel_is_flagged(tmp_path: Path) -> None:
     path = tmp_path / "ibohbfb9q_ima.fits"
     hdus = ima(primary_header("ibohbfb9q", None, 55800.0, NSAMP, SIZE), SIZE, NSAMP, sky=0.5)

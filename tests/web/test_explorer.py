@@ -35,6 +35,8 @@ from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.catalog import simulate_catalog
 from wfc3tvb.web.app import AT_A_TIME, Explorer, application
 
+pytestmark = pytest.mark.slow
+
 HOST = {"base_url": "http://localhost"}
 
 

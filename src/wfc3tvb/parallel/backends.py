@@ -15,14 +15,17 @@ from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import count, islice, repeat
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, WorkerDiedError
 from wfc3tvb.parallel.attempts import Failure, Fetching, Outcome, attempts, stage
 from wfc3tvb.parallel.workers import HERE, Workers
+from wfc3tvb.system.interrupts import InterruptGuard
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -73,6 +76,15 @@ def run(
     BadArgumentError, ServiceUnreachableError
         If Dask is not installed, no scheduler answers at the address, or the cluster has no workers (left).
     """
+    with InterruptGuard() as guard:
+        for outcome in _outcomes(items, worker, workers, total):
+            yield outcome
+            guard.check()
+
+
+def _outcomes(
+    items: Iterable[tuple[str, Item]], worker: Callable[[Item], Value], workers: Workers, total: int | None
+) -> Iterator[Outcome[Value]]:
     if workers.in_this_process:
         yield from attempts(worker, items)
         return
@@ -80,7 +92,7 @@ def run(
     with _backend(workers) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
         try:
-            with _interrupts_ignored():
+            with _interrupts_held_back():
                 finished = parallel(delayed(_attempts)(worker, batch) for batch in batches)
             for outcomes in finished:
                 yield from outcomes
@@ -112,7 +124,7 @@ def started(workers: Workers, module: str) -> Iterator[None]:
         return
     with _backend(workers) as options:
         parallel = Parallel(return_as="generator_unordered", batch_size=1, **options)
-        with _interrupts_ignored():
+        with _interrupts_held_back():
             imports = parallel(delayed(_import)(module) for _ in range(workers.jobs))
         try:
             yield
@@ -148,19 +160,19 @@ def _attempts(worker: Callable[[Item], Value], batch: tuple[tuple[str, Item], ..
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Make processes that are started in the block ignore Ctrl-C, which a terminal sends to all of them.
+def _interrupts_held_back() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started in the block; this process gets it when the block ends.
 
-    The driver ends its workers; interrupted by themselves, they would print tracebacks, or seem to have been killed.
+    A terminal sends it to all of them, and the driver ends its workers: interrupted by themselves, they would print
+    tracebacks, or seem to have been killed. A blocked signal waits, whereas an ignored one would be lost.
     """
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for tracker in (resource_tracker, loky_tracker):
+        tracker.ensure_running()  # where a tracker starts, it lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by what the block starts
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_at_once() -> None:
@@ -301,7 +313,7 @@ def opened(workers: Workers) -> Iterator[Workers]:
         raise BadArgumentError(f"--cluster {cluster}: give local:N with a number of workers, e.g. local:4")
     # Any free port: the default one may be in use by the cluster of another survey or notebook.
     options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
-    with _interrupts_ignored():
+    with _interrupts_held_back():
         cluster_here = LocalCluster(n_workers=int(count), **options)  # type: ignore[no-untyped-call]
     with cluster_here as local:
         with Client(local) as client:  # type: ignore[no-untyped-call]

@@ -26,6 +26,7 @@ from wfc3tvb.repair.choose import Chosen, choose
 from wfc3tvb.repair.driver import Driver
 from wfc3tvb.repair.estimate import RepairPlan, summarize
 from wfc3tvb.repair.model import ReprocessSettings, scratch_bytes
+from wfc3tvb.system.interrupts import InterruptGuard
 
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]
 
@@ -89,6 +90,7 @@ def plan_reprocess(
     return summarize(catalog, chosen, services or Services(), settings, workers=workers)
 
 
+@InterruptGuard()
 def reprocess(
     catalog: Catalog,
     *,

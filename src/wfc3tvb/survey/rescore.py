@@ -17,6 +17,7 @@ from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.score.score import score
 from wfc3tvb.survey.fit_visits import fit_visits
+from wfc3tvb.system.interrupts import InterruptGuard
 
 #: Exposures per commit, and per item of parallel work.
 BATCH, CHUNK = 5000, 100
@@ -73,6 +74,7 @@ def rescore_rows(exposure: Row, reads: Sequence[Row], settings: MeasureSettings 
     return score(exposure, reads, settings or MeasureSettings())
 
 
+@InterruptGuard()
 def rescore(
     catalog: Catalog, *, settings: MeasureSettings | None = None, workers: Workers = HERE, progress: Progress = silent
 ) -> RescoreReport:

@@ -27,6 +27,7 @@ from wfc3tvb.survey.estimate import SurveyPlan, estimate
 from wfc3tvb.survey.fit_visits import fit_visits
 from wfc3tvb.survey.plan import Plan
 from wfc3tvb.survey.worker import MEASURING, Measure, MeasureExposure
+from wfc3tvb.system.interrupts import InterruptGuard
 
 #: A batch is committed when it has this many exposures, or is this old [s].
 BATCH_SIZE = 200
@@ -116,6 +117,7 @@ class Recorder:
             self.last_refresh = time.monotonic()
 
 
+@InterruptGuard()
 def survey(
     catalog: Catalog,
     selection: Selection,
