@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+KERNEL_TESTS := tests/calibration tests/curve/test_sky_mask.py tests/curve/test_trails.py
 DEMO   ?= demo
 
 .PHONY: help install demo test test-quick coverage check docs live bench study clean
@@ -41,7 +42,7 @@ coverage: install
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not compiled' --cov --cov-append --cov-report= \
-		tests/calibration tests/curve
+		-W ignore::RuntimeWarning $(KERNEL_TESTS)
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
 

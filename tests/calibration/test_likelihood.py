@@ -36,6 +36,7 @@ def fitted(
     return fit, fit.sci - level(times, sky) - source, limit(times, sky, source)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("shape", SKIES)
 @pytest.mark.parametrize("sequence", SEQUENCES)
 def test_blank_sky_is_at_the_limit_of_photons_and_reads(sequence: str, shape: str) -> None:
@@ -47,6 +48,7 @@ def test_blank_sky_is_at_the_limit_of_photons_and_reads(sequence: str, shape: st
     assert np.mean(fit.hits != 0) < 4e-4  # 2e-4 over 10^6 pixels; here of 16,384
 
 
+@pytest.mark.compiled
 def test_false_hits_in_a_million_blank_pixels() -> None:
     fit, error, best = fitted("STEP200", "step", 0.0, 2, size=1024)
     assert np.mean(fit.hits != 0) < 2e-4
@@ -54,6 +56,7 @@ def test_false_hits_in_a_million_blank_pixels() -> None:
     assert error.std() == pytest.approx(best, rel=0.01)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize("signal_to_noise", [20, 100, 1000])
 @pytest.mark.parametrize("shape", ["rise", "constant"])
 def test_bright_pixels_are_unbiased(shape: str, signal_to_noise: float) -> None:
@@ -67,6 +70,7 @@ def test_bright_pixels_are_unbiased(shape: str, signal_to_noise: float) -> None:
     assert (error / fit.err).std() == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(("electrons", "found"), [(110, 0.5), (200, 0.99), (1e5, 1.0)])
 def test_single_hits_are_found_and_named(electrons: float, found: float) -> None:
     rng, times = np.random.default_rng(4), times_of("STEP200")
@@ -83,6 +87,7 @@ def test_single_hits_are_found_and_named(electrons: float, found: float) -> None
         assert abs(fit.sci[hit].mean() - level(times, sky)) < 0.005
 
 
+@pytest.mark.compiled
 def test_stars_with_a_guiding_drift_lose_few_pixels() -> None:
     """0.05 pixel from the first read to the last changes the rates on the slopes of a star, which is not a hit."""
     times = times_of("SPARS100")
@@ -181,6 +186,7 @@ def test_scattered_light_of_known_shape_is_subtracted() -> None:
     assert error.std() < 1.03 * limit(times, sky + 0.1, 0.0)
 
 
+@pytest.mark.compiled
 def test_the_flat_field_scales_signal_and_error() -> None:
     """A pixel of response 0.8 collects 0.8 of the photons; its rate after the flat is the same, its error larger."""
     times, rng = times_of("SPARS100"), np.random.default_rng(12)
@@ -212,6 +218,7 @@ def test_it_is_the_generalized_least_squares_solution(source: float) -> None:
     assert fit.err[8, 8] == pytest.approx(1 / np.sqrt(weights @ lengths), rel=3e-3)
 
 
+@pytest.mark.compiled
 def test_threads_do_not_change_the_result() -> None:
     times = times_of("SPARS50")
     sky = sky_of("fall", times)
