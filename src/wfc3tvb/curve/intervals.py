@@ -16,7 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.curve.kernels import N_BINS, clipped_medians, difference_histogram, flagged_fraction, flat_words
+from wfc3tvb.curve.kernels import (
+    N_BINS,
+    Bins,
+    CellGrid,
+    Difference,
+    clipped_medians,
+    difference_histogram,
+    flagged_fraction,
+    flat_words,
+)
 from wfc3tvb.curve.sky_mask import BAD_PIXEL
 from wfc3tvb.instrument import DQ
 from wfc3tvb.models import ReadCube
@@ -205,11 +214,9 @@ def _interval(
     low, step = middle - _RANGE * width, 2 * _RANGE * width / N_BINS
     histogram = np.zeros((cells.row_starts.size - 1, cells.edges.size - 1, N_BINS + 2), np.uint32)
     swap = later.dtype.newbyteorder("=") != later.dtype
-    (words, stride), (words_earlier, stride_earlier) = flat_words(later, "<u4"), flat_words(earlier, "<u4")
-    difference_histogram(
-        words, words_earlier, np.array([stride, stride_earlier]), swap, *factors, skip, cells.row_cell, cells.edges,
-        np.float32(low), np.float32(1 / step), histogram,
-    )  # fmt: skip
+    difference = Difference(flat_words(later, "<u4"), flat_words(earlier, "<u4"), swap, *factors)
+    grid, bins = CellGrid(cells.row_cell, cells.edges), Bins(np.float32(low), np.float32(1 / step))
+    difference_histogram(difference, skip, grid, bins, histogram)
     found = clipped_medians(histogram, regions, _CLIP, round(_COUNT / dt / step / 2))
     levels = (low + step * found[:, 0]).tolist()
     return levels[0], step * float(found[0, 1]), float(found[0, 2]), *levels[1:]

@@ -1,13 +1,12 @@
-"""The loops over pixels and histograms that a curve needs, compiled, free of Python's lock.
+"""Compiled loops over pixels and histograms for the curve, which release Python's lock.
 
-Pixels come as words in either byte order, a plane as one array from its first pixel to its last and the distance of
-its rows, so that a memory-mapped FITS plane is read once and copied never.
+A plane is passed as `Words`, in either byte order, so that a memory-mapped FITS plane is read once and never copied.
 """
 # mypy: disable-error-code="no-untyped-def"
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +14,97 @@ from numpy.typing import NDArray
 from wfc3tvb.system.compiled import compiled
 
 
-def flat_words(plane: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
-    """Return a plane as one array of words, from its first pixel to its last, and the distance of its rows.
+class Words(NamedTuple):
+    """Plane as it lies in memory.
 
-    What lies between the rows (reference pixels) is in the array too; nothing is copied unless pixels are apart.
+    Attributes
+    ----------
+    values : ndarray, shape (n,), uint16 or uint32
+        Words from the first pixel to the last, with what lies between the rows (reference pixels).
+    stride : int
+        Words from one row to the next; 0 repeats the first row.
     """
+
+    values: NDArray[Any]
+    stride: int
+
+
+class Difference(NamedTuple):
+    """Rate of an interval: ``c_later * later - c_earlier * earlier``.
+
+    Attributes
+    ----------
+    later, earlier : Words
+        Planes of float32 that end and begin the interval.
+    swap : bool
+        Whether their words are in the other byte order.
+    c_later, c_earlier : float32
+        Factors.
+    """
+
+    later: Words
+    earlier: Words
+    swap: bool
+    c_later: np.float32
+    c_earlier: np.float32
+
+
+class CellGrid(NamedTuple):
+    """Cells of a frame that have a histogram each.
+
+    Attributes
+    ----------
+    row_cell : ndarray, shape (ny,), int64
+        Row of cells that each row of the frame belongs to.
+    edges : ndarray, shape (n + 1,), int64
+        Columns at which cells begin.
+    """
+
+    row_cell: NDArray[np.int64]
+    edges: NDArray[np.int64]
+
+
+class Bins(NamedTuple):
+    """Bins of a histogram: bin 1 begins at `low`; bins are ``1 / scale`` wide."""
+
+    low: np.float32
+    scale: np.float32
+
+
+class Mask(NamedTuple):
+    """Flags of a read, and those of them, stored likewise, that leave a pixel out."""
+
+    flags: Words
+    bit: np.uint16
+
+
+class Brightness(NamedTuple):
+    """Limit that a pixel must exceed to be called bright in an interval.
+
+    Attributes
+    ----------
+    level, draft_level : float32
+        Sky of the interval and of the last read.
+    limit : float32
+        Limit for a pixel without a source.
+    photons : float32
+        Factor that turns the rate of a source into the variance it adds.
+    """
+
+    level: np.float32
+    draft_level: np.float32
+    limit: np.float32
+    photons: np.float32
+
+
+def flat_words(plane: NDArray[Any], dtype: str) -> Words:
+    """Return a plane as words of a type; it is copied only if its pixels are apart."""
     size = plane.itemsize
     if plane.strides[1] != size or plane.strides[0] % size:
         plane = np.ascontiguousarray(plane)
     n = (plane.shape[0] - 1) * (plane.strides[0] // size) + plane.shape[1]
     words = np.lib.stride_tricks.as_strided(plane, (n,), (size,), writeable=False).view(np.dtype(dtype))
-    return words, plane.strides[0] // size
+    return Words(words, plane.strides[0] // size)
 
 
 def flagged_fraction(
@@ -47,10 +126,8 @@ def flagged_fraction(
     n = int(skip.size - np.count_nonzero(skip))
     if n == 0:
         return float("nan")
-    words, stride = flat_words(flags, "<u2")
-    earlier, stride_earlier = (_nothing(skip.shape[1]), 0) if before is None else flat_words(before, "<u2")
-    bit = stored_bits(bits, flags)
-    return float(count_new(words, earlier, np.array([stride, stride_earlier]), bit, skip)) / n
+    earlier = _no_flags(skip.shape[1]) if before is None else flat_words(before, "<u2")
+    return float(count_new(flat_words(flags, "<u2"), earlier, stored_bits(bits, flags), skip)) / n
 
 
 def stored_bits(bits: int, flags: NDArray[Any]) -> np.uint16:
@@ -59,10 +136,10 @@ def stored_bits(bits: int, flags: NDArray[Any]) -> np.uint16:
     return np.uint16(int.from_bytes(bits.to_bytes(2, "big"), "little") if swap else bits)
 
 
-def _nothing(width: int) -> NDArray[np.uint16]:
+def _no_flags(width: int) -> Words:
     none = np.zeros(width, np.uint16)
     none.flags.writeable = False
-    return none
+    return Words(none, 0)
 
 
 #: Bins of a cell's histogram.
@@ -78,42 +155,34 @@ def _native(word, swap) -> Any:
 
 
 @compiled
-def difference_histogram(
-    later, earlier, stride, swap, c_later, c_earlier, skip, row_cell, edges, low, scale, histogram
-) -> Any:
-    """Histogram ``c_later * later - c_earlier * earlier`` in every cell of a frame.
+def difference_histogram(difference, skip, cells, bins, histogram) -> Any:
+    """Histogram the rates of an interval in every cell of a frame.
 
     Loops over columns are kept free of branches, so that the compiler makes vector instructions of them.
 
     Parameters
     ----------
-    later, earlier : (n,) uint32
-        Words of two float32 planes from their first pixel to their last, byte-swapped where `swap`.
-    stride : (2,) int64
-        Words from one row to the next, of each plane.
-    swap : bool
-        Whether the words are in the other byte order.
-    c_later, c_earlier : float32
-        Factors.
+    difference : Difference
+        The interval.
     skip : (ny, nx) uint8
         Pixels to leave out: 1, others 0.
-    row_cell : (ny,) int64
-        Row of cells that each row belongs to.
-    edges : (n + 1,) int64
-        Columns at which cells begin.
-    low, scale : float32
-        Bin 1 begins at `low`; bins are ``1 / scale`` wide.
-    histogram : (cell rows, n, N_BINS + 2) uint32
+    cells : CellGrid
+        The cells.
+    bins : Bins
+        The bins.
+    histogram : (cell rows, cell columns, N_BINS + 2) uint32
         Counts are added to it; the first bin takes what is left out, lies below or is NaN, the last what lies above.
     """
+    (later, later_stride), (earlier, earlier_stride), swap, c_later, c_earlier = difference
+    (row_cell, edges), (low, scale) = cells, bins
     n_rows, n_columns = skip.shape
     words, words_earlier = np.empty(n_columns, np.uint32), np.empty(n_columns, np.uint32)
     a, b = words.view(np.float32), words_earlier.view(np.float32)
-    bins = np.empty(n_columns, np.uint32)
+    bin_of = np.empty(n_columns, np.uint32)
     one, zero, top = np.float32(1), np.float32(0), np.float32(N_BINS + 1)
     for y in range(n_rows):
-        row = later[y * stride[0] : y * stride[0] + n_columns]
-        row_earlier = earlier[y * stride[1] : y * stride[1] + n_columns]
+        row = later[y * later_stride : y * later_stride + n_columns]
+        row_earlier = earlier[y * earlier_stride : y * earlier_stride + n_columns]
         for x in range(n_columns):
             words[x] = _native(row[x], swap)
             words_earlier[x] = _native(row_earlier[x], swap)
@@ -121,11 +190,11 @@ def difference_histogram(
             position = (a[x] * c_later - b[x] * c_earlier - low) * scale + one
             position = position if position > zero else zero
             position = position if position < top else top
-            bins[x] = np.uint32(np.int32(position)) * np.uint32(1 - skip[y, x])
+            bin_of[x] = np.uint32(np.int32(position)) * np.uint32(1 - skip[y, x])
         for cell in range(edges.size - 1):
             counts = histogram[row_cell[y], cell]
             for x in range(edges[cell], edges[cell + 1]):
-                counts[bins[x]] += np.uint32(1)
+                counts[bin_of[x]] += np.uint32(1)
 
 
 @compiled
@@ -213,25 +282,24 @@ def _quantile(total, rank) -> Any:
 
 
 @compiled
-def count_new(flags, earlier, stride, bit, skip) -> Any:
+def count_new(flags, earlier, bit, skip) -> Any:
     """Count pixels in which any of `bit` is set in `flags` and not in `earlier`, `skip` left out.
 
     Parameters
     ----------
-    flags, earlier : (n,) uint16
-        Two planes from their first pixel to their last.
-    stride : (2,) int64
-        Words from one row to the next, of each plane; 0 repeats the first row.
+    flags, earlier : Words
+        Two planes of uint16.
     bit : uint16
         The flags looked for.
     skip : (ny, nx) uint8
         1 where a pixel is left out.
     """
     n_rows, n_columns = skip.shape
+    (words, stride), (words_earlier, stride_earlier) = flags, earlier
     counts, n = np.zeros(n_columns, np.uint16), 0
     for y in range(n_rows):
-        row = flags[y * stride[0] : y * stride[0] + n_columns]
-        row_earlier = earlier[y * stride[1] : y * stride[1] + n_columns]
+        row = words[y * stride : y * stride + n_columns]
+        row_earlier = words_earlier[y * stride_earlier : y * stride_earlier + n_columns]
         for x in range(n_columns):
             new = row[x] & ~row_earlier[x] & bit
             counts[x] += np.uint16(new != 0) & np.uint16(skip[y, x] == 0)
@@ -241,30 +309,19 @@ def count_new(flags, earlier, stride, bit, skip) -> Any:
 
 
 @compiled
-def bright_pixels(
-    later, earlier, draft, stride, swap, factors, level, draft_level, limit, flags, bit, step, out
-) -> Any:
+def bright_pixels(difference, draft, mask, brightness, step, out) -> Any:
     """Mark the pixels that shine in one interval and not in the whole exposure, on a grid of every `step`-th pixel.
 
     Parameters
     ----------
-    later, earlier, draft : (n,) uint32
-        Words of the planes that end and begin the interval, and of the last read, from first pixel to last.
-    stride : (4,) int64
-        Words from one row to the next, of each plane and of `flags`.
-    swap : bool
-        Whether the words are in the other byte order.
-    factors : (3,) float32
-        The interval's rate is ``factors[0] * later - factors[1] * earlier``; a source adds ``factors[2]`` times its
-        rate to the variance.
-    level, draft_level : float32
-        Sky of the interval and of the last read.
-    limit : float32
-        What a pixel without a source must exceed.
-    flags : (n,) uint16
-        Flags of the first read, as they are stored.
-    bit : uint16
-        Flags, stored likewise, with any of which a pixel is left out.
+    difference : Difference
+        The interval.
+    draft : Words
+        The last read, in the same byte order.
+    mask : Mask
+        Pixels to leave out.
+    brightness : Brightness
+        Limit for bright pixels.
     step : int
         Distance of the grid's pixels.
     out : (ny, nx) uint8
@@ -273,8 +330,11 @@ def bright_pixels(
     Returns
     -------
     int
-        How many do.
+        Number of them.
     """
+    (later, s0), (earlier, s1), swap, c_later, c_earlier = difference
+    (rate, s2), ((flags, s3), bit) = draft, mask
+    level, draft_level, limit, photons = brightness
     n = 0
     word = np.empty(3, np.uint32)
     value = word.view(np.float32)
@@ -282,14 +342,14 @@ def bright_pixels(
         y = row * step
         for column in range(out.shape[1]):
             x = column * step
-            word[0] = _native(later[y * stride[0] + x], swap)
-            word[1] = _native(earlier[y * stride[1] + x], swap)
-            word[2] = _native(draft[y * stride[2] + x], swap)
+            word[0] = _native(later[y * s0 + x], swap)
+            word[1] = _native(earlier[y * s1 + x], swap)
+            word[2] = _native(rate[y * s2 + x], swap)
             source = max(value[2] - draft_level, np.float32(0))
-            above = value[0] * factors[0] - value[1] * factors[1] - level - source
+            above = value[0] * c_later - value[1] * c_earlier - level - source
             noise = np.float32(0.05) * source + limit
-            shines = above > noise and (above - noise) ** 2 > factors[2] * source
-            out[row, column] = shines and (flags[y * stride[3] + x] & bit) == 0
+            shines = above > noise and (above - noise) ** 2 > photons * source
+            out[row, column] = shines and (flags[y * s3 + x] & bit) == 0
             n += out[row, column]
     return n
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve.intervals import Curve
-from wfc3tvb.curve.kernels import bright_pixels, flat_words, stored_bits
+from wfc3tvb.curve.kernels import Brightness, Difference, Mask, bright_pixels, flat_words, stored_bits
 from wfc3tvb.curve.sky_mask import BAD_PIXEL
 from wfc3tvb.models import ReadCube
 from wfc3tvb.system.threads import for_each
@@ -76,16 +76,14 @@ def _bright(cube: ReadCube, curve: Curve, i: int, step: int) -> NDArray[np.uint8
     if not np.isfinite([curve.rate[i], curve.scatter[i], sky]).all():
         return None
     base, dt = curve.base[i], curve.dt[i]
-    (later, s0), (earlier, s1), (draft, s2) = (flat_words(cube.rate[k], "<u4") for k in (i, max(base, 0), -1))
-    flags, s3 = flat_words(cube.dq[0], "<u2")
-    factors = np.array([cube.t[i] / dt, curve.t_start[i] / dt, _BRIGHT**2 / dt], np.float32)
-    level, limit = np.float32(curve.rate[i]), np.float32(_BRIGHT * curve.scatter[i])
+    later, earlier, draft = (flat_words(cube.rate[k], "<u4") for k in (i, max(base, 0), -1))
+    swap = cube.rate.dtype.newbyteorder("=") != cube.rate.dtype
+    difference = Difference(later, earlier, swap, np.float32(cube.t[i] / dt), np.float32(curve.t_start[i] / dt))
+    mask = Mask(flat_words(cube.dq[0], "<u2"), stored_bits(int(BAD_PIXEL), cube.dq[0]))
+    limits = curve.rate[i], sky, _BRIGHT * curve.scatter[i], _BRIGHT**2 / dt
     ny, nx = cube.rate.shape[1:]
     out = np.zeros((-(-ny // step), -(-nx // step)), np.uint8)
-    swap = cube.rate.dtype.newbyteorder("=") != cube.rate.dtype
-    bad = stored_bits(int(BAD_PIXEL), cube.dq[0])
-    stride = np.array([s0, s1, s2, s3])
-    bright_pixels(later, earlier, draft, stride, swap, factors, level, np.float32(sky), limit, flags, bad, step, out)
+    bright_pixels(difference, draft, mask, Brightness(*map(np.float32, limits)), step, out)
     return out
 
 
