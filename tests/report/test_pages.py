@@ -129,6 +129,17 @@ def test_a_drawn_archive_has_all_charts(tmp_path: Path, monkeypatch: pytest.Monk
     assert listed.count('href="visits/') == len(list((page.parent / "visits").iterdir())) == 2
 
 
+def test_missing_values_are_dashes(tmp_path: Path) -> None:
+    missing = ("expstart", "sky_mean", "exptime", "target_name", "proposal_id", "tvb_class")
+    with simulate_catalog(tmp_path / "catalog", 15) as catalog:
+        rows = catalog.sql("SELECT * FROM exposures").to_arrow_table().to_pylist()
+        catalog.replace("exposures", [row | dict.fromkeys(missing) for row in rows])
+        page = write_report(catalog, tmp_path / "report")
+    (visit, *_) = sorted((page.parent / "visits").iterdir())
+    assert "None" not in visit.read_text()
+    assert "no verdict" in visit.read_text()
+
+
 def test_chromium_draws_it(report: Path, tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:

@@ -90,7 +90,7 @@ def write_visit(
     exposures = catalog.query("visit_exposures", visit=visit).to_arrow_table().to_pylist()
     measured = [Measurement(row, _reads(catalog, row["rootname"])) for row in exposures]
     products = products_of(catalog, visit)
-    rows = [{name: (row | {"date": date(row["expstart"])})[name] for name in _EXPOSURE_COLUMNS} for row in exposures]
+    rows = [{name: (row | {"date": _date(row["expstart"])})[name] for name in _EXPOSURE_COLUMNS} for row in exposures]
     images = _before_and_after(exposures, products, visit, out)
     context: dict[str, Any] = {
         "exposures": rows,
@@ -102,14 +102,29 @@ def write_visit(
         "light": catalog.query("visit_light", visit=visit).to_arrow_table().to_pylist(),
     }
     first = exposures[0]
-    day = f", {date(first['expstart'])[:10]}" if first["expstart"] is not None else ""
-    lead = f"Proposal {first['proposal_id']}, target {first['target_name']}{day}."
-    page = _write(out / "visits" / f"{visit}.html", "visit.html", f"Visit {visit}", lead, catalog, context, up="../")
+    day = _date(first["expstart"])
+    known = (("Proposal", first["proposal_id"]), ("target", first["target_name"]), ("", day and day[:10]))
+    lead = ", ".join(f"{label} {value}".strip() for label, value in known if value is not None)
+    page = _write(
+        out / "visits" / f"{visit}.html",
+        "visit.html",
+        f"Visit {visit}",
+        f"{lead}." if lead else "",
+        catalog,
+        context,
+        up="../",
+    )
     return page, images
 
 
 _VISIT_ORDER = """SELECT visit FROM visits
 GROUP BY visit ORDER BY max(tvb_score) DESC NULLS LAST, visit LIMIT $limit"""
+
+
+def _date(mjd: float | None) -> str | None:
+    return None if mjd is None else date(mjd)
+
+
 _ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, n_inspect,
     worst_class,
     sky_min, sky_max, excess_visit, tvb_score, sun_alt_max
@@ -144,7 +159,7 @@ def _write_visits(catalog: Catalog, out: Path, pages: set[str]) -> None:
     found = catalog.fetch(_ALL_VISITS, {"limit": VISITS_LISTED})
     (out / "tables").mkdir(exist_ok=True)
     write_table(found, out / "tables" / "visits.csv", "csv")
-    rows = [row | {"date": None if row["date"] is None else date(row["date"])[:10]} for row in found.to_pylist()]
+    rows = [row | {"date": (_date(row["date"]) or "")[:10] or None} for row in found.to_pylist()]
     lead = f"The worst visits come first; the {len(pages)} worst have their own pages."
     _write(out / "visits.html", "visits.html", "All visits", lead, catalog, {"rows": rows, "pages": pages})
 
