@@ -104,7 +104,8 @@ def write_visit(
     first = exposures[0]
     day = _date(first["expstart"])
     known = (("Proposal", first["proposal_id"]), ("target", first["target_name"]), ("", day and day[:10]))
-    lead = ", ".join(f"{label} {value}".strip() for label, value in known if value is not None)
+    described = ", ".join(f"{label} {value}".strip() for label, value in known if value is not None)
+    lead = f"{described}." if described else ""
     page = _write(
         out / "visits" / f"{visit}.html",
         "visit.html",
