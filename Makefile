@@ -40,9 +40,9 @@ test-quick: install
 # Compiled code cannot be traced: the kernels' own tests run once more in plain Python.
 coverage: install
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= --cov-fail-under=0
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not compiled' --cov --cov-append --cov-report= \
-		-W ignore::RuntimeWarning $(KERNEL_TESTS)
+		--cov-fail-under=0 -W ignore::RuntimeWarning $(KERNEL_TESTS)
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
 

@@ -112,9 +112,13 @@ def test_the_workers_of_a_killed_survey_end_with_it(tmp_path: Path) -> None:
     assert wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 20)
 
 
+#: A shell makes commands that it runs in the background, perhaps these tests, ignore Ctrl-C.
+LISTENS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 def test_ctrl_c_in_a_terminal_reaches_the_driver_alone(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
-    script = SCRIPT.replace("measure=slow", "measure=slow, workers=Workers(2)").format(n=4000)
+    script = LISTENS + SCRIPT.replace("measure=slow", "measure=slow, workers=Workers(2)").format(n=4000)
     command = [sys.executable, "-c", script, str(tmp_path / "catalog")]
     with subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         wait_for(lambda: workers_of(process.pid), 60)  # which are still importing

@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 
 from wfc3tvb.system.interrupts import InterruptGuard
+
+
+@pytest.fixture(autouse=True)
+def default_handler() -> Iterator[None]:
+    """Set Python's own handler: a shell makes commands that it runs in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def press_ctrl_c() -> None:
