@@ -125,7 +125,12 @@ def _plain(result: Any) -> dict[str, Any]:
     "--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, which is recorded."
 )
 @click.option("--use-db", is_flag=True, help="Use the astrometry service's solution in updatewcs.")
-@click.option("--recover-saturated", is_flag=True, help="Recover pixels saturated only in the last reads.")
+@click.option(
+    "--recover-saturated/--no-recover-saturated",
+    default=True,
+    show_default=True,
+    help="Under omit, take pixels that saturate late from their last good read; no: as calwf3 leaves them.",
+)
 @click.option(
     "--drizzle-pars",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),

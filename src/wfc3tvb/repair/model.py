@@ -42,7 +42,8 @@ class ReprocessSettings:
     use_db : bool
         Use the astrometry service's solution.
     recover_saturated : bool
-        Recover pixels that saturate only in the last reads.
+        Give pixels that saturate only in the last reads the rate of their last good read, under omit; without it the
+        image is that of calwf3 with CRCORR=OMIT, and bright stars lose flux.
     drizzle_pars : Path or None
         JSON file of AstroDrizzle parameters.
     weight : str
@@ -62,7 +63,7 @@ class ReprocessSettings:
     context: str | None = None
     references: str = "crds"
     use_db: bool = False
-    recover_saturated: bool = False
+    recover_saturated: bool = True
     drizzle_pars: Path | None = None
     weight: str = "exptime"
     keep: bool = False

@@ -70,7 +70,7 @@ METHODS: Mapping[str, Method] = {
             "omit",
             crcorr="omit", works_on="switch", noise="last_minus_first",
             needs_curve=False, rejects_cosmic_rays=False, removes_gradient=False,
-            recovers="saturated in the last reads only, with `--recover-saturated`",
+            recovers="saturated in the last reads only; none with `--no-recover-saturated`",
             help="last read minus zeroth, no ramp fit; for any field",
             report="omit takes the last read minus the zeroth",
         ),

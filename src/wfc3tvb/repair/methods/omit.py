@@ -1,7 +1,8 @@
 """Last read minus zeroth read, from the engine with CRCORR=OMIT (STScI's notebook calwf3_recal_tvb).
 
 Suitable for any field. Cosmic rays remain in the FLT, and can be rejected with the other exposures of the association.
-On request, pixels that saturate only in the last reads get the rate of their last good read.
+Pixels that saturate only in the last reads get the rate of their last good read: the recipe alone gives stars that
+saturate the rate of their saturated read, which in simulations loses 9 to 74 % of their flux.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def _recovered(made: EngineFiles, member: Member) -> Image:
     rates = ramp.counts[1:] * (ramp.gain / times).astype(np.float32)[:, None, None]
     saturated = (ramp.dq[1:] & _SATURATED) != 0
     image, error, dq = (np.array(fits.getdata(made.flt, name, 1)) for name in ("SCI", "ERR", "DQ"))
-    image, recovered = recover_saturated(image, rates, saturated, times, sky_curve(member, ramp.times[1:]))
+    # Crowded fields have no curve; there the sky of the last good read is taken for that of the exposure.
+    sky = sky_curve(member, times) if member.cumulative else np.zeros(times.size)
+    image, recovered = recover_saturated(image, rates, saturated, times, sky)
     last, _ = last_good_read(saturated)
     errors = np.take_along_axis(ramp.error[1:], last[None], 0)[0] * (ramp.gain / times).astype(np.float32)[last]
     error[recovered] = errors[recovered]
