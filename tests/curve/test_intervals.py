@@ -15,6 +15,8 @@ from wfc3tvb.curve.intervals import measure_curve, unsteady
 from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.fits.ima import read_ima
 
+pytestmark = pytest.mark.slow
+
 
 def curve_of(cube, threads: int = 2):
     return measure_curve(cube, sky_mask(cube.rate[-1], cube.dq[0]).skip, threads=threads)

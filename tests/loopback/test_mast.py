@@ -17,6 +17,8 @@ from tests.helpers.small_archive import DATASETS, make_archive
 from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, serve
 
+pytestmark = pytest.mark.slow
+
 ASTROQUERY = """
 import json, sys, warnings
 from pathlib import Path

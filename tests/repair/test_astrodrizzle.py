@@ -14,6 +14,8 @@ from wfc3tvb.errors import BadArgumentError, DrizzleError
 from wfc3tvb.repair import astrodrizzle_process
 from wfc3tvb.repair.astrodrizzle import DrizzleProcess, DrizzleSettings, drizzle, parameters_for, read_parameters
 
+pytestmark = pytest.mark.slow
+
 
 def flts(folder: Path, n: int, size: int = 16) -> list[Path]:
     """Write files with image and DQ, no FLTs that could be drizzled."""

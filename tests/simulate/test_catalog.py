@@ -11,6 +11,8 @@ from wfc3tvb.catalog.verify import verify
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.catalog import simulate_catalog, solar_activity
 
+pytestmark = pytest.mark.slow
+
 N = 60
 
 

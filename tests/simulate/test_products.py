@@ -10,6 +10,8 @@ from astropy.io import fits
 
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> SimulatedVisit:
