@@ -22,6 +22,7 @@ from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
 from wfc3tvb.curve.trails import read_streak_scores
 from wfc3tvb.dates import DAY, mjd_now
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.fits.guiding import lock_lost
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.observation_log import beside, find_jitter
 from wfc3tvb.fits.support_file import read_orbit
@@ -141,7 +142,7 @@ def measure(
     default = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
     support = Path(spt) if spt is not None else default if default != path and default.exists() else None
     logs = beside(path, _value(cube.header, "ASN_ID", str))
-    cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support))
+    cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support), lock_lost=lock_lost(logs, cube.rootname))
     measured = measure_cube(cube, read_orbit(support) if support else None, settings, threads=threads)
     provenance = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
     return Measurement(measured.exposure | provenance, measured.reads)
@@ -249,7 +250,8 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: Me
     is_single = association is None or association.upper() == "NONE"
     saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
     uneven = mask.unevenness if _flat_fielded(cube) else 0.0
-    flags = header_flags(header) + source_flags(mask.source_fraction, saturated, light, uneven)
+    flags = header_flags(header, lock_lost=cube.lock_lost)
+    flags += source_flags(mask.source_fraction, saturated, light, uneven)
     if unsteady(cube.t.tolist()):
         flags.append("bad_times")
     if cube.rows.size < cube.shape[0]:

@@ -55,6 +55,8 @@ class ReadCube:
     cumulative_median: NDArray[np.float64] | None = None
     #: Telescope position from the observation log; None where there is no log.
     jitter: Jitter | None = None
+    #: True if the observation log says that the lock on the guide stars was lost or never acquired.
+    lock_lost: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ QUALITY_FLAGS = {
     "extended_source": "sources cover so much of the frame that no sky can be measured: sky and score are null",
     "crowded": "unmasked sources add more than 0.01 electron/s, which is subtracted (rate_err includes its error)",
     "saturated": "more than 1 % of the pixels are saturated in the last read",
-    "guide_star_failure": "guide-star lock lost, or not FINE, or EXPFLAG not NORMAL",
+    "guide_star_failure": "EXPFLAG not NORMAL, or the JIF (of a local folder) tells a lost lock or failed acquisition",
     "scan": "spatial scan",
     "moving_target": "moving target",
     "grism": "grism exposure: measured, never repaired",
