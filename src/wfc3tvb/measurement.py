@@ -85,7 +85,7 @@ def _row(place: Geometry, i: int) -> Row:
 
 
 #: Changes when the measured columns of `reads` change.
-MEASURE_VERSION = "1.2"
+MEASURE_VERSION = "1.3"
 
 #: Columns of `exposures` and the header keyword that fills them.
 _KEYWORDS = {

@@ -71,9 +71,8 @@ class Jitter:
         LimbAng and LOS_Zenith: angle of the line of sight from the Earth's limb, and from the zenith [deg].
     latitude, longitude : ndarray
         Of the point below the telescope [deg], longitude east.
-    bright_limb, night : ndarray or None
-        BrightLimb, 1 where the nearest limb is sunlit; DayNight, 1 in the Earth's shadow. None where the log has no
-        such column.
+    bright_limb : ndarray or None
+        BrightLimb, 1 where the nearest limb is sunlit. None where the log has no such column.
     """
 
     mjd: NDArray[np.float64]
@@ -82,7 +81,6 @@ class Jitter:
     latitude: NDArray[np.float64]
     longitude: NDArray[np.float64]
     bright_limb: NDArray[np.float64] | None = None
-    night: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

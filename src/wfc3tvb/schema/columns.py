@@ -139,7 +139,7 @@ los_zenith | float | deg | angle between line of sight and local zenith | pos.az
 latitude | float | deg | geographic latitude below the telescope | pos.earth.lat
 longitude | float | deg | geographic longitude below the telescope, east positive | pos.earth.lon
 sun_hour_angle | float | deg | hour angle of the Sun below the telescope, -180 to 180 | pos.posAng
-in_shadow | bool | | telescope in Earth's shadow | meta.code
+in_shadow | bool | | telescope in Earth's shadow (sun_alt below 0) | meta.code
 """
 
 #: Components of the sky in each read, from a joint fit of its visit and filter.
