@@ -48,8 +48,8 @@ expstart | float | d | start of the exposure [MJD, UTC] | time.start;obs.exposur
 expend | float | d | end of the exposure [MJD, UTC] | time.end;obs.exposure
 aperture | str | | aperture name | instr.setup
 subarray | bool | | whether the frame is a subarray | instr.setup
-ra | float | deg | right ascension of the aperture's reference point (ICRS) | pos.eq.ra;meta.main
-dec | float | deg | declination of the aperture's reference point (ICRS) | pos.eq.dec;meta.main
+ra | float | deg | right ascension of the aperture's reference point, or of the target where the header has no valid one (ICRS) | pos.eq.ra;meta.main
+dec | float | deg | declination of the aperture's reference point, or of the target where the header has no valid one (ICRS) | pos.eq.dec;meta.main
 pa_v3 | float | deg | position angle of the V3 axis | pos.posAng
 postarg1 | float | arcsec | POSTARG in axis 1 direction | pos.offset
 postarg2 | float | arcsec | POSTARG in axis 2 direction | pos.offset
