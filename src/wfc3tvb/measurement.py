@@ -17,11 +17,13 @@ from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_
 from wfc3tvb.curve.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
 from wfc3tvb.curve.kernels import flagged_fraction
+from wfc3tvb.curve.pointing import read_times, view_direction
 from wfc3tvb.curve.quality_flags import header_flags, source_flags
 from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
 from wfc3tvb.curve.trails import read_streak_scores
 from wfc3tvb.dates import DAY, mjd_now
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.fits.guiding import lock_lost
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.observation_log import beside, find_jitter
 from wfc3tvb.fits.support_file import read_orbit
@@ -45,13 +47,12 @@ def geometry_rows(cube: ReadCube, curve: Curve, orbit: OrbitElements | None) -> 
     """Return MJD and, where the telescope's position is known, the geometry of each interval's middle; and its source.
 
     The source is ``jit`` where the observation log covers all reads, else ``spt`` where there are orbit elements, else
-    None. Where a read's header has no time, it follows from the exposure's start and the time since the zeroth read.
+    None. Where a read's header has no time, or one that contradicts the exposure's start, it follows from that start
+    and the time since the zeroth read.
     """
-    start = cube.header.get("EXPSTART")
-    fallback = start + cube.t / DAY if isinstance(start, int | float) else np.full(cube.t.size, np.nan)
-    mjd = np.where(np.isfinite(cube.mjd), cube.mjd, fallback) - (curve.t_end - curve.t_start) / 2 / DAY
+    mjd = read_times(cube)[0] - (curve.t_end - curve.t_start) / 2 / DAY
     rows: list[Row] = [{"mjd": float(m) if np.isfinite(m) else None} for m in mjd]
-    target = _target(cube)
+    target = view_direction(cube.header)[0]
     if target is None or not np.isfinite(mjd).all():
         return rows, None
     place, source = _place(cube, orbit, mjd, target)
@@ -70,21 +71,12 @@ def _place(
     return view_geometry(orbit_position(orbit, mjd), mjd, *target), "spt"
 
 
-def _target(cube: ReadCube) -> tuple[float, float] | None:
-    """Return right ascension and declination of the aperture, or of the target where the header lacks them [deg]."""
-    for keys in (("RA_APER", "DEC_APER"), ("RA_TARG", "DEC_TARG")):
-        ra, dec = (cube.header.get(key) for key in keys)
-        if isinstance(ra, int | float) and isinstance(dec, int | float) and np.isfinite([ra, dec]).all():
-            return float(ra), float(dec)
-    return None
-
-
 def _row(place: Geometry, i: int) -> Row:
     return {name: getattr(place, name)[i].item() for name in _COLUMNS}
 
 
 #: Changes when the measured columns of `reads` change.
-MEASURE_VERSION = "1.2"
+MEASURE_VERSION = "1.3"
 
 #: Columns of `exposures` and the header keyword that fills them.
 _KEYWORDS = {
@@ -98,8 +90,6 @@ _KEYWORDS = {
     "expend": ("EXPEND", float),
     "aperture": ("APERTURE", str),
     "subarray": ("SUBARRAY", bool),
-    "ra": ("RA_APER", float),
-    "dec": ("DEC_APER", float),
     "pa_v3": ("PA_V3", float),
     "postarg1": ("POSTARG1", float),
     "postarg2": ("POSTARG2", float),
@@ -141,7 +131,7 @@ def measure(
     default = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
     support = Path(spt) if spt is not None else default if default != path and default.exists() else None
     logs = beside(path, _value(cube.header, "ASN_ID", str))
-    cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support))
+    cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support), lock_lost=lock_lost(logs, cube.rootname))
     measured = measure_cube(cube, read_orbit(support) if support else None, settings, threads=threads)
     provenance = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
     return Measurement(measured.exposure | provenance, measured.reads)
@@ -249,9 +239,15 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: Me
     is_single = association is None or association.upper() == "NONE"
     saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
     uneven = mask.unevenness if _flat_fielded(cube) else 0.0
-    flags = header_flags(header) + source_flags(mask.source_fraction, saturated, light, uneven)
-    if unsteady(cube.t.tolist()):
-        flags.append("bad_times")
+    flags = header_flags(header, lock_lost=cube.lock_lost)
+    flags += source_flags(mask.source_fraction, saturated, light, uneven)
+    direction, other_direction = view_direction(header)
+    tests = {
+        "bad_times": unsteady(cube.t.tolist()),
+        "bad_routtime": read_times(cube)[1],
+        "bad_pointing": other_direction,
+    }
+    flags += [name for name, true in tests.items() if true]
     if cube.rows.size < cube.shape[0]:
         flags.append("partial_rows")
     observed = header.get("CRCORR") == "COMPLETE"
@@ -260,6 +256,8 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: Me
         "asn_id": None if is_single else str(association).lower(),
         "dataset": cube.rootname if is_single else str(association).lower(),
         "visit": visit_of(cube.rootname),
+        "ra": None if direction is None else direction[0],
+        "dec": None if direction is None else direction[1],
         "archive_generation_date": _value(header, "PROCTIME", float),
         "obs_frac_broken": _fraction(cube, mask, DQ.DATAREJECT | DQ.UNSTABLE) if observed else None,
         "obs_frac_unstable": _fraction(cube, mask, DQ.UNSTABLE) if observed else None,

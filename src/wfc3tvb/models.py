@@ -55,6 +55,8 @@ class ReadCube:
     cumulative_median: NDArray[np.float64] | None = None
     #: Telescope position from the observation log; None where there is no log.
     jitter: Jitter | None = None
+    #: True if the observation log says that the lock on the guide stars was lost or never acquired.
+    lock_lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,8 @@ class Jitter:
         LimbAng and LOS_Zenith: angle of the line of sight from the Earth's limb, and from the zenith [deg].
     latitude, longitude : ndarray
         Of the point below the telescope [deg], longitude east.
-    bright_limb, night : ndarray or None
-        BrightLimb, 1 where the nearest limb is sunlit; DayNight, 1 in the Earth's shadow. None where the log has no
-        such column.
+    bright_limb : ndarray or None
+        BrightLimb, 1 where the nearest limb is sunlit. None where the log has no such column.
     """
 
     mjd: NDArray[np.float64]
@@ -80,7 +81,6 @@ class Jitter:
     latitude: NDArray[np.float64]
     longitude: NDArray[np.float64]
     bright_limb: NDArray[np.float64] | None = None
-    night: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)

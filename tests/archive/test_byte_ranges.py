@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from tests.helpers.scaled import store_scaled
 from tests.helpers.small_archive import ima, make_archive, primary_header, write
 from wfc3tvb.archive import costs
 from wfc3tvb.archive.byte_ranges import read_cube, read_exposure, read_support
@@ -119,6 +120,21 @@ def test_a_small_file_is_fetched_whole_and_all_of_it_measured(
 ) -> None:
     monkeypatch.setattr(costs, "_SMALL", 16_000_000)
     assert same(read_cube(files, ROOT), read_ima(folder / bucket_key(ROOT, "ima")))
+
+
+@pytest.mark.parametrize(("name", "scale", "zero"), [("SCI", 2.0, 0.0), ("DQ", 1.0, 32768.0)])
+def test_scaled_planes_are_read_as_their_pixels(
+    folder: Path, tmp_path: Path, name: str, scale: float, zero: float
+) -> None:
+    shutil.copytree(folder, tmp_path / "archive")
+    path = tmp_path / "archive" / bucket_key(ROOT, "ima")
+    store_scaled(path, name, scale, zero)
+    with serve(tmp_path / "archive") as archive:
+        found = read_cube(make(BucketArchive, archive), ROOT, rows=12)
+    true = read_ima(folder / bucket_key(ROOT, "ima"), rows=12)
+    middle = np.isin(found.rows, true.rows)  # a file with scaled flags is fetched whole
+    assert np.array_equal(found.rate[:, middle], true.rate)
+    assert np.array_equal(found.dq[:, middle], true.dq)
 
 
 def test_a_server_without_ranges_streams_the_file_once(archive: Archive, folder: Path) -> None:

@@ -77,7 +77,8 @@ def test_box_mean_is_the_mean_of_the_box() -> None:
     ("keywords", "flags"),
     [
         ({"FGSLOCK": "FINE", "EXPFLAG": "NORMAL", "SCAN_TYP": "N", "MTFLAG": "F", "FILTER": "F105W"}, []),
-        ({"FGSLOCK": "GYROS"}, ["guide_star_failure"]),
+        ({"FGSLOCK": "GYROS", "EXPFLAG": "NORMAL"}, []),
+        ({"FGSLOCK": "FINE/GYRO"}, []),
         ({"EXPFLAG": "INTERRUPTED"}, ["guide_star_failure"]),
         ({"SCAN_TYP": "C"}, ["scan"]),
         ({"MTFLAG": True}, ["moving_target"]),

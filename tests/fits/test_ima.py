@@ -13,6 +13,7 @@ from astropy.io import fits
 from numpy.testing import assert_array_equal
 
 from tests.helpers.recorded import REAL, unpack
+from tests.helpers.scaled import store_scaled
 from wfc3tvb.errors import (
     BadFileError,
     MissingKeywordError,
@@ -21,7 +22,10 @@ from wfc3tvb.errors import (
     WrongInstrumentError,
 )
 from wfc3tvb.fits.ima import read_ima
+from wfc3tvb.fits.ima_layout import _few_keywords
+from wfc3tvb.fits.images import read_integration
 from wfc3tvb.fits.plane_medians import plane_medians
+from wfc3tvb.measurement import measure
 
 PSTAT = """
 import json, sys
@@ -100,6 +104,60 @@ def test_counts_become_rates(golden: Path, tmp_path: Path) -> None:
     in_counts(golden, tmp_path / "icount01q_ima.fits")
     ours, true = read_ima(tmp_path / "icount01q_ima.fits"), read_ima(golden)
     np.testing.assert_allclose(ours.rate, true.rate, rtol=3e-7, atol=1e-6)
+
+
+def test_unscaled_reads_stay_in_the_mapped_file(golden: Path) -> None:
+    cube = read_ima(golden)
+    assert not cube.rate.flags.owndata
+    assert cube.rate.dtype == np.dtype(">f4")
+
+
+@pytest.mark.parametrize("rows", [None, 10])
+def test_scaled_planes_are_read_as_their_pixels(golden: Path, tmp_path: Path, rows: int | None) -> None:
+    """A file stored as half its values, with BSCALE 2, scored 2.83 instead of 5.91; flags are scaled too."""
+    path = tmp_path / golden.name
+    path.write_bytes(golden.read_bytes())
+    store_scaled(path, "SCI", 2.0, 0.0)
+    store_scaled(path, "DQ", 1.0, 32768.0)
+    true, ours = read_ima(golden, rows=rows, pstat=True), read_ima(path, rows=rows, pstat=True)
+    assert_array_equal(ours.rate, true.rate)
+    assert_array_equal(ours.dq, true.dq)
+    assert_array_equal(ours.cumulative_median, true.cumulative_median)
+    store_scaled(path, "SCI", 0.25, -3.5)
+    with fits.open(path) as file:
+        assert_array_equal(read_ima(path).rate[-1], file["SCI", 1].data[5:-5, 5:-5].astype(np.float32))
+
+
+def test_score_of_a_scaled_file(golden: Path, tmp_path: Path) -> None:
+    path = tmp_path / golden.name
+    path.write_bytes(golden.read_bytes())
+    store_scaled(path, "SCI", 2.0, 0.0)
+    assert measure(path).exposure["tvb_score"] == pytest.approx(5.91, abs=0.005)
+
+
+@pytest.mark.parametrize(("card", "value"), [("BSCALE", 0.0), ("BSCALE", "two"), ("BZERO", "n/a 1")])
+def test_a_scale_that_cannot_be_meant(real: Path, card: str, value: object) -> None:
+    with fits.open(real, mode="update", do_not_scale_image_data=True) as file:
+        file["SCI", 2].header[card] = value
+    with pytest.raises(BadFileError, match="SCI,2 has BSCALE"):
+        read_ima(real)
+
+
+def test_a_number_is_read_from_the_value_and_not_from_the_comment() -> None:
+    cards = {"BSCALE": (0.5, "was 2.0"), "ROUTTIME": ("", "MJD 55000"), "SAMPTIME": (2.5e-3, "")}
+    text = fits.Header([(name, *card) for name, card in cards.items()]).tostring().replace("0.5 /", " .5 /")
+    assert _few_keywords(text) == {"BSCALE": 0.5, "SAMPTIME": 0.0025}
+
+
+def test_reads_in_different_units_are_refused(golden: Path, tmp_path: Path) -> None:
+    path = tmp_path / golden.name
+    path.write_bytes(golden.read_bytes())
+    with fits.open(path, mode="update") as file:
+        file["SCI", 3].header["BUNIT"] = "ELECTRONS"
+    with pytest.raises(BadFileError, match=r"SCI,3 is in 'ELECTRONS', but SCI,1 in 'ELECTRONS/S'; give reads of one"):
+        read_ima(path)
+    with pytest.raises(BadFileError, match="not in electron/s"):
+        read_integration(path)
 
 
 @pytest.mark.parametrize(

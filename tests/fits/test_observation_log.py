@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from astropy.io import fits
 from astropy.time import Time
 
 from tests.helpers.calibrated import calibrated
+from wfc3tvb.curve.geometry import jitter_geometry
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.observation_log import beside, find_jitter, jitter_names, read_jitter
 from wfc3tvb.measurement import measure
@@ -43,9 +45,60 @@ def test_table_of_the_exposure_and_its_times(log: Path) -> None:
     assert np.diff(found.mjd) * 86400 == pytest.approx(3.0, abs=1e-4)
     assert found.mjd[-1] > found.mjd[0] + 1599 / 86400
     assert found.bright_limb is not None
-    assert found.night is not None
-    assert found.night.max() == 0.0  # b9q begins at sunrise
-    assert read_jitter(log, "ibohbfb7q", log.with_name("ibohbfb9q_spt.fits")).night.max() == 1.0
+
+
+def test_simulated_logs_have_daynight_0_in_shadow_too(log: Path) -> None:
+    """As the archive's; b7q is in shadow until its end, b9q begins at sunrise."""
+    with fits.open(log) as hdus:
+        assert [int(np.max(hdu.data["DayNight"])) for hdu in hdus[1:]] == [0] * len(VISIT.exposures)
+    shadow = {}
+    for name in ("ibohbfb7q", "ibohbfb9q"):
+        found = read_jitter(log, name, log.with_name("ibohbfb9q_spt.fits"))
+        place = jitter_geometry(found, found.mjd, 189.2, 62.2)
+        assert place is not None
+        shadow[name] = place.in_shadow.mean()
+    assert shadow["ibohbfb7q"] > 0.5
+    assert shadow["ibohbfb9q"] < 0.05
+
+
+@pytest.mark.parametrize("daynight", [0, 1])
+def test_shadow_is_that_of_the_support_file_whatever_daynight_says(tmp_path: Path, daynight: int) -> None:
+    one = replace(VISIT, association=None, exposures=(VISIT.exposures[4],))
+    ima = calibrated(tmp_path, replace(preset("ibohbf040"), visits=(one,)), 64).path("ibohbfbkq", "ima")
+    log = ima.with_name("ibohbfbkj_jit.fits")
+    with fits.open(log, mode="update") as hdus:
+        hdus[1].data["DayNight"] = daynight
+    logged = measure(ima)
+    log.unlink()
+    computed = measure(ima)
+    assert [m.exposure["geometry_source"] for m in (logged, computed)] == ["jit", "spt"]
+    assert [row["in_shadow"] for row in logged.reads] == [row["in_shadow"] for row in computed.reads]
+    assert 0 < logged.exposure["frac_in_shadow"] == computed.exposure["frac_in_shadow"] < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "fraction"),
+    [
+        ("ldfd01vnq", "2017:181:05:11:32", 0.387),
+        ("ldfd01vpq", None, 1.0),
+        ("ldfd01vrq", "2017:181:06:46:55", 0.153),
+        ("ldfd01vtq", None, 1.0),
+    ],
+)
+def test_real_logs_enter_the_shadow_when_their_companion_says(
+    shared_data: Path, tmp_path: Path, name: str, entry: str | None, fraction: float
+) -> None:
+    """SHADOENT and SHADOEXT of the JIF; DayNight of these logs is 0 in every row."""
+    for kind in ("jit", "jif"):
+        packed = shared_data / "geometry" / f"ldfd01010_{kind}.fits.gz"
+        (tmp_path / packed.name.removesuffix(".gz")).write_bytes(gzip.decompress(packed.read_bytes()))
+    found = read_jitter(tmp_path / "ldfd01010_jit.fits", name)
+    place = jitter_geometry(found, found.mjd, 209.3, -9.5)
+    assert place is not None
+    assert place.in_shadow.mean() == pytest.approx(fraction, abs=0.005)
+    if entry is not None:
+        first = found.mjd[np.argmax(place.in_shadow)]
+        assert (first - Time(entry, format="yday").mjd) * 86400 == pytest.approx(0.0, abs=4.0)
 
 
 def test_start_in_the_log_goes_before_the_companion_and_the_support_file(log: Path) -> None:

@@ -100,7 +100,8 @@ def ima(keywords: fits.Header, size: int, nsamp: int, sky: float) -> fits.HDULis
         t = 100.0 * read
         noise = rng.normal(0, 1 / max(t, 1), (size, size)) if read else np.zeros((size, size))
         sci = fits.ImageHDU((noise + (sky if read else 0)).astype(np.float32), name="SCI", ver=version)
-        sci.header.update({"SAMPNUM": read, "SAMPTIME": t, "BUNIT": "ELECTRONS/S", "ROUTTIME": 55800.0 + t / 86400})
+        read_at = float(keywords["EXPSTART"]) + t / 86400
+        sci.header.update({"SAMPNUM": read, "SAMPTIME": t, "BUNIT": "ELECTRONS/S", "ROUTTIME": read_at})
         sci.header.update({f"FILL{i}": i for i in range(90)})
         err = fits.ImageHDU(np.ones((size, size), np.float32), name="ERR", ver=version)
         err.header.update({f"FILL{i}": i for i in range(40)})

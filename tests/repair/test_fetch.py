@@ -56,7 +56,7 @@ def test_repeat_observations_are_refused(tmp_path: Path) -> None:
         ({"SAMP_SEQ": "SPARS100"}, "sample sequences differ: SPARS100/16, STEP200/16"),
         ({"NSAMP": 12}, "sample sequences differ: STEP200/12, STEP200/16"),
         ({"EXPFLAG": "INTERRUPTED"}, "ibohbfb7q: EXPFLAG INTERRUPTED"),
-        ({"FGSLOCK": "GYROS"}, "ibohbfb7q: guide stars GYROS"),
+        ({"FGSLOCK": "GYROS"}, "ibohbfb7q: commanded lock GYROS"),
     ],
 )
 def test_what_may_spoil_a_repair_is_said(tmp_path: Path, keywords: dict[str, Any], words: str) -> None:

@@ -149,6 +149,8 @@ def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[Plan
     dq = remote.plane(err.next, "DQ", 1)
     if not sci.shape == err.shape == dq.shape:
         raise IrregularLayoutError(remote.path, "the planes of its last read differ in size")
+    if dq.scaled:  # the headers of the other reads' flags are not fetched, and may differ
+        raise IrregularLayoutError(remote.path, "its flags have BSCALE or BZERO")
     stride, length = _second(remote, dq) - sci.start, sci.data - sci.start
     # From the end of an imset's DQ to the end of the next SCI header, unless there are data between.
     gap = dq.next if stride - (dq.next - sci.start) < 10 * BLOCK else sci.start + stride

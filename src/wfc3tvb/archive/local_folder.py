@@ -98,15 +98,17 @@ class FolderArchive:
         BadFileError
             If a file is not a valid one of its kind.
         """
+        from wfc3tvb.fits.guiding import lock_lost
         from wfc3tvb.fits.ima import read_ima
         from wfc3tvb.fits.observation_log import find_jitter, jitter_names
         from wfc3tvb.fits.support_file import read_orbit
 
         path, spt = self._needed(rootname, "ima"), self.path(rootname, "spt")
         cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
-        logs = [self.path(name, "jit") for name in jitter_names(rootname, _text(dict(cube.header), "ASN_ID"))]
-        jitter = find_jitter([path for path in logs if path], rootname, spt)
-        return replace(cube, jitter=jitter), read_orbit(spt) if spt else None
+        names = jitter_names(rootname, _text(dict(cube.header), "ASN_ID"))
+        tables, states = ([p for name in names if (p := self.path(name, suffix))] for suffix in ("jit", "jif"))
+        cube = replace(cube, jitter=find_jitter(tables, rootname, spt), lock_lost=lock_lost(states, rootname))
+        return cube, read_orbit(spt) if spt else None
 
     def cost(
         self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float

@@ -46,7 +46,7 @@ class Geometry:
     sun_hour_angle : ndarray
         Hour angle of the Sun below the telescope, -180 to 180; 0 is noon.
     in_shadow : ndarray of bool
-        Whether the telescope is in the Earth's shadow.
+        Whether the telescope is in the Earth's shadow: the Sun is below the Earth's limb.
     """
 
     sun_alt: Float64Array
@@ -132,7 +132,8 @@ def jitter_geometry(log: Jitter, mjd: Float64Array, ra: float, dec: float) -> Ge
     """Return the geometry in an observation log, interpolated between its entries.
 
     Limb angle, zenith angle and the point below the telescope are the log's; the altitude of the Sun is computed from
-    that point and the depression of the limb, which follows from the two angles. The log gives no position, and its
+    that point and the depression of the limb, which follows from the two angles. Shadow follows from that altitude, and
+    begins within 2 s of SHADOENT in the companion file of real logs. The log gives no position, and its
     latitude is used as geocentric (wrong by 0.2 deg at most).
 
     Parameters
@@ -158,8 +159,9 @@ def jitter_geometry(log: Jitter, mjd: Float64Array, ra: float, dec: float) -> Ge
     right_ascension, dip = longitude + rotation_angle(mjd), limb + los - 90
     zenith, sun = _directions(right_ascension, latitude), sun_direction(mjd)
     sun_alt = 90 + dip - _angle(np.sum(zenith * sun, 1))
-    bright, night = (None if v is None else np.interp(mjd, log.mjd, v) > 0.5 for v in (log.bright_limb, log.night))
-    if bright is None:
+    if log.bright_limb is not None:
+        bright = np.interp(mjd, log.mjd, log.bright_limb) > 0.5
+    else:
         bright = np.sum(_limb_point(zenith, direction(ra, dec), dip) * sun, 1) > 0
     return Geometry(
         sun_alt=sun_alt,
@@ -169,7 +171,7 @@ def jitter_geometry(log: Jitter, mjd: Float64Array, ra: float, dec: float) -> Ge
         latitude=latitude,
         longitude=wrap(longitude),
         sun_hour_angle=wrap(right_ascension - np.degrees(np.arctan2(sun[:, 1], sun[:, 0]))),
-        in_shadow=sun_alt < 0 if night is None else night,
+        in_shadow=sun_alt < 0,
     )
 
 

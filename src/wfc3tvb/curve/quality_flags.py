@@ -20,12 +20,14 @@ UNEVEN = 0.05
 SATURATED = 0.01
 
 
-def header_flags(header: Mapping[str, Any]) -> list[str]:
-    """Return the flags that follow from the header alone."""
-    lock, state = _text(header, "FGSLOCK"), _text(header, "EXPFLAG")
+def header_flags(header: Mapping[str, Any], *, lock_lost: bool = False) -> list[str]:
+    """Return the flags that follow from the header, and from the guide stars' lock as the observation log has it.
+
+    FGSLOCK is the lock that was commanded, and tells nothing about a loss.
+    """
     tests = {
         "subarray": bool(header.get("SUBARRAY", False)),
-        "guide_star_failure": lock not in ("FINE", "") or state not in ("NORMAL", ""),
+        "guide_star_failure": lock_lost or _text(header, "EXPFLAG") not in ("NORMAL", ""),
         "scan": _text(header, "SCAN_TYP") not in ("N", ""),
         "moving_target": _text(header, "MTFLAG") in ("T", "1", "TRUE"),
         "grism": is_grism(header.get("FILTER")),

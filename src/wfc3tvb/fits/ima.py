@@ -59,13 +59,21 @@ def check_keywords(
     start = primary["EXPSTART"]
     if not isinstance(start, int | float) or not _FIRST < start < _LAST:
         raise BadFileError(path, f"EXPSTART is {start!r}, outside the lifetime of WFC3", CHECK_THE_COPY)
-    for plane in sci:
-        unit = str(plane.keywords.get("BUNIT", ""))
-        if unit.upper() not in _UNITS:
-            version = int(plane.keywords.get("EXTVER", 1))
-            raise BadFileError(path, f"SCI,{version} is in {unit!r}, not in electrons or counts", CHECK_THE_COPY)
+    _check_units(sci, path)
     if not (np.diff(times, prepend=0.0) > 0).all() or not math.isfinite(times[-1]):
         raise BadFileError(path, "SAMPTIME does not increase from read to read", CHECK_THE_COPY)
+
+
+def _check_units(sci: Sequence[PlaneHeader], path: Path) -> None:
+    """Raise `BadFileError` unless all reads are in one unit that is known."""
+    usual = str(sci[-1].keywords.get("BUNIT", ""))
+    for plane in sci:
+        unit, version = str(plane.keywords.get("BUNIT", "")), int(plane.keywords.get("EXTVER", 1))
+        if unit.upper() not in _UNITS:
+            raise BadFileError(path, f"SCI,{version} is in {unit!r}, not in electrons or counts", CHECK_THE_COPY)
+        if unit.upper() != usual.upper():
+            problem = f"SCI,{version} is in {unit!r}, but SCI,{int(sci[-1].keywords.get('EXTVER', 1))} in {usual!r}"
+            raise BadFileError(path, problem, "give reads of one unit")
 
 
 def check_pixels(rates: NDArray[Any], path: Path) -> None:
@@ -92,7 +100,8 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     Returns
     -------
     ReadCube
-        Rates in electron/s. Pixels of a file in rates are a view of the mapped file, big-endian.
+        Rates in electron/s. Pixels of a file in rates are a view of the mapped file, big-endian; a file with BSCALE or
+        BZERO is copied.
 
     Raises
     ------
@@ -194,12 +203,24 @@ def middle_rows(height: int, rows: int | None) -> NDArray[np.int64]:
 
 
 def _pixels(data: Bytes, plane: PlaneHeader, dtype: str, band: slice) -> NDArray[Any]:
-    """Return a band of rows of a plane: a view of the file's bytes, or a constant."""
+    """Return a band of rows of a plane: a view of the file's bytes, a constant, or a copy of scaled pixels."""
     height, width = plane.shape
     first, last, _ = band.indices(height)
     if not plane.stored:
         return np.full((last - first, width), plane.keywords.get("PIXVALUE", 0), dtype)
-    return data[slice(*plane.rows(first, last))].view(dtype).reshape(last - first, width)
+    stored = data[slice(*plane.rows(first, last))].view(dtype).reshape(last - first, width)
+    return _physical(stored, plane) if plane.scaled else stored
+
+
+def _physical(stored: NDArray[Any], plane: PlaneHeader) -> NDArray[Any]:
+    """Return the pixels of a plane with BSCALE or BZERO, in the type of the stored numbers."""
+    scale, zero = plane.scale
+    with np.errstate(over="ignore", invalid="ignore"):  # pixels beyond float32 are not finite, and left out later
+        values = stored * np.float64(scale) + zero
+        if stored.dtype.kind == "f":
+            return values.astype(stored.dtype)
+    # Flags of which bit 15 is set, stored as unsigned numbers (BZERO 32768), keep their bits.
+    return values.astype(np.int64).astype(stored.dtype)
 
 
 def _stack(planes: list[NDArray[Any]], columns: slice) -> NDArray[Any]:

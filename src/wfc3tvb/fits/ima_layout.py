@@ -7,6 +7,7 @@ pixels, so only the few keywords needed are read from an extension's header.
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from wfc3tvb.fits.blocks import CARD, CHECK_THE_COPY, Bytes, header_size, read_c
 from wfc3tvb.instrument import BORDER
 
 _NUMBERS = ("NAXIS", "NAXIS1", "NAXIS2", "NPIX1", "NPIX2", "BITPIX", "EXTVER", "SAMPTIME", "ROUTTIME", "PIXVALUE",
-            "PCOUNT", "GCOUNT")  # fmt: skip
+            "PCOUNT", "GCOUNT", "BSCALE", "BZERO")  # fmt: skip
 #: Cards without a keyword and value: half of a header.
 _NO_KEYWORDS = ("", "COMMENT", "HISTORY")
 _NAMES = ("XTENSION", "EXTNAME", "BUNIT")
@@ -31,7 +32,9 @@ _PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")
 _TEXT = bytes(range(32, 127))
 #: Reads of the longest sample sequence, the zeroth included, and pixels along a side of the detector.
 _MOST_READS, _LARGEST_FRAME = 16, 1024
-_NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[ED][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[ED][-+]?\d+)?")
+#: Keywords without which a stored plane means something else: one that is no number must not pass for absent.
+_SCALES = ("BSCALE", "BZERO")
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,16 @@ class PlaneHeader:
     def stored(self) -> bool:
         """True if the file has the plane's pixels; otherwise all of them are PIXVALUE."""
         return bool(self.keywords["NAXIS"])
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """BSCALE and BZERO: a pixel is the stored number times the first plus the second (FITS Standard 4.4.2.5)."""
+        return float(self.keywords.get("BSCALE", 1.0)), float(self.keywords.get("BZERO", 0.0))
+
+    @property
+    def scaled(self) -> bool:
+        """True if the stored numbers are not the pixels; PIXVALUE of a constant plane is never scaled."""
+        return self.stored and self.scale != (1.0, 0.0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -162,8 +175,12 @@ def _few_keywords(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for start in range(0, len(text), CARD):
         name = text[start : start + 8].rstrip()
-        if name in _NUMBERS and (match := _NUMBER.search(text, start + 10, start + CARD)):
-            found[name] = float(match[0].replace("D", "E"))
+        if name in _NUMBERS:
+            value = text[start + 10 : start + CARD].partition("/")[0]
+            if match := _NUMBER.search(value):
+                found[name] = float(match[0].replace("D", "E"))
+            elif name in _SCALES:
+                found[name] = math.nan
         elif name in _NAMES:
             found[name] = text[start + 10 : start + CARD].partition("'")[2].partition("'")[0].strip()
     return found
@@ -252,3 +269,8 @@ def _check_planes(sci: list[PlaneHeader], dq: list[PlaneHeader], size: int, path
         raise BadFileError(path, "its DQ planes are not 16-bit integers", CHECK_THE_COPY)
     if any(p.stored and p.keywords["BITPIX"] != -32 for p in sci):
         raise BadFileError(path, "its SCI planes are not calibrated (float32)", "give the _ima.fits file")
+    for plane in (p for p in (*sci, *dq) if p.stored):
+        scale, zero = plane.scale
+        if not math.isfinite(scale * zero) or scale == 0:
+            name = f"{plane.keywords['EXTNAME']},{int(plane.keywords.get('EXTVER', 1))}"
+            raise BadFileError(path, f"{name} has BSCALE {scale:g} and BZERO {zero:g}", CHECK_THE_COPY)

@@ -258,7 +258,8 @@ def read_integration(path: Path) -> IntegrationReads:
 
 def _check_unfitted(hdus: fits.HDUList, path: Path) -> None:
     """Raise `BadFileError` unless an IMA is in electron/s and not fitted: the flags of a fit would spoil a new one."""
-    if hdus[0].header.get("CRCORR") == "COMPLETE" or "ELECTRONS/S" not in str(hdus["SCI", 1].header.get("BUNIT")):
+    units = [str(hdu.header.get("BUNIT")) for hdu in hdus if hdu.name == "SCI"]
+    if hdus[0].header.get("CRCORR") == "COMPLETE" or any("ELECTRONS/S" not in unit for unit in units):
         raise BadFileError(path, "has a ramp fit already, or is not in electron/s", "calibrate with CRCORR=OMIT")
 
 

@@ -4,7 +4,8 @@ Layout (STScI, jitter file format definition; Introduction to the HST Data Handb
 exposure, named in its header (EXPNAME, the rootname with a final j); an association's exposures share one file,
 ``<association>_jit.fits``, a single exposure has ``<first eight letters>j_jit.fits``. Column Seconds counts from the
 start of the observation window, keyword STARTIME, which is also in the companion ``_jif.fits``, and in the support file
-as PSTRTIME. Angles of 1000 deg or more stand for missing values.
+as PSTRTIME. Angles of 1000 deg or more stand for missing values. Column DayNight is not used: it is 0 in every row of
+real files, in the Earth's shadow too.
 """
 
 from __future__ import annotations
@@ -27,16 +28,15 @@ from wfc3tvb.models import Jitter
 
 log = logging.getLogger(__name__)
 
-#: Field of `Jitter` and the column that fills it; the last two may be missing.
+#: Field of `Jitter` and the column that fills it; the last may be missing.
 COLUMNS = {
     "limb_angle": "LimbAng",
     "los_zenith": "LOS_Zenith",
     "latitude": "Latitude",
     "longitude": "Longitude",
     "bright_limb": "BrightLimb",
-    "night": "DayNight",
 }
-_OPTIONAL = ("bright_limb", "night")
+_OPTIONAL = ("bright_limb",)
 #: Angles from here on stand for missing values [deg].
 _NONE = 1000.0
 

@@ -138,5 +138,5 @@ def check_headers(raws: Sequence[Path], asn: Path) -> tuple[str, ...]:
         if str(header.get("EXPFLAG") or "NORMAL").strip() != "NORMAL":
             notes.append(f"{name}: EXPFLAG {header['EXPFLAG']}")
         if str(header.get("FGSLOCK") or "FINE").strip() not in ("FINE", "FINE/GYRO"):
-            notes.append(f"{name}: guide stars {header['FGSLOCK']}")
+            notes.append(f"{name}: commanded lock {header['FGSLOCK']}")
     return tuple(notes)

@@ -35,17 +35,19 @@ QUALITY_FLAGS = {
     "extended_source": "sources cover so much of the frame that no sky can be measured: sky and score are null",
     "crowded": "unmasked sources add more than 0.01 electron/s, which is subtracted (rate_err includes its error)",
     "saturated": "more than 1 % of the pixels are saturated in the last read",
-    "guide_star_failure": "guide-star lock lost, or not FINE, or EXPFLAG not NORMAL",
+    "guide_star_failure": "EXPFLAG not NORMAL, or the JIF (of a local folder) tells a lost lock or failed acquisition",
     "scan": "spatial scan",
     "moving_target": "moving target",
     "grism": "grism exposure: measured, never repaired",
     "no_flat_field": "not flat-fielded: rates include the response of the pixels (some per cent); "
     "no faint light is subtracted",
-    "no_geometry": "neither JIT nor SPT orbit elements: geometry is null",
+    "no_geometry": "neither JIT nor SPT orbit elements, or no time or direction: geometry is null",
     "trail": "a straight streak (satellite) crosses the frame in one or two reads",
     "partial_rows": "measured from a band of rows",
     "bad_reads": "one or more reads have no usable pixel",
     "bad_times": "read times do not increase",
+    "bad_routtime": "ROUTTIME of a read contradicts EXPSTART: EXPSTART plus the time of the read is used",
+    "bad_pointing": "RA_APER, DEC_APER are 0, 0 or no direction: RA_TARG, DEC_TARG are used",
 }
 
 

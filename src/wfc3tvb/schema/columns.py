@@ -48,8 +48,8 @@ expstart | float | d | start of the exposure [MJD, UTC] | time.start;obs.exposur
 expend | float | d | end of the exposure [MJD, UTC] | time.end;obs.exposure
 aperture | str | | aperture name | instr.setup
 subarray | bool | | whether the frame is a subarray | instr.setup
-ra | float | deg | right ascension of the aperture's reference point (ICRS) | pos.eq.ra;meta.main
-dec | float | deg | declination of the aperture's reference point (ICRS) | pos.eq.dec;meta.main
+ra | float | deg | right ascension of the aperture's reference point, or of the target where the header has no valid one (ICRS) | pos.eq.ra;meta.main
+dec | float | deg | declination of the aperture's reference point, or of the target where the header has no valid one (ICRS) | pos.eq.dec;meta.main
 pa_v3 | float | deg | position angle of the V3 axis | pos.posAng
 postarg1 | float | arcsec | POSTARG in axis 1 direction | pos.offset
 postarg2 | float | arcsec | POSTARG in axis 2 direction | pos.offset
@@ -139,7 +139,7 @@ los_zenith | float | deg | angle between line of sight and local zenith | pos.az
 latitude | float | deg | geographic latitude below the telescope | pos.earth.lat
 longitude | float | deg | geographic longitude below the telescope, east positive | pos.earth.lon
 sun_hour_angle | float | deg | hour angle of the Sun below the telescope, -180 to 180 | pos.posAng
-in_shadow | bool | | telescope in Earth's shadow | meta.code
+in_shadow | bool | | telescope in Earth's shadow (sun_alt below 0) | meta.code
 """
 
 #: Components of the sky in each read, from a joint fit of its visit and filter.

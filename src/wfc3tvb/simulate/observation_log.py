@@ -13,16 +13,16 @@ from wfc3tvb.simulate.plan import ExposurePlan, VisitPlan
 
 #: Time between rows [s].
 _STEP = 3.0
-#: Columns of the table in their order (STScI, jitter file format definition), with format and unit.
+#: Columns of the table in the order of the archive's files, with format and unit.
 _COLUMNS = (
     ("Seconds", "E", "seconds"), ("V2_dom", "E", "arcsec"), ("V3_dom", "E", "arcsec"), ("V2_roll", "E", "arcsec"),
     ("V3_roll", "E", "arcsec"), ("SI_V2_AVG", "E", "arcsec"), ("SI_V2_RMS", "E", "arcsec"),
     ("SI_V2_P2P", "E", "arcsec"), ("SI_V3_AVG", "E", "arcsec"), ("SI_V3_RMS", "E", "arcsec"),
     ("SI_V3_P2P", "E", "arcsec"), ("RA", "D", "degrees"),
-    ("DEC", "D", "degrees"), ("Roll", "E", "degrees"), ("LimbAng", "E", "degrees"), ("TermAng", "E", "degrees"),
+    ("DEC", "D", "degrees"), ("Roll", "D", "degrees"), ("LimbAng", "E", "degrees"), ("TermAng", "E", "degrees"),
     ("LOS_Zenith", "E", "degrees"), ("Latitude", "E", "degrees"), ("Longitude", "E", "degrees"),
-    ("Mag_V1", "E", "degrees"), ("Mag_V2", "E", "degrees"), ("Mag_V3", "E", "degrees"), ("EarthMod", "E", ""),
-    ("BrightLimb", "I", ""), ("DayNight", "I", ""), ("Recenter", "I", ""), ("TakeData", "I", ""), ("SlewFlag", "I", ""),
+    ("Mag_V1", "E", "Gauss"), ("Mag_V2", "E", "Gauss"), ("Mag_V3", "E", "Gauss"), ("BrightLimb", "I", ""),
+    ("FGS_flags", "E", ""), ("DayNight", "I", ""), ("Recenter", "I", ""), ("TakeData", "I", ""), ("SlewFlag", "I", ""),
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def observation_log(plan: ExposurePlan, size: int) -> fits.BinTableHDU:
 def _values(
     plan: ExposurePlan, mjd: NDArray[np.float64], seconds: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return the columns that are not zero."""
+    """Return the columns that are not zero; DayNight is, in the Earth's shadow too, as in the archive's files."""
     target = plan.target
     place = view_geometry(orbit_position(plan.orbit, mjd), mjd, target.ra, target.dec)
     one = np.ones(seconds.size)
@@ -52,12 +52,11 @@ def _values(
         "DEC": target.dec * one,
         "Roll": target.pa_v3 * one,
         "LimbAng": place.limb_angle,
-        "TermAng": 9999.0 * one,
+        "TermAng": 1.6e36 * one,
         "LOS_Zenith": place.los_zenith,
         "Latitude": place.latitude,
         "Longitude": place.longitude % 360,
         "BrightLimb": place.bright_limb.astype(float),
-        "DayNight": place.in_shadow.astype(float),
         "TakeData": one,
     }
 
