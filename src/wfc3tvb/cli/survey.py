@@ -106,7 +106,7 @@ def demo(out: Path, jobs: int) -> None:
 @click.option(
     "--rows",
     type=click.IntRange(LEAST_ROWS, MOST_ROWS),
-    help=f"Number of middle rows to measure; default: all of a file read whole, {BAND_ROWS} of one read by byte ranges.",
+    help=f"Number of middle rows to measure; default: all if a file is read whole, {BAND_ROWS} if by byte ranges.",
 )
 @click.option(
     "--precision",
