@@ -8,16 +8,16 @@ DEMO   ?= demo
 .PHONY: help install demo test test-quick coverage check docs live bench study clean
 
 help:
-	@echo "make demo    the whole story on a simulated visit, in ./$(DEMO) (no network)"
+	@echo "make demo    everything on a simulated visit, in ./$(DEMO) (no network)"
 	@echo "make test    the test suite"
-	@echo "make test-quick  the tests that need no whole run, in under a minute"
+	@echo "make test-quick  the tests without the slow ones, in under a minute"
 	@echo "make coverage    lines and branches that the tests reach, in ./htmlcov"
 	@echo "make check   ruff and mypy"
 	@echo "make docs    the documentation as a site, in ./site (no network)"
-	@echo "make live    the same questions to the live services: MAST, S3, CRDS (network)"
-	@echo "make bench   benchmarks against the peers"
+	@echo "make live    the checks of doctor and validate against MAST, S3 and CRDS (network)"
+	@echo "make bench   speed, compared with similar programs"
 	@echo "make study   the studies behind the score (long)"
-	@echo "make clean   remove $(VENV) and what the tools left"
+	@echo "make clean   remove $(VENV) and what the tools left behind"
 
 install: $(VENV)/.installed
 

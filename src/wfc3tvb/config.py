@@ -39,7 +39,7 @@ class MeasureSettings:
 
 @dataclass(frozen=True)
 class Selection:
-    """Selection of datasets for a survey; an empty or None field does not restrict it."""
+    """Selection of datasets for a survey; fields left out do not restrict it, except that `filters` has a default."""
 
     #: Associations, datasets or rootnames, lower case.
     ids: tuple[str, ...] = ()

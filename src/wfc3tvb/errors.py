@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class TvbError(Exception):
-    """Something outside this package's control went wrong."""
+    """Error that comes from the user's input, or from files or services; the base class of all others."""
 
     exit_code = 1
     retryable = False

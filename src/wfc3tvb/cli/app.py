@@ -118,7 +118,17 @@ def parallel_options(*, threads: bool = True) -> Callable[[F], F]:
     options = option_group(
         click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Worker processes."),
         click.option("--cluster", metavar="ADDRESS|local:N", help="Dask scheduler (pip install 'wfc3tvb[cluster]')."),
-        *([click.option("--threads", type=click.IntRange(1), help="Threads per worker.")] if threads else []),
+        *(
+            [
+                click.option(
+                    "--threads",
+                    type=click.IntRange(1),
+                    help="Threads per worker; default: 1 (reprocess with one job: 2).",
+                )
+            ]
+            if threads
+            else []
+        ),
     )
     return decorate
 
@@ -133,7 +143,7 @@ id_option = click.option(
 )
 output_options = option_group(
     click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet", "votable", "fits", "ecsv"]),
-                 help="Format; default: a table, or the format of the ending of --output."),
+                 help="Format; default: a table, or with --output the format of the file's ending."),
     click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write."),
 )  # fmt: skip
 

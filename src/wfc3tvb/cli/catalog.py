@@ -33,7 +33,7 @@ images_option = click.option(
 def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
     """Write the report: a folder of HTML pages for use offline.
 
-    With the figures, and the tables behind them.
+    The figures, and the tables behind them, are written as files too.
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report.pages import write_report
@@ -51,12 +51,15 @@ def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
     help="Address to listen on; other machines can connect only with a token.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8610, show_default=True, help="Port; 0 for a free one.")
-@click.option("--token", help="Token that browsers must present; default: none on this machine, else random.")
+@click.option(
+    "--token",
+    help="Token that browsers must present; default: none if only this machine can connect, otherwise a random one.",
+)
 @images_option
 @catalog_option
 @example("wfc3tvb serve")
 def serve(host: str, port: int, token: str | None, images: Sequence[Path], catalog: Path) -> None:
-    """Serve the catalog to a browser, until Ctrl-C: search, visits, plots, SQL."""
+    """Explore the catalog in a browser, until Ctrl-C: search, visits, plots, SQL."""
     import secrets
     import socket
 
@@ -93,7 +96,7 @@ def export(out: Path, form: str, catalog: Path) -> None:
     """Write one file per table, with README and checksums.
 
     All formats except CSV and JSON carry units and descriptions. wfc3tvb.read_table(FILE) reads every format except
-    JSON. Astropy needs an argument for VOTable, whose unit standard lacks the electron: Table.read(FILE,
+    JSON. The unit standard of VOTable lacks the electron, so astropy alone needs an argument: Table.read(FILE,
     format="votable", unit_format="generic").
     """
     from wfc3tvb.catalog.catalog import open_catalog
@@ -157,7 +160,7 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--live", is_flag=True, help="Make a small query to MAST, S3 and CRDS, and check the answers.")
+@click.option("--live", is_flag=True, help="Also make a small query to MAST, S3 and CRDS, and check the answers.")
 @json_option
 @example("wfc3tvb doctor --live")
 @click.pass_context
@@ -197,7 +200,7 @@ def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
 @example("wfc3tvb validate --live")
 @click.pass_context
 def validate(ctx: click.Context, live: bool, source: str, folder: Path, as_json: bool) -> None:
-    """Repair IBOHBF040 and compare with the numbers that STScI published.
+    """Repair IBOHBF040, and compare with the numbers that STScI published.
 
     Fetches, measures and repairs the visit from the live archive.
     """

@@ -39,7 +39,7 @@ engine_option = click.option(
     type=click.Choice(["auto", "native", "calwf3"]),
     default="auto",
     show_default=True,
-    help="native: built in; calwf3: STScI's program; auto: calwf3 where it is installed.",
+    help="native: built in; calwf3: STScI's program; auto: calwf3 if it is installed, otherwise native.",
 )
 
 
@@ -51,11 +51,15 @@ engine_option = click.option(
     type=click.Choice(["header", "omit", "perform"]),
     default="header",
     show_default=True,
-    help="Up-the-ramp fit: as the header says, omitted, or performed.",
+    help="Ramp fit: as the header says, omitted, or performed.",
 )
 @click.option("--no-ima", is_flag=True, help="Do not write the IMA.")
 @click.option("--overwrite", is_flag=True, help="Replace existing products.")
-@click.option("--outdir", type=click.Path(path_type=Path, file_okay=False), help="Folder of the products.")
+@click.option(
+    "--outdir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the products; default: that of the RAW file.",
+)
 @iref_option
 @threads_option
 @json_option
@@ -110,7 +114,11 @@ def _plain(result: Any) -> dict[str, Any]:
 
 @main.command()
 @id_option
-@click.option("--where", metavar="SQL", help="Condition on exposures, e.g. \"tvb_class = 'severe'\".")
+@click.option(
+    "--where",
+    metavar="SQL",
+    help="Repair the flagged exposures that meet this condition, e.g. \"tvb_class = 'severe'\".",
+)
 @click.option(
     "--method",
     type=click.Choice(["auto", *METHODS]),
@@ -122,9 +130,11 @@ def _plain(result: Any) -> dict[str, Any]:
 )
 @engine_option
 @click.option(
-    "--context", metavar="HST_NNNN.pmap", help="CRDS context; default: the operational one, which is recorded."
+    "--context",
+    metavar="HST_NNNN.pmap",
+    help="CRDS context; default: the operational one (the products record its name).",
 )
-@click.option("--use-db", is_flag=True, help="Use the astrometry service's solution in updatewcs.")
+@click.option("--use-db", is_flag=True, help="Align with the solution of the astrometry service (updatewcs).")
 @click.option(
     "--recover-saturated/--no-recover-saturated",
     default=True,
@@ -144,7 +154,7 @@ def _plain(result: Any) -> dict[str, Any]:
     help="Weight of an exposure in the drizzled image: exposure time, or inverse variance of its sky.",
 )
 @click.option("--keep", is_flag=True, help="Keep the scratch files.")
-@click.option("--keep-best", is_flag=True, help="Link the best product of each association into best/.")
+@click.option("--keep-best", is_flag=True, help="Link the better product of each association into best/.")
 @click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Source of the files.")
 @click.option(
     "--references",
@@ -178,10 +188,10 @@ def reprocess(
     ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool,
     workers: Workers, iref: Path | None, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Repair flagged associations, and test the results.
+    """Repair flagged exposures, drizzle, and compare with the archive.
 
-    Recalibrates and drizzles them, compares the products with the archive's, and records which are better. Default: all
-    that are flagged; --dry-run estimates the work first.
+    Recalibrates and drizzles them, compares the products with the archive's, and records which are better. Without --id
+    or --where, all flagged exposures are repaired. --dry-run only estimates the work.
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.config import Services

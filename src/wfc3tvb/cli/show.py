@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def show_command(name: str, catalog: Path, as_json: bool) -> None:
     """Show one exposure, association or visit.
 
-    For one exposure, its verdict with reasons and its curve; for several, a table.
+    For one exposure, the verdict with its reasons, and the curve; for several, a table.
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report import terminal
@@ -81,7 +81,7 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
 @click.option(
     "--iref",
     type=click.Path(exists=True, file_okay=False, resolve_path=True),
-    help="Read each exposure's CRREJTAB in this folder; default: the published threshold of its name.",
+    help="Folder from which each exposure's CRREJTAB is read; default: use the published threshold of that table.",
 )
 @threads_option
 @json_option

@@ -13,8 +13,17 @@ _PORT = click.IntRange(0, 65535)
 
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--preset", default="demo", show_default=True, help="Visit to simulate; an unknown name lists all.")
-@click.option("--size", type=click.IntRange(64, 1024), help="Height and width of the frame [pixel].")
+@click.option(
+    "--preset",
+    default="demo",
+    show_default=True,
+    help="Visit to simulate; with an unknown name, the known ones are listed.",
+)
+@click.option(
+    "--size",
+    type=click.IntRange(64, 1024),
+    help="Height and width of the frame: 64, 128, 256, 512 or 1024; default: that of the preset.",
+)
 @click.option("--seed", type=int, help="Seed of the random numbers; the same seed gives identical files.")
 @click.option(
     "--products/--no-products",
@@ -26,7 +35,7 @@ _PORT = click.IntRange(0, 65535)
 def simulate(out: Path, preset: str, size: int | None, seed: int | None, products: bool) -> None:
     """Make simulated exposures with known truth.
 
-    With their reference files, in the layout of the archive's public bucket.
+    Reference files are made too; the folder has the layout of the archive's public bucket.
     """
     from wfc3tvb.simulate.visit import simulate as run_simulate
 
@@ -43,18 +52,18 @@ def simulate(out: Path, preset: str, size: int | None, seed: int | None, product
     default=(8800, 8801),
     show_default=True,
     metavar="MAST S3",
-    help="Ports of MAST with CRDS, and of the bucket; 0 takes a free one.",
+    help="Port of MAST and CRDS, and port of the bucket; 0 for a free one.",
 )
 @click.option(
     "--log",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File of JSON lines, one per request, with the bytes sent.",
+    help="Write a line of JSON per request, with the bytes sent, to this file.",
 )
 @example("wfc3tvb archive my-archive")
 def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
     """Serve a folder as MAST, S3 and CRDS, until Ctrl-C.
 
-    Only this machine can connect. Prints the environment variables that direct clients to it.
+    Only this machine can connect. The environment variables that direct clients to it are printed.
     """
     import threading
 

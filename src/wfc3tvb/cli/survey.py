@@ -46,10 +46,10 @@ systematic_option = click.option(
 @json_option
 @example("wfc3tvb null --catalog tvb-catalog")
 def null(catalog: Path, as_json: bool) -> None:
-    """Measure the variation of exposures that cannot be affected.
+    """Measure the variation of exposures that helium cannot affect.
 
-    Of those in Earth's shadow, and in filters that do not pass the helium line: the systematic error of a rate, and the
-    jump statistic and excess that 99 % of quiet exposures stay below.
+    Uses exposures in Earth's shadow, and in filters that do not pass the helium line. Prints the systematic error of a
+    rate, and the jump statistic and excess that 99 % of these exposures stay below.
     """
     from dataclasses import asdict
 
@@ -78,9 +78,9 @@ def null(catalog: Path, as_json: bool) -> None:
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
 @example("wfc3tvb demo")
 def demo(out: Path, jobs: int) -> None:
-    """Show the whole chain on a simulated visit.
+    """Run everything on a simulated visit: survey, SQL, repair, report.
 
-    Survey, SQL, repair and report, without network, in under two minutes.
+    Needs no network, and takes less than two minutes.
     """
     from wfc3tvb.demo import run
 
@@ -92,35 +92,36 @@ def demo(out: Path, jobs: int) -> None:
 @main.command()
 @id_option
 @click.option("--proposal", "proposals", type=int, multiple=True, help="Proposal number; repeatable.")
-@click.option("--filters", help="F105W,F110W (default), other names with commas, or all.")
+@click.option("--filters", help="Filters separated by commas, or all; default: F105W,F110W, or all with --id.")
 @click.option("--start", help="Observed after this date (2013-01-06, or an MJD).")
 @click.option("--end", help="Observed before this date.")
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Survey the whole archive; without this or a selection only the plan is printed.",
+    help="Survey the whole archive. Without --all, --id, --proposal, --start, --end or --limit, only the plan is "
+    "printed, unless --source is a folder.",
 )
 @click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Source of the files.")
 @click.option(
     "--rows",
     type=click.IntRange(LEAST_ROWS, MOST_ROWS),
-    help=f"Middle rows to measure; default: all of files read whole, {BAND_ROWS} of frames fetched by ranges.",
+    help=f"Number of middle rows to measure; default: all if a file is read whole, {BAND_ROWS} if by byte ranges.",
 )
 @click.option(
     "--precision",
     type=float,
-    help="Measure enough rows that the rate of a full frame has this error [e-/s], and at least --rows.",
+    help="Measure enough rows for this error of a rate on a full frame [e-/s], and at least --rows.",
 )
 @systematic_option
 @click.option(
     "--iref",
     type=click.Path(exists=True, file_okay=False, resolve_path=True),
-    help="Read each exposure's CRREJTAB in this folder; default: the published threshold of its name.",
+    help="Folder from which each exposure's CRREJTAB is read; default: use the published threshold of that table.",
 )
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median from all pixels (reads whole files).")
 @click.option("--recheck", is_flag=True, help="Measure known exposures again.")
-@click.option("--limit", type=click.IntRange(1), help="At most this many exposures.")
+@click.option("--limit", type=click.IntRange(1), help="Measure at most this many exposures.")
 @click.option("--dry-run", is_flag=True, help="Only estimate the work: exposures, requests, bytes, time.")
 @parallel_options()
 @catalog_option

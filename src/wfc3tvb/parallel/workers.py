@@ -12,7 +12,7 @@ _THREADS_IN_THIS_PROCESS = 2
 
 @dataclass(frozen=True)
 class Workers:
-    """Workers of a command.
+    """Number and location of the workers that share a command's work, and their threads.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Workers:
         ``local:N`` for a Dask cluster of N workers on this machine, or the address of a Dask scheduler; it takes the
         place of `jobs`.
     threads : int or None
-        Threads of each worker; None leaves it to the command.
+        Threads of each worker; None means 1, or 2 for `reprocess` in this process.
     """
 
     jobs: int = 1

@@ -95,7 +95,7 @@ METHODS: Mapping[str, Method] = {
             crcorr="omit", works_on="reads", noise="optimal",
             needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
             recovers="saturated in the last reads only",
-            help="likelihood fit with the measured sky of every read subtracted; lowest noise that photons allow",
+            help="likelihood fit with the measured sky of every read subtracted; lowest noise",
             report="optimal fits the ramp with the measured sky of every read subtracted", since="1.1",
         ),
     )

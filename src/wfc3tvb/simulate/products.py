@@ -26,7 +26,7 @@ def make_products(made: SimulatedVisit, *, engine: str = "auto", progress: Progr
     engine : str
         ``auto``, ``native`` or ``calwf3``.
     progress : Progress
-        Told of each exposure calibrated and each product drizzled.
+        Called for each exposure calibrated and each product drizzled.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from wfc3tvb.identifiers import bucket_key
 
 @dataclass(frozen=True)
 class SimulatedVisit:
-    """Files written by `simulate`.
+    """Files written by `simulate_visit`.
 
     Attributes
     ----------

@@ -49,11 +49,11 @@ def simulate(
     size : int, optional
         Size of the frame: 64, 128, 256, 512 or 1024; by default that of the preset.
     seed : int, optional
-        Of the noise; the same seed makes the same bytes.
+        Seed of the noise; the same seed gives identical files.
     products : bool
         Whether to calibrate and drizzle as the archive does (IMA, FLT and DRZ with CRCORR=PERFORM).
     progress : Progress, optional
-        Told of each exposure.
+        Called for each exposure.
 
     Raises
     ------

@@ -65,7 +65,7 @@ def fit_ramps(
     threshold: float = 4.0,
     ignore: int = 256,
 ) -> RampFit:
-    """Fit ramps as calwf3 does, equal to it to the last bit.
+    """Fit ramps as calwf3 does, with results identical to the last bit.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class OptimalSettings:
 
 @dataclass(frozen=True)
 class OptimalFit:
-    """Image of an exposure, fitted with the sky of every interval known.
+    """Image of an exposure, fitted with the known sky of every interval.
 
     Attributes
     ----------
