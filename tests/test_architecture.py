@@ -87,8 +87,10 @@ def test_only_the_command_line_prints_and_no_except_is_broad() -> None:
     wrong = []
     for room, path, tree in modules():
         for node in ast.walk(tree):
-            broad = isinstance(node, ast.ExceptHandler) and (
-                node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException")
+            broad = (
+                isinstance(node, ast.ExceptHandler)
+                and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
+                and path.name != "attempts.py"  # a bug in one item becomes its row
             )
             prints = isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print" and room != "cli"
             echoes = (

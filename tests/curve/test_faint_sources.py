@@ -90,3 +90,12 @@ def test_too_few_reads_or_pixels_or_no_flat_field_say_nothing() -> None:
     assert faint_light(dense, mask, flat_fielded=False).level == 0.0
     nothing = replace(small, rate=np.full_like(small.rate, np.nan))
     assert faint_light(nothing, sky_mask(nothing.rate[-1], nothing.dq[0])).level == 0.0
+
+
+def test_a_last_read_with_constant_rows_is_measured_without_it() -> None:
+    cube = make_cube(np.full(15, 0.8), SPARS100, size=SIZE, seed=1, scene=field(8600, 1))
+    rate = cube.rate.copy()
+    rate[-1, : int(0.6 * SIZE)] = 0.0
+    curve, light = measured(replace(cube, rate=rate))
+    assert np.isfinite(light.level)
+    assert np.nanmax(np.abs(curve.rate[1:-1] - 0.8)) < 0.1

@@ -241,14 +241,20 @@ def test_progress_counts_up_to_the_total(catalog: Catalog) -> None:
     assert seen[-1] == ("visits", 1, 1, 0)
 
 
-def test_a_bug_stops_the_run_but_what_was_measured_is_kept(catalog: Catalog) -> None:
+def test_a_bug_in_one_item_is_its_row_and_the_run_goes_on(catalog: Catalog) -> None:
     def bug(cube: Any, orbit: None, settings: MeasureSettings) -> Any:
         return measure_fake(cube, orbit, settings) if cube.rootname != rootname(2) else 1 / 0
 
-    with pytest.raises(ZeroDivisionError):
-        real_survey(catalog, Selection(), source=FakeSource(4), measure=bug)
-    assert rows(catalog, "SELECT rootname FROM exposures ORDER BY 1") == [(rootname(0),), (rootname(1),)]
-    assert rows(catalog, "SELECT n_done, ended_at IS NOT NULL FROM runs") == [(2, True)]
+    report = real_survey(catalog, Selection(), source=FakeSource(4), measure=bug)
+    assert (report.n_measured, report.n_failed) == (3, 1)
+    ((key, stage, error, message),) = rows(catalog, "SELECT key, stage, error, message FROM failures")
+    assert (key, error) == (rootname(2), "ZeroDivisionError")
+    assert message.startswith("bug in wfc3tvb at ")
+    assert "ZeroDivisionError: division by zero; please report it with " in message
+    (log,) = (catalog.folder / "logs").iterdir()
+    assert message.endswith(str(log))
+    assert "else 1 / 0" in log.read_text()
+    assert rows(catalog, "SELECT n_done, n_failed, ended_at IS NOT NULL FROM runs") == [(3, 1, True)]
 
 
 def test_ctrl_c_keeps_the_batch_in_hand_and_the_next_run_goes_on(catalog: Catalog) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from wfc3tvb import __version__
 from wfc3tvb.catalog.catalog import Catalog
@@ -73,9 +74,23 @@ def record_failures(catalog: Catalog, failures: Sequence[tuple[str, Failure]], r
     for key, failure in failures:
         attempts[key, failure.stage] = attempt = attempts.get((key, failure.stage), 0) + 1
         record = {"key": key, "attempt": attempt, "failed_at": mjd_now(), "run_id": run_id}
-        rows.append(TABLES["failures"].empty_row() | record | asdict(failure))
+        stored = _with_log(catalog.folder, key, failure, run_id)
+        rows.append(TABLES["failures"].empty_row() | record | stored)
     catalog.replace("failures", rows)
     return rows
+
+
+def _with_log(folder: Path, key: str, failure: Failure, run_id: str) -> Row:
+    """Return the columns of a failure; the traceback of a bug goes to a log file, which its message names."""
+    columns = asdict(failure)
+    text = columns.pop("traceback")
+    if text:
+        path = folder / "logs" / f"{run_id}.log"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{key}\n{text}\n")
+        columns["message"] += f" with {path}"
+    return columns
 
 
 def versions() -> dict[str, str]:

@@ -82,13 +82,16 @@ def faint_light(cube: ReadCube, mask: SkyMask, *, flat_fielded: bool = True) -> 
         return FaintLight(0.0, 0.0, covered)
     good = _steady(first, second, whole) & ~bad
     flat = _even(whole, skip)
+    sample = flat[~skip & good]
+    if not np.isfinite(sample).any():  # rows that lost their telemetry are constant, and not steady
+        return FaintLight(0.0, 0.0, covered)
     boxes = [_box_means(plane, good) for plane in (first, second, flat)]
     kept = np.isfinite(boxes[0])
     if kept.sum() < _BOXES:
         return FaintLight(0.0, 0.0, covered)
     a, b, both = (box[kept] for box in boxes)
     sky = _fit_sky(both, _noise(a - b, times))
-    level = max(_clipped_median(flat[~skip & good]) - sky, 0.0)
+    level = max(_clipped_median(sample) - sky, 0.0)
     return FaintLight(weight * level, _ERROR * level if level > 0 else 0.0, covered)
 
 
@@ -195,7 +198,7 @@ def _clipped_median(values: Float64Array) -> float:
         low, middle, high = (kept[int(q * kept.size)] for q in (0.1587, 0.5, 0.8413))
         clip = 1.5 * (high - low)
         inside = slice(*np.searchsorted(kept, (middle - clip, middle + clip)))
-        if kept[inside].size == kept.size:
+        if kept[inside].size in (0, kept.size):  # 0 where most values are the same
             break
         kept = kept[inside]
     return float(middle)

@@ -1,34 +1,49 @@
 """Process items one after the other, fetch the next ones meanwhile, and record the failure of an item.
 
-Only this module catches errors per item: this package's own errors become a `Failure`, any other is a bug and stops
-the run.
+Only this module catches errors per item: this package's own errors become a `Failure`, and so does any other, as a bug
+with its place, so that one file cannot keep a survey from its end.
 """
 
 from __future__ import annotations
 
 import errno
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
+from traceback import format_exception
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from wfc3tvb.errors import DiskFullError, TvbError
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Reason why an item has no value: stage, class of the error, its message, and whether a rerun may succeed."""
+    """Reason why an item has no value.
+
+    Attributes
+    ----------
+    stage, error, message : str
+        Stage, class of the error, and its message.
+    retryable : bool
+        Whether a rerun may succeed.
+    traceback : str
+        Traceback of a bug, empty for this package's own errors.
+    """
 
     stage: str
     error: str
     message: str
     retryable: bool
+    traceback: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,3 +126,15 @@ def _attempt(key: str, work: Callable[..., Value], *arguments: Any) -> Outcome[V
         message = " ".join(str(error).split())
         failure = Failure(error.stage or "", type(error).__name__, message, error.retryable)
         return Outcome(key, failure=failure)
+    except Exception as error:  # noqa: BLE001 (a bug in one item must not cost the others)
+        return Outcome(key, failure=_bug(error))
+
+
+def _bug(error: Exception) -> Failure:
+    """Describe an unforeseen error, with the innermost place in this package; a later version may do better."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _PACKAGE in Path(frame.filename).parents] or list(frames)
+    place = f" at {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    message = f"bug in wfc3tvb{place}: {text}; please report it"
+    return Failure("bug", type(error).__name__, message, retryable=True, traceback="".join(format_exception(error)))
