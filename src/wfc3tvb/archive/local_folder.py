@@ -162,9 +162,16 @@ def _index(folder: Path, suffix: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob(f"*_{suffix}.fits")):
         try:
-            found[split_filename(path.name)[0]] = path
+            rootname = split_filename(path.name)[0]
         except BadArgumentError:
             log.info("%s does not have a name of the archive; ignored", path)
+            continue
+        if not path.is_file():
+            log.warning("%s is not a file; ignored", path)
+        elif rootname in found:
+            log.warning("%s is there twice; %s is used, %s ignored", path.name, found[rootname].parent, path.parent)
+        else:
+            found[rootname] = path
     return found
 
 
