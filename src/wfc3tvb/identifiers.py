@@ -11,6 +11,8 @@ from wfc3tvb.errors import BadArgumentError
 
 _ROOTNAME = re.compile(r"i[a-z0-9]{8}")
 _FILE = re.compile(r"(?P<root>i[a-z0-9]{8})_(?P<suffix>[a-z0-9]{2,8})\.fits")
+#: Proposal numbers have five digits; a header with more than this is damaged.
+LARGEST_PROPOSAL = 1_000_000
 
 
 def dataset_name(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from wfc3tvb.fits.guiding import lock_lost
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.observation_log import beside, find_jitter
 from wfc3tvb.fits.support_file import read_orbit
-from wfc3tvb.identifiers import visit_of
+from wfc3tvb.identifiers import LARGEST_PROPOSAL, visit_of
 from wfc3tvb.instrument import DQ
 from wfc3tvb.models import Measurement, OrbitElements, ReadCube, Row
 from wfc3tvb.references.locate import resolve
@@ -78,14 +78,25 @@ def _row(place: Geometry, i: int) -> Row:
 #: Changes when the measured columns of `reads` change.
 MEASURE_VERSION = "1.3"
 
+
+def _proposal(value: Any) -> int | None:
+    number = int(value)
+    return number if 0 < number < LARGEST_PROPOSAL else None
+
+
+def _duration(value: Any) -> float | None:
+    seconds = float(value)
+    return seconds if seconds >= 0 else None
+
+
 #: Columns of `exposures` and the header keyword that fills them.
-_KEYWORDS = {
-    "proposal_id": ("PROPOSID", int),
+_KEYWORDS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "proposal_id": ("PROPOSID", _proposal),
     "target_name": ("TARGNAME", str),
     "filter": ("FILTER", str),
     "samp_seq": ("SAMP_SEQ", str),
     "nsamp": ("NSAMP", int),
-    "exptime": ("EXPTIME", float),
+    "exptime": ("EXPTIME", _duration),
     "expstart": ("EXPSTART", float),
     "expend": ("EXPEND", float),
     "aperture": ("APERTURE", str),
@@ -302,7 +313,7 @@ def _fraction(cube: ReadCube, mask: SkyMask, bits: int) -> float | None:
     return finite_or_none(flagged_fraction(cube.dq[-1], int(bits), mask.skip))
 
 
-def _value(header: Mapping[str, Any], keyword: str, kind: type) -> Any:
+def _value(header: Mapping[str, Any], keyword: str, kind: Callable[[Any], Any]) -> Any:
     """Return a keyword's value converted to `kind`; None where it is missing, empty or cannot be converted."""
     value = header.get(keyword)
     if value is None or value == "":
@@ -311,7 +322,7 @@ def _value(header: Mapping[str, Any], keyword: str, kind: type) -> Any:
         converted = kind(value)
     except (TypeError, ValueError):
         return None
-    return finite_or_none(converted) if kind is float else converted
+    return finite_or_none(converted) if isinstance(converted, float) else converted
 
 
 def finite_or_none(value: float) -> float | None:

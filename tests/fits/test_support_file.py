@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from tests.helpers.recorded import unpack
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
-from wfc3tvb.fits.support_file import KEYWORDS, orbit_of, read_orbit
+from wfc3tvb.fits.support_file import KEYWORDS, orbit_if_usable, orbit_of, read_orbit
 
 
 def header(**changed: object) -> dict[str, object]:
@@ -54,3 +54,19 @@ def test_file_without_elements(tmp_path: Path) -> None:
     fits.PrimaryHDU().writeto(path)
     with pytest.raises(MissingKeywordError, match="EPCHTIME"):
         read_orbit(path)
+
+
+@pytest.mark.parametrize("value", ["********", "NaN", "1.2.3x"])
+@pytest.mark.parametrize("keyword", ["SEMILREC", "ECCENTRY"])
+def test_a_damaged_element_leaves_the_geometry_empty(
+    tmp_path: Path, keyword: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = unpack("ephemeris/jbz504eoq_spt.fits", tmp_path)
+    content = path.read_bytes()
+    place = content.index(f"{keyword:8s}=".encode())
+    path.write_bytes(content[:place] + f"{keyword:8s}= {value:>20s}".ljust(80).encode() + content[place + 80 :])
+    with pytest.raises(BadFileError, match=f"keyword {keyword} "):
+        read_orbit(path)
+    assert orbit_if_usable(lambda: read_orbit(path)) is None
+    assert f"keyword {keyword} " in caplog.text
+    assert "measured without geometry" in caplog.text

@@ -12,7 +12,8 @@ from astropy.io import fits
 
 from tests.helpers.generator import SPARS100, make_cube, sources
 from tests.helpers.recorded import REAL, unpack
-from wfc3tvb.config import MeasureSettings
+from wfc3tvb.archive.local_folder import FolderArchive
+from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.errors import BadFileError, MissingKeywordError
 from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.measurement import measure, measure_cube, rejection_threshold
@@ -221,3 +222,16 @@ def test_without_a_flat_field_rates_hold_the_response() -> None:
     assert "no_flat_field" in flagged.exposure["quality_flags"]
     assert "no_flat_field" not in plain.exposure["quality_flags"]
     assert plain.exposure["sky_mean"] < flagged.exposure["sky_mean"]  # faint light is taken off of one alone
+
+
+def test_impossible_header_values_are_null(tmp_path: Path) -> None:
+    path = unpack("ima/igold031q_ima.fits", tmp_path)
+    content = path.read_bytes()
+    for keyword, value in (("PROPOSID", "9223372036854775808"), ("EXPTIME", "-100.0")):
+        place = content.index(f"{keyword:8s}=".encode())
+        content = content[:place] + f"{keyword:8s}= {value:>20s}".ljust(80).encode() + content[place + 80 :]
+    path.write_bytes(content)
+    exposure = measure(path).exposure
+    assert (exposure["proposal_id"], exposure["exptime"]) == (None, None)
+    (listed,) = FolderArchive(tmp_path).datasets(Selection())
+    assert listed["proposal_id"] is None

@@ -28,7 +28,7 @@ from wfc3tvb.errors import BadFileError, MissingProductError
 from wfc3tvb.fits.blocks import BLOCK, CHECK_THE_COPY, FileBytes
 from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
 from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_header
-from wfc3tvb.fits.support_file import orbit_of
+from wfc3tvb.fits.support_file import orbit_if_usable, orbit_of
 from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import OrbitElements, ReadCube
 
@@ -90,17 +90,17 @@ def read_cube(archive: MastArchive, rootname: str, *, rows: int | None = None, p
     return replace(cube, n_bytes=cube.n_bytes + remote.n_bytes)
 
 
-def read_support(archive: MastArchive, rootname: str) -> tuple[OrbitElements, int]:
+def read_support(archive: MastArchive, rootname: str) -> tuple[OrbitElements | None, int]:
     """Return the orbit in an exposure's support file, and the bytes read; raises the errors of `read_exposure`."""
     remote = _remote(archive, rootname, "spt")
     try:
         remote.need([(0, _SPT_FIRST)])
         header, _ = primary_header(remote, remote.path)
-        return orbit_of(header, remote.path), remote.n_bytes
+        return orbit_if_usable(lambda: orbit_of(header, remote.path)), remote.n_bytes
     except NoRangesError:
         with _downloaded(archive, rootname, "spt") as path, FileBytes(path) as data:
             header, _ = primary_header(data, remote.path)
-            return orbit_of(header, remote.path), data.size
+            return orbit_if_usable(lambda: orbit_of(header, remote.path)), data.size
 
 
 def _remote(archive: MastArchive, rootname: str, suffix: str) -> SparseFile:

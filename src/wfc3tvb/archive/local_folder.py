@@ -18,7 +18,7 @@ from wfc3tvb.errors import BadArgumentError, BadFileError, MissingProductError, 
 from wfc3tvb.fits.association import read_members
 from wfc3tvb.fits.blocks import BLOCK, FileBytes, read_cards
 from wfc3tvb.fits.cards import Cards
-from wfc3tvb.identifiers import is_dataset_name, split_filename
+from wfc3tvb.identifiers import LARGEST_PROPOSAL, is_dataset_name, split_filename
 from wfc3tvb.models import ReadCube, Row
 from wfc3tvb.schema import TABLES
 from wfc3tvb.system.files import atomic_write
@@ -101,14 +101,14 @@ class FolderArchive:
         from wfc3tvb.fits.guiding import lock_lost
         from wfc3tvb.fits.ima import read_ima
         from wfc3tvb.fits.observation_log import find_jitter, jitter_names
-        from wfc3tvb.fits.support_file import read_orbit
+        from wfc3tvb.fits.support_file import orbit_if_usable, read_orbit
 
         path, spt = self._needed(rootname, "ima"), self.path(rootname, "spt")
         cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
         names = jitter_names(rootname, _text(dict(cube.header), "ASN_ID"))
         tables, states = ([p for name in names if (p := self.path(name, suffix))] for suffix in ("jit", "jif"))
         cube = replace(cube, jitter=find_jitter(tables, rootname, spt), lock_lost=lock_lost(states, rootname))
-        return cube, read_orbit(spt) if spt else None
+        return cube, orbit_if_usable(lambda: read_orbit(spt)) if spt else None
 
     def cost(
         self, rootname: str, settings: MeasureSettings, *, aperture: str | None, n_reads: float
@@ -207,13 +207,13 @@ def _dataset_row(name: str, members: list[str], headers: list[dict[str, Any]]) -
     stops = [x for x in (_float_card(h, "EXPEND") for h in headers) if x is not None]
     made = [x for x in (_date(h) for h in headers) if x is not None]
     filters = sorted({f for f in (_text(h, "FILTER") for h in headers) if f})
-    proposal = _float_card(first, "PROPOSID")
+    proposal = _float_card(first, "PROPOSID") or 0.0
     return TABLES["datasets"].empty_row() | {
         "dataset": name,
         "asn_id": name if name[-1].isdigit() else None,
         "instrument_config": f"{first.get('INSTRUME')}/{first.get('DETECTOR')}" if first else None,
         "filters": ";".join(filters) or None,
-        "proposal_id": None if proposal is None else int(proposal),
+        "proposal_id": int(proposal) if 0 < proposal < LARGEST_PROPOSAL else None,
         "pi": _text(first, "PR_INV_L"),
         "target_name": _text(first, "TARGNAME"),
         "start_time": min(starts, default=None),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from astropy.io import fits
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.models import OrbitElements
+
+log = logging.getLogger(__name__)
 
 #: Field of `OrbitElements` and the keyword that fills it.
 KEYWORDS = {
@@ -62,8 +65,30 @@ def orbit_of(header: Mapping[str, Any], path: str | Path = "SPT") -> OrbitElemen
     for field, keyword in KEYWORDS.items():
         if keyword not in header:
             raise MissingKeywordError(path, keyword)
-        value = header[keyword]
+        try:
+            value = header[keyword]
+        except fits.VerifyError as error:  # astropy parses a card when it is asked for
+            raise BadFileError(path, f"keyword {keyword} cannot be read", CHECK_THE_COPY) from error
         if isinstance(value, bool | str) or value is None or not math.isfinite(value):
             raise BadFileError(path, f"keyword {keyword} is {value!r}, not a number", CHECK_THE_COPY)
         values[field] = float(value)
     return OrbitElements(**values)
+
+
+def orbit_if_usable(read: Callable[[], OrbitElements]) -> OrbitElements | None:
+    """Return the orbit that `read` finds; None, with a line in the log, if an element is missing or damaged.
+
+    The exposure is then measured without its geometry.
+
+    Raises
+    ------
+    NotFitsError
+        If the file is not a FITS file.
+    """
+    try:
+        return read()
+    except NotFitsError:
+        raise
+    except BadFileError as error:
+        log.warning("%s; the exposure is measured without geometry", error)
+        return None
