@@ -16,8 +16,8 @@ from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
 from wfc3tvb.repair.astrodrizzle import warm_process
 from wfc3tvb.repair.combine import combine
-from wfc3tvb.repair.compare_sky import Skies, exposure_skies
 from wfc3tvb.repair.model import Member, ReprocessSettings
+from wfc3tvb.repair.proof.compare_sky import Skies, exposure_skies
 from wfc3tvb.repair.recalibrate import CalibrateMember, Recalibrated
 from wfc3tvb.repair.rows import prove_all
 from wfc3tvb.repair.workspace import ReadyDataset, Workspace

@@ -12,14 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve import noise_model
+from wfc3tvb.fits.images import Picture
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
-from wfc3tvb.repair.compare_products import Proof, prove_drizzled, prove_exposure
-from wfc3tvb.repair.compare_sky import Skies
 from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
-from wfc3tvb.repair.recalibrate import Recalibrated
+from wfc3tvb.repair.proof.compare_products import (
+    DrizzledInputs,
+    Proof,
+    level_fault,
+    prove_drizzled,
+    prove_exposure,
+    right_image,
+)
+from wfc3tvb.repair.proof.compare_sky import Skies
+from wfc3tvb.repair.proof.last_reads import read_last_reads
+from wfc3tvb.repair.recalibrate import Recalibrated, last_reads_path
 from wfc3tvb.repair.workspace import Workspace
 from wfc3tvb.schema import TABLES
 from wfc3tvb.system.files import checksum
@@ -34,16 +43,37 @@ def prove_all(
 ) -> list[Row]:
     """Compare all products, and return their rows of `reprocessed`, that of the drizzled image last."""
     stars, last = None, []
+    rights = {member.rootname: _right_image(workspace, member, made, skies) for member in workspace.members}
     if drizzled.path is not None:
-        row, stars = _drizzled_row(workspace, made, skies, drizzled)
+        row, stars = _drizzled_row(workspace, made, skies, drizzled, rights)
         last = [row]
-    rows = []
+    rows, faulty = [], []
     for member in workspace.members:
         name = f"{member.rootname}_flt"
-        proof = prove_exposure(member, skies[member.rootname], workspace.before(name), workspace.after(name), stars)
+        right = rights[member.rootname] if member.repaired else None
+        before, after = workspace.before(name), workspace.after(name)
+        proof = prove_exposure(member, skies[member.rootname], before, after, stars, right)
         write_numbers(workspace.proof(name, "json"), proof)
         rows.append(_exposure_row(workspace, member, made[member.rootname], proof, drizzled))
-    return rows + last
+        faulty += [member.rootname] if proof.faulty else []
+    return rows + [_without_faulty(row, faulty) for row in last]
+
+
+def _right_image(
+    workspace: Workspace, member: Member, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies]
+) -> Picture:
+    """Return the image of an exposure with right star fluxes."""
+    name = f"{member.rootname}_flt"
+    reads = read_last_reads(last_reads_path(Path(made[member.rootname].flt))) if member.repaired else None
+    return right_image(workspace.before(name), workspace.after(name), reads, skies[member.rootname])
+
+
+def _without_faulty(row: Row, faulty: Sequence[str]) -> Row:
+    """Return the row of a drizzled image, which is not accepted if it holds an exposure that is wrong."""
+    if not faulty or not row["accepted"]:
+        return row
+    why = f"holds {', '.join(faulty)}, not accepted; {row['accept_reason']}"
+    return row | {"accepted": False, "accept_reason": why}
 
 
 def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
@@ -65,17 +95,18 @@ def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proo
 
 
 def _drizzled_row(
-    workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+    workspace: Workspace,
+    made: Mapping[str, Recalibrated],
+    skies: Mapping[str, Skies],
+    drizzled: Drizzled,
+    rights: Mapping[str, Picture],
 ) -> tuple[Row, NDArray[np.float64]]:
     """Return the row of the drizzled image, and the sky positions of its stars."""
     name, noise = f"{workspace.association}_drz", _expected_drizzled(workspace, made, weights=workspace.weights())
-    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in workspace.members]
-    fault = float(np.mean([0.0 if true is None else abs(level - true) for level, true in levels]))
-    proof, stars = prove_drizzled(
-        workspace.before(name), workspace.after(name), noise, workspace.proof(name, "npz"),
-        method=workspace.method, fault=fault,
-        flts=[workspace.after(f"{member.rootname}_flt") for member in workspace.members],
-    )  # fmt: skip
+    fault = float(np.mean([level_fault(member, skies[member.rootname]) for member in workspace.members]))
+    flts = [workspace.after(f"{member.rootname}_flt") for member in workspace.members]
+    inputs = DrizzledInputs(noise, workspace.method, fault, flts, rights)
+    proof, stars = prove_drizzled(workspace.before(name), workspace.after(name), workspace.proof(name, "npz"), inputs)
     write_numbers(workspace.proof(name, "json"), proof)
     columns = {
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,

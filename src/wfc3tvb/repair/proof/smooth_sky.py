@@ -1,0 +1,93 @@
+"""Level, scatter and large-scale shape of the sky in a smoothed image with sources."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.floating]
+Float64Array = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+#: Largest number of blocks per side in which the level is found, and their smallest width [pixel].
+_BLOCKS, _NARROWEST = 8, 24
+#: Smallest fraction of good pixels in a block, and number of blocks for a fit.
+_FILLED, _MIN_BLOCKS = 0.2, 12
+#: Values are dropped above this many standard deviations.
+_CLIP = 2.5
+_ITERATIONS = 20
+
+
+def level_and_scatter(values: Image) -> tuple[float, float]:
+    """Return level and scatter of the sky among values that include sources.
+
+    Sources only add light, so the scatter is the distance from the median to the 16th percentile, and values far above
+    the median are dropped until none is left.
+
+    Parameters
+    ----------
+    values : ndarray
+        Values of pixels, in any order; not empty.
+    """
+    kept: Float64Array = np.sort(np.asarray(values, np.float64), axis=None)
+    level, scatter = 0.0, 0.0
+    for _ in range(_ITERATIONS):
+        level = float(kept[kept.size // 2])
+        scatter = level - float(kept[int(0.1587 * kept.size)])
+        n = int(np.searchsorted(kept, level + _CLIP * scatter, "right"))
+        if n == kept.size:
+            break
+        kept = kept[:n]
+    return level, scatter
+
+
+def smooth_background(image: Image, good: Bools) -> Image:
+    """Return the large-scale shape of the sky: a quadratic surface through the levels of blocks.
+
+    It is zero if too few blocks have good pixels.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ny, nx)
+        Image, with sources.
+    good : ndarray of bool, shape (ny, nx)
+        Pixels that can be used.
+    """
+    ny, nx = image.shape
+    where, levels = _block_levels(image, good)
+    if len(levels) < _MIN_BLOCKS:
+        return np.zeros_like(image)
+    terms, keep = _terms(*where.T), np.ones(len(levels), bool)
+    coefficients: Float64Array = np.zeros(terms.shape[1])
+    for _ in range(_ITERATIONS):
+        coefficients = np.asarray(np.linalg.lstsq(terms[keep], levels[keep], rcond=None)[0], np.float64)
+        residual = levels - terms @ coefficients
+        # A source that fills a block lifts its level; the surface is that of the others.
+        _, scatter = level_and_scatter(residual)
+        kept = residual <= np.median(residual[keep]) + _CLIP * max(scatter, 1e-12)
+        if np.count_nonzero(kept) < _MIN_BLOCKS or np.array_equal(kept, keep):
+            break
+        keep = kept
+    u, v = (((np.arange(n) + 0.5) / n - 0.5).astype(image.dtype) for n in (nx, ny))
+    c = coefficients.astype(image.dtype)
+    along, across = c[0] + c[1] * u + c[3] * u * u, c[2] * v + c[5] * v * v
+    return np.asarray(along + across[:, None] + c[4] * np.outer(v, u))
+
+
+def _block_levels(image: Image, good: Bools) -> tuple[Float64Array, Float64Array]:
+    """Return the positions of the blocks (-0.5 to 0.5 along x and y), and the level of each."""
+    ny, nx = image.shape
+    rows, columns = (np.linspace(0, n, int(np.clip(n // _NARROWEST, 1, _BLOCKS)) + 1).astype(int) for n in (ny, nx))
+    where, levels = [], []
+    for top, bottom in zip(rows[:-1], rows[1:], strict=True):
+        for left, right in zip(columns[:-1], columns[1:], strict=True):
+            block = image[top:bottom, left:right][good[top:bottom, left:right]]
+            if block.size > _FILLED * (bottom - top) * (right - left):
+                where.append(((left + right) / 2 / nx - 0.5, (top + bottom) / 2 / ny - 0.5))
+                levels.append(level_and_scatter(block)[0])
+    return np.array(where, np.float64).reshape(-1, 2), np.array(levels, np.float64)
+
+
+def _terms(u: Float64Array, v: Float64Array) -> Float64Array:
+    """Return the terms of a quadratic surface, shape (n, 6)."""
+    return np.column_stack([np.ones_like(u), u, v, u * u, u * v, v * v])
