@@ -16,6 +16,7 @@ from wfc3tvb.fits.images import Picture
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
 from wfc3tvb.repair.expected import expected_noise
+from wfc3tvb.repair.inputs import NOT_THE_ARCHIVES
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof.compare_products import (
@@ -74,6 +75,25 @@ def _without_faulty(row: Row, faulty: Sequence[str]) -> Row:
         return row
     why = f"holds {', '.join(faulty)}, not accepted; {row['accept_reason']}"
     return row | {"accepted": False, "accept_reason": why}
+
+
+def left_out_rows(asked: Workspace, kept: Workspace, made: Mapping[str, Recalibrated]) -> list[Row]:
+    """Return rows of exposures that were left out, with their FLT before; those without one have no row."""
+    names = {member.rootname for member in kept.members}
+    first, rows = next(iter(made.values())), []
+    for member in asked.members:
+        name = f"{member.rootname}_flt"
+        path = asked.before(name)
+        if member.rootname in names or not path.exists():
+            continue
+        (why,) = [note for note in kept.ready.fetched.notes if note.startswith(f"{member.rootname} left out")]
+        row = TABLES["reprocessed"].empty_row() | _provenance(asked, member.method, why, first, name)
+        product_id = f"{name}:{member.method}:{first.engine}"
+        rows.append(row | {
+            "product_id": product_id, "rootname": member.rootname, "kind": "flt", "path": str(path),
+            "sha256": checksum(path), "accept_reason": why, "wall_s": 0.0,
+        })  # fmt: skip
+    return rows
 
 
 def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
@@ -135,7 +155,10 @@ def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], dr
     n_repaired = sum(member.repaired for member in workspace.members)
     names = {member.rootname for member in workspace.members}
     remarks = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
-    remarks += [note for note in workspace.ready.fetched.notes if note[:9] not in names]
+    notes = [note for note in workspace.ready.fetched.notes if note[:9] not in names]
+    n_left_out = sum(" left out: " in note for note in notes)
+    remarks += [f"{len(names)} of {len(names) + n_left_out} exposures combined"] if n_left_out else []
+    remarks += notes + _foreign(workspace.members, made)
     weighted, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (workspace.weights(), None))
     if workspace.weights() is not None and weighted and by_time:
         remarks.append(
@@ -144,6 +167,16 @@ def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], dr
     elif workspace.settings.weight == "ivm":
         remarks.append("weighted by time: ivm needs two or more exposures, all of them measured")
     return remarks
+
+
+def _foreign(members: Sequence[Member], made: Mapping[str, Recalibrated]) -> list[str]:
+    """Return remarks on exposures whose FLT before is not the archive's."""
+    return [
+        f"{member.rootname}: {warning}"
+        for member in members
+        for warning in made[member.rootname].warnings
+        if warning.startswith(NOT_THE_ARCHIVES)
+    ]
 
 
 def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from wfc3tvb.fits.images import Picture, drop_and_scale, read_drz, read_flt
 from wfc3tvb.models import Row
-from wfc3tvb.repair.acceptance import Fluxes, FluxRatio, verdict
+from wfc3tvb.repair.acceptance import QUIETEST, Fluxes, FluxRatio, verdict
 from wfc3tvb.repair.expected import true_level
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof import right_flux
@@ -121,7 +121,9 @@ def prove_exposure(
     )
     reason = judged.reason if member.repaired else "recalibrated with the same references, not repaired"
     accepted = judged.accepted if member.repaired else None
-    rejected, faulty = float(new.rejected.mean()), judged.faulty and member.repaired
+    # An image that is not repaired is as good as its ramp fit, unless it holds no sky.
+    faulty = judged.faulty if member.repaired else bool(skies.after.noise < QUIETEST * (skies.expected or 0.0))
+    rejected = float(new.rejected.mean())
     return Proof(skies, rejected, fluxes.reported, fluxes, accepted, reason, judged.depth_gain, faulty)
 
 

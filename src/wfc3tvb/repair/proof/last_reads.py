@@ -83,10 +83,15 @@ def without_cosmic_rays(reads: LastReads, old: Picture, new: Picture, noise: flo
     Picture
         Image above the sky [electron/s]; `rejected` are the pixels that were hit, `saturated` those that saturate.
     """
-    good = old.good & new.good & reads.usable
-    fitted = np.maximum(old.image - np.median(old.image[good]), new.image - np.median(new.image[good]))
-    image = reads.image - np.median(reads.image[good])
+    fitted = np.maximum(_above_sky(old.image, old.good), _above_sky(new.image, new.good))
+    image = _above_sky(reads.image, reads.usable & new.good)
     hit = image > fitted + _HIT_SIGMA * noise + _HIT_FRACTION * np.maximum(fitted, 0)
-    usable = reads.usable & (new.good | new.saturated)
-    filled = np.where(hit, old.image - np.median(old.image[good]), image)
-    return Picture(filled, usable, hit, reads.saturated, None, new.header, new.wcs)
+    filled = np.where(hit, _above_sky(old.image, old.good), image)
+    return Picture(filled, reads.usable & (new.good | new.saturated), hit, reads.saturated, None, new.header, new.wcs)
+
+
+def _above_sky(image: Float32Array, good: Bools) -> Float32Array:
+    """Return an image above the median of its good pixels; 0 everywhere if there is none."""
+    if not np.any(good):
+        return np.zeros_like(image)
+    return np.asarray(image - np.median(image[good]), np.float32)
