@@ -10,7 +10,7 @@ Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 #: Largest number of blocks per side in which the level is found, and their smallest width [pixel].
-_BLOCKS, _NARROWEST = 8, 24
+_BLOCKS, _NARROWEST = 8, 12
 #: Smallest fraction of good pixels in a block, and number of blocks for a fit.
 _FILLED, _MIN_BLOCKS = 0.2, 12
 #: Values are dropped above this many standard deviations.
