@@ -15,7 +15,7 @@ from wfc3tvb.repair import inputs, sky_statistics
 from wfc3tvb.repair.acceptance import Fluxes, FluxRatio, Verdict, verdict
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof import right_flux
-from wfc3tvb.repair.proof.compare_sky import exposure_masks
+from wfc3tvb.repair.proof.compare_sky import drizzled_skies, exposure_masks
 from wfc3tvb.repair.proof.last_reads import LastReads, without_cosmic_rays
 from wfc3tvb.repair.rows import _without_faulty
 from wfc3tvb.repair.sky_statistics import SkyStatistics
@@ -116,6 +116,25 @@ def test_sources_of_a_broken_image_are_those_of_the_repaired_one(upper: float) -
     )
     assert before.noise == pytest.approx(broken.std(), rel=0.06)
     assert after.noise == pytest.approx(0.04, rel=0.05)
+
+
+@pytest.mark.parametrize("weighted", [0.0, 0.3, 1.0])
+def test_the_sky_of_a_drizzled_image_is_its_own(tmp_path: Path, weighted: float) -> None:
+    """Before, stars and a part of the sky had weight, as where all exposures broke: the sky after is no star."""
+    rng = np.random.default_rng(13)
+    whole = add_stars(rng.normal(0.0, 0.02, GOOD.shape).astype(np.float32), 300, 40.0)
+    stars = whole > 0.5
+    broken = np.where(stars, whole, rng.normal(0.0, 0.2, GOOD.shape))
+    old, new = picture(broken, stars | (rng.random(GOOD.shape) < weighted)), picture(whole)
+    files = tmp_path / "old_drz.fits", tmp_path / "new_drz.fits"
+    found = drizzled_skies(files, (old, new), 0.03, tmp_path / "proof.npz", method="omit")
+    assert found.after.noise == pytest.approx(0.02 * 1.5, rel=0.06)  # correlated: 2/3
+    if weighted:
+        assert found.before is not None
+        assert found.before.noise == pytest.approx(0.2 * 1.5, rel=0.06)
+        assert found.before.n_pixels == pytest.approx(weighted * found.after.n_pixels, rel=0.05)
+    else:
+        assert found.before is None
 
 
 # --- noise against physics -------------------------------------------------------------------------------------------

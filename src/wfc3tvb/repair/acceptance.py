@@ -129,7 +129,7 @@ class Fluxes:
         """Reason why the fluxes are wrong; empty if they are right."""
         if self.saturated is not None and self.saturated.differs:
             ratio = f"{self.saturated.ratio:.3f} +- {self.saturated.error:.3f}"
-            return f"flux of {_stars(self.saturated.n_stars)} saturating, {ratio} of what it should be"
+            return f"flux of {_stars(self.saturated.n_stars)} saturating, {ratio} of what is right"
         decisive, what = (self.reads, "the reads") if self.reads is not None else (self.before, "before")
         if decisive is not None and decisive.differs:
             return f"{decisive.description(what)}, not 1 within its error"
@@ -142,13 +142,12 @@ class Fluxes:
 
     def description(self) -> str:
         """Return right fluxes as a phrase for the reason of a verdict."""
-        if self.before is None and self.reads is None:
-            return "too few stars to compare"
         parts = [] if self.before is None else [self.before.description()]
         if self.reads is not None and (self.before is None or self.before.differs):
             parts.append(self.reads.description("the reads") + (", so that it was wrong before" if self.before else ""))
+        parts = parts or ["too few stars to compare"]
         if self.saturated is not None:
-            parts.append(f"that of {_stars(self.saturated.n_stars)} saturating, {self.saturated.ratio:.3f}")
+            parts.append(f"{_stars(self.saturated.n_stars)} saturating, {self.saturated.ratio:.3f} of right")
         return ", ".join(parts)
 
 
