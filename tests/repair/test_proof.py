@@ -61,16 +61,16 @@ def test_broken_pixels_are_no_sources(upper: float) -> None:
     assert found.n_peaks == (1 if upper == 1.0 else 2)
 
 
-@pytest.mark.parametrize("size", [64, 128, 1014])
-def test_a_gradient_is_no_source(size: int) -> None:
-    """The pattern of scattered light: 0.3 electron/s at the left edge, falling within a quarter of the frame."""
+@pytest.mark.parametrize(("size", "edge"), [(64, 0.2), (128, 1.0), (1014, 0.5)])
+def test_a_gradient_is_no_source(size: int, edge: float) -> None:
+    """The pattern of scattered light, brightest at the left edge and falling within a quarter of the frame."""
     column = np.arange(size) / size
-    image = np.random.default_rng(2).normal(1.0, 0.02, (size, size)) + 0.3 * np.exp(-column * 1014 / 260)
+    image = np.random.default_rng(2).normal(1.0, 0.02, (size, size)) + edge * np.exp(-column * 1014 / 260)
     good = np.ones(image.shape, bool)
     sky = ~sky_statistics.source_mask(image.astype(np.float32), good)
     found = sky_statistics.sky_statistics(image, sky, resolution=0.02)
     assert found.noise == pytest.approx(image.std(), rel=0.03)
-    left, right = (0.3 * np.exp(-np.array(band) / 260).mean() for band in (np.arange(40, 240), np.arange(760, 960)))
+    left, right = (edge * np.exp(-np.array(band) / 260).mean() for band in (np.arange(40, 240), np.arange(760, 960)))
     assert found.gradient == pytest.approx(left - right, rel=0.1)
 
 
@@ -156,6 +156,15 @@ def test_noise_that_cannot_be_that_of_the_sky_is_not_accepted(noise: float, acce
     assert found.faulty == (not accepted)
     assert ("quieter than physics" in found.reason) == (noise == 0.02)
     assert ("too noisy" in found.reason) == (noise == 9.26)
+
+
+def test_a_gradient_is_not_too_noisy() -> None:
+    """Scattered light stays in an image that is better than before: its noise about a surface is that of physics."""
+    image = np.random.default_rng(14).normal(1.0, 0.03, GOOD.shape) + np.linspace(0.6, 0, SIZE)
+    after = sky_statistics.sky_statistics(image, GOOD, resolution=0.03)
+    assert after.noise > 5 * 0.03
+    assert after.local_noise == pytest.approx(0.03, rel=0.05)
+    assert verdict(sky(0.5), after, true_levels=(None, None), level_err=0.005, flux=None, expected=0.03).accepted
 
 
 def test_without_an_expectation_there_is_no_limit() -> None:

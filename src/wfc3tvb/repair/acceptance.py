@@ -188,7 +188,7 @@ def verdict(
     """
     fluxes = flux if isinstance(flux, Fluxes) else Fluxes(flux)
     gain = 2.5 * float(np.log10(before.noise / after.noise)) if before and before.noise and after.noise else None
-    if impossible := _impossible(after.noise, expected):
+    if impossible := _impossible(after.local_noise, expected):
         return Verdict(False, impossible, gain, faulty=True)
     error_after, err_after = _pixel_error(after, true_levels[1], level_err)
     if before is None:
@@ -208,7 +208,7 @@ def verdict(
 
 
 def _impossible(noise: float, expected: float | None) -> str:
-    """Return why a noise cannot be that of the sky, given that of photons and reads; empty if it can."""
+    """Return why a noise without gradients cannot be that of the sky, from photons and reads; empty if it can."""
     if not expected:
         return ""
     numbers = f"noise {noise:.4f}, {noise / expected:.2f} times that of photons and reads alone"

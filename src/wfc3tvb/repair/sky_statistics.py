@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class SkyStatistics:
         Left minus right [electron/s]; None where a band has too few pixels.
     n_pixels : int
         Number of sky pixels.
+    local_noise : float
+        Standard deviation about a smooth surface [electron/s]: the noise without gradients.
     """
 
     level: float
@@ -60,13 +62,12 @@ class SkyStatistics:
     n_peaks: int
     gradient: float | None
     n_pixels: int
+    local_noise: float
 
     def corrected(self, factor: float) -> SkyStatistics:
         """Return the statistics with the noise divided by `factor`, see `correlated_noise`."""
-        corrected = self.noise / factor, self.noise_err / factor
-        return SkyStatistics(
-            self.level, self.level_err / factor, *corrected, self.skewness, self.n_peaks, self.gradient, self.n_pixels
-        )
+        names = ("level_err", "noise", "noise_err", "local_noise")
+        return replace(self, **{name: getattr(self, name) / factor for name in names})
 
 
 def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
@@ -165,6 +166,7 @@ def sky_statistics(
         n_peaks=count_peaks(values, resolution),
         gradient=gradient(image, sky),
         n_pixels=n,
+        local_noise=float(np.std(clip((image - smooth_background(image, sky))[sky], most=most_outliers))),
     )
 
 

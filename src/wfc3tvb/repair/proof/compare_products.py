@@ -122,7 +122,7 @@ def prove_exposure(
     reason = judged.reason if member.repaired else "recalibrated with the same references, not repaired"
     accepted = judged.accepted if member.repaired else None
     # An image that is not repaired is as good as its ramp fit, unless it holds no sky.
-    faulty = judged.faulty if member.repaired else bool(skies.after.noise < QUIETEST * (skies.expected or 0.0))
+    faulty = judged.faulty if member.repaired else bool(skies.after.local_noise < QUIETEST * (skies.expected or 0.0))
     rejected = float(new.rejected.mean())
     return Proof(skies, rejected, fluxes.reported, fluxes, accepted, reason, judged.depth_gain, faulty)
 
