@@ -158,7 +158,7 @@ def test_a_new_method_is_one_file_and_one_entry(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(package.parent)}, cwd=tmp_path,
     )  # fmt: skip
     said = json.loads(found.stdout)
-    assert "optimal|halve]" in said["help"]
+    assert "mask_reads|halve]" in said["help"]
     assert "halve: half of everything" in " ".join(said["help"].split())
     assert said["set"] == ["none", *METHODS, "halve", "inspect"]
     assert said["plans"] == [{"halve": 1}] * 2

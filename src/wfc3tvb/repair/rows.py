@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve import noise_model
+from wfc3tvb.fits.images import header_of
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
 from wfc3tvb.repair.compare_products import Proof, prove_drizzled, prove_exposure
 from wfc3tvb.repair.compare_sky import Skies
 from wfc3tvb.repair.expected import expected_noise
+from wfc3tvb.repair.fit_quality import fit_quality
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.recalibrate import Recalibrated
@@ -61,7 +63,17 @@ def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proo
         "references": workspace.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     provenance = _provenance(workspace, member.method, "; ".join(remarks), made, name)
-    return product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
+    row = product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
+    return _with_fit_quality(row, workspace.after(name))
+
+
+def _with_fit_quality(row: Row, flt: Path) -> Row:
+    """Return the row with the quality of a likelihood fit; a fit that is not to be trusted is not accepted."""
+    if (quality := fit_quality(flt)) is None:
+        return row
+    row = row | quality.columns()
+    fault = quality.fault()
+    return row if fault is None else row | {"accepted": False, "accept_reason": fault}
 
 
 def _drizzled_row(
@@ -97,7 +109,22 @@ def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrat
         "crds_context": workspace.references.context,
         "before": "perform" if f"{name}.fits" in workspace.made_here() else "archive",
         "run_id": workspace.run_id,
+        **_pipelines(workspace.before(name), workspace.after(name)),
     }
+
+
+def _pipelines(before: Path, after: Path) -> Row:
+    """Return the version of calwf3 and the linearity file of both sides.
+
+    The archive is being reprocessed with linearity files that vary from pixel to pixel (WFC3 ISR 2025-08), so the image
+    before the repair may come from an older file or a newer one.
+    """
+    row = {}
+    for side, path in (("before", before), ("after", after)):
+        header = header_of(path)
+        row[f"cal_ver_{side}"] = str(header.get("CAL_VER", "")).strip() or None
+        row[f"nlinfile_{side}"] = str(header.get("NLINFILE", "")).rpartition("$")[2].strip() or None
+    return row
 
 
 def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], drizzled: Drizzled) -> list[str]:
@@ -105,14 +132,21 @@ def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], dr
     names = {member.rootname for member in workspace.members}
     remarks = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
     remarks += [note for note in workspace.ready.fetched.notes if note[:9] not in names]
-    weighted, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (workspace.weights(), None))
-    if workspace.weights() is not None and weighted and by_time:
-        remarks.append(
-            f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time"
-        )
-    elif workspace.settings.weight == "ivm":
-        remarks.append("weighted by time: ivm needs two or more exposures, all of them measured")
-    return remarks
+    return remarks + _weights(workspace, made)
+
+
+def _weights(workspace: Workspace, made: Mapping[str, Recalibrated]) -> list[str]:
+    """Return remarks on the weights of the exposures, with the noise expected from either kind."""
+    variances = workspace.inverse_variances()
+    if variances is None and workspace.settings.weight == "ivm":
+        return ["weighted by time: ivm needs two or more exposures, all of them measured"]
+    best, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (variances, None))
+    if variances is None or not best or not by_time:
+        return []
+    used, other = ("inverse variance", "time") if workspace.weights() else ("time", "inverse variance")
+    noise, alternative = (best, by_time) if workspace.weights() else (by_time, best)
+    depth = 2.5 * np.log10(by_time / best)
+    return [f"weighted by {used}: expected noise {noise:.4f}, by {other} {alternative:.4f} ({depth:.2f} mag)"]
 
 
 def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:
@@ -162,7 +196,8 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
     product = {
         "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),
     }  # fmt: skip
-    return TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
+    row = TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
+    return row | {"exptime_factor": 10 ** (0.8 * row["depth_gain_mag"])}
 
 
 def write_numbers(path: Path, proof: Proof) -> None:

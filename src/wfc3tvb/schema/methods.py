@@ -28,7 +28,7 @@ class Method:
     noise : str
         Function of `curve.noise_model` for the noise of a blank pixel.
     needs_curve : bool
-        Whether it uses the measured sky of every read, which is not available in crowded fields.
+        Whether it uses the measured sky of every read.
     rejects_cosmic_rays : bool
         Whether the image comes from a ramp fit that rejects them (its CRCORR is COMPLETE, else OMIT). If not, they can
         be rejected only with the other exposures of the association.
@@ -67,6 +67,14 @@ METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
         Method(
+            "optimal",
+            crcorr="omit", works_on="reads", noise="optimal",
+            needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
+            recovers="saturated in the last reads only",
+            help="likelihood fit with the measured sky of every read subtracted; lowest noise",
+            report="optimal fits the ramp with the measured sky of every read subtracted", since="1.1",
+        ),
+        Method(
             "omit",
             crcorr="omit", works_on="switch", noise="last_minus_first",
             needs_curve=False, rejects_cosmic_rays=False, removes_gradient=False,
@@ -89,14 +97,6 @@ METHODS: Mapping[str, Method] = {
             recovers="saturated in the last reads only",
             help="ramp fitted again without the affected reads; for light that differs over the frame",
             report="mask_reads leaves out the reads in which one side is brighter",
-        ),
-        Method(
-            "optimal",
-            crcorr="omit", works_on="reads", noise="optimal",
-            needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
-            recovers="saturated in the last reads only",
-            help="likelihood fit with the measured sky of every read subtracted; lowest noise",
-            report="optimal fits the ramp with the measured sky of every read subtracted", since="1.1",
         ),
     )
 }  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +16,15 @@ from wfc3tvb.schema.methods import METHODS
 from wfc3tvb.score import cause
 from wfc3tvb.score.cause_features import SIDED, SIDED_ERRORS, Features, features
 from wfc3tvb.score.damage import Damage, class_probabilities, damage_class, predict
-from wfc3tvb.score.recommend import Situation, recommendation
-from wfc3tvb.score.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
+from wfc3tvb.score.recommend import REFUSED, Situation, candidates, gain, magnitudes, recommendation
+from wfc3tvb.score.sky import Sky, jump_statistic, jump_statistic_error, measure_sky
+from wfc3tvb.score.stored_curve import StoredCurve, column
 from wfc3tvb.score.zodiacal import zodiacal_level
 
 Float64Array = NDArray[np.float64]
 
 #: Version of the scores; changes whenever the values derived from stored reads change.
-SCORE_VERSION = "1.3"
+SCORE_VERSION = "1.4"
 #: Threshold in the IR CRREJTAB that the archive has used since 2009 (u6a1748ri_crr.fits), used if the exposure's own
 #: table is not available [standard deviations].
 CRREJTAB_SIGMA = 4.0
@@ -32,8 +32,6 @@ CRREJTAB_SIGMA = 4.0
 ELEVATED = 0.5
 #: Error of left minus right relative to that of the frame's rate, without the systematic error that `features` adds.
 _SIDE_NOISE = 3.0
-#: Exposures with these flags are never repaired.
-_REFUSED = {"grism", "scan", "moving_target", "extended_source"}
 
 _SKY_COLUMNS = {
     "sky_mean": "mean",
@@ -51,30 +49,8 @@ _SCORES = (
     "lr_diff_max", "lr_ratio_max", "tvb_score", "tvb_score_err", "jump_read",
     "pred_frac_broken", "pred_noise_inflation", "pred_level_bias", "tvb_class", "tvb_kind",
     *(f"prob_{name}" for name in ("none", "mild", "moderate", "severe", *cause.CAUSES)),
-    "noise_pipeline", *(method.noise_column for method in METHODS.values()),
+    "noise_pipeline", "gain_mag", *(method.noise_column for method in METHODS.values()),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class StoredCurve:
-    """Columns of the rows of `reads` as arrays (NaN for null), and the used reads."""
-
-    rows: Sequence[Row]
-    used: NDArray[np.bool_]
-
-    def __getitem__(self, name: str) -> Float64Array:
-        """Return a column."""
-        return column(self.rows, name)
-
-    @property
-    def dt(self) -> Float64Array:
-        """Length of the intervals [s]."""
-        return self["t_end"] - self["t_start"]
-
-    @property
-    def total(self) -> Float64Array:
-        """Electrons since the zeroth read."""
-        return signal(self.dt, self["rate"])
 
 
 def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row:
@@ -105,11 +81,6 @@ def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row
 def _crossed(exposure: Row) -> list[int] | None:
     """Return the reads with a streak, found by the measurement, and those affected when last scored, or None."""
     return exposure["affected_reads"] if "trail" in exposure["quality_flags"] else None
-
-
-def column(reads: Sequence[Row], name: str) -> Float64Array:
-    """Return a column of rows as floats, NaN for null."""
-    return np.array([np.nan if row[name] is None else row[name] for row in reads], float)
 
 
 def generator(rootname: str) -> np.random.Generator:
@@ -239,18 +210,29 @@ def _recommend(row: Row, curve: StoredCurve, sky: Sky, damage: Damage, *, gradie
         noise_pipeline=damage.noise_pipeline,
         noises=_noises(curve, sky, damage),
         level_bias=damage.level_bias,
+        level_bias_err=damage.level_bias_err,
+        steady=_steady(curve),
         gradient=gradient,
-        crowded="crowded" in flags,
         is_single_exposure=row["asn_id"] is None,
-        refused=bool(flags & _REFUSED),
+        refused=bool(flags & REFUSED),
     )
     choice = recommendation(case)
+    best = choice if choice in METHODS else candidates(is_single_exposure=case.is_single_exposure)[0].name
     return {
         "recommend": choice,
         "flagged": choice in METHODS,
         "noise_pipeline": case.noise_pipeline,
+        "gain_mag": magnitudes(gain(case.noise_pipeline, case.noises[best])),
         **{METHODS[name].noise_column: noise for name, noise in case.noises.items()},
     }
+
+
+def _steady(curve: StoredCurve) -> float:
+    """Return the noise of calwf3's fit over the least possible, for a constant sky of the same mean."""
+    good = np.isfinite(curve.total)
+    times, level = curve["t_end"][good], curve.total[good][-1] / curve["t_end"][good][-1]
+    sky = np.full(times.size, level)
+    return noise_model.ramp_fit(times, sky) / noise_model.optimal(times, sky)
 
 
 def _noises(curve: StoredCurve, sky: Sky, damage: Damage) -> dict[str, float | None]:

@@ -115,8 +115,10 @@ def sky_curve(member: Member, times: Float64Array) -> Float64Array:
     Raises
     ------
     CalibrationError
-        If the numbers of reads in the catalog and in the file differ.
+        If the catalog has no curve, or its number of reads is not that of the file.
     """
+    if not member.cumulative:
+        raise CalibrationError(member.rootname, "the catalog has no curve of its sky; survey it again, or use omit")
     if len(member.cumulative) != len(times):
         problem = f"the catalog has {len(member.cumulative)} reads of this exposure, and the file has {len(times)}"
         raise CalibrationError(member.rootname, f"{problem}; survey it again")
