@@ -107,7 +107,7 @@ def test_noise_and_level_expected_are_those_of_the_reads_that_stay() -> None:
 
 ENTRY = """        Method(
             "halve", crcorr="omit", works_on="raw", noise="last_minus_first", needs_curve=False,
-            rejects_cosmic_rays=False, removes_gradient=False, recovers="none", help="half of everything",
+            rejects_cosmic_rays=False, gradient="no", recovers="none", help="half of everything",
             report="halve takes half of everything",
         ),
     )

@@ -137,7 +137,7 @@ def test_recommendation_by_situation(changes: Row, expected: str) -> None:
     assert row["flagged"] is (expected != "inspect")
 
 
-def test_scattered_light_is_masked_read_by_read() -> None:
+def test_scattered_light_is_found_read_by_read() -> None:
     t = np.array(SPARS100)
     side = np.where(np.arange(15) < 5, 1.5, 0.0)
     rate = 0.9 + 0.15 * side
@@ -148,7 +148,8 @@ def test_scattered_light_is_masked_read_by_read() -> None:
     )  # fmt: skip
     row = score(exposure | {"filter": "F140W"}, reads, MeasureSettings())
     assert row["tvb_kind"] == "scattered"
-    assert row["recommend"] == "mask_reads"
+    assert row["recommend"] == "optimal"
+    assert row["affected_reads"] == [2, 3, 4, 5]
     assert row["lr_diff_max"] == 1.5
     assert row["affected_position"] == "start"
     assert row["noise_mask_reads"] > row["noise_flatten"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+
+import numpy as np
 
 from wfc3tvb.archive import costs
 from wfc3tvb.catalog.catalog import Catalog
@@ -14,6 +17,8 @@ from wfc3tvb.models import Row
 from wfc3tvb.repair.choose_method import ChooseMethod, Curve, curve_of
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 from wfc3tvb.schema.methods import METHODS, alternatives
+from wfc3tvb.score.sides import find_sides
+from wfc3tvb.score.stored_curve import column
 
 #: Settings, besides method, engine and context, that affect the pixels of products.
 _PIXEL_SETTINGS = ("recover_saturated", "weight", "use_db", "drizzle_pars")
@@ -122,11 +127,17 @@ def _repair(
 def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, Curve]:
     """Return the curves of exposures."""
     text = (
-        "SELECT rootname, list(t_end ORDER BY read), list(cumulative_rate ORDER BY read) FROM reads "
-        "WHERE rootname IN (SELECT unnest($names)) GROUP BY rootname"
+        "SELECT rootname, t_end, cumulative_rate, lr_diff, rate_err, used FROM reads "
+        "WHERE rootname IN (SELECT unnest($names)) ORDER BY rootname, read"
     )
-    found = catalog.sql(text, {"names": list(names)}).fetchall()
-    return {name: curve_of(times, rates) for name, times, rates in found}
+    rows = catalog.sql(text, {"names": list(names)}).to_arrow_table().to_pylist()
+    return {name: _curve(list(reads)) for name, reads in groupby(rows, key=lambda row: row["rootname"])}
+
+
+def _curve(reads: Sequence[Row]) -> Curve:
+    used = np.array([bool(row["used"]) for row in reads])
+    sides = find_sides(column(reads, "lr_diff"), column(reads, "rate_err"), used)
+    return curve_of([row["t_end"] for row in reads], [row["cumulative_rate"] for row in reads], sides.reads)
 
 
 def _member(row: Row, curve: Curve, method: tuple[str, str]) -> Member:
@@ -138,6 +149,7 @@ def _member(row: Row, curve: Curve, method: tuple[str, str]) -> Member:
         times=curve.times,
         cumulative=curve.cumulative,
         lost=curve.lost,
+        lit=curve.lit,
         affected=tuple(row["affected_reads"] or ()),
         n_pixels=frame_size(row) ** 2,
         nsamp=row["nsamp"] or 16,

@@ -24,14 +24,17 @@ class Curve:
         Time of each read [s], and cumulative rate of the sky [electron/s].
     lost : tuple of int
         Reads without a rate; their cumulative rate is interpolated.
+    lit : tuple of int
+        Reads with scattered light.
     """
 
     times: tuple[float, ...] = ()
     cumulative: tuple[float, ...] = ()
     lost: tuple[int, ...] = ()
+    lit: tuple[int, ...] = ()
 
 
-def curve_of(times: Sequence[float], rates: Sequence[float | None]) -> Curve:
+def curve_of(times: Sequence[float], rates: Sequence[float | None], lit: tuple[int, ...] = ()) -> Curve:
     """Return a curve, in which the electrons of the sky grow evenly across reads without a rate.
 
     Only their sum between good reads matters, because a lost read is left out of every ramp. After the last good read
@@ -43,6 +46,8 @@ def curve_of(times: Sequence[float], rates: Sequence[float | None]) -> Curve:
         Time of each read [s].
     rates : sequence of float or None
         Cumulative rate of the sky at each read [electron/s].
+    lit : tuple of int, optional
+        Reads with scattered light.
     """
     t, rate = np.array(times, float), np.array([np.nan if rate is None else rate for rate in rates], float)
     good = np.isfinite(rate)
@@ -51,7 +56,7 @@ def curve_of(times: Sequence[float], rates: Sequence[float | None]) -> Curve:
     last = np.flatnonzero(good)[-1]
     electrons = np.where(t > t[last], rate[last] * t, np.interp(t, [0.0, *t[good]], [0.0, *(rate * t)[good]]))
     lost = tuple(int(k) + 1 for k in np.flatnonzero(~good))
-    return Curve(tuple(t.tolist()), tuple(np.where(good, rate, electrons / t).tolist()), lost)
+    return Curve(tuple(t.tolist()), tuple(np.where(good, rate, electrons / t).tolist()), lost, lit)
 
 
 @dataclass(frozen=True)

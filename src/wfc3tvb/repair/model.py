@@ -95,6 +95,8 @@ class Member:
         Time of each read [s], cumulative rate of the sky [electron/s]; empty where not measured.
     lost : tuple of int
         Reads without a rate in the catalog; their cumulative rate is interpolated.
+    lit : tuple of int
+        Reads with scattered light.
     affected : tuple of int
         Reads that the variable light affects.
     n_pixels : int
@@ -114,6 +116,7 @@ class Member:
     times: tuple[float, ...] = ()
     cumulative: tuple[float, ...] = ()
     lost: tuple[int, ...] = ()
+    lit: tuple[int, ...] = ()
     affected: tuple[int, ...] = ()
     n_pixels: int = 1024**2
     nsamp: int = 16

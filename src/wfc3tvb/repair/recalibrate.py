@@ -94,6 +94,7 @@ class CalibrateMember:
         return {
             "method": member.method, "engine": self.engine, "recover": self.recover, "version": __version__,
             "cumulative": list(member.cumulative), "affected": list(member.affected), "lost": list(member.lost),
+            "lit": list(member.lit),
             "sha1": dict(references.sha1),
         }  # fmt: skip
 

@@ -23,9 +23,9 @@ WORTH_WITH_COSMIC_RAYS = 1 / 0.82
 BIAS, BIAS_WITH_COSMIC_RAYS = 0.05, 0.1
 #: Number of standard deviations by which the level must be wrong.
 _SIGNIFICANT = 3.0
-#: Repair if scattered light makes the left of the image brighter than the right by this much [electron/s], a tenth of a
-#: typical sky: leaving reads out adds noise, so weaker gradients are accepted.
-GRADIENT = 0.05
+#: Scattered light matters if it makes the left of the image brighter than the right by this much [electron/s], a tenth
+#: of a typical sky; it can be removed if so many reads have none.
+GRADIENT, DARK_READS = 0.05, 3
 #: Exposures with these flags are never repaired.
 REFUSED = frozenset({"grism", "scan", "moving_target", "extended_source"})
 
@@ -48,6 +48,8 @@ class Situation:
         RAPID.
     gradient : float
         Left minus right in the image due to scattered light, mean over the exposure [electron/s].
+    n_dark_reads : int
+        Number of used reads without scattered light, from which the others are told apart.
     is_single_exposure : bool
         Whether it has no association, whose other exposures would help to reject cosmic rays.
     refused : bool
@@ -60,6 +62,7 @@ class Situation:
     level_bias_err: float = 0.0
     steady: float = 1.0
     gradient: float = 0.0
+    n_dark_reads: int = 15
     is_single_exposure: bool = False
     refused: bool = False
 
@@ -77,7 +80,8 @@ def candidates(*, is_single_exposure: bool, has_gradient: bool = False) -> list[
     return [
         method
         for method in METHODS.values()
-        if method.removes_gradient == has_gradient and (method.rejects_cosmic_rays or not is_single_exposure)
+        if method.gradient in (("also", "only") if has_gradient else ("no", "also"))
+        and (method.rejects_cosmic_rays or not is_single_exposure)
     ]
 
 
@@ -118,6 +122,8 @@ def recommendation(case: Situation) -> str:
 
 
 def _first_usable(case: Situation, *, has_gradient: bool) -> Method | None:
+    if has_gradient and case.n_dark_reads < DARK_READS:
+        return None
     suited = candidates(is_single_exposure=case.is_single_exposure, has_gradient=has_gradient)
     return next((method for method in suited if case.noises.get(method.name) is not None), None)
 
