@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve import noise_model
+from wfc3tvb.fits.context_image import fraction_of_few
 from wfc3tvb.fits.images import header_of
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
@@ -29,6 +30,8 @@ from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
 #: Ratio of the noise to that from photons and reads above which the drizzled image's row mentions an exposure.
 _NOISIER = 1.1
+#: Fraction of the drizzled area with fewer than three exposures above which the row mentions cosmic rays.
+_UNCOVERED = 0.05
 
 
 def prove_all(
@@ -93,8 +96,10 @@ def _drizzled_row(
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
         "references": workspace.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
-    first = next(iter(made.values()))
-    reason = "; ".join([*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)])
+    first, few = next(iter(made.values())), fraction_of_few(workspace.after(name))
+    columns["frac_few_exposures"] = few
+    remarks = [*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)]
+    reason = "; ".join([*remarks, *_uncovered(workspace.members, few)])
     provenance = _provenance(workspace, workspace.method, reason, first, name)
     return product_row(str(workspace.association), "drz", workspace.after(name), proof, provenance | columns), stars
 
@@ -147,6 +152,16 @@ def _weights(workspace: Workspace, made: Mapping[str, Recalibrated]) -> list[str
     noise, alternative = (best, by_time) if workspace.weights() else (by_time, best)
     depth = 2.5 * np.log10(by_time / best)
     return [f"weighted by {used}: expected noise {noise:.4f}, by {other} {alternative:.4f} ({depth:.2f} mag)"]
+
+
+def _uncovered(members: Sequence[Member], few: float | None) -> Iterator[str]:
+    """Yield a remark if cosmic rays of images without a ramp fit are rejected poorly in part of the drizzled image."""
+    kept = [m.rootname for m in members if not implementation(m.method).description.rejects_cosmic_rays]
+    if kept and few is not None and few > _UNCOVERED:
+        yield (
+            f"fewer than three exposures cover {100 * few:.0f} % of the area: cosmic rays of {', '.join(kept)} remain "
+            "there; a method with a ramp fit, such as optimal, rejects them"
+        )
 
 
 def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:

@@ -203,6 +203,7 @@ flux_ratio | float | | median flux of the same stars, after over before | arith.
 flux_ratio_err | float | | error of flux_ratio | stat.error
 depth_gain_mag | float | mag | gain in depth: 2.5 log10 of the noise ratio | phot.mag;arith.diff
 exptime_factor | float | | exposure time that the old image would need to be as deep as the new one, over its own: square of the noise ratio | time.duration;obs.exposure;arith.ratio | 1.1
+frac_few_exposures | float | | fraction of the drizzled area that fewer than three exposures cover, where drizzling rejects cosmic rays poorly | arith.ratio | 1.1
 chi2_sky | float | | median chi^2 per degree of freedom of blank sky over that of Gaussian noise; only optimal | stat.fit.chi2 | 1.1
 chi2_stars | float | | the same of pixels with stars | stat.fit.chi2 | 1.1
 sky_left | float | electron | sky that the curve leaves between the two reads where it fits worst; only optimal | stat.fit.residual | 1.1
