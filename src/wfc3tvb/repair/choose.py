@@ -8,17 +8,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-
 from wfc3tvb.archive import costs
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
 from wfc3tvb.models import Row
-from wfc3tvb.repair.choose_method import ChooseMethod, Curve, curve_of
+from wfc3tvb.repair.choose_method import ChooseMethod, Curve, curve_of_reads
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 from wfc3tvb.schema.methods import METHODS, alternatives
-from wfc3tvb.score.sides import find_sides
-from wfc3tvb.score.stored_curve import column
 
 #: Settings, besides method, engine and context, that affect the pixels of products.
 _PIXEL_SETTINGS = ("recover_saturated", "weight", "use_db", "drizzle_pars")
@@ -131,13 +127,7 @@ def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, Curve]:
         "WHERE rootname IN (SELECT unnest($names)) ORDER BY rootname, read"
     )
     rows = catalog.sql(text, {"names": list(names)}).to_arrow_table().to_pylist()
-    return {name: _curve(list(reads)) for name, reads in groupby(rows, key=lambda row: row["rootname"])}
-
-
-def _curve(reads: Sequence[Row]) -> Curve:
-    used = np.array([bool(row["used"]) for row in reads])
-    sides = find_sides(column(reads, "lr_diff"), column(reads, "rate_err"), used)
-    return curve_of([row["t_end"] for row in reads], [row["cumulative_rate"] for row in reads], sides.reads)
+    return {name: curve_of_reads(list(reads)) for name, reads in groupby(rows, key=lambda row: row["rootname"])}
 
 
 def _member(row: Row, curve: Curve, method: tuple[str, str]) -> Member:

@@ -12,6 +12,8 @@ from wfc3tvb.models import Row
 from wfc3tvb.repair.model import ReprocessSettings
 from wfc3tvb.schema.methods import METHODS
 from wfc3tvb.score.recommend import REFUSED, WORTH, gain, is_worth
+from wfc3tvb.score.sides import find_sides
+from wfc3tvb.score.stored_curve import column
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,13 @@ def curve_of(times: Sequence[float], rates: Sequence[float | None], lit: tuple[i
     electrons = np.where(t > t[last], rate[last] * t, np.interp(t, [0.0, *t[good]], [0.0, *(rate * t)[good]]))
     lost = tuple(int(k) + 1 for k in np.flatnonzero(~good))
     return Curve(tuple(t.tolist()), tuple(np.where(good, rate, electrons / t).tolist()), lost, lit)
+
+
+def curve_of_reads(reads: Sequence[Row]) -> Curve:
+    """Return the curve of an exposure from its rows of `reads`, in time order."""
+    used = np.array([bool(row["used"]) for row in reads])
+    sides = find_sides(column(reads, "lr_diff"), column(reads, "rate_err"), used)
+    return curve_of([row["t_end"] for row in reads], [row["cumulative_rate"] for row in reads], sides.reads)
 
 
 @dataclass(frozen=True)

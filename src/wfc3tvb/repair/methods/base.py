@@ -61,11 +61,14 @@ class Image:
         New values in the primary header.
     history : tuple of str
         Lines for its HISTORY.
+    hits : ndarray, shape (ny, nx), uint32, optional
+        Bit k is set where the interval that ends at read k has a hit; None where the method looks for none itself.
     """
 
     planes: Mapping[str, NDArray[Any]]
     keywords: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[str, ...] = ()
+    hits: NDArray[np.uint32] | None = None
 
 
 def no_reads(member: Member) -> tuple[int, ...]:

@@ -166,7 +166,7 @@ def _image(made: EngineFiles, member: Member) -> Image:
     planes = {"SCI": sci, "ERR": fit.err, "DQ": flags, "SAMP": fit.samp, "TIME": fit.time, "CHI2": fit.chi2}
     _take_zeroth(planes, reads, fit)
     cards = {LEFT_CARD: (round(left, 3), _LEFT_COMMENT), ALLOWED_CARD: (round(allowed, 3), _ALLOWED_COMMENT)}
-    return Image(planes, {"CRCORR": "COMPLETE", **cards}, _notes(fit, light.note(reads.times)))
+    return Image(planes, {"CRCORR": "COMPLETE", **cards}, _notes(fit, light.note(reads.times)), fit.hits)
 
 
 def _last_rate(reads: IntegrationReads, member: Member, light: KnownLight) -> Float32Array:
