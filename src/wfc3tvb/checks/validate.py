@@ -65,7 +65,9 @@ def validate(folder: Path, *, source: str = "mast", progress: Progress = silent)
         yield compare_reads(archive.download(MEASURED, "ima", folder))
         simulated = _is_simulated(folder / f"{MEASURED}_ima.fits")
         for method, keep, compare in (("flatten", True, _flattened), ("omit", False, _omitted)):
-            settings = ReprocessSettings(method=method, source=source, outdir=folder / "products", keep=keep)
+            settings = ReprocessSettings(
+                method=method, weight="exptime", source=source, outdir=folder / "products", keep=keep
+            )
             report = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, progress=progress)
             for row in report.failures:
                 yield Finding("repair", False, f"{row['key']} {row['stage']}: {row['message']}")
@@ -73,11 +75,12 @@ def validate(folder: Path, *, source: str = "mast", progress: Progress = silent)
 
 
 def _measured(catalog: Catalog) -> Iterator[Finding]:
-    rows = catalog.sql("SELECT rootname, flagged FROM exposures ORDER BY rootname").fetchall()
+    rows = catalog.sql("SELECT rootname, factor2 FROM exposures ORDER BY rootname").fetchall()
     found = tuple(name for name, _ in rows)
     yield Finding("members", found == MEMBERS, f"{len(found)} of {len(MEMBERS)} measured")
     flagged = tuple(name for name, flag in rows if flag)
-    yield Finding("flagged", flagged == FLAGGED, f"{', '.join(flagged) or 'none'}; the notebook: {', '.join(FLAGGED)}")
+    note = f"{', '.join(flagged) or 'none'}; the notebook: {', '.join(FLAGGED)}"
+    yield Finding("flagged by its rule", flagged == FLAGGED, note)
 
 
 def compare_reads(path: Path) -> Finding:

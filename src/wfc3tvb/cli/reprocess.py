@@ -128,6 +128,11 @@ def _plain(result: Any) -> dict[str, Any]:
     + "; ".join(f"{name}: {method.help.replace(';', ',')}" for name, method in METHODS.items())
     + ".",
 )
+@click.option(
+    "--only-flagged",
+    is_flag=True,
+    help="Leave exposures that are not flagged to the pipeline's fit; default: refit those 5 % above their limit, too.",
+)
 @engine_option
 @click.option(
     "--context",
@@ -148,10 +153,11 @@ def _plain(result: Any) -> dict[str, Any]:
 )
 @click.option(
     "--weight",
-    type=click.Choice(["exptime", "ivm"]),
-    default="exptime",
+    type=click.Choice(["auto", "exptime", "ivm"]),
+    default="auto",
     show_default=True,
-    help="Weight of an exposure in the drizzled image: exposure time, or inverse variance of its sky.",
+    help="Weight of an exposure in the drizzled image: exposure time, or inverse variance of its sky (ivm); auto: ivm "
+    "if the skies differ by more than 20 %.",
 )
 @click.option("--keep", is_flag=True, help="Keep the scratch files.")
 @click.option("--keep-best", is_flag=True, help="Link the better product of each association into best/.")

@@ -94,7 +94,9 @@ class CalibrateMember:
         """Return everything that determines the result."""
         return {
             "method": member.method, "engine": self.engine, "recover": self.recover, "version": __version__,
-            "cumulative": list(member.cumulative), "affected": list(member.affected), "sha1": dict(references.sha1),
+            "cumulative": list(member.cumulative), "affected": list(member.affected), "lost": list(member.lost),
+            "lit": list(member.lit),
+            "sha1": dict(references.sha1),
         }  # fmt: skip
 
     def _calibrate(self, member: Member, raw: Path, references: References, folder: Path) -> Recalibrated:

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve import noise_model
-from wfc3tvb.fits.images import Picture
+from wfc3tvb.fits.context_image import fraction_of_few
+from wfc3tvb.fits.images import Picture, header_of
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
 from wfc3tvb.repair.expected import expected_noise
+from wfc3tvb.repair.fit_quality import fit_quality
 from wfc3tvb.repair.inputs import NOT_THE_ARCHIVES
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
@@ -37,6 +39,8 @@ from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
 #: Ratio of the noise to that from photons and reads above which the drizzled image's row mentions an exposure.
 _NOISIER = 1.1
+#: Fraction of the drizzled area with fewer than three exposures above which the row mentions cosmic rays.
+_UNCOVERED = 0.05
 
 
 def prove_all(
@@ -55,8 +59,10 @@ def prove_all(
         before, after = workspace.before(name), workspace.after(name)
         proof = prove_exposure(member, skies[member.rootname], before, after, stars, right)
         write_numbers(workspace.proof(name, "json"), proof)
-        rows.append(_exposure_row(workspace, member, made[member.rootname], proof, drizzled))
-        faulty += [member.rootname] if proof.faulty else []
+        row = _exposure_row(workspace, member, made[member.rootname], proof, drizzled)
+        # A fit that is not to be trusted is wrong although its sky may be better.
+        faulty += [member.rootname] if proof.faulty or (proof.accepted and not row["accepted"]) else []
+        rows.append(row)
     return rows + [_without_faulty(row, faulty) for row in last]
 
 
@@ -111,7 +117,17 @@ def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proo
         "references": workspace.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     provenance = _provenance(workspace, member.method, "; ".join(remarks), made, name)
-    return product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
+    row = product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
+    return _with_fit_quality(row, workspace.after(name))
+
+
+def _with_fit_quality(row: Row, flt: Path) -> Row:
+    """Return the row with the quality of a likelihood fit; a fit that is not to be trusted is not accepted."""
+    if (quality := fit_quality(flt)) is None:
+        return row
+    row = row | quality.columns()
+    fault = quality.fault()
+    return row if fault is None else row | {"accepted": False, "accept_reason": fault}
 
 
 def _drizzled_row(
@@ -132,8 +148,10 @@ def _drizzled_row(
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
         "references": workspace.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
-    first = next(iter(made.values()))
-    reason = "; ".join([*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)])
+    first, few = next(iter(made.values())), fraction_of_few(workspace.after(name))
+    columns["frac_few_exposures"] = few
+    remarks = [*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)]
+    reason = "; ".join([*remarks, *_uncovered(workspace.members, few)])
     provenance = _provenance(workspace, workspace.method, reason, first, name)
     return product_row(str(workspace.association), "drz", workspace.after(name), proof, provenance | columns), stars
 
@@ -148,7 +166,22 @@ def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrat
         "crds_context": workspace.references.context,
         "before": "perform" if f"{name}.fits" in workspace.made_here() else "archive",
         "run_id": workspace.run_id,
+        **_pipelines(workspace.before(name), workspace.after(name)),
     }
+
+
+def _pipelines(before: Path, after: Path) -> Row:
+    """Return the version of calwf3 and the linearity file of both sides.
+
+    The archive is being reprocessed with linearity files that vary from pixel to pixel (WFC3 ISR 2025-08), so the image
+    before the repair may come from an older file or a newer one.
+    """
+    row = {}
+    for side, path in (("before", before), ("after", after)):
+        header = header_of(path)
+        row[f"cal_ver_{side}"] = str(header.get("CAL_VER", "")).strip() or None
+        row[f"nlinfile_{side}"] = str(header.get("NLINFILE", "")).rpartition("$")[2].strip() or None
+    return row
 
 
 def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], drizzled: Drizzled) -> list[str]:
@@ -159,14 +192,31 @@ def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], dr
     n_left_out = sum(" left out: " in note for note in notes)
     remarks += [f"{len(names)} of {len(names) + n_left_out} exposures combined"] if n_left_out else []
     remarks += notes + _foreign(workspace.members, made)
-    weighted, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (workspace.weights(), None))
-    if workspace.weights() is not None and weighted and by_time:
-        remarks.append(
-            f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time"
+    return remarks + _weights(workspace, made)
+
+
+def _weights(workspace: Workspace, made: Mapping[str, Recalibrated]) -> list[str]:
+    """Return remarks on the weights of the exposures, with the noise expected from either kind."""
+    variances = workspace.inverse_variances()
+    if variances is None and workspace.settings.weight == "ivm":
+        return ["weighted by time: ivm needs two or more exposures, all of them measured"]
+    best, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (variances, None))
+    if variances is None or not best or not by_time:
+        return []
+    used, other = ("inverse variance", "time") if workspace.weights() else ("time", "inverse variance")
+    noise, alternative = (best, by_time) if workspace.weights() else (by_time, best)
+    depth = 2.5 * np.log10(by_time / best)
+    return [f"weighted by {used}: expected noise {noise:.4f}, by {other} {alternative:.4f} ({depth:.2f} mag)"]
+
+
+def _uncovered(members: Sequence[Member], few: float | None) -> Iterator[str]:
+    """Yield a remark if cosmic rays of images without a ramp fit are rejected poorly in part of the drizzled image."""
+    kept = [m.rootname for m in members if not implementation(m.method).description.rejects_cosmic_rays]
+    if kept and few is not None and few > _UNCOVERED:
+        yield (
+            f"fewer than three exposures cover {100 * few:.0f} % of the area: cosmic rays of {', '.join(kept)} remain "
+            "there; a method with a ramp fit, such as optimal, rejects them"
         )
-    elif workspace.settings.weight == "ivm":
-        remarks.append("weighted by time: ivm needs two or more exposures, all of them measured")
-    return remarks
 
 
 def _foreign(members: Sequence[Member], made: Mapping[str, Recalibrated]) -> list[str]:
@@ -226,7 +276,8 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
     product = {
         "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),
     }  # fmt: skip
-    return TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
+    row = TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
+    return row | {"exptime_factor": 10 ** (0.8 * row["depth_gain_mag"])}
 
 
 def write_numbers(path: Path, proof: Proof) -> None:

@@ -45,10 +45,12 @@ class LastReads:
 def last_reads(ima: Path, member: Member) -> LastReads:
     """Return the image of the last good reads of an exposure, from its IMA without a ramp fit."""
     reads = read_integration(ima)
-    saturated = (reads.dq & int(DQ.SATPIXEL)) != 0
     n = reads.times.size
+    kept = np.array([k for k in range(n) if k + 1 not in member.lost])
+    saturated = (reads.dq[kept] & int(DQ.SATPIXEL)) != 0
     sky = np.array(member.cumulative) if len(member.cumulative) == n else np.zeros(n)
-    image, recovered = recover_saturated(reads.rate[-1], reads.rate, saturated, reads.times, sky)
+    rates = reads.rate[kept]
+    image, recovered = recover_saturated(rates[-1], rates, saturated, reads.times[kept], sky[kept])
     return LastReads(image, np.isfinite(image) & ~saturated[0], recovered)
 
 
