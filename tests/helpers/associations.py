@@ -75,7 +75,7 @@ def repair(
 
 def by_name(report: ReprocessReport) -> dict[str, dict[str, Any]]:
     """Return the rows of a repair by the name of the product: ibzz01a1q_flt, ibzz01010_drz."""
-    assert report.failures == ()
+    assert report.failures == (), [failure["message"] for failure in report.failures]
     return {row["product_id"].partition(":")[0]: row for row in report.products}
 
 

@@ -165,6 +165,19 @@ def read_drz(path: Path) -> Picture:
         )
 
 
+def exposure_of(raw: Path) -> tuple[float, bool]:
+    """Return the exposure time of a raw file [s], and whether the pixels of its last read differ from each other.
+
+    Raises
+    ------
+    NotFitsError
+        If the file is not a raw exposure, or cut short.
+    """
+    with _open(raw) as hdus:
+        last = hdus["SCI", 1].data
+        return float(hdus[0].header["EXPTIME"]), last is not None and bool(np.any(last != last.flat[0]))
+
+
 def image_statistics(path: Path, window: tuple[float, float]) -> tuple[float, float, float]:
     """Return mean, median and standard deviation of an image's pixels with values in a window [electron/s].
 

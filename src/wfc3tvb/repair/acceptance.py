@@ -31,7 +31,8 @@ class Verdict:
     depth_gain : float or None
         Gain in depth [mag]; None if the noise before could not be measured.
     faulty : bool
-        Whether the image is wrong, or worse than the one before; False if it is only not better.
+        Whether the image is wrong: it cannot be that of its sky, or its fluxes differ. One that is only not better does
+        no harm to a drizzled image, whose own noise shows whether it is.
     """
 
     accepted: bool
@@ -187,7 +188,7 @@ def verdict(
         Noise from photons and reads alone [electron/s]; None if it is not known.
     """
     fluxes = flux if isinstance(flux, Fluxes) else Fluxes(flux)
-    gain = 2.5 * float(np.log10(before.noise / after.noise)) if before and before.noise and after.noise else None
+    gain = 2.5 * float(np.log10(before.noise / after.noise)) if before and after.noise else None
     if impossible := _impossible(after.local_noise, expected):
         return Verdict(False, impossible, gain, faulty=True)
     error_after, err_after = _pixel_error(after, true_levels[1], level_err)
@@ -201,7 +202,7 @@ def verdict(
         numbers = f"{error_before:.4f} before, {error_after:.4f} after ({errors:+.0f} errors)"
         sky = f"noise and level error of a sky pixel {numbers}"
         if errors <= _SIGMA:
-            return Verdict(False, f"not better: {sky}", gain, faulty=errors < -_SIGMA)
+            return Verdict(False, f"not better: {sky}", gain)
     if wrong := fluxes.wrong:
         return Verdict(False, f"{wrong}, although {sky}", gain, faulty=True)
     return Verdict(True, f"{sky}; {fluxes.description()}", gain)

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3tvb.curve import noise_model
-from wfc3tvb.fits.images import header_of, read_flt
+from wfc3tvb.fits.images import exposure_of, header_of, read_flt
 from wfc3tvb.repair import sky_statistics
 from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.model import Member
@@ -26,11 +26,10 @@ _SAME_SKY = 0.02
 
 def no_light(raw: Path) -> str:
     """Return why a raw exposure holds no light; empty if it does."""
-    with fits.open(raw) as hdus:
-        if float(hdus[0].header.get("EXPTIME", 1.0)) <= 0:
-            return "its EXPTIME is 0"
-        last = hdus["SCI", 1].data
-        return "all pixels of its last read are equal" if last is None or np.all(last == last.flat[0]) else ""
+    exptime, differ = exposure_of(raw)
+    if exptime <= 0:
+        return "its EXPTIME is 0"
+    return "" if differ else "all pixels of its last read are equal"
 
 
 def no_image(flt: Path, member: Member) -> str:

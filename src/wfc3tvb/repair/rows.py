@@ -93,7 +93,7 @@ def left_out_rows(asked: Workspace, kept: Workspace, made: Mapping[str, Recalibr
         if member.rootname in names or not path.exists():
             continue
         (why,) = [note for note in kept.ready.fetched.notes if note.startswith(f"{member.rootname} left out")]
-        row = TABLES["reprocessed"].empty_row() | _provenance(asked, member.method, why, first, name)
+        row = TABLES["reprocessed"].empty_row() | _origin(asked, member.method, why, first, name)
         product_id = f"{name}:{member.method}:{first.engine}"
         rows.append(row | {
             "product_id": product_id, "rootname": member.rootname, "kind": "flt", "path": str(path),
@@ -157,6 +157,11 @@ def _drizzled_row(
 
 
 def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
+    pipelines = _pipelines(workspace.before(name), workspace.after(name))
+    return _origin(workspace, method, reason, made, name) | pipelines
+
+
+def _origin(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
     return {
         "dataset": workspace.ready.fetched.repair.dataset,
         "method": method,
@@ -166,7 +171,6 @@ def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrat
         "crds_context": workspace.references.context,
         "before": "perform" if f"{name}.fits" in workspace.made_here() else "archive",
         "run_id": workspace.run_id,
-        **_pipelines(workspace.before(name), workspace.after(name)),
     }
 
 
@@ -277,7 +281,8 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
         "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),
     }  # fmt: skip
     row = TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
-    return row | {"exptime_factor": 10 ** (0.8 * row["depth_gain_mag"])}
+    gain = row["depth_gain_mag"]
+    return row | {"exptime_factor": None if gain is None else 10 ** (0.8 * gain)}
 
 
 def write_numbers(path: Path, proof: Proof) -> None:

@@ -55,7 +55,7 @@ class Proof:
     depth_gain : float or None
         Gain in depth [mag].
     faulty : bool
-        Whether the product is wrong, or worse than the one before.
+        Whether the product is wrong, not only no better than the one before.
     """
 
     skies: Skies

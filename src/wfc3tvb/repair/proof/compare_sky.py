@@ -167,10 +167,11 @@ def statistics(
 
 
 def _before(image: Image, sky: Bools, noise: float) -> SkyStatistics | None:
-    """Return the statistics of the sky before; None if it has too few pixels that can be used."""
+    """Return the statistics of the sky before; None if it has too few pixels that can be used, or all are equal."""
     if np.count_nonzero(sky) < sky_statistics.MIN_PIXELS:
         return None
-    return sky_statistics.sky_statistics(image, sky, resolution=noise)
+    found = sky_statistics.sky_statistics(image, sky, resolution=noise)
+    return found if found.noise else None
 
 
 def write_figures(
