@@ -26,6 +26,8 @@ _BINS_PER_NOISE, _SMOOTHING = 8, 0.4
 _PROMINENCE, _PROMINENCE_ERRORS = 0.03, 6.0
 #: Fraction of the sky pixels above which those beyond `CLIP` are a part of the sky, not outliers.
 FEW_OUTLIERS = 0.01
+#: Distance of pixels whose differences give the local noise [pixel].
+_LAG = 4
 #: Smallest number of sky pixels for statistics.
 MIN_PIXELS = 100
 #: Smoothing [pixel], threshold [sigma] and growth [pixel] of the source mask.
@@ -51,7 +53,7 @@ class SkyStatistics:
     n_pixels : int
         Number of sky pixels.
     local_noise : float
-        Standard deviation about a smooth surface [electron/s]: the noise without gradients.
+        Noise from the differences of pixels 4 apart [electron/s]: without gradients, and without nebulae.
     """
 
     level: float
@@ -166,8 +168,17 @@ def sky_statistics(
         n_peaks=count_peaks(values, resolution),
         gradient=gradient(image, sky),
         n_pixels=n,
-        local_noise=float(np.std(clip((image - smooth_background(image, sky))[sky], most=most_outliers))),
+        local_noise=_local_noise(image, sky, most_outliers) or noise,
     )
+
+
+def _local_noise(image: Image, sky: Bools, most_outliers: float) -> float | None:
+    """Return the noise from differences of pixels in a row, beyond the correlation of drizzled pixels."""
+    pair = sky[:, :-_LAG] & sky[:, _LAG:]
+    if np.count_nonzero(pair) < MIN_PIXELS:
+        return None
+    difference = (image[:, _LAG:] - image[:, :-_LAG])[pair]
+    return float(np.std(clip(difference, most=most_outliers)) / np.sqrt(2))
 
 
 def histogram(values: Float64Array, resolution: float) -> tuple[Float64Array, Float64Array]:
