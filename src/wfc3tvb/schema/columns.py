@@ -199,7 +199,7 @@ n_peaks_before | int | | peaks of the sky histogram before | meta.number
 n_peaks_after | int | | peaks of the sky histogram after | meta.number
 gradient_before | float | electron/s | left minus right sky level before | arith.diff
 gradient_after | float | electron/s | left minus right sky level after | arith.diff
-flux_ratio | float | | median flux of the same stars, after over before | arith.ratio
+flux_ratio | float | | median flux of the same stars, after over before; if stars that saturate lost flux, theirs over what is right | arith.ratio
 flux_ratio_err | float | | error of flux_ratio | stat.error
 depth_gain_mag | float | mag | gain in depth: 2.5 log10 of the noise ratio | phot.mag;arith.diff
 exptime_factor | float | | exposure time that the old image would need to be as deep as the new one, over its own: square of the noise ratio | time.duration;obs.exposure;arith.ratio | 1.1
