@@ -15,6 +15,7 @@ from wfc3tvb.models import Row
 from wfc3tvb.repair.choose_method import ChooseMethod, Curve, curve_of_reads
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 from wfc3tvb.schema.methods import METHODS, alternatives
+from wfc3tvb.score.recommend import magnitudes
 
 #: Settings, besides method, engine and context, that affect the pixels of products.
 _PIXEL_SETTINGS = ("recover_saturated", "weight", "use_db", "drizzle_pars")
@@ -146,7 +147,14 @@ def _member(row: Row, curve: Curve, method: tuple[str, str]) -> Member:
         samp_seq=row["samp_seq"] or "",
         filter=row["filter"] or "",
         flags=tuple(row["quality_flags"] or ()),
+        gain_mag=_gain(row, method[0]),
     )
+
+
+def _gain(row: Row, method: str) -> float | None:
+    """Return the depth that a method is expected to gain over the archive's image [mag]; None where not known."""
+    before, after = row["noise_pipeline"], row[METHODS[method].noise_column] if method in METHODS else None
+    return magnitudes(before / after) if before and after else None
 
 
 def frame_size(row: Row) -> int:

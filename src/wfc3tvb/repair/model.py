@@ -107,6 +107,8 @@ class Member:
         Sample sequence and filter; empty where not measured.
     flags : tuple of str
         Its quality_flags.
+    gain_mag : float or None
+        Depth that the method is expected to gain over the archive's image [mag]; None where it is not known.
     """
 
     rootname: str
@@ -123,6 +125,7 @@ class Member:
     samp_seq: str = ""
     filter: str = ""
     flags: tuple[str, ...] = ()
+    gain_mag: float | None = None
 
     @property
     def repaired(self) -> bool:
