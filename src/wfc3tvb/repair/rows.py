@@ -13,16 +13,25 @@ from numpy.typing import NDArray
 
 from wfc3tvb.curve import noise_model
 from wfc3tvb.fits.context_image import fraction_of_few
-from wfc3tvb.fits.images import header_of
+from wfc3tvb.fits.images import Picture, header_of
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
-from wfc3tvb.repair.compare_products import Proof, prove_drizzled, prove_exposure
-from wfc3tvb.repair.compare_sky import Skies
 from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.fit_quality import fit_quality
+from wfc3tvb.repair.inputs import NOT_THE_ARCHIVES
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
-from wfc3tvb.repair.recalibrate import Recalibrated
+from wfc3tvb.repair.proof.compare_products import (
+    DrizzledInputs,
+    Proof,
+    level_fault,
+    prove_drizzled,
+    prove_exposure,
+    right_image,
+)
+from wfc3tvb.repair.proof.compare_sky import Skies
+from wfc3tvb.repair.proof.last_reads import read_last_reads
+from wfc3tvb.repair.recalibrate import Recalibrated, last_reads_path
 from wfc3tvb.repair.workspace import Workspace
 from wfc3tvb.schema import TABLES
 from wfc3tvb.system.files import checksum
@@ -39,16 +48,58 @@ def prove_all(
 ) -> list[Row]:
     """Compare all products, and return their rows of `reprocessed`, that of the drizzled image last."""
     stars, last = None, []
+    rights = {member.rootname: _right_image(workspace, member, made, skies) for member in workspace.members}
     if drizzled.path is not None:
-        row, stars = _drizzled_row(workspace, made, skies, drizzled)
+        row, stars = _drizzled_row(workspace, made, skies, drizzled, rights)
         last = [row]
-    rows = []
+    rows, faulty = [], []
     for member in workspace.members:
         name = f"{member.rootname}_flt"
-        proof = prove_exposure(member, skies[member.rootname], workspace.before(name), workspace.after(name), stars)
+        right = rights[member.rootname] if member.repaired else None
+        before, after = workspace.before(name), workspace.after(name)
+        proof = prove_exposure(member, skies[member.rootname], before, after, stars, right)
         write_numbers(workspace.proof(name, "json"), proof)
-        rows.append(_exposure_row(workspace, member, made[member.rootname], proof, drizzled))
-    return rows + last
+        row = _exposure_row(workspace, member, made[member.rootname], proof, drizzled)
+        # A fit that is not to be trusted is wrong although its sky may be better.
+        faulty += [member.rootname] if proof.faulty or (proof.accepted and not row["accepted"]) else []
+        rows.append(row)
+    return rows + [_without_faulty(row, faulty) for row in last]
+
+
+def _right_image(
+    workspace: Workspace, member: Member, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies]
+) -> Picture:
+    """Return the image of an exposure with right star fluxes."""
+    name = f"{member.rootname}_flt"
+    reads = read_last_reads(last_reads_path(Path(made[member.rootname].flt))) if member.repaired else None
+    return right_image(workspace.before(name), workspace.after(name), reads, skies[member.rootname])
+
+
+def _without_faulty(row: Row, faulty: Sequence[str]) -> Row:
+    """Return the row of a drizzled image, which is not accepted if it holds an exposure that is wrong."""
+    if not faulty or not row["accepted"]:
+        return row
+    why = f"holds {', '.join(faulty)}, not accepted; {row['accept_reason']}"
+    return row | {"accepted": False, "accept_reason": why}
+
+
+def left_out_rows(asked: Workspace, kept: Workspace, made: Mapping[str, Recalibrated]) -> list[Row]:
+    """Return rows of exposures that were left out, with their FLT before; those without one have no row."""
+    names = {member.rootname for member in kept.members}
+    first, rows = next(iter(made.values())), []
+    for member in asked.members:
+        name = f"{member.rootname}_flt"
+        path = asked.before(name)
+        if member.rootname in names or not path.exists():
+            continue
+        (why,) = [note for note in kept.ready.fetched.notes if note.startswith(f"{member.rootname} left out")]
+        row = TABLES["reprocessed"].empty_row() | _origin(asked, member.method, why, first, name)
+        product_id = f"{name}:{member.method}:{first.engine}"
+        rows.append(row | {
+            "product_id": product_id, "rootname": member.rootname, "kind": "flt", "path": str(path),
+            "sha256": checksum(path), "accept_reason": why, "wall_s": 0.0,
+        })  # fmt: skip
+    return rows
 
 
 def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
@@ -80,17 +131,18 @@ def _with_fit_quality(row: Row, flt: Path) -> Row:
 
 
 def _drizzled_row(
-    workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+    workspace: Workspace,
+    made: Mapping[str, Recalibrated],
+    skies: Mapping[str, Skies],
+    drizzled: Drizzled,
+    rights: Mapping[str, Picture],
 ) -> tuple[Row, NDArray[np.float64]]:
     """Return the row of the drizzled image, and the sky positions of its stars."""
     name, noise = f"{workspace.association}_drz", _expected_drizzled(workspace, made, weights=workspace.weights())
-    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in workspace.members]
-    fault = float(np.mean([0.0 if true is None else abs(level - true) for level, true in levels]))
-    proof, stars = prove_drizzled(
-        workspace.before(name), workspace.after(name), noise, workspace.proof(name, "npz"),
-        method=workspace.method, fault=fault,
-        flts=[workspace.after(f"{member.rootname}_flt") for member in workspace.members],
-    )  # fmt: skip
+    fault = float(np.mean([level_fault(member, skies[member.rootname]) for member in workspace.members]))
+    flts = [workspace.after(f"{member.rootname}_flt") for member in workspace.members]
+    inputs = DrizzledInputs(noise, workspace.method, fault, flts, rights)
+    proof, stars = prove_drizzled(workspace.before(name), workspace.after(name), workspace.proof(name, "npz"), inputs)
     write_numbers(workspace.proof(name, "json"), proof)
     columns = {
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
@@ -105,6 +157,11 @@ def _drizzled_row(
 
 
 def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
+    pipelines = _pipelines(workspace.before(name), workspace.after(name))
+    return _origin(workspace, method, reason, made, name) | pipelines
+
+
+def _origin(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
     return {
         "dataset": workspace.ready.fetched.repair.dataset,
         "method": method,
@@ -114,7 +171,6 @@ def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrat
         "crds_context": workspace.references.context,
         "before": "perform" if f"{name}.fits" in workspace.made_here() else "archive",
         "run_id": workspace.run_id,
-        **_pipelines(workspace.before(name), workspace.after(name)),
     }
 
 
@@ -136,7 +192,10 @@ def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], dr
     n_repaired = sum(member.repaired for member in workspace.members)
     names = {member.rootname for member in workspace.members}
     remarks = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
-    remarks += [note for note in workspace.ready.fetched.notes if note[:9] not in names]
+    notes = [note for note in workspace.ready.fetched.notes if note[:9] not in names]
+    n_left_out = sum(" left out: " in note for note in notes)
+    remarks += [f"{len(names)} of {len(names) + n_left_out} exposures combined"] if n_left_out else []
+    remarks += notes + _foreign(workspace.members, made)
     return remarks + _weights(workspace, made)
 
 
@@ -162,6 +221,16 @@ def _uncovered(members: Sequence[Member], few: float | None) -> Iterator[str]:
             f"fewer than three exposures cover {100 * few:.0f} % of the area: cosmic rays of {', '.join(kept)} remain "
             "there; a method with a ramp fit, such as optimal, rejects them"
         )
+
+
+def _foreign(members: Sequence[Member], made: Mapping[str, Recalibrated]) -> list[str]:
+    """Return remarks on exposures whose FLT before is not the archive's."""
+    return [
+        f"{member.rootname}: {warning}"
+        for member in members
+        for warning in made[member.rootname].warnings
+        if warning.startswith(NOT_THE_ARCHIVES)
+    ]
 
 
 def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:
@@ -212,7 +281,8 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
         "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),
     }  # fmt: skip
     row = TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
-    return row | {"exptime_factor": 10 ** (0.8 * row["depth_gain_mag"])}
+    gain = row["depth_gain_mag"]
+    return row | {"exptime_factor": None if gain is None else 10 ** (0.8 * gain)}
 
 
 def write_numbers(path: Path, proof: Proof) -> None:
