@@ -17,6 +17,7 @@ from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_
 from wfc3tvb.curve.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
 from wfc3tvb.curve.kernels import flagged_fraction
+from wfc3tvb.curve.lost_pixels import draft_of, without_lost_pixels
 from wfc3tvb.curve.pointing import read_times, view_direction
 from wfc3tvb.curve.quality_flags import header_flags, source_flags
 from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
@@ -175,7 +176,8 @@ def measure_cube(
         time of the measurement.
     """
     settings = settings or MeasureSettings()
-    mask = sky_mask(_last_usable_read(cube), cube.dq[0])
+    cube = without_lost_pixels(cube)
+    mask = sky_mask(draft_of(cube), cube.dq[0])
     curve = measure_curve(cube, mask.skip, threads=threads)
     light = faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
     crossed = np.flatnonzero(read_streak_scores(cube, curve, threads=threads)) + 1
@@ -197,15 +199,6 @@ def measure_cube(
 
 def _flat_fielded(cube: ReadCube) -> bool:
     return bool(cube.header.get("FLATCORR", "COMPLETE") == "COMPLETE")
-
-
-def _last_usable_read(cube: ReadCube) -> Any:
-    """Return the last read with finite pixels that are not all equal."""
-    for plane in cube.rate[::-1]:
-        sample = plane[::5, ::3][np.isfinite(plane[::5, ::3])]
-        if sample.size and np.ptp(sample) > 0:
-            return plane
-    return cube.rate[-1]
 
 
 def _read_rows(cube: ReadCube, curve: Curve, settings: MeasureSettings) -> list[Row]:
