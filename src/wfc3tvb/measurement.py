@@ -24,6 +24,7 @@ from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
 from wfc3tvb.curve.trails import read_streak_scores
 from wfc3tvb.dates import DAY, mjd_now
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.fits.companions import companion
 from wfc3tvb.fits.guiding import lock_lost
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.observation_log import beside, find_jitter
@@ -125,8 +126,8 @@ def measure(
     settings : MeasureSettings, optional
         How to measure.
     spt : path, optional
-        Its support file; by default the ``_spt.fits`` in the same folder, where there is one. An observation log
-        (``_jit.fits``) in the same folder is used in preference to it.
+        Its support file; by default the ``_spt.fits`` in the same folder, where there is one, packed by gzip or not. An
+        observation log (``_jit.fits``) in the same folder is used in preference to it.
     threads : int, optional
         Threads that share the reads of a large frame.
 
@@ -140,8 +141,7 @@ def measure(
     if path.is_dir():
         raise BadFileError(path, "is a folder", f"use: wfc3tvb survey --source {path}")
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
-    default = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
-    support = Path(spt) if spt is not None else default if default != path and default.exists() else None
+    support = Path(spt) if spt is not None else companion(path, "spt")
     logs = beside(path, _value(cube.header, "ASN_ID", str))
     cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support), lock_lost=lock_lost(logs, cube.rootname))
     measured = measure_cube(cube, read_orbit(support) if support else None, settings, threads=threads)

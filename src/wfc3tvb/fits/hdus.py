@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from wfc3tvb.errors import NotFitsError, TruncatedFileError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY, STORED, data_size, header_size, read_cards, whole_blocks
 from wfc3tvb.fits.cards import Cards
+from wfc3tvb.fits.unpacked import gunzip, is_gzip
 from wfc3tvb.system.threads import in_threads
 
 
@@ -68,7 +69,7 @@ class Extension:
 
 
 def read_fits(path: Path) -> list[Extension]:
-    """Return the extensions of a file, the primary first.
+    """Return the extensions of a file, the primary first; one packed by gzip is unpacked in memory.
 
     Raises
     ------
@@ -80,8 +81,11 @@ def read_fits(path: Path) -> list[Extension]:
         If a header makes no sense.
     """
     try:
-        with path.open("rb") as file:
-            mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        if is_gzip(path):
+            mapped = memoryview(gunzip(path).data)
+        else:
+            with path.open("rb") as file:
+                mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise NotFitsError(path, "is not a FITS file, or cannot be read", CHECK_THE_COPY) from error
     if bytes(mapped[:9]) != b"SIMPLE  =":

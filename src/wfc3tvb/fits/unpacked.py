@@ -1,4 +1,4 @@
-"""Unpack intermediate files in memory: gzip, and tile compression (FITS Standard 4.0, section 10)."""
+"""Unpack files in memory: gzip, and tile compression (FITS Standard 4.0, section 10)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def gunzip(path: Path, size: int = LARGEST_FILE) -> NDArray[np.uint8]:
     except (gzip.BadGzipFile, zlib.error) as error:
         raise NotFitsError(path, "cannot be unpacked: the gzip file is damaged", CHECK_THE_COPY) from error
     if len(content) > size:
-        raise BadFileError(path, "unpacks to more data than any _ima.fits file has", CHECK_THE_COPY)
+        raise BadFileError(path, "unpacks to more data than any file of an exposure has", CHECK_THE_COPY)
     return np.frombuffer(content, np.uint8)
 
 
