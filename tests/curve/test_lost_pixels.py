@@ -14,6 +14,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from tests.helpers.generator import SPARS100, STEP200, make_cube, sources
+from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.lost_pixels import draft_of, without_lost_pixels
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.measurement import measure, measure_cube
@@ -223,22 +224,20 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> SimulatedVisit:
     return simulate(tmp_path_factory.mktemp("visit"), "ibohbf040", size=128, products=False)
 
 
-def calibrated(visit: SimulatedVisit, name: str, folder: Path, **loss: float) -> Row:
+def calibrated(visit: SimulatedVisit, name: str, folder: Path, **loss: Any) -> Row:
     """Return the measurement of a RAW in which rows of a read, and of the reference pixels, are a fill value."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}_raw.fits"
     shutil.copy(visit.path(name, "raw"), path)
     if loss:
         with fits.open(path, mode="update") as hdus:
-            version = int(loss["version"])
-            sci = hdus["SCI", version].data
-            n_rows = round(loss["fraction"] * len(sci))
-            sci[:n_rows] = loss["fill"]
+            sci = hdus["SCI", loss["version"]].data
+            sci[loss["rows"]] = loss["fill"]
             flags = np.zeros(sci.shape, np.int16)
-            flags[:n_rows] = loss["flag"]
-            hdus[hdus.index_of(("DQ", version))] = fits.ImageHDU(flags, name="DQ", ver=version)
+            flags[loss["rows"]] = loss["flag"]
+            hdus[hdus.index_of(("DQ", loss["version"]))] = fits.ImageHDU(flags, name="DQ", ver=loss["version"])
     calibrate([path], engine="native", crcorr="perform", iref=visit.references, outdir=folder)
-    return measure(folder / f"{name}_ima.fits").exposure
+    return measure(folder / f"{name}_ima.fits", settings=MeasureSettings(rows=loss.get("n_rows"))).exposure
 
 
 @pytest.mark.slow
@@ -250,8 +249,8 @@ def test_a_loss_in_the_raw_file(
     visit: SimulatedVisit, tmp_path: Path, version: int, fraction: float, flag: int, fill: int
 ) -> None:
     """Through the whole calibration, which takes the level of a read from its lost reference pixels."""
-    loss = {"version": version, "fraction": fraction, "flag": flag, "fill": fill}
-    found = calibrated(visit, "ibohbfb7q", tmp_path, **loss)
+    rows = range(round(fraction * 138))
+    found = calibrated(visit, "ibohbfb7q", tmp_path, version=version, rows=rows, flag=flag, fill=fill)
     assert (found["tvb_class"], found["tvb_kind"]) == ("none", None)
     assert found["tvb_score"] < 0.3
     assert found["sky_mean"] == pytest.approx(visit.truth("ibohbfb7q")["mean_rate"], abs=0.01)
@@ -261,9 +260,21 @@ def test_a_loss_in_the_raw_file(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("version", [1, 2, 6, 15])
+def test_a_level_that_is_wrong_since_other_rows_were_lost(visit: SimulatedVisit, tmp_path: Path, version: int) -> None:
+    """A survey reads the middle rows: the others, and with them most reference pixels, were lost."""
+    rows = [*range(40), *range(98, 138)]
+    found = calibrated(visit, "ibohbfb7q", tmp_path, version=version, rows=rows, flag=2, fill=0, n_rows=20)
+    assert found["tvb_class"] == "none"
+    assert found["tvb_score"] < 0.3
+    assert found["sky_mean"] == pytest.approx(visit.truth("ibohbfb7q")["mean_rate"], abs=0.01)
+    assert "bad_reads" in found["quality_flags"]
+
+
+@pytest.mark.slow
 def test_the_damage_predicted_without_a_lost_read_is_that_in_the_file(visit: SimulatedVisit, tmp_path: Path) -> None:
     """calwf3 leaves flagged samples out, too: the jump from the read before to the read after is what it sees."""
-    loss = {"version": 6, "fraction": 1.0, "flag": 2, "fill": 0}
+    loss = {"version": 6, "rows": range(138), "flag": 2, "fill": 0}
     whole, found = calibrated(visit, "ibohbfb9q", tmp_path), calibrated(visit, "ibohbfb9q", tmp_path / "lost", **loss)
     assert whole["pred_frac_broken"] == pytest.approx(whole["obs_frac_broken"], abs=0.03)
     assert found["pred_frac_broken"] == pytest.approx(found["obs_frac_broken"], abs=0.03)

@@ -34,6 +34,9 @@ _RUN, _SHORTEST = 32, 8
 _VANISHED, _MANY = 1000.0, 0.01
 #: Charge whose loss is impossible in many pixels, and how many these are [electron]; the read is left out.
 _LOST_CHARGE, _SPOILED = 200.0, 0.1
+#: Level of the reference pixels from which on that of the read is wrong [DN or electron]: a third of what they have, in
+#: DN, if half of all are lost.
+_WRONG = 5000.0
 #: Noise of a read relative to that expected, from which on (or below whose inverse) it holds no light; fewest reads
 #: that tell what to expect.
 _NOISY, _FEWEST = 6.0, 5
@@ -173,7 +176,8 @@ def _zeroth(charges: Float32Array) -> Float32Array:
 
 def _bad_reads(cube: ReadCube, few: ReadCube) -> list[int]:
     """Return the reads that hold no light, or a wrong level."""
-    return sorted({*_spoiled_reads(few), *_noisy_reads(cube)})
+    level = np.zeros(cube.t.size) if cube.reference_level is None else cube.reference_level
+    return sorted({*_spoiled_reads(few), *_noisy_reads(cube), *np.flatnonzero(np.abs(level) > _WRONG).tolist()})
 
 
 def _spoiled_reads(few: ReadCube) -> list[int]:

@@ -177,8 +177,20 @@ def cube_of(
         rows=index,
         shape=light,
         raw_shape=frame,
+        reference_level=_reference_level(counts, header),
         cumulative_median=_pstat([plane_pixels(data, p, SIGNAL, slice(None)) for p in sci], t, unit) if pstat else None,
     )
+
+
+def _reference_level(planes: list[NDArray[Any]], header: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """Return the median of the reference columns of every read; None unless BLEVCORR made it 0.
+
+    In DN, or in electrons after FLATCORR; calwf3 never divides reference pixels by the time, whatever BUNIT says.
+    """
+    if str(header.get("BLEVCORR", "")).strip().upper() != "COMPLETE":
+        return None
+    columns = np.r_[1:BORDER, -BORDER:-1]
+    return np.array([np.median(plane[:, columns]) for plane in planes], float)
 
 
 def _time_or_nan(value: object) -> float:
