@@ -174,7 +174,7 @@ def test_a_broken_file_is_one_failure_and_the_others_go_on(catalog: Catalog, fol
         report = survey(catalog, Selection(), source=MastArchive(services(archive)), settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (5, 1)
     ((key, stage, message, retryable),) = rows(catalog, "SELECT key, stage, message, retryable FROM failures")
-    assert (key, stage, retryable) == ("ibohbfb9q", "read", False)
+    assert (key, stage, retryable) == ("ibohbfb9q", "read", True)  # it may have been cut on its way
     assert "ibohbfb9q_ima.fits" in message
 
 

@@ -18,7 +18,8 @@ from astroquery.exceptions import InvalidQueryError, RemoteServiceError
 from astroquery.exceptions import TimeoutError as QueryTimeoutError
 from requests.adapters import HTTPAdapter
 
-from wfc3tvb.archive.http import HttpClient, check_status
+from wfc3tvb.archive.http import HttpClient
+from wfc3tvb.archive.responses import check_status
 from wfc3tvb.errors import ServiceError, ServiceUnreachableError
 
 #: Pauses between polls for a query that is still running: the first and the longest [s].
@@ -55,9 +56,9 @@ class _ClientAdapter(HTTPAdapter):
         """
         method, url = str(request.method), str(request.url)
         headers = {name: str(value) for name, value in request.headers.items()}
-        answer = self._client.send("MAST", method, url, body=request.body, headers=headers)
+        answer, body = self._client.send("MAST", method, url, body=request.body, headers=headers)
         response = self.build_response(request, answer)
-        response._content, response._content_consumed = answer.data, True
+        response._content, response._content_consumed = body, True
         return response
 
 
@@ -86,7 +87,8 @@ def translate_request_errors() -> Iterator[None]:
     ServiceUnreachableError
         If MAST did not finish its answer in time.
     ServiceError
-        If the answer is not the expected one; for a status of 400 and above see `wfc3tvb.archive.http.check_status`.
+        If the answer is not the expected one; for a status of 400 and above see
+        `wfc3tvb.archive.responses.check_status`.
     """
     try:
         yield

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfc3tvb.archive.costs import ranges_pay
-from wfc3tvb.archive.http import NoRangesError
+from wfc3tvb.archive.responses import NoRangesError
 from wfc3tvb.archive.sparse_file import IrregularLayoutError, SparseFile
 from wfc3tvb.config import BAND_ROWS, MeasureSettings
-from wfc3tvb.errors import BadFileError, MissingProductError
+from wfc3tvb.errors import BadFileError, MissingProductError, NotFitsError, TruncatedFileError
 from wfc3tvb.fits.blocks import BLOCK, CHECK_THE_COPY, FileBytes
 from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
 from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_header
@@ -193,10 +193,14 @@ def _downloaded(archive: MastArchive, rootname: str, suffix: str) -> Iterator[Pa
 
 @contextmanager
 def _archives_copy() -> Iterator[None]:
-    """Point to the archive's help desk for a damaged file: the user has no copy to check."""
+    """Point to the archive's help desk for a damaged file: the user has no copy to check.
+
+    A file that is not FITS, or is cut short, may have been damaged on its way, so a rerun fetches it again.
+    """
     try:
         yield
     except BadFileError as error:
+        error.retryable = isinstance(error, NotFitsError | TruncatedFileError)
         if error.remedy == CHECK_THE_COPY:
             error.remedy = "the archive's copy is damaged; ask its help desk"
         raise

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from wfc3tvb import __version__
-from wfc3tvb.archive.http import check_status, client_of
+from wfc3tvb.archive.http import client_of
 from wfc3tvb.archive.mast import Mast
 from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive
+from wfc3tvb.archive.responses import check_status
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import ServiceError, TvbError
 from wfc3tvb.fits.blocks import BLOCK
@@ -161,11 +162,11 @@ def _query_crds(services: Services) -> str:
     query: dict[str, Any] = {"jsonrpc": "1.0", "method": "get_server_info", "params": [], "id": 1}
     url = f"{services.crds.rstrip('/')}/json/get_server_info/1/"
     headers = {"Content-Type": "application/json"}
-    response = client_of(services).send("CRDS", "POST", url, body=json.dumps(query), headers=headers)
+    response, body = client_of(services).send("CRDS", "POST", url, body=json.dumps(query), headers=headers)
     check_status("CRDS", url, response.status)
     try:
-        answer = json.loads(response.data)
-    except ValueError as error:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
         raise ServiceError("CRDS", "the answer is not JSON") from error
     result = answer.get("result") if isinstance(answer, dict) else None
     if not isinstance(result, dict) or not ({"operational_context", "crds_payload"} & set(result)):

@@ -58,7 +58,8 @@ class RepairDataset:
         workspace = Workspace(ready, self.settings, self.run_id, self.out_of_core)
         process = warm_process()
         process.start()
-        made = calibrate_all(workspace, self.threads)
+        with stage("calibrate"):
+            made = calibrate_all(workspace, self.threads)
         clock.lap("calibrate")
         with ThreadPoolExecutor(1) as pool:
             skies = {member.rootname: pool.submit(_skies, workspace, member, made) for member in workspace.members}
