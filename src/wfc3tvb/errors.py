@@ -149,6 +149,14 @@ class SlowServiceError(ServiceUnreachableError):
     """A service did not finish an answer in time; a smaller request may succeed."""
 
 
+class FailingServiceError(ServiceUnreachableError):
+    """A service answered HTTP 500 on every attempt: it fails, on this request or in general."""
+
+
+class RejectedQueryError(ServiceError):
+    """A service rejected a query as invalid."""
+
+
 class TruncatedQueryError(ServiceError):
     """A service returned fewer rows than it announced."""
 
@@ -160,7 +168,7 @@ class ShortDownloadError(ServiceError):
 
 
 class BadDownloadError(ServiceError):
-    """A service answered a request for a file with something else (a page, nothing), or with a damaged copy."""
+    """A service answered a request for a file or a list with something else (a page, nothing), or a damaged copy."""
 
 
 class UnexpectedAnswerError(ServiceError):

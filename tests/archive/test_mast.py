@@ -17,12 +17,12 @@ from wfc3tvb.archive import mast as mast_module
 from wfc3tvb.archive.astroquery_session import configure_session
 from wfc3tvb.archive.http import HttpClient, token_of
 from wfc3tvb.archive.mast import Mast
+from wfc3tvb.archive.mast_answers import Product
 from wfc3tvb.archive.remote import MastArchive
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import (
     BadArgumentError,
     MissingProductError,
-    ServiceError,
     ServiceUnreachableError,
     ShortDownloadError,
     TruncatedQueryError,
@@ -218,8 +218,8 @@ def test_unsafe_names_in_product_lists_are_ignored(
     mast: Mast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = ["../../ibohbfb7q_ima.fits", "ibohbfb7q_ima.fits\x00", "i" * 3000, "ibohbfb8q_ima.fits"]
-    products = [{"dataset": "IBOHBF040", "filename": name} for name in names]
-    monkeypatch.setattr(type(mast._missions), "_extract_products", lambda self, response: products)
+    products = [Product("ibohbf040", name) for name in names]
+    monkeypatch.setattr(mast_module, "products_of", lambda answer: products)
     assert mast.members(["ibohbf040"]) == {"ibohbf040": ["ibohbfb8q"]}
     assert caplog.text.count("unsafe name") == 3
 
@@ -254,9 +254,3 @@ def test_many_threads_each_with_its_client(archive: Archive, folder: Path, tmp_p
     for thread in threads:
         thread.join()
     assert good == [True] * 12
-
-
-def test_an_answer_of_another_shape(mast: Mast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mast_module, "rows_of", lambda results: results[0]["nothing"])
-    with pytest.raises(ServiceError, match="the expected form"):
-        list(mast.datasets(Selection()))

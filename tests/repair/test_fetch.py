@@ -160,9 +160,10 @@ def test_a_repair_needs_no_support_file(tmp_path: Path, caplog: pytest.LogCaptur
 
 
 def test_a_disk_that_fails_is_an_error_of_its_stage() -> None:
-    with pytest.raises(
-        StorageError, match=r"^/mnt/x\.fits: the disk cannot read or write it .*check the disk"
-    ) as error, stage("fetch"):
+    with (
+        pytest.raises(StorageError, match=r"^/mnt/x\.fits: the disk cannot read or write it .*check the disk") as error,
+        stage("fetch"),
+    ):
         raise OSError(errno.EIO, "Input/output error", "/mnt/x.fits")
     assert (error.value.stage, error.value.retryable) == ("fetch", True)
 
@@ -183,3 +184,11 @@ def test_half_a_record_counts_as_none(tmp_path: Path) -> None:
     path.write_text('{"a"')
     assert read_record(path) is None
     assert [each.name for each in tmp_path.iterdir()] == ["done.json"]
+
+
+def test_a_part_of_an_association_has_the_table_of_the_whole(tmp_path: Path) -> None:
+    """MAST lists IBYG0202A, whose exposures name IBYG02020 in their headers; its own product is IBYG0202A_DRZ."""
+    part = Repair("ibyg0202a", PAIR.members, "ibyg02020")
+    assert part.association == "ibyg0202a"
+    orig = FetchDataset(Products("", b"", 0), tmp_path)(part).folder / "orig"
+    assert sorted(path.name for path in orig.glob("ibyg*")) == ["ibyg02020_asn.fits", "ibyg0202a_drz.fits"]

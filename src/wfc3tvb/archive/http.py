@@ -115,9 +115,18 @@ class HttpClient:
         return list(self._threads.map(fetch, ranges))
 
     def send(
-        self, service: str, method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None
+        self,
+        service: str,
+        method: str,
+        url: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        check: Callable[[int, bytes], None] | None = None,
     ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
         """Return a response, whatever its status, and its whole body.
+
+        `check` is given status and body; if it raises `BrokenBodyError`, the request is sent again.
 
         Raises
         ------
@@ -129,7 +138,10 @@ class HttpClient:
 
         def whole() -> tuple[urllib3.BaseHTTPResponse, bytes]:
             with self.request(method, url, body=body, headers=headers) as response:
-                return response, read_body(response, LONGEST_DOCUMENT)
+                content = read_body(response, LONGEST_DOCUMENT)
+                if check is not None:
+                    check(response.status, content)
+                return response, content
 
         return self.complete(service, whole)
 

@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, Res
 from wfc3tvb.errors import (
     BadDownloadError,
     BadFileError,
+    FailingServiceError,
     MissingProductError,
     NotFitsError,
     ServiceError,
@@ -178,8 +179,9 @@ def _unreachable(service: str, reason: BaseException) -> ServiceUnreachableError
         text = str(reason)
         if "too many 504" in text:
             return SlowServiceError(service, "no answer in time (HTTP 504)")
-        failed = "answered HTTP 500" if "too many 500" in text else "unavailable"
-        return ServiceUnreachableError(service, f"{failed} on every attempt")
+        if "too many 500" in text:
+            return FailingServiceError(service, "answered HTTP 500 on every attempt")
+        return ServiceUnreachableError(service, "unavailable on every attempt")
     # urllib3 makes NewConnectionError a subclass of TimeoutError, though nothing timed out.
     if isinstance(reason, TimeoutError) and not isinstance(reason, NewConnectionError):
         return SlowServiceError(service, "no answer in time")

@@ -76,7 +76,8 @@ class Mast:
         rows: list[Row] = self.missions
         for condition in body.get("conditions") or ():
             for column, text in condition.items():
-                if column not in MISSION_COLUMNS:
+                refused = self.faults.refuse_config and column == "sci_instrument_config"
+                if refused or column not in MISSION_COLUMNS:
                     return JSONResponse({"detail": f"no column {column}"}, 400)
                 passes = _condition(str(text))
                 rows = [row for row in rows if passes(row[column])]
@@ -99,6 +100,8 @@ class Mast:
     async def list_products(self, request: Request) -> Response:
         """Answer with the files of datasets."""
         wanted = sorted({str(name).strip().lower() for name in (await request.json())["dataset_ids"]})
+        if self.faults.most_products is not None and len(wanted) > self.faults.most_products:
+            return JSONResponse({"detail": "too many datasets"}, 400)
         return JSONResponse({"products": [
             {"product_key": f"{row['dataset'].upper()}_{name}", "access": "PUBLIC", "dataset": row["dataset"].upper(),
              "instrument_name": "WFC3  ", "filters": row["filters"], "filename": name,
@@ -119,6 +122,8 @@ class Mast:
     async def invoke(self, request: Request) -> Response:
         """Answer a request to a CAOM service."""
         body = json.loads(parse_qs((await request.body()).decode())["request"][0])
+        if self.faults.take("caom_503"):
+            return Response("unavailable", 503)
         if self.faults.take("long_polls"):
             return JSONResponse({"status": "EXECUTING", "msg": "", "data": [], "fields": [], "paging": None})
         service, params = body["service"], body["params"]

@@ -114,7 +114,7 @@ def _repair(
         else Member(name, "perform", "not measured, so there is no verdict")
         for name in names
     ]
-    return Repair(dataset, tuple(members))
+    return Repair(dataset, tuple(members), next((row["asn_id"] for row in rows if row["asn_id"]), None))
 
 
 def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:

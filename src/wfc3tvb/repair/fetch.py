@@ -76,10 +76,10 @@ class FetchDataset:
                 for suffix in ("spt", "flt"):
                     self._get_if_available(member.rootname, suffix, orig)
             if repair.association:
-                self._get_if_available(repair.association, "asn", orig)
+                self._get_if_available(repair.table, "asn", orig)
                 self._get_if_available(repair.association, "drz", orig)
             fetched = Fetched(repair, folder)
-            notes = check_headers(fetched.raws, orig / f"{repair.dataset}_asn.fits")
+            notes = check_headers(fetched.raws, orig / f"{repair.table}_asn.fits")
             return Fetched(repair, folder, notes)
 
     def _get(self, name: str, suffix: str, folder: Path) -> None:
