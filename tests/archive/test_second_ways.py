@@ -172,6 +172,15 @@ def test_parts_that_end_in_a_letter() -> None:
         assert list(listed(archive, Selection(ids=("ibyg0202a",)))) == ["ibyg0202a"]
 
 
+@pytest.mark.skipif(not mast_module._COUNTS, reason="needs astroquery 0.4.12")
+def test_windows_are_counted_before_their_rows_are_fetched(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mast_module, "MAX_ROWS", 1)
+    monkeypatch.setattr(mast_module, "_LONG", 0.0)
+    assert listed(archive) == DATASETS
+    searches = [entry.n_bytes for entry in archive.log.entries if entry.path.endswith("/search")]
+    assert sum(n_bytes > 500 for n_bytes in searches) == len(DATASETS)
+
+
 def test_no_connection_is_still_one_line(archive: Archive) -> None:
     nowhere = Mast(services(archive, mast="http://localhost:9", retries=0))
     with pytest.raises(ServiceError, match=r"^MAST: no connection .*; check the network"):

@@ -12,6 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -61,6 +62,9 @@ PRODUCTS_AT_A_TIME = 500
 _SMALLER = 10
 #: Longest time for CAOM's count, with all of its polls [s].
 _CAOM_SECONDS = 120.0
+#: Whether astroquery can ask for a number of datasets alone (from 0.4.12), and length of windows that are counted [d].
+_COUNTS = "count_only" in signature(MastMissions.query_criteria_async).parameters
+_LONG = 366.0
 #: Names in one search.
 _NAMES_AT_A_TIME = 200
 
@@ -239,8 +243,13 @@ class Mast:
         A window whose answer does not come in time is halved at most `patience` times.
         """
         window = "..".join(Time([start, end], format="mjd").strftime("%Y-%m-%d %H:%M:%S"))
+        wanted = criteria | {"sci_start_time": window}
         try:
-            rows, n_missing, total = self._search(criteria | {"sci_start_time": window})
+            # The rows of a window that must be halved would be fetched in vain.
+            counts_first = _COUNTS and end - start > _LONG
+            total = self._ask(wanted, count_only=True)[1] if counts_first else 0
+            counted = counts_first and not 0 < total <= MAX_ROWS
+            rows, n_missing, total = ([], 0, total) if counted else self._search(wanted)
         except SlowServiceError:
             if not patience or end - start < 1:
                 raise
@@ -289,17 +298,22 @@ class Mast:
 
     def _search(self, criteria: dict[str, Any]) -> tuple[list[Row], int, int]:
         """Return the rows of one search, the number of rows that the answer lacks, and MAST's count of them."""
+        results, total = self._ask(criteria)
+        check_columns(results, COLUMNS)
+        return rows_of(results), total - len(results), total
+
+    def _ask(self, criteria: dict[str, Any], **options: Any) -> tuple[list[Any], int]:
+        """Return the answer to one search: its rows, unchecked, and MAST's count of them."""
         self._know_columns()
         with translate_request_errors():
             response = self._missions.query_criteria_async(
                 limit=MAX_ROWS,
                 select_cols=list(COLUMNS),
                 sort_by=["sci_start_time", "sci_data_set_name"],
+                **options,
                 **criteria,
             )
-        results, total = search_answer(response.json())
-        check_columns(results, COLUMNS)
-        return rows_of(results), total - len(results), total
+        return search_answer(response.json())
 
     def _know_columns(self) -> None:
         """Fetch the column names once, through our session: astroquery itself would set no timeout."""

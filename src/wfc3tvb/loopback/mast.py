@@ -1,6 +1,6 @@
 """Serve MAST over loopback: the search API of MastMissions, the CAOM services and file downloads.
 
-Requests and answers have the form that the unmodified astroquery 0.4.11 sends and reads.
+Requests and answers have the form that the unmodified astroquery 0.4.11 sends and reads, and 0.4.12 too.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ class Mast:
             rows = [r for r in rows if _distance(ra, dec, r["sci_ra"], r["sci_dec"]) * 3600 <= float(body["radius"])]
         for column in reversed(body.get("sort_by") or ()):
             rows = sorted(rows, key=partial(_text_of, column))
+        # astroquery reads what it asked for from 0.4.12 on, where it can ask for the count alone.
+        asked = {"count_only": bool(body.get("count_only"))}
+        if asked["count_only"]:
+            return JSONResponse({"messages": [], "info": [], "results": [], "search_params": asked,
+                                 "totalResults": len(rows)})  # fmt: skip
         start, limit = int(body.get("offset") or 0), int(body.get("limit") or 5000)
         if self.faults.max_rows is not None:
             limit = min(limit, self.faults.max_rows)
@@ -94,7 +99,7 @@ class Mast:
             "messages": [],
             "info": [{"name": n, "type": MISSION_COLUMNS[n]} for n in names],
             "results": [{n: row[n] for n in names} for row in rows[start : start + limit]],
-            "search_params": {}, "totalResults": len(rows),
+            "search_params": asked, "totalResults": len(rows),
         })  # fmt: skip
 
     async def list_products(self, request: Request) -> Response:
