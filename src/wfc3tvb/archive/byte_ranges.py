@@ -31,6 +31,7 @@ from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_heade
 from wfc3tvb.fits.support_file import orbit_if_usable, orbit_of
 from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import OrbitElements, ReadCube
+from wfc3tvb.system.files import remove_old
 
 if TYPE_CHECKING:
     from wfc3tvb.archive.remote import MastArchive
@@ -41,6 +42,9 @@ log = logging.getLogger(__name__)
 _FIRST = 16 * BLOCK
 #: First bytes fetched of a support file.
 _SPT_FIRST = 10 * BLOCK
+#: Beginning of the names of folders of downloads, and age at which those of killed workers are removed [h].
+_SCRATCH = "wfc3tvb-fetch-"
+_LEFT_HOURS = 24.0
 
 
 def read_exposure(
@@ -187,7 +191,8 @@ def _whole(archive: MastArchive, rootname: str, rows: int | None, *, pstat: bool
 
 @contextmanager
 def _downloaded(archive: MastArchive, rootname: str, suffix: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
+    remove_old(Path(tempfile.gettempdir()), f"{_SCRATCH}*", hours=_LEFT_HOURS)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder:
         yield archive.download(rootname, suffix, Path(folder))
 
 
