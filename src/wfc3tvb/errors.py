@@ -176,9 +176,10 @@ class UnexpectedAnswerError(ServiceError):
 
 
 class MissingProductError(ServiceError):
-    """The archive does not have a file, or denies access to it."""
+    """The archive does not have a file, or denies access to it (`refused`)."""
 
     retryable = False
+    refused = False
 
 
 # --- calibration and drizzling -----------------------------------------------------------------------------------

@@ -74,8 +74,11 @@ def read_exposure(
         cube = read_cube(archive, rootname, rows=settings.rows, pstat=settings.pstat)
         try:
             orbit, n_bytes = support.result()
-        except MissingProductError:
-            log.info("no support file for %s: its geometry stays unknown", rootname)
+        except MissingProductError as error:
+            if error.refused:
+                log.warning("%s is measured without geometry (%s), later with it by --recheck", rootname, error)
+            else:
+                log.info("no support file for %s: its geometry stays unknown", rootname)
             return cube, None
     return replace(cube, n_bytes=cube.n_bytes + n_bytes), orbit
 

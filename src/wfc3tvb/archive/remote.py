@@ -14,6 +14,7 @@ from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import MissingProductError, ServiceError
 from wfc3tvb.identifiers import bucket_key, file_name, product_url, split_filename
 from wfc3tvb.models import OrbitElements, ReadCube, Row
+from wfc3tvb.system.supported import check_docstrings
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class MastArchive:
 
     def datasets(self, selection: Selection) -> Iterable[Row]:
         """Yield the datasets that match a selection; see `wfc3tvb.archive.mast.Mast.datasets`."""
+        check_docstrings()
         from wfc3tvb.archive.mast import mast_of  # imported here: workers, which list nothing, need no astroquery
 
         return mast_of(self.services).datasets(selection)

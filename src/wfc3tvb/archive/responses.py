@@ -67,7 +67,9 @@ def check_status(service: str, url: str, status: int) -> None:
         known = os.environ.get("MAST_API_TOKEN")
         owner = "check that MAST_API_TOKEN is valid and belongs to someone with access"
         remedy = owner if known else "set MAST_API_TOKEN if you have access to the data"
-        raise MissingProductError(service, f"refused access to {name} (HTTP {status})", remedy)
+        refused = MissingProductError(service, f"refused access to {name} (HTTP {status})", remedy)
+        refused.refused = True
+        raise refused
     if status >= 400:
         raise ServiceError(service, f"answered HTTP {status}")
 

@@ -18,8 +18,7 @@ from urllib.request import getproxies
 
 from wfc3tvb import __version__
 from wfc3tvb.archive.http import client_of
-from wfc3tvb.archive.mast import Mast
-from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive
+from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive, MastArchive
 from wfc3tvb.archive.responses import check_status
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import ServiceError, TvbError
@@ -145,7 +144,7 @@ def _check_answers(services: Services) -> Iterator[Finding]:
 
 
 def _query_mast(services: Services) -> str:
-    row = next(iter(Mast(services).datasets(Selection(ids=(ASSOCIATION,)))))
+    row = next(iter(MastArchive(services).datasets(Selection(ids=(ASSOCIATION,)))))
     if not row["members"] or row["generation_date"] is None or row["start_time"] is None:
         raise ServiceError("MAST", f"lists {ASSOCIATION} without members or dates", "report this")
     return f"lists {len(row['members'])} exposures of {ASSOCIATION}"

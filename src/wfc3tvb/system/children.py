@@ -13,8 +13,11 @@ _WATCH = 0.5
 
 
 def environment_of_child() -> dict[str, str]:
-    """Return the environment variable from which a child knows its parent; see `end_with_parent`."""
-    return {PARENT: str(os.getpid())}
+    """Return the environment variables of a child: its parent (see `end_with_parent`), and Python with docstrings.
+
+    stwcs and drizzlepac cannot be imported without docstrings (PYTHONOPTIMIZE=2).
+    """
+    return {PARENT: str(os.getpid()), "PYTHONOPTIMIZE": ""}
 
 
 def end_with_parent(parent: int | None = None) -> None:
