@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from astropy.time import Time
 
+from tests.helpers.odd_server import Answer, odd_server
 from tests.helpers.small_archive import DATASETS, make_archive
 from wfc3tvb.archive import mast as mast_module
 from wfc3tvb.archive.http import HttpClient
@@ -104,6 +105,16 @@ def test_files_that_the_bucket_lacks_come_from_mast(archive: Archive) -> None:
     cube, _ = PublicArchive(services(archive)).read(ROOT, MeasureSettings(rows=8))
     assert cube.rootname == ROOT
     assert {entry.service for entry in archive.log.entries if "_ima" in entry.path and entry.status < 300} == {"mast"}
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_bucket_that_has_nothing_but_pages(archive: Archive, status: int) -> None:
+    with odd_server(lambda _: Answer(status, b"<html>denied</html>")) as bucket:
+        source = PublicArchive(services(archive, s3=bucket.url, retries=1))
+        cube, orbit = source.read(ROOT, MeasureSettings(rows=8))
+    assert cube.rootname == ROOT
+    assert orbit is not None
+    assert bucket.asked
 
 
 def test_a_page_in_place_of_a_file_is_not_taken(archive: Archive, folder: Path, tmp_path: Path) -> None:
