@@ -14,6 +14,7 @@ import requests
 
 from tests.helpers.small_archive import DATASETS, make_archive
 from wfc3tvb.archive import mast as mast_module
+from wfc3tvb.archive import mast_products
 from wfc3tvb.archive.astroquery_session import configure_session
 from wfc3tvb.archive.http import HttpClient, token_of
 from wfc3tvb.archive.mast import Mast
@@ -219,7 +220,7 @@ def test_unsafe_names_in_product_lists_are_ignored(
 ) -> None:
     names = ["../../ibohbfb7q_ima.fits", "ibohbfb7q_ima.fits\x00", "i" * 3000, "ibohbfb8q_ima.fits"]
     products = [Product("ibohbf040", name) for name in names]
-    monkeypatch.setattr(mast_module, "products_of", lambda answer: products)
+    monkeypatch.setattr(mast_products, "products_of", lambda answer: products)
     assert mast.members(["ibohbf040"]) == {"ibohbf040": ["ibohbfb8q"]}
     assert caplog.text.count("unsafe name") == 3
 

@@ -14,6 +14,7 @@ from astropy.time import Time
 from tests.helpers.odd_server import Answer, odd_server
 from tests.helpers.small_archive import DATASETS, make_archive
 from wfc3tvb.archive import mast as mast_module
+from wfc3tvb.archive import mast_products
 from wfc3tvb.archive.http import HttpClient
 from wfc3tvb.archive.mast import Mast
 from wfc3tvb.archive.remote import MastArchive, PublicArchive
@@ -87,8 +88,8 @@ def test_product_lists_come_in_smaller_pieces() -> None:
 
 def test_a_product_list_cut_in_silence_is_completed(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [row(f"i{i:05d}010", f"i{i:05d}010", f"i{i:05d}01q", start_time=55000 + i / 100) for i in range(60)]
-    whole = mast_module.products_of
-    monkeypatch.setattr(mast_module, "products_of", lambda answer: whole(answer)[:15])
+    whole = mast_products.products_of
+    monkeypatch.setattr(mast_products, "products_of", lambda answer: whole(answer)[:15])
     with serve(Index.from_rows(rows)) as archive:
         assert len([members for members in listed(archive).values() if members]) == 60
 

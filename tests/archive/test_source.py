@@ -178,6 +178,21 @@ def test_a_broken_file_is_one_failure_and_the_others_go_on(catalog: Catalog, fol
     assert "ibohbfb9q_ima.fits" in message
 
 
+@pytest.mark.parametrize("n_pages", [1, 10_000])
+def test_pages_in_place_of_files_are_no_files_and_a_rerun_recovers(
+    catalog: Catalog, source: MastArchive, archive: Archive, n_pages: int
+) -> None:
+    archive.faults.pages = n_pages
+    first = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    archive.faults.pages = 0
+    if n_pages > 1:
+        assert (first.n_measured, first.n_failed) == (0, 6)
+        found = rows(catalog, "SELECT DISTINCT stage, error, retryable FROM failures")
+        assert found == [("fetch", "BadDownloadError", True)]
+        first = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert (first.n_measured, first.n_failed) == (6, 0)
+
+
 def test_what_is_no_file_or_there_twice_is_ignored_and_named(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from inspect import signature
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, TypeVar
 
 from astropy.table import Table
@@ -23,12 +23,12 @@ from astroquery.mast import MastMissions, Observations
 
 from wfc3tvb.archive.astroquery_session import configure_session, translate_request_errors
 from wfc3tvb.archive.http import client_of
-from wfc3tvb.archive.mast_answers import Product, check_columns, columns_of, products_of, search_answer
+from wfc3tvb.archive.mast_answers import check_columns, columns_of, search_answer
+from wfc3tvb.archive.mast_products import PRODUCTS_AT_A_TIME, ProductLists, batched, exposures_of
 from wfc3tvb.archive.mast_rows import (
     COLUMNS,
     INSTRUMENT_CRITERIA,
     criteria_of,
-    exposure_of,
     is_infrared,
     passes,
     rows_of,
@@ -38,10 +38,8 @@ from wfc3tvb.config import Selection, Services
 from wfc3tvb.dates import DAY
 from wfc3tvb.errors import (
     FailingServiceError,
-    MissingProductError,
     RejectedQueryError,
     ServiceError,
-    ServiceUnreachableError,
     SlowServiceError,
     TruncatedQueryError,
     UnexpectedAnswerError,
@@ -56,10 +54,6 @@ T = TypeVar("T")
 
 #: Most rows in one answer of the search API.
 MAX_ROWS = 5000
-#: Datasets in one request for products (the API accepts 1000).
-PRODUCTS_AT_A_TIME = 500
-#: Parts into which a request for products is divided if MAST refuses it.
-_SMALLER = 10
 #: Longest time for CAOM's count, with all of its polls [s].
 _CAOM_SECONDS = 120.0
 #: Whether astroquery can ask for a number of datasets alone (from 0.4.12), and length of windows that are counted [d].
@@ -82,7 +76,7 @@ class Mast:
         self.services = services or Services()
         self._missions = MastMissions(mission="hst")
         self._observations = Observations.__class__()
-        self._products_at_a_time = PRODUCTS_AT_A_TIME
+        self._product_lists = ProductLists(self._missions)
         # CAOM is a second opinion, and not waited for long.
         hasty = replace(self.services, retries=min(self.services.retries, 1))
         configure_session(self._missions._session, client_of(self.services))
@@ -115,13 +109,13 @@ class Mast:
             If MAST does not answer.
         """
         found = self._named(selection) if selection.ids else self._listed(selection)
-        for batch in _batched(found, PRODUCTS_AT_A_TIME):
+        for batch in batched(found, PRODUCTS_AT_A_TIME):
             members = self.members({row["dataset"] for row in batch})
             # A product of part of an association may have no product list.
             members |= self.members({row["asn_id"] for row in batch if row["asn_id"]} - set(members))
             empty = 0
             for row in batch:
-                exposures = _exposures_of(row, members)
+                exposures = exposures_of(row, members)
                 if not exposures:
                     empty += 1
                     log.warning("MAST lists no exposures of %s", row["dataset"])
@@ -130,53 +124,8 @@ class Mast:
                 raise UnexpectedAnswerError("MAST", f"lists no exposures of any of {empty} datasets")
 
     def members(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Return the exposures of datasets (at most 1000), sorted; datasets without exposures are left out.
-
-        Names that an answer leaves out are asked for again, fewer at a time, in case it was cut.
-
-        Raises
-        ------
-        ServiceError
-            If MAST does not answer, or its answer is not the expected one.
-        """
-        wanted = sorted(names)
-        found = self._exposures(wanted)
-        missing = [name for name in wanted if name not in found]
-        at_a_time = len(missing)
-        while missing and at_a_time > 1:
-            at_a_time = max(at_a_time // _SMALLER, 1)
-            for some in _batched(missing, at_a_time):
-                found |= self._exposures(some)
-            missing = [name for name in missing if name not in found]
-        return {name: sorted(found[name]) for name in wanted if name in found}
-
-    def _exposures(self, names: Sequence[str]) -> dict[str, set[str]]:
-        """Return the exposures in the product lists of datasets; a refused request is repeated for fewer of them."""
-        found: dict[str, set[str]] = {}
-        rest = list(names)
-        while rest:
-            some = rest[: self._products_at_a_time]
-            try:
-                products = self._products(some)
-            except ServiceError as error:
-                if len(some) == 1 or type(error) in (ServiceUnreachableError, MissingProductError):
-                    raise
-                self._products_at_a_time = max(len(some) // _SMALLER, 1)
-                log.info("%s; asking for %d product lists at a time", error, self._products_at_a_time)
-                continue
-            rest = rest[len(some) :]
-            for product in products:
-                if root := exposure_of(product.filename):
-                    found.setdefault(product.dataset, set()).add(root)
-        return found
-
-    def _products(self, names: Sequence[str]) -> list[Product]:
-        with translate_request_errors():
-            answers = self._missions.get_product_list_async([name.upper() for name in names])
-        # One answer, or a list of them, by the version of astroquery.
-        return [
-            one for each in (answers if isinstance(answers, list) else [answers]) for one in products_of(each.json())
-        ]
+        """Return the exposures of datasets; see `wfc3tvb.archive.mast_products.ProductLists.members`."""
+        return self._product_lists.members(names)
 
     def count_caom(self, selection: Selection) -> int:
         """Return CAOM's number of datasets for a selection without ids, Hubble Advanced Products left out.
@@ -273,7 +222,7 @@ class Mast:
         Headers name the association (ASN_ID: IC6G07020), MAST may list only its parts (IC6G07021, or IBYG0202A).
         """
         found: dict[str, Row] = {}
-        for names in _batched(sorted(set(selection.ids)), _NAMES_AT_A_TIME):
+        for names in batched(sorted(set(selection.ids)), _NAMES_AT_A_TIME):
             found |= self._whole({"sci_data_set_name": [name.upper() for name in names]})
         rest = [name for name in selection.ids if name not in found]
         for visit in sorted({visit_of(name) for name in rest}):
@@ -326,15 +275,6 @@ class Mast:
             self._missions.columns["hst"] = Table(rows=rows, names=("name", "data_type", "description"))
 
 
-def _exposures_of(row: Row, members: Mapping[str, list[str]]) -> list[str]:
-    """Return the exposures of a dataset: those in its product list or its association's, or itself."""
-    if not row["asn_id"]:
-        return members.get(row["dataset"]) or [row["dataset"]]
-    found = members.get(row["dataset"]) or members.get(row["asn_id"]) or []
-    # The name of a part may look like that of an exposure (ibyg0202a of ibyg02020).
-    return [root for root in found if root != row["dataset"]]
-
-
 _thread = threading.local()
 
 
@@ -344,9 +284,3 @@ def mast_of(services: Services) -> Mast:
     if services not in clients:
         clients[services] = Mast(services)
     return clients[services]
-
-
-def _batched(items: Iterable[T], n: int) -> Iterator[tuple[T, ...]]:
-    iterator = iter(items)
-    while batch := tuple(islice(iterator, n)):
-        yield batch
