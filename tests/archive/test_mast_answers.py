@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -252,3 +253,48 @@ def test_all_errors_are_one_line() -> None:
             found_with("search", answer)
         assert len(str(caught.value).splitlines()) == 1
         assert len(str(caught.value)) < 300
+
+
+#: Values that take the place of others in answers.
+VALUES: tuple[Any, ...] = (
+    None, [], {}, "", "text", 0, -1, 1.5, 2**63, 10**400, 1e308, float("nan"), float("inf"), True, [[]], [None],
+    {"a": 1}, "2012-13-45", "99999-01-01", "\ud800", "\x00", "x" * 10_000, "1e999", "\u0663", "\u00b2", "12099.0",
+)  # fmt: skip
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the place of every value within an answer."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place, *(each for key, item in inner for each in places(item, (*place, key)))]
+
+
+def changed(answer: Any, draw: random.Random) -> Any:
+    """Return an answer in which a value is another one, is missing, or has a name in other case."""
+    place, answer = draw.choice(places(answer)), json.loads(json.dumps(answer))
+    if not place:
+        return draw.choice(VALUES)
+    owner = answer
+    for key in place[:-1]:
+        owner = owner[key]
+    value, kind = owner.pop(place[-1]), draw.choice(["other", "missing", "renamed"])
+    if kind == "other":
+        owner.insert(place[-1], draw.choice(VALUES)) if isinstance(owner, list) else owner.update(
+            {place[-1]: draw.choice(VALUES)}
+        )
+    elif kind == "renamed" and isinstance(owner, dict):
+        owner[place[-1].swapcase()] = value
+    return answer
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_no_odd_answer_ends_in_a_traceback_or_drops_in_silence(seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    draw = random.Random(seed)
+    place = draw.choice(list(USUAL))
+    answer = changed(USUAL[place](), draw)
+    try:
+        found = found_with(place, answer)
+    except ServiceError as error:
+        assert len(str(error).splitlines()) == 1
+    else:
+        complete = [row["dataset"] for row in found if row["members"]] == list(NAMES)
+        assert complete or caplog.records

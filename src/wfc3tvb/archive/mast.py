@@ -181,7 +181,8 @@ class Mast:
                 refused = refused or error
                 continue
             if first is not None:
-                yield from filter(is_infrared, chain([first], rows))
+                found = chain([first], rows)
+                yield from found if instrument is INSTRUMENT_CRITERIA[0] else filter(is_infrared, found)
                 return
         if refused:
             raise refused
