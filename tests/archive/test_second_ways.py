@@ -67,6 +67,18 @@ def test_the_instrument_is_selected_otherwise_where_nothing_is_found() -> None:
         assert list(listed(archive)) == ["ic6g07021"]
 
 
+def test_a_criterion_that_is_passed_over_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mast_module, "INSTRUMENT_CRITERIA", ({"sci_data_set_name": "I*"},))
+    monkeypatch.setattr(mast_module, "criteria_of", lambda selection, instrument: dict(instrument))
+    rows = [row("ic6g07020", "ic6g07020", "ic6g07abq"),
+            row("ic6g08020", "ic6g08020", "ic6g08abq", instrument_config="WFC3/UVIS")]  # fmt: skip
+    with serve(Index.from_rows(rows)) as archive:
+        assert list(listed(archive)) == ["ic6g07020"]
+    assert "lists 1 datasets of other instruments; they are left out" in caplog.text
+
+
 def test_both_criteria_refused_is_an_error(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.faults.refuse_config = True
     monkeypatch.setattr(mast_module, "INSTRUMENT_CRITERIA", ({"sci_instrument_config": "WFC3/IR"},) * 2)

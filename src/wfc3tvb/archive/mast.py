@@ -181,8 +181,7 @@ class Mast:
                 refused = refused or error
                 continue
             if first is not None:
-                found = chain([first], rows)
-                yield from found if instrument is INSTRUMENT_CRITERIA[0] else filter(is_infrared, found)
+                yield from _infrared(chain([first], rows), expected=instrument is INSTRUMENT_CRITERIA[0])
                 return
         if refused:
             raise refused
@@ -274,6 +273,18 @@ class Mast:
                 response.raise_for_status()
             rows = columns_of(response.json())
             self._missions.columns["hst"] = Table(rows=rows, names=("name", "data_type", "description"))
+
+
+def _infrared(rows: Iterable[Row], *, expected: bool) -> Iterator[Row]:
+    """Yield the rows of WFC3/IR; log a warning if others were not `expected`."""
+    others = 0
+    for row in rows:
+        if is_infrared(row):
+            yield row
+        else:
+            others += 1
+    if others and expected:
+        log.warning("MAST's search lists %d datasets of other instruments; they are left out", others)
 
 
 _thread = threading.local()
