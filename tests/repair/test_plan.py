@@ -78,6 +78,14 @@ def test_another_filter_adds_its_flats_and_a_subarray_its_dark(catalog: Catalog,
     assert plan_reprocess(catalog, services=services).reference_mb - two == pytest.approx(266**2 * 16 * 18 / 1e6)
 
 
+def test_an_association_listed_by_its_parts_is_repaired_in_all_of_them(catalog: Catalog) -> None:
+    parts = ("ibyg02021", "ibyg0202a")
+    rows = [exposure(f"ibyg02{part[-1]}1q", flagged=True, dataset=part) | {"asn_id": "ibyg02020"} for part in parts]
+    catalog.append("exposures", rows)
+    assert plan_reprocess(catalog, ids=["IBYG02020"]).datasets == parts
+    assert plan_reprocess(catalog, ids=["ibyg0202a"]).datasets == ("ibyg0202a",)
+
+
 def test_an_unflagged_exposure_is_told_that_its_association_is_repaired(catalog: Catalog) -> None:
     (note,) = plan_reprocess(catalog, ids=["IBOHBFA0Q"]).notes
     assert note.startswith("ibohbfa0q is not flagged and only recalibrated; repaired: ibohbfa1q")

@@ -82,13 +82,14 @@ def _datasets_where(catalog: Catalog, where: str | None) -> list[str]:
 
 
 def _datasets_of(catalog: Catalog, ids: Sequence[str]) -> list[str]:
-    text = "SELECT dataset FROM exposures WHERE $name IN (rootname, dataset, asn_id) LIMIT 1"
+    # An association that MAST lists by its parts has several datasets.
+    text = "SELECT DISTINCT dataset FROM exposures WHERE $name IN (rootname, dataset, asn_id) ORDER BY dataset"
     found: dict[str, None] = {}
     for name in ids:
         rows = catalog.sql(text, {"name": name.lower()}).fetchall()
         if not rows:
             raise UnknownDatasetError(name, f"the catalog in {catalog.folder}", "survey it first, or check the name")
-        found[rows[0][0]] = None
+        found |= {dataset: None for (dataset,) in rows}
     return list(found)
 
 

@@ -58,8 +58,7 @@ class RepairDataset:
         workspace = Workspace(ready, self.settings, self.run_id, self.out_of_core)
         process = warm_process()
         process.start()
-        with stage("calibrate"):
-            made = calibrate_all(workspace, self.threads)
+        made = calibrate_all(workspace, self.threads)
         clock.lap("calibrate")
         with ThreadPoolExecutor(1) as pool:
             skies = {member.rootname: pool.submit(_skies, workspace, member, made) for member in workspace.members}
@@ -107,6 +106,7 @@ def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
 # --- calibrate -----------------------------------------------------------------------------------------------------
 
 
+@stage("calibrate")
 def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibrated]:
     """Calibrate every exposure, several at the same time and the flagged ones first, and return the new FLTs."""
     flagged = [member for member in workspace.members if member.repaired]
