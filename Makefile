@@ -65,7 +65,7 @@ bench: install
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 study: install
-	@for name in injection engine causes; do echo "== study/$$name.py"; $(BIN)/python study/$$name.py || exit 1; done
+	@for name in injection engine causes methods; do echo "== study/$$name.py"; $(BIN)/python study/$$name.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov dist build site

@@ -93,3 +93,14 @@ def tap_service() -> Iterator[str]:
 
     with listening(Starlette(routes=[Route("/sync", sync, methods=["POST"])])) as address:
         yield address
+
+
+def test_the_methods_side_by_side(work: Path, demo: Path) -> None:
+    """The limit of the published curve of bkq is 0.0232; omit is 1.25 and flatten 1.11 of it for calwf3's weights."""
+    (work / "archive").symlink_to(demo / "archive")
+    printed = run("methods")
+    ratio = {name: float(value) for name, value in re.findall(r"^(\w+) +\d\.\d+ +\d\.\d+ +(\d+\.\d+)", printed, re.M)}
+    assert ratio["archive"] > 4
+    assert ratio["omit"] == pytest.approx(1.27, abs=0.06)
+    assert ratio["flatten"] == pytest.approx(1.12, abs=0.04)
+    assert ratio["optimal"] == pytest.approx(1.01, abs=0.03)

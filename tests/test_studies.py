@@ -16,6 +16,11 @@ STUDY = Path(__file__).resolve().parents[1] / "study"
 STUDIES = {
     "causes": (["--fit", "0.01"], r"Cause study: (\d+) exposures", {r"Brier score over the six causes: ([\d.]+)": 1.0}),
     "engine": (["4"], r"Engine study: (\d+) exposures", {r"Mean absolute error of the fraction broken: ([\d.]+)": 0.1}),
+    "methods": (
+        ["1"],
+        r"Study of the methods: (\d+) exposures",
+        {r"Noise of optimal over the limit: ([\d.]+)": 1.05, r"on average, ([\d.]+) at most": 1.06},
+    ),
     "injection": (["20"], r"Injection study: (\d+) curves", {r"Mean absolute error ([\d.]+) over all": 0.05}),
 }
 #: Modules that the others import.

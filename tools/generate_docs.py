@@ -22,7 +22,8 @@ GROUPS = {
         "calibrate", "CalResult", "fit_ramps", "RampFit", "fit_ramps_optimal", "OptimalFit", "OptimalSettings",
     ),
     "Repair and drizzle": (
-        "reprocess", "ReprocessSettings", "ReprocessReport", "drizzle", "DrizzleProcess", "DrizzleSettings",
+        "reprocess", "ReprocessSettings", "ReprocessReport", "flatten_ramp", "FlattenedRamp",
+        "drizzle", "DrizzleProcess", "DrizzleSettings",
         "read_flt", "read_drz", "Picture", "repair_figures",
     ),
     "Simulate": ("simulate_visit", "SimulatedVisit", "simulate_catalog", "serve_archive", "Faults"),

@@ -32,6 +32,8 @@ from wfc3tvb.parallel.workers import Workers as Workers
 from wfc3tvb.repair.astrodrizzle import DrizzleProcess as DrizzleProcess
 from wfc3tvb.repair.astrodrizzle import DrizzleSettings as DrizzleSettings
 from wfc3tvb.repair.astrodrizzle import drizzle as drizzle
+from wfc3tvb.repair.flatten_ramp import FlattenedRamp as FlattenedRamp
+from wfc3tvb.repair.flatten_ramp import flatten_ramp as flatten_ramp
 from wfc3tvb.repair.model import ReprocessSettings as ReprocessSettings
 from wfc3tvb.repair.reprocess import ReprocessReport as ReprocessReport
 from wfc3tvb.repair.reprocess import reprocess as reprocess
@@ -51,6 +53,7 @@ __all__ = [
     "DrizzleProcess",
     "DrizzleSettings",
     "Faults",
+    "FlattenedRamp",
     "MeasureSettings",
     "Measurement",
     "OptimalFit",
@@ -72,6 +75,7 @@ __all__ = [
     "explain",
     "fit_ramps",
     "fit_ramps_optimal",
+    "flatten_ramp",
     "measure",
     "open_archive",
     "open_catalog",

@@ -72,9 +72,9 @@ def _survey(out: Path, workers: Workers, progress: Progress) -> Iterator[Rendera
 
 
 def _repair(out: Path, workers: Workers, progress: Progress) -> Iterator[RenderableType]:
-    yield _heading(f"5. wfc3tvb reprocess --asn {ASSOCIATION.upper()} --method omit")
+    yield _heading(f"5. wfc3tvb reprocess --asn {ASSOCIATION.upper()}")
     with open_catalog(out / "catalog", mode="r+") as catalog:
-        settings = ReprocessSettings(method="omit", outdir=out / "products")
+        settings = ReprocessSettings(outdir=out / "products")
         report = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, workers=workers, progress=progress)
         for failure in report.failures:
             yield f"   {failure['key']} {failure['stage']}: {failure['message']}"

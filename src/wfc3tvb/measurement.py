@@ -76,7 +76,7 @@ def _row(place: Geometry, i: int) -> Row:
 
 
 #: Changes when the measured columns of `reads` change.
-MEASURE_VERSION = "1.3"
+MEASURE_VERSION = "1.4"
 
 
 def _proposal(value: Any) -> int | None:

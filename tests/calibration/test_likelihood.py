@@ -139,6 +139,24 @@ def test_a_lost_read_costs_only_itself(loss: str) -> None:
     assert (fit.samp == 15).mean() > 0.999
 
 
+def test_intervals_left_out_cost_only_themselves() -> None:
+    """Light of 5 electron/s over half of the frame in two intervals, which are not used."""
+    times = times_of("SPARS100")
+    sky = sky_of("rise", times)
+    rate, dq = expose(times, sky, np.zeros((128, 128)), np.random.default_rng(11))
+    lengths, lit = np.diff(times, prepend=0.0), np.isin(np.arange(15), (4, 5))
+    side = np.where(np.arange(128) < 64, 5.0, 0.0)
+    rate += (np.cumsum(np.where(lit, lengths, 0.0)) / times)[:, None, None] * side
+    fit = fit_ramps_optimal(rate, times, sky, dq=dq, left_out=lit)
+    error = fit.sci - level(times, sky)
+    assert abs(error[:, :64].mean() - error[:, 64:].mean()) < 4 * error.std() / 64
+    assert (error / fit.err).std() == pytest.approx(1, abs=0.03)
+    assert fit.time.max() == pytest.approx(times[-1] - lengths[lit].sum(), rel=1e-6)
+    assert np.mean(fit.hits != 0) < 4e-4
+    with pytest.raises(ValueError, match="left_out must have 15 values, one of them false"):
+        fit_ramps_optimal(rate, times, sky, left_out=np.ones(15, bool))
+
+
 def test_a_lost_zeroth_read_is_left_out() -> None:
     """Every read carries its flag, and the same wrong number of electrons."""
     times = times_of("SPARS100")

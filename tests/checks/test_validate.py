@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from wfc3tvb.checks.validate import B9Q_READS, compare_reads
+from wfc3tvb.checks.validate import B9Q_READS, compare_reads, linearity
 
 #: Times of STEP200, NSAMP 16 [s].
 TIMES = (2.932, 5.865, 8.797, 11.729, 24.23, 49.23, *(99.231 + np.array([0, 1, 3, 5, 7, 9, 11, 13, 15]) * 100))
@@ -55,3 +55,14 @@ def test_a_read_too_few_does_not_agree(tmp_path: Path) -> None:
     hdus.writeto(tmp_path / "ibohbfb9q_ima.fits")
     hdus.close()
     assert not compare_reads(tmp_path / "ibohbfb9q_ima.fits").ok
+
+
+def test_the_linearity_file_of_the_printed_numbers_is_told_from_a_newer_one(tmp_path: Path) -> None:
+    path = tmp_path / "ibohbfb9q_flt.fits"
+    for name, ok in (("iref$u1k1727mi_lin.fits", True), ("iref$9a51234mi_lin.fits", False)):
+        fits.PrimaryHDU(header=fits.Header({"NLINFILE": name, "CAL_VER": "3.7.3"})).writeto(path, overwrite=True)
+        finding = linearity(path)
+        assert (finding.ok, finding.optional) == (ok, not ok)
+        assert name[5:] in finding.detail
+        assert "3.7.3" in finding.detail
+        assert ("printed numbers stem from u1k1727mi_lin.fits" in finding.detail) is not ok

@@ -26,8 +26,8 @@ def measured(visit: SimulatedVisit) -> dict[str, Measurement]:
 
 def test_flagged_members(measured: dict[str, Measurement]) -> None:
     flagged = [name for name, m in measured.items() if m.exposure["flagged"]]
-    assert flagged == ["ibohbfb9q", "ibohbfbgq", "ibohbfbkq"]
-    assert {measured[name].exposure["recommend"] for name in flagged} == {"omit"}
+    assert flagged == ["ibohbfb9q", "ibohbfbdq", "ibohbfbgq", "ibohbfbkq", "ibohbfbpq"]
+    assert {measured[name].exposure["recommend"] for name in flagged} == {"optimal"}
     assert {measured[name].exposure["tvb_kind"] for name in flagged} == {"helium"}
 
 
@@ -65,4 +65,4 @@ def test_scattered_light(tmp_path: Path) -> None:
         name for name in rows if max(json.loads((tmp_path / "truth" / f"{name}.json").read_text())["scattered"]) > 0.1
     ]
     assert [name for name, row in rows.items() if row["tvb_kind"] in ("scattered", "mixed")] == hit
-    assert [name for name, row in rows.items() if row["recommend"] == "mask_reads"] == hit
+    assert [name for name, row in rows.items() if row["recommend"] == "optimal"] == hit

@@ -107,7 +107,7 @@ def test_noise_and_level_expected_are_those_of_the_reads_that_stay() -> None:
 
 ENTRY = """        Method(
             "halve", crcorr="omit", works_on="raw", noise="last_minus_first", needs_curve=False,
-            rejects_cosmic_rays=False, removes_gradient=False, recovers="none", help="half of everything",
+            rejects_cosmic_rays=False, gradient="no", recovers="none", help="half of everything",
             report="halve takes half of everything",
         ),
     )
@@ -158,7 +158,7 @@ def test_a_new_method_is_one_file_and_one_entry(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": str(package.parent)}, cwd=tmp_path,
     )  # fmt: skip
     said = json.loads(found.stdout)
-    assert "optimal|halve]" in said["help"]
+    assert "mask_reads|halve]" in said["help"]
     assert "halve: half of everything" in " ".join(said["help"].split())
     assert said["set"] == ["none", *METHODS, "halve", "inspect"]
     assert said["plans"] == [{"halve": 1}] * 2

@@ -115,25 +115,34 @@ def test_constant_light_has_no_shape() -> None:
     assert found["trail"] < 0.05
 
 
-NOISES = {"omit": 0.022, "flatten": 0.021, "mask_reads": 0.025}
+NOISES = {"optimal": 0.020, "omit": 0.022, "flatten": 0.021, "mask_reads": 0.025}
 CASE = Situation(0.030, NOISES, 0.0)
+WITHOUT_CURVE = NOISES | {"optimal": None, "flatten": None}
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "omit"),
-        ({"is_single_exposure": True}, "flatten"),
-        ({"is_single_exposure": True, "crowded": True}, "inspect"),
-        ({"crowded": True}, "omit"),
+        ({}, "optimal"),
+        ({"is_single_exposure": True}, "optimal"),
         ({"refused": True}, "inspect"),
-        ({"noise_pipeline": 0.021}, "none"),
-        ({"noise_pipeline": 0.021, "level_bias": -0.2}, "omit"),
-        ({"gradient": 0.06}, "mask_reads"),
-        ({"gradient": 0.04}, "omit"),
-        ({"gradient": 0.04, "noise_pipeline": 0.021}, "none"),
-        ({"gradient": 0.06, "noises": NOISES | {"mask_reads": None}}, "inspect"),
-        ({"noise_pipeline": 0.021, "refused": True}, "none"),
+        ({"noise_pipeline": 0.0209}, "none"),
+        ({"noise_pipeline": 0.0211}, "optimal"),
+        ({"noise_pipeline": 0.0211, "steady": 1.02}, "none"),
+        ({"noise_pipeline": 0.0209, "level_bias": -0.06}, "optimal"),
+        ({"noise_pipeline": 0.0209, "level_bias": -0.06, "level_bias_err": 0.03}, "none"),
+        ({"noises": WITHOUT_CURVE}, "omit"),
+        ({"noises": WITHOUT_CURVE, "noise_pipeline": 0.0267}, "none"),
+        ({"noises": WITHOUT_CURVE, "noise_pipeline": 0.0269}, "omit"),
+        ({"noises": WITHOUT_CURVE, "noise_pipeline": 0.0209, "level_bias": 0.09}, "none"),
+        ({"noises": WITHOUT_CURVE, "is_single_exposure": True, "level_bias": 0.2}, "inspect"),
+        ({"gradient": 0.06}, "optimal"),
+        ({"gradient": 0.06, "noises": WITHOUT_CURVE}, "mask_reads"),
+        ({"gradient": 0.06, "n_dark_reads": 2}, "inspect"),
+        ({"gradient": 0.04}, "optimal"),
+        ({"gradient": 0.04, "noise_pipeline": 0.0209}, "none"),
+        ({"gradient": 0.06, "noises": WITHOUT_CURVE | {"mask_reads": None}}, "inspect"),
+        ({"noise_pipeline": 0.0209, "refused": True}, "none"),
     ],
 )
 def test_recommendation(changes: dict[str, object], expected: str) -> None:

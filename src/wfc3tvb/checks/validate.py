@@ -35,6 +35,9 @@ FLTS = (
 )
 #: The same for b9q with its ramp flattened; after omit, which keeps cosmic rays, the median is that of the last read.
 FLATTENED, WINDOW = (1.504, 1.501, 0.046), (1, 2)
+#: Linearity file of the archive when the numbers were printed. It has the same coefficients in all pixels; those of the
+#: reprocessing since October 2025 vary (WFC3 ISR 2025-08, 2025-09), and levels and noise may differ slightly.
+PRINTED_NLINFILE = "u1k1727mi_lin.fits"
 #: Largest allowed difference from the numbers printed, which have two or three digits [electron/s].
 TOLERANCE = 0.01
 #: The same for a simulated FLT of b9q, in which noise makes the ramp fit break other pixels [electron/s].
@@ -65,7 +68,9 @@ def validate(folder: Path, *, source: str = "mast", progress: Progress = silent)
         yield compare_reads(archive.download(MEASURED, "ima", folder))
         simulated = _is_simulated(folder / f"{MEASURED}_ima.fits")
         for method, keep, compare in (("flatten", True, _flattened), ("omit", False, _omitted)):
-            settings = ReprocessSettings(method=method, source=source, outdir=folder / "products", keep=keep)
+            settings = ReprocessSettings(
+                method=method, weight="exptime", source=source, outdir=folder / "products", keep=keep
+            )
             report = reprocess(catalog, ids=(ASSOCIATION,), settings=settings, progress=progress)
             for row in report.failures:
                 yield Finding("repair", False, f"{row['key']} {row['stage']}: {row['message']}")
@@ -73,11 +78,12 @@ def validate(folder: Path, *, source: str = "mast", progress: Progress = silent)
 
 
 def _measured(catalog: Catalog) -> Iterator[Finding]:
-    rows = catalog.sql("SELECT rootname, flagged FROM exposures ORDER BY rootname").fetchall()
+    rows = catalog.sql("SELECT rootname, factor2 FROM exposures ORDER BY rootname").fetchall()
     found = tuple(name for name, _ in rows)
     yield Finding("members", found == MEMBERS, f"{len(found)} of {len(MEMBERS)} measured")
     flagged = tuple(name for name, flag in rows if flag)
-    yield Finding("flagged", flagged == FLAGGED, f"{', '.join(flagged) or 'none'}; the notebook: {', '.join(FLAGGED)}")
+    note = f"{', '.join(flagged) or 'none'}; the notebook: {', '.join(FLAGGED)}"
+    yield Finding("flagged by its rule", flagged == FLAGGED, note)
 
 
 def compare_reads(path: Path) -> Finding:
@@ -97,6 +103,7 @@ def _is_simulated(path: Path) -> bool:
 def _flattened(catalog: Catalog, products: Path, simulated: bool) -> Iterator[Finding]:
     """Compare the archive's FLTs, and the flattened one of b9q, with the printed statistics."""
     allowed = SIMULATED_TOLERANCE if simulated else TOLERANCE
+    yield linearity(products / "orig" / f"{MEASURED}_flt.fits")
     for name, rootname, printed, window in FLTS:
         yield _statistics(name, products / "orig" / f"{rootname}_flt.fits", printed, window, allowed)
     yield _statistics("b9q flattened", products / "flt" / f"{MEASURED}_flt.fits", FLATTENED, WINDOW, allowed)
@@ -116,6 +123,17 @@ def _omitted(catalog: Catalog, products: Path, simulated: bool) -> Iterator[Find
     noise_before, noise_after = next(iter(catalog.sql(text).fetchall()), (None, None))
     reduced = noise_before is not None and noise_after is not None and noise_after < noise_before
     yield Finding("DRZ", reduced, f"sky noise {noise_before} before, {noise_after} after [e-/s]")
+
+
+def linearity(path: Path) -> Finding:
+    """Say whether the archive's image was made with the linearity file of the printed numbers."""
+    header = header_of(path) if path.exists() else {}
+    found = str(header.get("NLINFILE", "none")).rpartition("$")[2].strip()
+    text = f"the archive's FLT: {found}, calwf3 {str(header.get('CAL_VER', '')).strip() or 'unknown'}"
+    if found == PRINTED_NLINFILE:
+        return Finding("linearity file", True, f"{text}; that of the printed numbers")
+    note = f"the printed numbers stem from {PRINTED_NLINFILE}, so levels and noise may differ slightly"
+    return Finding("linearity file", False, f"{text}; {note}", optional=True)
 
 
 def _statistics(

@@ -46,6 +46,7 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
         if not exposures:
             raise UnknownDatasetError(name, f"the catalog in {catalog}", "survey it first, or check the name")
         reads = {row["rootname"]: _rows(store, "reads", row["rootname"]) for row in exposures}
+        repairs = _repairs(store, exposures)
     if as_json:
         print_json([{"exposure": row, "reads": reads[row["rootname"]]} for row in exposures])
         return
@@ -54,11 +55,24 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
     else:
         first = exposures[0]
         show(terminal.exposures_table(exposures, f"{name.lower()}  {first['target_name']}  {first['proposal_id']}"))
-    flagged = sorted({row["dataset"] for row in exposures if row["flagged"]})
+    if repairs:
+        show("", *(terminal.repaired(row) for row in repairs))
+    done = {row["dataset"] for row in repairs}
+    flagged = sorted({row["dataset"] for row in exposures if row["flagged"]} - done)
     last = exposures[-1]
     look = f"query visit_light --param visit={last['visit']}" if len(exposures) == 1 else f"show {last['rootname']}"
     command = f"reprocess --id {flagged[0]}" if flagged else look
     show("", f"next: wfc3tvb {command} --catalog {catalog}")
+
+
+def _repairs(store: Catalog, exposures: Sequence[Row]) -> list[Row]:
+    """Return the rows of drizzled products of exposures; of a single exposure, also that of its own product."""
+    names = [row["rootname"] for row in exposures] if len(exposures) == 1 else []
+    text = """FROM reprocessed WHERE accepted IS NOT NULL AND (rootname IN (SELECT unnest($names))
+        OR (kind = 'drz' AND dataset IN (SELECT unnest($datasets)))) ORDER BY kind DESC, product_id"""
+    datasets = sorted({row["dataset"] for row in exposures})
+    rows: list[Row] = store.fetch(text, {"names": names, "datasets": datasets}).to_pylist()
+    return rows
 
 
 def _rows(store: Catalog, table: str, name: str) -> list[Row]:

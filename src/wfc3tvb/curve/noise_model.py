@@ -57,6 +57,20 @@ def ramp_fit(times: Float64Array, sky: Float64Array) -> float:
     return float(np.sqrt(slope @ covariance @ slope))
 
 
+def ramp_fit_level(times: Float64Array, sky: Float64Array) -> float:
+    """Return the level of the sky in an image of calwf3's weighted line fit to an unbroken ramp [electron/s].
+
+    Parameters
+    ----------
+    times, sky : ndarray, shape (n,)
+        See `last_minus_first`; with fewer than three reads the level of the last is returned.
+    """
+    if len(times) < 3:
+        return float(sky[-1])
+    electrons = np.maximum(sky, 0.0) * times + DARK * times
+    return float(_slope_coefficients(times, _power(electrons)) @ (sky * times))
+
+
 def optimal(times: Float64Array, sky: Float64Array) -> float:
     """Return the smallest possible noise of an unbiased rate of a blank pixel [electron/s].
 

@@ -7,6 +7,7 @@ follow the WFC3 Data Handbook, table 3.3. Bits 8192 and 32 are not masked: a var
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,14 +65,28 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
     edges = np.linspace(0, width, int(np.clip(width // _NARROWEST, 1, _BLOCKS)) + 1).astype(int)
     step = 3 if width > _NARROWEST * _BLOCKS else 1
     source = np.zeros(draft.shape, bool)
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
-        block = smooth[:, start:stop]
+    for start, stop in pairwise(edges):
+        block = _without_gradient(smooth[:, start:stop], step)
         level, scatter = _sky_of(block[::step, ::step])
         source[:, start:stop] = ~(block <= level + _THRESHOLD * scatter)
     n_good = int(np.count_nonzero(bad == 0))
     covered = np.count_nonzero(source & (bad == 0)) / max(n_good, 1)
     skip = (source | (bad != 0)).astype(np.uint8)
     return SkyMask(skip=skip, source_fraction=float(covered), unevenness=_unevenness(smooth, skip) if n_good else 0.0)
+
+
+def _without_gradient(block: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Return a block of columns without the linear change of its sky from left to right.
+
+    Otherwise its bright side would be masked as a source, and its dark side would widen the scatter, so that the sample
+    of sky pixels leaned to one side.
+    """
+    width = block.shape[1]
+    left, right = (_sky_of(half[::step, ::step])[0] for half in (block[:, : width // 2], block[:, width // 2 :]))
+    if not np.isfinite(right - left):
+        return block
+    columns = (np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)) / np.float32(width / 2)
+    return block - np.float32(right - left) * columns
 
 
 def _unevenness(smooth: NDArray[np.float32], skip: NDArray[np.uint8]) -> float:

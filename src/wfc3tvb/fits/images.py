@@ -165,6 +165,19 @@ def read_drz(path: Path) -> Picture:
         )
 
 
+def exposure_of(raw: Path) -> tuple[float, bool]:
+    """Return the exposure time of a raw file [s], and whether the pixels of its last read differ from each other.
+
+    Raises
+    ------
+    NotFitsError
+        If the file is not a raw exposure, or cut short.
+    """
+    with _open(raw) as hdus:
+        last = hdus["SCI", 1].data
+        return float(hdus[0].header["EXPTIME"]), last is not None and bool(np.any(last != last.flat[0]))
+
+
 def image_statistics(path: Path, window: tuple[float, float]) -> tuple[float, float, float]:
     """Return mean, median and standard deviation of an image's pixels with values in a window [electron/s].
 
@@ -277,6 +290,30 @@ def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mappi
             hdus[hdus.index_of((name, 1))] = fits.ImageHDU(plane, header)
         hdus[0].header.update(keywords)
         _replace(hdus, path)
+
+
+def fill_not_finite(path: Path) -> int:
+    """Replace NaN and infinity in an FLT by the level of its sky, flag these pixels (DQ 2), and return their number.
+
+    AstroDrizzle would measure a wrong sky, and spread them into the drizzled image, whatever their flags.
+    """
+    with _open(path) as hdus:
+        shape = hdus["SCI", 1].data.shape
+        planes = {name: _plane(hdus[name, 1], shape) for name in ("SCI", "ERR", "DQ") if (name, 1) in hdus}
+    bad = ~np.isfinite(planes["SCI"])
+    if all(np.all(np.isfinite(plane)) for plane in planes.values()):
+        return 0
+    dq = np.array(planes.get("DQ", np.zeros(shape)), np.int16)
+    usable = planes["SCI"][~bad & (dq == 0)]
+    values = {"SCI": np.median(usable) if usable.size else 0.0, "ERR": 0.0}
+    filled = {
+        name: np.where(np.isfinite(planes[name]), planes[name], value).astype(np.float32)
+        for name, value in values.items()
+        if name in planes
+    }
+    dq[bad] |= int(DQ.DATALOST)
+    write_planes(path, filled | {"DQ": dq}, {})
+    return int(np.count_nonzero(bad))
 
 
 def write_cards(path: Path, cards: Mapping[str, tuple[Any, str]], *history: str) -> None:

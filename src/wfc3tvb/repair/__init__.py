@@ -2,6 +2,6 @@
 
 `choose` makes a `Repair` for each dataset from the catalog. `driver` fetches its files (`fetch`) and references, and
 passes it to a worker (`dataset`). There `recalibrate` makes the FLT of each exposure by its method (`methods`), and
-`combine` makes the drizzled image. `compare_sky` and `compare_products` compare both with the archive's, and `rows`
-makes the rows of the table `reprocessed`.
+`combine` makes the drizzled image. `proof` compares both with the archive's, and `rows` makes the rows of the table
+`reprocessed`.
 """

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from wfc3tvb.errors import BadArgumentError, DrizzleError
+from wfc3tvb.fits.images import fill_not_finite, header_of
 from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.astrodrizzle_process import LOG
 from wfc3tvb.system.children import environment_of_child
@@ -119,6 +120,8 @@ class Drizzled:
         Warnings: no astrometry service, too few exposures to reject cosmic rays well.
     wall_s, peak_rss_mb : float
         Time [s] and memory [Mbyte] taken.
+    dropped : tuple of str
+        Rootnames of exposures that AstroDrizzle left out.
     """
 
     path: Path | None
@@ -128,6 +131,7 @@ class Drizzled:
     warnings: tuple[str, ...]
     wall_s: float
     peak_rss_mb: float
+    dropped: tuple[str, ...] = ()
 
 
 class DrizzleProcess:
@@ -236,7 +240,8 @@ def drizzle(
     process : DrizzleProcess
         Process to use.
     flts : sequence of Path
-        FLT files in a folder that is used for nothing else; their headers and DQ are updated in place.
+        FLT files in a folder that is used for nothing else; their headers and DQ are updated in place, and pixels that
+        are not finite are filled and flagged.
     product : str or None
         Name of the association: the product is ``<product>_drz.fits`` in the folder. None aligns only.
     iref : Path
@@ -252,6 +257,7 @@ def drizzle(
         If the process fails, or makes no product; the error has the end of the log. The exposures may be changed.
     """
     settings = settings or DrizzleSettings()
+    filled = {path.name[:9]: fill_not_finite(path) for path in flts}
     names, folder = [path.name for path in flts], flts[0].parent
     parameters = parameters_for(flts, settings.parameters, weighted=weights is not None) if product else {}
     inputs: list[str] | str = names if weights is None else _weighted_inputs(flts, weights, folder)
@@ -270,9 +276,10 @@ def drizzle(
         log=folder / LOG,
         parameters=parameters,
         versions=answer["versions"],
-        warnings=_warnings(len(names), product, answer),
+        warnings=_warnings(len(names), product, answer) + _filled(filled),
         wall_s=time.monotonic() - began,
         peak_rss_mb=answer["peak_rss_mb"],
+        dropped=_dropped(flts, path),
     )
 
 
@@ -309,6 +316,20 @@ def _warnings(n: int, product: str | None, answer: Mapping[str, Any]) -> tuple[s
     if product and n < 3:
         remarks.append(f"{n} exposure{'s' * (n > 1)}: cosmic rays are rejected poorly or not at all")
     return tuple(remarks)
+
+
+def _filled(numbers: Mapping[str, int]) -> tuple[str, ...]:
+    """Return remarks on exposures with pixels that were not finite."""
+    return tuple(f"{n} pixels of {name} are not finite, and left out" for name, n in numbers.items() if n)
+
+
+def _dropped(flts: Sequence[Path], product: Path | None) -> tuple[str, ...]:
+    """Return the rootnames of the exposures that are not in a drizzled image, by its header."""
+    if product is None:
+        return ()
+    header = header_of(product)
+    used = {str(header.get(f"D{number:03d}DATA", ""))[:9] for number in range(1, len(flts) + 1)}
+    return tuple(path.name[:9] for path in flts if path.name[:9] not in used)
 
 
 def _excerpt(log: Path) -> str:

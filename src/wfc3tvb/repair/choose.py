@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from wfc3tvb.archive import costs
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
-from wfc3tvb.instrument import is_grism
 from wfc3tvb.models import Row
+from wfc3tvb.repair.choose_method import ChooseMethod, Curve, curve_of_reads
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 from wfc3tvb.schema.methods import METHODS, alternatives
+from wfc3tvb.score.recommend import magnitudes
 
 #: Settings, besides method, engine and context, that affect the pixels of products.
 _PIXEL_SETTINGS = ("recover_saturated", "weight", "use_db", "drizzle_pars")
@@ -109,68 +111,52 @@ def _repair(
     known = {row["rootname"]: row for row in rows}
     names = sorted({*known, *(name for (found,) in listed for name in found or ())})
     curves = _curves(catalog, list(known))
-    members = [
-        _member(known[name], curves.get(name, ((), ())), name in asked, settings)
-        if name in known
-        else Member(name, "perform", "not measured, so there is no verdict")
-        for name in names
-    ]
-    return Repair(dataset, tuple(members), next((row["asn_id"] for row in rows if row["asn_id"]), None))
+    choose_method = ChooseMethod(settings, any(row["flagged"] for row in rows))
+
+    def member(name: str) -> Member:
+        if name not in known:
+            return Member(name, "perform", "not measured, so there is no verdict")
+        row, curve = known[name], curves.get(name, Curve())
+        return _member(row, curve, choose_method(row, asked=name in asked, has_curve=bool(curve.times)))
+
+    asn_id = next((row["asn_id"] for row in rows if row["asn_id"]), None)
+    return Repair(dataset, tuple(member(name) for name in names), asn_id)
 
 
-def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
-    """Return times and cumulative rates of the reads of exposures."""
+def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, Curve]:
+    """Return the curves of exposures."""
     text = (
-        "SELECT rootname, list(t_end ORDER BY read), list(cumulative_rate ORDER BY read) FROM reads "
-        "WHERE rootname IN (SELECT unnest($names)) GROUP BY rootname"
+        "SELECT rootname, t_end, cumulative_rate, lr_diff, rate_err, used FROM reads "
+        "WHERE rootname IN (SELECT unnest($names)) ORDER BY rootname, read"
     )
-    found = catalog.sql(text, {"names": list(names)}).fetchall()
-    return {name: (tuple(t), tuple(rate)) for name, t, rate in found if None not in rate}
+    rows = catalog.sql(text, {"names": list(names)}).to_arrow_table().to_pylist()
+    return {name: curve_of_reads(list(reads)) for name, reads in groupby(rows, key=lambda row: row["rootname"])}
 
 
-def _member(
-    row: Row, curve: tuple[tuple[float, ...], tuple[float, ...]], asked: bool, settings: ReprocessSettings
-) -> Member:
-    method, reason = _method(row, asked, settings.method)
+def _member(row: Row, curve: Curve, method: tuple[str, str]) -> Member:
     return Member(
         rootname=row["rootname"],
-        method=method,
-        reason=reason,
+        method=method[0],
+        reason=method[1],
         sky_mean=row["sky_mean"],
-        times=curve[0],
-        cumulative=curve[1],
+        times=curve.times,
+        cumulative=curve.cumulative,
+        lost=curve.lost,
+        lit=curve.lit,
         affected=tuple(row["affected_reads"] or ()),
         n_pixels=frame_size(row) ** 2,
         nsamp=row["nsamp"] or 16,
         samp_seq=row["samp_seq"] or "",
         filter=row["filter"] or "",
         flags=tuple(row["quality_flags"] or ()),
+        gain_mag=_gain(row, method[0]),
     )
 
 
-def _method(row: Row, asked: bool, wanted: str) -> tuple[str, str]:
-    """Return the method for an exposure, and the reason."""
-    why = _why(row)
-    explicit = wanted != "auto"
-    if is_grism(row["filter"]):
-        return ("omit", "grism") if row["flagged"] or asked else ("perform", "grism")
-    if explicit and (row["flagged"] or asked):
-        return wanted, f"requested; {why}"
-    if row["flagged"]:
-        return row["recommend"], f"recommended; {why}"
-    return "perform", f"not flagged; {why}"
-
-
-def _why(row: Row) -> str:
-    """Return the numbers behind a recommendation."""
-    parts = [f"class {row['tvb_class'] or 'unscored'}"]
-    if row["pred_frac_broken"] is not None:
-        parts.append(f"predicted broken {100 * row['pred_frac_broken']:.1f} %")
-    if row["pred_level_bias"] is not None:
-        parts.append(f"level bias {row['pred_level_bias']:+z.2f} electron/s")
-    elif row["ratio_cumulative"] is not None:
-        parts.append(f"cumulative rate changes by {row['ratio_cumulative']:.1f}")
-    return ", ".join(parts)
+def _gain(row: Row, method: str) -> float | None:
+    """Return the depth that a method is expected to gain over the archive's image [mag]; None where not known."""
+    before, after = row["noise_pipeline"], row[METHODS[method].noise_column] if method in METHODS else None
+    return magnitudes(before / after) if before and after else None
 
 
 def frame_size(row: Row) -> int:

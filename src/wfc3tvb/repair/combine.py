@@ -139,6 +139,7 @@ def _write_drizzled_cards(workspace: Workspace, made: Mapping[str, Recalibrated]
         "TVBCTX": (workspace.references.context, "CRDS context of the references"),
     }
     lines = [f"wfc3tvb {__version__}: drizzled from repaired exposures"]
+    lines += [note for note in workspace.ready.fetched.notes if " left out: " in note]
     lines += [
         f"{m.rootname}: {m.method}, reads {reads_used(m)}, {made[m.rootname].exptime:.1f} s" for m in workspace.members
     ]

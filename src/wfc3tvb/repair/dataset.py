@@ -10,16 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from wfc3tvb.errors import RefusedError
 from wfc3tvb.fits.images import header_of
 from wfc3tvb.models import Row
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
 from wfc3tvb.repair.astrodrizzle import warm_process
 from wfc3tvb.repair.combine import combine
-from wfc3tvb.repair.compare_sky import Skies, exposure_skies
+from wfc3tvb.repair.inputs import NOT_THE_ARCHIVES, no_image, no_light, not_the_archives, sky_differs
 from wfc3tvb.repair.model import Member, ReprocessSettings
+from wfc3tvb.repair.proof.compare_sky import Skies, exposure_skies
 from wfc3tvb.repair.recalibrate import CalibrateMember, Recalibrated
-from wfc3tvb.repair.rows import prove_all
+from wfc3tvb.repair.rows import left_out_rows, prove_all
 from wfc3tvb.repair.workspace import ReadyDataset, Workspace
 from wfc3tvb.system.memory import forget_peak
 
@@ -55,10 +57,16 @@ class RepairDataset:
         """
         clock = Clock()
         forget_peak()
-        workspace = Workspace(ready, self.settings, self.run_id, self.out_of_core)
+        workspace = asked = Workspace(ready, self.settings, self.run_id, self.out_of_core)
         process = warm_process()
         process.start()
+        raw = workspace.ready.fetched.raw
+        with stage("calibrate"):
+            workspace = leave_out(workspace, {m.rootname: no_light(raw(m.rootname)) for m in workspace.members})
         made = calibrate_all(workspace, self.threads)
+        with stage("calibrate"):
+            empty = {m.rootname: no_image(Path(made[m.rootname].flt), m) for m in workspace.members}
+            workspace = leave_out(workspace, empty)
         clock.lap("calibrate")
         with ThreadPoolExecutor(1) as pool:
             skies = {member.rootname: pool.submit(_skies, workspace, member, made) for member in workspace.members}
@@ -68,11 +76,39 @@ class RepairDataset:
             with stage("compare"):
                 measured = {rootname: each.result() for rootname, each in skies.items()}
         with stage("compare"):
-            rows = prove_all(workspace, made, measured, drizzled)
+            workspace = leave_out(workspace, dict.fromkeys(drizzled.dropped, "AstroDrizzle left it out"))
+            rows = left_out_rows(asked, workspace, made) + prove_all(workspace, made, measured, drizzled)
         clock.lap("compare")
         clock.write(workspace.folder / "times.json")
         finish(workspace, rows)
         return _share_time(rows, clock.total)
+
+
+def leave_out(workspace: Workspace, reasons: Mapping[str, str]) -> Workspace:
+    """Return a workspace without exposures that cannot be combined; its notes name them.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The dataset.
+    reasons : mapping of str to str
+        Reason to leave out an exposure, by rootname; empty to keep it.
+
+    Raises
+    ------
+    RefusedError
+        If no exposure that is to be repaired is left.
+    """
+    left_out = {name: reason for name, reason in reasons.items() if reason}
+    if not left_out:
+        return workspace
+    fetched = workspace.ready.fetched
+    kept = tuple(member for member in workspace.members if member.rootname not in left_out)
+    notes = tuple(f"{name} left out: {reason}" for name, reason in left_out.items())
+    if not any(member.repaired for member in kept):
+        raise RefusedError(fetched.repair.dataset, f"no exposure to repair is left: {'; '.join(notes)}")
+    fetched = replace(fetched, repair=replace(fetched.repair, members=kept), notes=fetched.notes + notes)
+    return replace(workspace, ready=replace(workspace.ready, fetched=fetched))
 
 
 @dataclass
@@ -121,14 +157,28 @@ def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibra
 
     def new_flt(member: Member) -> Recalibrated:
         raw, references = workspace.ready.fetched.raw(member.rootname), workspace.ready.references[member.rootname]
-        reused = None if member.repaired else _archive_flt(workspace, member, references, made)
-        return reused or calibrate(member, raw, references)
+        path = workspace.before(f"{member.rootname}_flt")
+        problem = not_the_archives(path, member) if path.exists() else ""
+        reused = None if member.repaired or problem else _archive_flt(workspace, member, references, made)
+        return reused or _with_problem(calibrate(member, raw, references), path, problem, member)
 
     with ThreadPoolExecutor(threads) as pool:
         for members in (flagged, others):
             made |= zip([member.rootname for member in members], pool.map(new_flt, members), strict=True)
     _make_missing_flts(workspace, calibrate)
     return made
+
+
+def _with_problem(made: Recalibrated, old: Path, problem: str, member: Member) -> Recalibrated:
+    """Return a recalibrated exposure with a remark if its FLT before is not the archive's.
+
+    An unusual sky that the raw file gives as well is no sign of a change.
+    """
+    changed = problem.startswith("it was") or member.repaired or sky_differs(old, Path(made.flt))
+    if not problem or not changed:
+        return made
+    what = "compared with it all the same" if member.repaired else "made again from the raw file"
+    return replace(made, warnings=(*made.warnings, f"{NOT_THE_ARCHIVES}: {problem}; {what}"))
 
 
 def _make_missing_flts(workspace: Workspace, calibrate: CalibrateMember) -> None:
@@ -148,7 +198,7 @@ def _archive_flt(
 ) -> Recalibrated | None:
     """Return the archive's FLT of an unflagged exposure if its version and all its references are the new ones."""
     path = workspace.before(f"{member.rootname}_flt")
-    if not made or not path.exists():
+    if not made or not path.exists() or no_image(path, member):
         return None
     first = next(iter(made.values()))
     old, new = header_of(path), header_of(Path(first.flt))

@@ -27,6 +27,17 @@ _SIMILAR = 3.0
 
 
 @dataclass(frozen=True)
+class PlannedExposure:
+    """Exposure of a plan: its method, the gain expected [mag] (None where not known), and the reason."""
+
+    rootname: str
+    dataset: str
+    method: str
+    gain_mag: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class RepairPlan:
     """Plan of a run of repairs.
 
@@ -36,6 +47,8 @@ class RepairPlan:
         Datasets to repair.
     n_repaired, n_recalibrated : int
         Number of exposures to repair, and to recalibrate with them.
+    exposures : tuple of PlannedExposure
+        Exposures of the datasets.
     methods : mapping
         Number of exposures by method.
     n_known : int
@@ -63,6 +76,7 @@ class RepairPlan:
     datasets: tuple[str, ...]
     n_repaired: int
     n_recalibrated: int
+    exposures: tuple[PlannedExposure, ...]
     methods: Mapping[str, int]
     n_known: int
     unflagged: tuple[str, ...]
@@ -109,6 +123,11 @@ def summarize(
         datasets=tuple(repair.dataset for repair in chosen.due),
         n_repaired=sum(m.repaired for m in members),
         n_recalibrated=sum(not m.repaired for m in members),
+        exposures=tuple(
+            PlannedExposure(member.rootname, repair.dataset, member.method, member.gain_mag, member.reason)
+            for repair in chosen.due
+            for member in repair.members
+        ),
         methods=methods,
         n_known=len(chosen.known),
         unflagged=chosen.unflagged,

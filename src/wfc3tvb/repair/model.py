@@ -32,7 +32,9 @@ class ReprocessSettings:
     ----------
     method : str
         ``auto`` (the catalog's recommendation), or the name of a method (`schema.methods.METHODS`) for all flagged
-        exposures.
+        exposures that it improves enough.
+    only_flagged : bool
+        Repair only the flagged exposures of an association, not others whose ramp fit is noisier than its limit by 5 %.
     engine : str
         auto, native or calwf3.
     context : str or None
@@ -47,7 +49,8 @@ class ReprocessSettings:
     drizzle_pars : Path or None
         JSON file of AstroDrizzle parameters.
     weight : str
-        Weight of an exposure: ``exptime``, or ``ivm`` for the inverse variance of its sky.
+        Weight of an exposure: ``exptime``, ``ivm`` for the inverse variance of its sky, or ``auto``: ``ivm`` if the
+        skies of the exposures differ by more than 20 %, otherwise ``exptime``.
     keep, keep_best : bool
         Keep scratch files; link the best product into ``best/``.
     memory_gb : float or None
@@ -59,13 +62,14 @@ class ReprocessSettings:
     """
 
     method: str = "auto"
+    only_flagged: bool = False
     engine: str = "auto"
     context: str | None = None
     references: str = "crds"
     use_db: bool = False
     recover_saturated: bool = True
     drizzle_pars: Path | None = None
-    weight: str = "exptime"
+    weight: str = "auto"
     keep: bool = False
     keep_best: bool = False
     memory_gb: float | None = None
@@ -89,6 +93,10 @@ class Member:
         True mean rate of its sky, from the catalog [electron/s].
     times, cumulative : tuple of float
         Time of each read [s], cumulative rate of the sky [electron/s]; empty where not measured.
+    lost : tuple of int
+        Reads without a rate in the catalog; their cumulative rate is interpolated.
+    lit : tuple of int
+        Reads with scattered light.
     affected : tuple of int
         Reads that the variable light affects.
     n_pixels : int
@@ -99,6 +107,8 @@ class Member:
         Sample sequence and filter; empty where not measured.
     flags : tuple of str
         Its quality_flags.
+    gain_mag : float or None
+        Depth that the method is expected to gain over the archive's image [mag]; None where it is not known.
     """
 
     rootname: str
@@ -107,12 +117,15 @@ class Member:
     sky_mean: float | None = None
     times: tuple[float, ...] = ()
     cumulative: tuple[float, ...] = ()
+    lost: tuple[int, ...] = ()
+    lit: tuple[int, ...] = ()
     affected: tuple[int, ...] = ()
     n_pixels: int = 1024**2
     nsamp: int = 16
     samp_seq: str = ""
     filter: str = ""
     flags: tuple[str, ...] = ()
+    gain_mag: float | None = None
 
     @property
     def repaired(self) -> bool:

@@ -14,6 +14,7 @@ from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
 from wfc3tvb.repair.methods import EngineFiles, implementation
 from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.proof.last_reads import last_reads, write_last_reads
 from wfc3tvb.repair.workspace import read_record, write_record
 
 
@@ -93,7 +94,9 @@ class CalibrateMember:
         """Return everything that determines the result."""
         return {
             "method": member.method, "engine": self.engine, "recover": self.recover, "version": __version__,
-            "cumulative": list(member.cumulative), "affected": list(member.affected), "sha1": dict(references.sha1),
+            "cumulative": list(member.cumulative), "affected": list(member.affected), "lost": list(member.lost),
+            "lit": list(member.lit),
+            "sha1": dict(references.sha1),
         }  # fmt: skip
 
     def _calibrate(self, member: Member, raw: Path, references: References, folder: Path) -> Recalibrated:
@@ -107,21 +110,29 @@ class CalibrateMember:
         if method.change_raw is not None:
             method.change_raw(copy, member)
         (result,) = calibrate(
-            [copy], engine=self.engine, crcorr=method.description.crcorr, write_ima=after is not None,
+            [copy], engine=self.engine, crcorr=method.description.crcorr, write_ima=member.repaired,
             overwrite=True, iref=references.folder, threads=self.threads,
         )  # fmt: skip
         copy.unlink()
-        if after is not None:
+        if member.repaired:
             if result.ima is None:
                 raise CalibrationError(member.rootname, "the engine wrote no IMA")
-            image = after(EngineFiles(result.ima, result.flt, references), member)
-            write_planes(result.flt, image.planes, image.keywords)
-            if image.history:
-                write_cards(result.flt, {}, *image.history)
+            files = EngineFiles(result.ima, result.flt, references)
+            write_last_reads(last_reads_path(result.flt), last_reads(result.ima, member))
+            if after is not None:
+                image = after(files, member)
+                write_planes(result.flt, image.planes, image.keywords)
+                if image.history:
+                    write_cards(result.flt, {}, *image.history)
             result.ima.unlink()
         exptime = float(header_of(result.flt)["EXPTIME"])
         made = result.engine, result.engine_version, exptime, result.wall_s, tuple(result.warnings)
         return Recalibrated(str(result.flt), *made)
+
+
+def last_reads_path(flt: Path) -> Path:
+    """Return the path of the image of the last good reads that belongs to a new FLT."""
+    return flt.with_name("last_reads.npz")
 
 
 def _resumed(done: Path, signature: dict[str, Any]) -> Recalibrated | None:

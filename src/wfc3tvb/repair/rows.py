@@ -12,14 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve import noise_model
+from wfc3tvb.fits.context_image import fraction_of_few
+from wfc3tvb.fits.images import Picture, header_of
 from wfc3tvb.models import Row
 from wfc3tvb.repair.astrodrizzle import Drizzled
-from wfc3tvb.repair.compare_products import Proof, prove_drizzled, prove_exposure
-from wfc3tvb.repair.compare_sky import Skies
 from wfc3tvb.repair.expected import expected_noise
+from wfc3tvb.repair.fit_quality import fit_quality
+from wfc3tvb.repair.inputs import NOT_THE_ARCHIVES
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
-from wfc3tvb.repair.recalibrate import Recalibrated
+from wfc3tvb.repair.proof.compare_products import (
+    DrizzledInputs,
+    Proof,
+    level_fault,
+    prove_drizzled,
+    prove_exposure,
+    right_image,
+)
+from wfc3tvb.repair.proof.compare_sky import Skies
+from wfc3tvb.repair.proof.last_reads import read_last_reads
+from wfc3tvb.repair.recalibrate import Recalibrated, last_reads_path
 from wfc3tvb.repair.workspace import Workspace
 from wfc3tvb.schema import TABLES
 from wfc3tvb.system.files import checksum
@@ -27,6 +39,8 @@ from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
 #: Ratio of the noise to that from photons and reads above which the drizzled image's row mentions an exposure.
 _NOISIER = 1.1
+#: Fraction of the drizzled area with fewer than three exposures above which the row mentions cosmic rays.
+_UNCOVERED = 0.05
 
 
 def prove_all(
@@ -34,16 +48,58 @@ def prove_all(
 ) -> list[Row]:
     """Compare all products, and return their rows of `reprocessed`, that of the drizzled image last."""
     stars, last = None, []
+    rights = {member.rootname: _right_image(workspace, member, made, skies) for member in workspace.members}
     if drizzled.path is not None:
-        row, stars = _drizzled_row(workspace, made, skies, drizzled)
+        row, stars = _drizzled_row(workspace, made, skies, drizzled, rights)
         last = [row]
-    rows = []
+    rows, faulty = [], []
     for member in workspace.members:
         name = f"{member.rootname}_flt"
-        proof = prove_exposure(member, skies[member.rootname], workspace.before(name), workspace.after(name), stars)
+        right = rights[member.rootname] if member.repaired else None
+        before, after = workspace.before(name), workspace.after(name)
+        proof = prove_exposure(member, skies[member.rootname], before, after, stars, right)
         write_numbers(workspace.proof(name, "json"), proof)
-        rows.append(_exposure_row(workspace, member, made[member.rootname], proof, drizzled))
-    return rows + last
+        row = _exposure_row(workspace, member, made[member.rootname], proof, drizzled)
+        # A fit that is not to be trusted is wrong although its sky may be better.
+        faulty += [member.rootname] if proof.faulty or (proof.accepted and not row["accepted"]) else []
+        rows.append(row)
+    return rows + [_without_faulty(row, faulty) for row in last]
+
+
+def _right_image(
+    workspace: Workspace, member: Member, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies]
+) -> Picture:
+    """Return the image of an exposure with right star fluxes."""
+    name = f"{member.rootname}_flt"
+    reads = read_last_reads(last_reads_path(Path(made[member.rootname].flt))) if member.repaired else None
+    return right_image(workspace.before(name), workspace.after(name), reads, skies[member.rootname])
+
+
+def _without_faulty(row: Row, faulty: Sequence[str]) -> Row:
+    """Return the row of a drizzled image, which is not accepted if it holds an exposure that is wrong."""
+    if not faulty or not row["accepted"]:
+        return row
+    why = f"holds {', '.join(faulty)}, not accepted; {row['accept_reason']}"
+    return row | {"accepted": False, "accept_reason": why}
+
+
+def left_out_rows(asked: Workspace, kept: Workspace, made: Mapping[str, Recalibrated]) -> list[Row]:
+    """Return rows of exposures that were left out, with their FLT before; those without one have no row."""
+    names = {member.rootname for member in kept.members}
+    first, rows = next(iter(made.values())), []
+    for member in asked.members:
+        name = f"{member.rootname}_flt"
+        path = asked.before(name)
+        if member.rootname in names or not path.exists():
+            continue
+        (why,) = [note for note in kept.ready.fetched.notes if note.startswith(f"{member.rootname} left out")]
+        row = TABLES["reprocessed"].empty_row() | _origin(asked, member.method, why, first, name)
+        product_id = f"{name}:{member.method}:{first.engine}"
+        rows.append(row | {
+            "product_id": product_id, "rootname": member.rootname, "kind": "flt", "path": str(path),
+            "sha256": checksum(path), "accept_reason": why, "wall_s": 0.0,
+        })  # fmt: skip
+    return rows
 
 
 def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proof: Proof, drizzled: Drizzled) -> Row:
@@ -61,33 +117,51 @@ def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proo
         "references": workspace.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     provenance = _provenance(workspace, member.method, "; ".join(remarks), made, name)
-    return product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
+    row = product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
+    return _with_fit_quality(row, workspace.after(name))
+
+
+def _with_fit_quality(row: Row, flt: Path) -> Row:
+    """Return the row with the quality of a likelihood fit; a fit that is not to be trusted is not accepted."""
+    if (quality := fit_quality(flt)) is None:
+        return row
+    row = row | quality.columns()
+    fault = quality.fault()
+    return row if fault is None else row | {"accepted": False, "accept_reason": fault}
 
 
 def _drizzled_row(
-    workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+    workspace: Workspace,
+    made: Mapping[str, Recalibrated],
+    skies: Mapping[str, Skies],
+    drizzled: Drizzled,
+    rights: Mapping[str, Picture],
 ) -> tuple[Row, NDArray[np.float64]]:
     """Return the row of the drizzled image, and the sky positions of its stars."""
     name, noise = f"{workspace.association}_drz", _expected_drizzled(workspace, made, weights=workspace.weights())
-    levels = [(skies[member.rootname].before.level, member.sky_mean) for member in workspace.members]
-    fault = float(np.mean([0.0 if true is None else abs(level - true) for level, true in levels]))
-    proof, stars = prove_drizzled(
-        workspace.before(name), workspace.after(name), noise, workspace.proof(name, "npz"),
-        method=workspace.method, fault=fault,
-        flts=[workspace.after(f"{member.rootname}_flt") for member in workspace.members],
-    )  # fmt: skip
+    fault = float(np.mean([level_fault(member, skies[member.rootname]) for member in workspace.members]))
+    flts = [workspace.after(f"{member.rootname}_flt") for member in workspace.members]
+    inputs = DrizzledInputs(noise, workspace.method, fault, flts, rights)
+    proof, stars = prove_drizzled(workspace.before(name), workspace.after(name), workspace.proof(name, "npz"), inputs)
     write_numbers(workspace.proof(name, "json"), proof)
     columns = {
         "rootname": None, "noise_expected": noise, "wall_s": drizzled.wall_s,
         "references": workspace.references.as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
-    first = next(iter(made.values()))
-    reason = "; ".join([*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)])
+    first, few = next(iter(made.values())), fraction_of_few(workspace.after(name))
+    columns["frac_few_exposures"] = few
+    remarks = [*_drizzled_reasons(workspace, made, drizzled), *_noisier(workspace.members, skies)]
+    reason = "; ".join([*remarks, *_uncovered(workspace.members, few)])
     provenance = _provenance(workspace, workspace.method, reason, first, name)
     return product_row(str(workspace.association), "drz", workspace.after(name), proof, provenance | columns), stars
 
 
 def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
+    pipelines = _pipelines(workspace.before(name), workspace.after(name))
+    return _origin(workspace, method, reason, made, name) | pipelines
+
+
+def _origin(workspace: Workspace, method: str, reason: str, made: Recalibrated, name: str) -> Row:
     return {
         "dataset": workspace.ready.fetched.repair.dataset,
         "method": method,
@@ -100,19 +174,63 @@ def _provenance(workspace: Workspace, method: str, reason: str, made: Recalibrat
     }
 
 
+def _pipelines(before: Path, after: Path) -> Row:
+    """Return the version of calwf3 and the linearity file of both sides.
+
+    The archive is being reprocessed with linearity files that vary from pixel to pixel (WFC3 ISR 2025-08), so the image
+    before the repair may come from an older file or a newer one.
+    """
+    row = {}
+    for side, path in (("before", before), ("after", after)):
+        header = header_of(path)
+        row[f"cal_ver_{side}"] = str(header.get("CAL_VER", "")).strip() or None
+        row[f"nlinfile_{side}"] = str(header.get("NLINFILE", "")).rpartition("$")[2].strip() or None
+    return row
+
+
 def _drizzled_reasons(workspace: Workspace, made: Mapping[str, Recalibrated], drizzled: Drizzled) -> list[str]:
     n_repaired = sum(member.repaired for member in workspace.members)
     names = {member.rootname for member in workspace.members}
     remarks = [f"{n_repaired} of {len(names)} exposures repaired", *drizzled.warnings]
-    remarks += [note for note in workspace.ready.fetched.notes if note[:9] not in names]
-    weighted, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (workspace.weights(), None))
-    if workspace.weights() is not None and weighted and by_time:
-        remarks.append(
-            f"weighted by inverse variance: {2.5 * np.log10(by_time / weighted):.2f} mag deeper than by time"
+    notes = [note for note in workspace.ready.fetched.notes if note[:9] not in names]
+    n_left_out = sum(" left out: " in note for note in notes)
+    remarks += [f"{len(names)} of {len(names) + n_left_out} exposures combined"] if n_left_out else []
+    remarks += notes + _foreign(workspace.members, made)
+    return remarks + _weights(workspace, made)
+
+
+def _weights(workspace: Workspace, made: Mapping[str, Recalibrated]) -> list[str]:
+    """Return remarks on the weights of the exposures, with the noise expected from either kind."""
+    variances = workspace.inverse_variances()
+    if variances is None and workspace.settings.weight == "ivm":
+        return ["weighted by time: ivm needs two or more exposures, all of them measured"]
+    best, by_time = (_expected_drizzled(workspace, made, weights=each) for each in (variances, None))
+    if variances is None or not best or not by_time:
+        return []
+    used, other = ("inverse variance", "time") if workspace.weights() else ("time", "inverse variance")
+    noise, alternative = (best, by_time) if workspace.weights() else (by_time, best)
+    depth = 2.5 * np.log10(by_time / best)
+    return [f"weighted by {used}: expected noise {noise:.4f}, by {other} {alternative:.4f} ({depth:.2f} mag)"]
+
+
+def _uncovered(members: Sequence[Member], few: float | None) -> Iterator[str]:
+    """Yield a remark if cosmic rays of images without a ramp fit are rejected poorly in part of the drizzled image."""
+    kept = [m.rootname for m in members if not implementation(m.method).description.rejects_cosmic_rays]
+    if kept and few is not None and few > _UNCOVERED:
+        yield (
+            f"fewer than three exposures cover {100 * few:.0f} % of the area: cosmic rays of {', '.join(kept)} remain "
+            "there; a method with a ramp fit, such as optimal, rejects them"
         )
-    elif workspace.settings.weight == "ivm":
-        remarks.append("weighted by time: ivm needs two or more exposures, all of them measured")
-    return remarks
+
+
+def _foreign(members: Sequence[Member], made: Mapping[str, Recalibrated]) -> list[str]:
+    """Return remarks on exposures whose FLT before is not the archive's."""
+    return [
+        f"{member.rootname}: {warning}"
+        for member in members
+        for warning in made[member.rootname].warnings
+        if warning.startswith(NOT_THE_ARCHIVES)
+    ]
 
 
 def _noisier(members: Sequence[Member], skies: Mapping[str, Skies]) -> Iterator[str]:
@@ -162,7 +280,9 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
     product = {
         "product_id": f"{name}_{kind}:{method}:{engine}", "kind": kind, "path": str(path), "sha256": checksum(path),
     }  # fmt: skip
-    return TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
+    row = TABLES["reprocessed"].empty_row() | product | proof.columns() | dict(provenance)
+    gain = row["depth_gain_mag"]
+    return row | {"exptime_factor": None if gain is None else 10 ** (0.8 * gain)}
 
 
 def write_numbers(path: Path, proof: Proof) -> None:

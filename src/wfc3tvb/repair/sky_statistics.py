@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, signal
+
+from wfc3tvb.repair.proof.smooth_sky import level_and_scatter, smooth_background
 
 Image = NDArray[np.floating]
 Float64Array = NDArray[np.float64]
@@ -22,13 +24,17 @@ _LEFT, _RIGHT = (40 / 1014, 240 / 1014), (760 / 1014, 960 / 1014)
 _BINS_PER_NOISE, _SMOOTHING = 8, 0.4
 #: Smallest height of a peak above the saddle next to it: fraction of the highest peak, and counting errors.
 _PROMINENCE, _PROMINENCE_ERRORS = 0.03, 6.0
+#: Fraction of the sky pixels above which those beyond `CLIP` are a part of the sky, not outliers.
+FEW_OUTLIERS = 0.01
+#: Smallest number of sky pixels for statistics.
+MIN_PIXELS = 100
 #: Smoothing [pixel], threshold [sigma] and growth [pixel] of the source mask.
-_SOURCE_SMOOTHING, _SOURCE_SIGMA, _SOURCE_GROWTH = 1.5, 3.0, 3
+_SOURCE_SMOOTHING, _SOURCE_SIGMA, _SOURCE_GROWTH = 1.5, 4.0, 3
 
 
 @dataclass(frozen=True)
 class SkyStatistics:
-    """Statistics of the sky pixels of an image, without sources and clipped at 4 sigma.
+    """Statistics of the sky pixels of an image, without sources and outliers.
 
     Attributes
     ----------
@@ -44,6 +50,8 @@ class SkyStatistics:
         Left minus right [electron/s]; None where a band has too few pixels.
     n_pixels : int
         Number of sky pixels.
+    local_noise : float
+        Standard deviation about a smooth surface [electron/s]: the noise without gradients.
     """
 
     level: float
@@ -54,20 +62,27 @@ class SkyStatistics:
     n_peaks: int
     gradient: float | None
     n_pixels: int
+    local_noise: float
 
     def corrected(self, factor: float) -> SkyStatistics:
         """Return the statistics with the noise divided by `factor`, see `correlated_noise`."""
-        corrected = self.noise / factor, self.noise_err / factor
-        return SkyStatistics(
-            self.level, self.level_err / factor, *corrected, self.skewness, self.n_peaks, self.gradient, self.n_pixels
-        )
+        names = ("level_err", "noise", "noise_err", "local_noise")
+        return replace(self, **{name: getattr(self, name) / factor for name in names})
 
 
-def clip(values: NDArray[np.floating]) -> Float64Array:
+def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
     """Return the sorted values within 4 sigma of the median, clipped repeatedly until nothing changes.
 
     The values are sorted only once; after that medians are central values, and standard deviations follow from
     cumulative sums.
+
+    Parameters
+    ----------
+    values : ndarray
+        Values, in any order.
+    most : float, optional
+        Fraction of the values that may be removed. A step that would remove more is not taken: then the values beyond
+        4 sigma are too many to be outliers.
     """
     ordered = np.sort(np.asarray(values, np.float64))
     from_middle = ordered - ordered[ordered.size // 2]
@@ -80,7 +95,7 @@ def clip(values: NDArray[np.floating]) -> Float64Array:
         middle = (ordered[low + (n - 1) // 2] + ordered[low + n // 2]) / 2
         first = max(low, int(np.searchsorted(ordered, middle - width, "right")))
         last = min(high, int(np.searchsorted(ordered, middle + width, "left")))
-        if (first, last) == (low, high) or first >= last:
+        if (first, last) == (low, high) or first >= last or ordered.size - (last - first) > most * ordered.size:
             break
         low, high = first, last
     return ordered[low:high]
@@ -88,6 +103,10 @@ def clip(values: NDArray[np.floating]) -> Float64Array:
 
 def source_mask(image: Image, good: Bools) -> Bools:
     """Return the pixels covered by sources and cosmic rays.
+
+    Neither a gradient nor pixels that a broken ramp fit scattered over two or more levels are taken for sources: the
+    image is smoothed, a surface is fitted to its level in blocks, and the threshold follows from the scatter of the
+    smoothed sky itself.
 
     Parameters
     ----------
@@ -100,14 +119,15 @@ def source_mask(image: Image, good: Bools) -> Bools:
     filled = np.where(good, image - level, np.float32(0.0))
     weight = ndimage.gaussian_filter(good.astype(np.float32), _SOURCE_SMOOTHING)
     smooth = ndimage.gaussian_filter(filled, _SOURCE_SMOOTHING) / np.maximum(weight, np.float32(0.1))
-    # The noise of the smoothed sky, from its lower half: sources are on the upper side.
-    below = smooth[good & (smooth < 0)]
-    sigma = np.sqrt(np.mean(clip(np.concatenate([below, -below])) ** 2)) if below.size else 0.0
-    covered: Bools = ndimage.binary_dilation(smooth > _SOURCE_SIGMA * sigma, iterations=_SOURCE_GROWTH)
+    smooth -= smooth_background(smooth, good)
+    middle, sigma = level_and_scatter(smooth[good])
+    covered: Bools = ndimage.binary_dilation(smooth > middle + _SOURCE_SIGMA * sigma, iterations=_SOURCE_GROWTH)
     return covered
 
 
-def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatistics:
+def sky_statistics(
+    image: Image, sky: Bools, *, resolution: float, most_outliers: float = FEW_OUTLIERS
+) -> SkyStatistics:
     """Return the statistics of the sky pixels of an image.
 
     Parameters
@@ -118,21 +138,24 @@ def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatist
         Sky pixels.
     resolution : float
         Noise expected of an undamaged image [electron/s]: no real peak of the histogram is narrower.
+    most_outliers : float, optional
+        Fraction of the pixels that may be clipped at 4 sigma as outliers. Where a ramp fit broke in a few percent of
+        the pixels, these are noise of the image; cosmic rays that stay in an image are not, and need a larger fraction.
 
     Raises
     ------
     ValueError
         If there are fewer than 100 sky pixels.
     """
-    if np.count_nonzero(sky) < 100:
+    if np.count_nonzero(sky) < MIN_PIXELS:
         raise ValueError("fewer than 100 sky pixels")
-    values = clip(image[sky])
+    values = clip(image[sky], most=most_outliers)
     n, deviation = values.size, values - values.mean()
     squares = deviation**2
     variance = float(squares.mean())
     noise = float(np.sqrt(variance * n / (n - 1)))
-    skewness = float((squares * deviation).mean() / variance**1.5)
-    excess = float((squares**2).mean() / variance**2 - 3.0)
+    skewness = float((squares * deviation).mean() / variance**1.5) if variance else 0.0
+    excess = float((squares**2).mean() / variance**2 - 3.0) if variance else 0.0
     return SkyStatistics(
         level=float(values[(n - 1) // 2] + values[n // 2]) / 2,
         level_err=float(np.sqrt(np.pi / 2 / n)) * noise,
@@ -143,6 +166,7 @@ def sky_statistics(image: Image, sky: Bools, *, resolution: float) -> SkyStatist
         n_peaks=count_peaks(values, resolution),
         gradient=gradient(image, sky),
         n_pixels=n,
+        local_noise=float(np.std(clip((image - smooth_background(image, sky))[sky], most=most_outliers))),
     )
 
 
@@ -182,7 +206,7 @@ def gradient(image: Image, sky: Bools) -> float | None:
     for first, last in (_LEFT, _RIGHT):
         columns = slice(int(first * width), max(int(last * width), int(first * width) + 1))
         values = image[:, columns][sky[:, columns]]
-        if values.size < 100:
+        if values.size < MIN_PIXELS:
             return None
         levels.append(float(np.median(clip(values))))
     return levels[0] - levels[1]

@@ -99,8 +99,18 @@ def offset(found: Float64Array, expected: Float64Array) -> Float64Array:
 
 
 @dataclass(frozen=True)
-class _Aperture:
-    """Stars in an image: flux above the ring's median [electron/s], pixels in the sum, and whether they are usable."""
+class Apertures:
+    """Stars measured in an image; arrays of shape (n,).
+
+    Attributes
+    ----------
+    flux : ndarray
+        Flux above the median of the ring [electron/s].
+    pixels : ndarray
+        Pixels in the sum, in pixels of the detector.
+    usable : ndarray of bool
+        Whether all the pixels that are needed can be used.
+    """
 
     flux: Float64Array
     pixels: Float64Array
@@ -150,7 +160,10 @@ def flux_ratio(
     if same_pixels:
         usable = (usable[0] & usable[1],) * 2
     core = CORE if same_pixels else None
-    old, new = (_measure(*each, core) for each in zip((before, after), usable, positions, scales, strict=True))
+    old, new = (
+        measure_stars(image, good, at, scale=scale, core=core)
+        for image, good, at, scale in zip((before, after), usable, positions, scales, strict=True)
+    )
     snr = new.flux / (noise * np.sqrt(np.maximum(new.pixels, 1.0)))
     candidates = old.usable & new.usable & (old.flux > 0) & (snr > FAINT)
     bright = candidates & (snr > BRIGHT)
@@ -168,6 +181,43 @@ def flux_ratio(
     ]
     shift = float(np.nanmedian(np.hypot(*(moved[1] - moved[0]).T)))
     return FluxRatio(ratio, error, int(np.count_nonzero(inside)), shift, min_snr, RADIUS, stars)
+
+
+def ratio_to_right(
+    right: Apertures, found: Apertures, positions: Float64Array, noise: float, *, floor: float, few: bool = False
+) -> FluxRatio | None:
+    """Return the flux of stars over what it should be.
+
+    Parameters
+    ----------
+    right, found : Apertures
+        The stars as they should be, and as they are.
+    positions : ndarray, shape (n, 2)
+        Their positions in the new image, for the record.
+    noise : float
+        Noise of a sky pixel in the new image [electron/s].
+    floor : float
+        Systematic error of a ratio.
+    few : bool, optional
+        Whether a single star is enough, as for bright ones; their scatter is then no measure of the error.
+
+    Returns
+    -------
+    FluxRatio or None
+        None where there are too few stars.
+    """
+    snr = right.flux / (noise * np.sqrt(np.maximum(right.pixels, 1.0)))
+    keep = right.usable & found.usable & (snr > FAINT)
+    if np.count_nonzero(keep) < (1 if few else MIN_STARS):
+        return None
+    ratios = found.flux[keep] / right.flux[keep]
+    ratio = float(np.median(ratios))
+    spread = 0.0 if few else 1.4826 * float(np.median(np.abs(ratios - ratio)))
+    error = float(np.hypot(_MEDIAN * spread / np.sqrt(ratios.size), floor))
+    columns = (*positions.T, right.flux, found.flux, snr, np.pi * RADIUS**2 - found.pixels)
+    rows = zip(*(column[keep].round(3).tolist() for column in columns), [True] * ratios.size, strict=True)
+    stars = tuple(StarFlux(*row) for row in rows)
+    return FluxRatio(ratio, error, ratios.size, 0.0, FAINT, RADIUS, stars)
 
 
 def _combined(
@@ -191,12 +241,36 @@ def _combined(
     return median, float(np.sqrt(statistical**2 + common**2 + _FLOOR**2)), inside
 
 
-def _measure(image: Image, usable: Bools, positions: Float64Array, scale: float, core: float | None) -> _Aperture:
-    """Measure stars; with `core` [pixel] only pixels in that radius must be usable, else the whole aperture."""
+def measure_stars(
+    image: Image,
+    usable: Bools,
+    positions: Float64Array,
+    *,
+    scale: float = 1.0,
+    core: float | None = None,
+    radius: float | None = None,
+) -> Apertures:
+    """Measure the flux of stars.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ny, nx)
+        Image [electron/s].
+    usable : ndarray of bool, shape (ny, nx)
+        Usable pixels; others are left out of the sums.
+    positions : ndarray, shape (n, 2)
+        x, y (0-based pixels).
+    scale : float, optional
+        Size of a pixel in pixels of the detector.
+    core : float, optional
+        Radius within which all pixels must be usable [pixel]; by default that of the aperture.
+    radius : float, optional
+        Radius of the aperture [pixel of the detector]; 3 by default.
+    """
     inside = np.all((positions >= 0) & (positions < np.array(image.shape[::-1])), axis=1)
     safe = np.where(inside[:, None], positions, 0.0)
     filled = np.where(usable, image, 0.0)
-    aperture = CircularAperture(safe, RADIUS / scale)
+    aperture = CircularAperture(safe, (radius or RADIUS) / scale)
     ring = CircularAnnulus(safe, RING[0] / scale, RING[1] / scale)
     sky = np.atleast_1d(ApertureStats(filled, ring, mask=~usable, sum_method="center").median)
     total, pixels = (aperture_photometry(each, aperture)["aperture_sum"].value for each in (filled, usable * 1.0))
@@ -206,7 +280,7 @@ def _measure(image: Image, usable: Bools, positions: Float64Array, scale: float,
         middle = CircularAperture(safe, core)
         bad = aperture_photometry(1.0 - usable, middle, method="center")["aperture_sum"].value
     flux = total - sky * pixels
-    return _Aperture(flux, pixels * scale**2, inside & np.isfinite(flux) & (bad < 1e-6))
+    return Apertures(flux, pixels * scale**2, inside & np.isfinite(flux) & (bad < 1e-6))
 
 
 def _centroids(image: Image, positions: Float64Array, scale: float) -> Float64Array:

@@ -14,6 +14,9 @@ from wfc3tvb.repair.fetch import Fetched
 from wfc3tvb.repair.model import Member, ReprocessSettings
 from wfc3tvb.system.files import atomic_write
 
+#: Ratio of the brightest to the darkest sky of an association above which its exposures are weighted by variance.
+_DIFFERENT_SKIES = 1.2
+
 
 @dataclass(frozen=True)
 class ReadyDataset:
@@ -82,11 +85,21 @@ class Workspace:
         return self.folder / "proof" / f"{name}.{suffix}"
 
     def weights(self) -> list[float] | None:
-        """Return the inverse variance of each exposure's sky; None for weights by time, or if one is not measured."""
+        """Return the weight of each exposure where it is the inverse variance of its sky; None for weights by time."""
+        by_variance = self.settings.weight == "ivm" or (self.settings.weight == "auto" and self._skies_differ())
+        return self.inverse_variances() if by_variance else None
+
+    def inverse_variances(self) -> list[float] | None:
+        """Return the inverse variance of each exposure's sky; None if one is not measured, or there is only one."""
         noises = [expected_noise(member) for member in self.members]
-        if self.settings.weight != "ivm" or None in noises or len(self.members) < 2:
+        if None in noises or len(self.members) < 2:
             return None
         return [1.0 / noise**2 for noise in noises if noise]
+
+    def _skies_differ(self) -> bool:
+        """Return whether the skies of the exposures differ so much that weights by time cost depth."""
+        skies = [member.sky_mean for member in self.members if member.sky_mean is not None]
+        return bool(skies) and max(skies) > _DIFFERENT_SKIES * max(min(skies), 0.0)
 
     def note_made_here(self, name: str) -> None:
         """Record that a file in ``orig/`` was made here and is not the archive's."""

@@ -37,7 +37,8 @@ _EXPOSURE_COLUMNS = (
 )  # fmt: skip
 _REPAIR_COLUMNS = (
     "rootname", "dataset", "kind", "method", "engine", "sky_before", "sky_after", "noise_before", "noise_after",
-    "noise_expected", "n_peaks_before", "n_peaks_after", "flux_ratio", "depth_gain_mag", "accepted", "accept_reason",
+    "noise_expected", "n_peaks_before", "n_peaks_after", "flux_ratio", "depth_gain_mag", "exptime_factor", "chi2_sky",
+    "accepted", "accept_reason",
 )  # fmt: skip
 
 

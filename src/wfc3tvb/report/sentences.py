@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log10
+
 from wfc3tvb.dates import moment_of
 from wfc3tvb.models import Row
 from wfc3tvb.schema import TVB_KINDS
@@ -59,25 +61,38 @@ def _harmless(row: Row) -> bool:
 
 
 def _advice(row: Row) -> list[str]:
-    """Return the sentence that explains the recommendation, in a list; empty where nothing is wrong."""
-    from wfc3tvb.score.recommend import GAIN, candidates
+    """Return the sentences on the notebook's rule and the recommendation; none where nothing is wrong."""
+    if row["noise_pipeline"] is None:
+        return []
+    return [*_rule_of_the_notebook(row), *_repair(row)]
+
+
+def _rule_of_the_notebook(row: Row) -> list[str]:
+    """Return what STScI's notebook would decide, where it differs from the recommendation or confirms it."""
+    if not (row["factor2"] or row["flagged"]):
+        return []
+    ratio, decision = row["ratio_cumulative"], "repairs it" if row["factor2"] else "leaves it"
+    return [f"STScI's rule {decision}: its sky changes by a factor of {ratio:.1f}, and 2 is the limit"]
+
+
+def _repair(row: Row) -> list[str]:
+    from wfc3tvb.score.recommend import BIAS, WORTH
 
     method = row["recommend"]
     if method == "inspect":
-        return ["inspect: no method repairs it safely (light from one side in most reads, crowding, or a kind of "
-                "exposure that is never repaired), so it is not flagged"]  # fmt: skip
-    noises = {name: row[each.noise_column] for name, each in METHODS.items() if row.get(each.noise_column)}
-    if row["noise_pipeline"] is None or (method == "none" and row["tvb_class"] in (None, "none", "mild")):
+        return ["inspect: no method repairs it safely (light from one side in most reads, or a kind of exposure "
+                "that is never repaired), so it is not flagged"]  # fmt: skip
+    if method == "none" and row["tvb_class"] in (None, "none"):
         return []
-    best = candidates(is_single_exposure=row["asn_id"] is None)[0].name
-    if method == "none" and best in noises:
-        ratio = noises[best] / row["noise_pipeline"]
-        return [f"not worth a repair: {best} would reduce the sky noise to only {ratio:.2f} "
-                f"of the pipeline's (needed: {GAIN})"]  # fmt: skip
-    if method not in noises:
-        return []
-    gain = f"the sky noise becomes {noises[method] / row['noise_pipeline']:.2f} of the pipeline's"
-    return [f"{METHODS[method].report}; {gain}"]
+    if method == "none":
+        return [f"not worth a repair: the variable sky costs less than {100 * (WORTH - 1):.0f} % in noise, and shifts "
+                f"the level by less than {BIAS} e-/s"]  # fmt: skip
+    noise = row.get(METHODS[method].noise_column)
+    if noise is None:
+        return [METHODS[method].report]
+    ratio = noise / row["noise_pipeline"]
+    depth = f"{abs(2.5 * log10(ratio)):.2f} mag {'deeper' if ratio < 1 else 'shallower'}"
+    return [f"{METHODS[method].report}; the sky noise becomes {ratio:.2f} of the pipeline's ({depth})"]
 
 
 def reasons(row: Row) -> list[str]:

@@ -12,49 +12,48 @@ from rich.text import Text
 
 from wfc3tvb.catalog.queries import Query
 from wfc3tvb.models import Row
+from wfc3tvb.report.fitted_table import FittedColumn, FittedTable
 from wfc3tvb.report.sentences import date, duration, printable, size, why
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
-    "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "pairs", "queries_table",
-    "relation", "repairs", "size", "verdict", "why",
+    "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "pairs", "planned", "queries_table",
+    "relation", "repaired", "repairs", "size", "verdict", "why",
 ]  # fmt: skip
 
 CLASS_STYLES = {"none": "green", "mild": "yellow", "moderate": "dark_orange", "severe": "bold red"}
-#: Table of exposures: heading, column, format.
+#: Table of exposures: heading, column, format, and the rank in which columns are left out on narrow terminals.
 _EXPOSURE_COLUMNS = (
-    ("rootname", "rootname", ""),
-    ("filter", "filter", ""),
-    ("samp_seq", "samp_seq", ""),
-    ("nsamp", "nsamp", "d"),
-    ("exptime", "exptime", ".1f"),
-    ("postarg1", "postarg1", ".3f"),
-    ("postarg2", "postarg2", ".3f"),
-    ("date", "expstart", "date"),
-    ("sky", "sky_mean", ".2f"),
-    ("ratio", "ratio_cumulative", ".2f"),
-    ("score", "tvb_score", ".1f"),
-    ("class", "tvb_class", "class"),
-    ("kind", "tvb_kind", ""),
-    ("recommend", "recommend", ""),
+    ("rootname", "rootname", "", 0),
+    ("filter", "filter", "", 2),
+    ("samp_seq", "samp_seq", "", 3),
+    ("nsamp", "nsamp", "d", 5),
+    ("exptime", "exptime", ".1f", 4),
+    ("postarg1", "postarg1", ".3f", 6),
+    ("postarg2", "postarg2", ".3f", 6),
+    ("date", "expstart", "date", 7),
+    ("sky", "sky_mean", ".2f", 0),
+    ("ratio", "ratio_cumulative", ".2f", 1),
+    ("score", "tvb_score", ".1f", 1),
+    ("class", "tvb_class", "class", 0),
+    ("kind", "tvb_kind", "", 1),
+    ("gain", "gain_mag", "z.2f", 2),
+    ("recommend", "recommend", "", 0),
 )
 _BAR = 36
 #: Width at which long texts are folded [characters].
 _LONG = 60
 
 
-def exposures_table(rows: Sequence[Row], title: str | None = None) -> Table:
+def exposures_table(rows: Sequence[Row], title: str | None = None) -> FittedTable:
     """Return the table of exposures of an association or visit, with their verdicts."""
-    shown = Text(title) if title else None  # in a plain string, rich would take brackets for markup
-    table = Table(title=shown, title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for heading, _, form in _EXPOSURE_COLUMNS:
-        table.add_column(heading, justify="right" if form[-1:] in ("d", "f") else "left", no_wrap=True)
-    for row in rows:
-        style = "bold" if row["flagged"] else None
-        table.add_row(*(_cell(row[column], form) for _, column, form in _EXPOSURE_COLUMNS), style=style)
-    return table
+    columns = [
+        FittedColumn(heading, [_cell(row[column], form) for row in rows], form[-1:] in ("d", "f"), rank)
+        for heading, column, form, rank in _EXPOSURE_COLUMNS
+    ]
+    return FittedTable(columns, ["bold" if row["flagged"] else None for row in rows], title)
 
 
 def curve(reads: Sequence[Row]) -> RenderableType:
@@ -141,20 +140,53 @@ def pairs(rows: Iterable[tuple[str, object]]) -> Table:
     return table
 
 
-def repairs(rows: Sequence[Row]) -> Table:
-    """Return the table of the products of a repair, with their values before and after."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("product", "kind", "method", "sky before", "after", "noise before", "after", "expected",
-                    "depth", "accepted"):  # fmt: skip
-        is_text = heading in ("product", "kind", "method", "accepted")
-        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
-    for row in rows:
-        numbers = ("sky_before", "sky_after", "noise_before", "noise_after", "noise_expected", "depth_gain_mag")
-        forms = ("z.3f", "z.3f", ".4f", ".4f", ".4f", "+z.2f")  # no -0.00
-        cells = [_cell(row[name], form) for name, form in zip(numbers, forms, strict=True)]
-        accepted = Text("") if row["accepted"] is None else Text("yes", "green") if row["accepted"] else Text("no")
-        table.add_row(row["rootname"] or row["dataset"], row["kind"], row["method"], *cells, accepted)
-    return table
+def repairs(rows: Sequence[Row]) -> FittedTable:
+    """Return the table of the products of a repair, with their values before and after [electron/s]."""
+    columns = (
+        FittedColumn("product", [Text(f"{row['rootname'] or row['dataset']}_{row['kind']}") for row in rows]),
+        FittedColumn("method", [Text(row["method"]) for row in rows]),
+        FittedColumn("sky [e-/s]", [_change(row, "sky", "z.3f") for row in rows], is_number=True),
+        FittedColumn("noise [e-/s]", [_change(row, "noise", ".4f") for row in rows], is_number=True),
+        FittedColumn("limit", [_cell(row["noise_expected"], ".4f") for row in rows], is_number=True, rank=1),
+        FittedColumn("mag", [_gain(row) for row in rows], is_number=True),
+        FittedColumn("ok", [_accepted(row["accepted"]) for row in rows]),
+    )
+    return FittedTable(columns, [None] * len(rows))
+
+
+def planned(exposures: Sequence[Any]) -> FittedTable:
+    """Return the table of the exposures of a plan: method, expected gain [mag], and the reason where it fits."""
+    columns = (
+        FittedColumn("rootname", [Text(each.rootname) for each in exposures]),
+        FittedColumn("method", [Text(each.method) for each in exposures]),
+        FittedColumn("gain [mag]", [_cell(each.gain_mag, "+z.2f") for each in exposures], is_number=True),
+        FittedColumn("reason", [Text(each.reason) for each in exposures], rank=1),
+    )
+    return FittedTable(columns, ["bold" if each.method != "perform" else None for each in exposures])
+
+
+def _change(row: Row, name: str, form: str) -> Text:
+    """Return the value before and after a repair."""
+    return Text.assemble(_cell(row[f"{name}_before"], form), " -> ", _cell(row[f"{name}_after"], form))
+
+
+def _gain(row: Row) -> Text:
+    """Return the gain in depth [mag]; for an exposure that was not repaired, nothing."""
+    return Text("") if row["accepted"] is None else _cell(row["depth_gain_mag"], "+z.2f")
+
+
+def _accepted(accepted: bool | None) -> Text:
+    return Text("") if accepted is None else Text("yes", "green") if accepted else Text("no", "bold red")
+
+
+def repaired(row: Row) -> Text:
+    """Return what became of a repair, on one line: accepted or not, how much deeper, and where the product is."""
+    name = f"{row['rootname'] or row['dataset']}_{row['kind']}"
+    gain = row["exptime_factor"]
+    depth = "" if gain is None else f", as deep as {gain:.1f} times the exposure ({row['depth_gain_mag']:+.2f} mag)"
+    if not row["accepted"]:
+        return Text.assemble(f"{name}: ", ("not accepted", "bold red"), f": {row['accept_reason']}")
+    return Text.assemble(f"{name} by {row['method']}: ", ("accepted", "green"), f"{depth}; {row['path']}")
 
 
 def finding(passed: bool, text: str, *, optional: bool = False) -> Text:

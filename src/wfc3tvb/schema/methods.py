@@ -28,12 +28,12 @@ class Method:
     noise : str
         Function of `curve.noise_model` for the noise of a blank pixel.
     needs_curve : bool
-        Whether it uses the measured sky of every read, which is not available in crowded fields.
+        Whether it uses the measured sky of every read.
     rejects_cosmic_rays : bool
         Whether the image comes from a ramp fit that rejects them (its CRCORR is COMPLETE, else OMIT). If not, they can
         be rejected only with the other exposures of the association.
-    removes_gradient : bool
-        Whether it is meant for light that differs over the frame; it is recommended only for such light.
+    gradient : {"no", "also", "only"}
+        Whether it removes light that differs over the frame; a method for nothing else is recommended only for it.
     recovers : str
         Pixels that it can recover, for the docs.
     help : str
@@ -50,7 +50,7 @@ class Method:
     noise: str
     needs_curve: bool
     rejects_cosmic_rays: bool
-    removes_gradient: bool
+    gradient: str
     recovers: str
     help: str
     report: str
@@ -67,9 +67,17 @@ METHODS: Mapping[str, Method] = {
     method.name: method
     for method in (
         Method(
+            "optimal",
+            crcorr="omit", works_on="reads", noise="optimal",
+            needs_curve=True, rejects_cosmic_rays=True, gradient="also",
+            recovers="saturated in the last reads only",
+            help="likelihood fit with the measured sky and scattered light of every read subtracted; lowest noise",
+            report="optimal fits the ramp with the measured sky of every read subtracted", since="1.1",
+        ),
+        Method(
             "omit",
             crcorr="omit", works_on="switch", noise="last_minus_first",
-            needs_curve=False, rejects_cosmic_rays=False, removes_gradient=False,
+            needs_curve=False, rejects_cosmic_rays=False, gradient="no",
             recovers="saturated in the last reads only; none with `--no-recover-saturated`",
             help="last read minus zeroth, no ramp fit; for any field",
             report="omit takes the last read minus the zeroth",
@@ -77,7 +85,7 @@ METHODS: Mapping[str, Method] = {
         Method(
             "flatten",
             crcorr="omit", works_on="reads", noise="ramp_fit",
-            needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
+            needs_curve=True, rejects_cosmic_rays=True, gradient="no",
             recovers="saturated in the last reads only",
             help="ramp fitted again with the measured changes of the sky subtracted; for sparse fields",
             report="flatten subtracts the changes of the sky from the ramp",
@@ -85,18 +93,10 @@ METHODS: Mapping[str, Method] = {
         Method(
             "mask_reads",
             crcorr="omit", works_on="reads", noise="ramp_fit",
-            needs_curve=False, rejects_cosmic_rays=True, removes_gradient=True,
+            needs_curve=False, rejects_cosmic_rays=True, gradient="only",
             recovers="saturated in the last reads only",
             help="ramp fitted again without the affected reads; for light that differs over the frame",
             report="mask_reads leaves out the reads in which one side is brighter",
-        ),
-        Method(
-            "optimal",
-            crcorr="omit", works_on="reads", noise="optimal",
-            needs_curve=True, rejects_cosmic_rays=True, removes_gradient=False,
-            recovers="saturated in the last reads only",
-            help="likelihood fit with the measured sky of every read subtracted; lowest noise",
-            report="optimal fits the ramp with the measured sky of every read subtracted", since="1.1",
         ),
     )
 }  # fmt: skip
@@ -104,7 +104,7 @@ METHODS: Mapping[str, Method] = {
 #: Not a repair: an exposure that is only recalibrated, with the same references as the others.
 PERFORM = Method(
     "perform", crcorr="perform", works_on="switch", noise="ramp_fit",
-    needs_curve=False, rejects_cosmic_rays=True, removes_gradient=False,
+    needs_curve=False, rejects_cosmic_rays=True, gradient="only",
     recovers="saturated in the last reads only", help="recalibrated, not repaired", report="",
 )  # fmt: skip
 

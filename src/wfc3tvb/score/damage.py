@@ -8,7 +8,7 @@ fractions that STScI's calwf3 gives for simulated exposures, and the three peaks
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erf, sqrt
+from math import erf, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,11 @@ class Damage:
     noise_omit: float
     noise_flatten: float
     rates: Float64Array
+
+    @property
+    def level_bias_err(self) -> float:
+        """Error of `level_bias` from the number of pixels drawn, that of a median of Gaussian values [electron/s]."""
+        return sqrt(pi / 2) * self.noise_pipeline / sqrt(self.rates.size)
 
     @property
     def noises(self) -> dict[str, float | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,25 +14,23 @@ from wfc3tvb.instrument import find_filter, sees_helium
 from wfc3tvb.models import Row
 from wfc3tvb.schema.methods import METHODS
 from wfc3tvb.score import cause
-from wfc3tvb.score.cause_features import SIDED, SIDED_ERRORS, Features, features
+from wfc3tvb.score.cause_features import Features, features
 from wfc3tvb.score.damage import Damage, class_probabilities, damage_class, predict
-from wfc3tvb.score.recommend import Situation, recommendation
-from wfc3tvb.score.sky import Sky, jump_statistic, jump_statistic_error, measure_sky, signal
+from wfc3tvb.score.recommend import REFUSED, Situation, candidates, gain, magnitudes, recommendation
+from wfc3tvb.score.sides import Sides, find_sides
+from wfc3tvb.score.sky import Sky, jump_statistic, jump_statistic_error, measure_sky
+from wfc3tvb.score.stored_curve import StoredCurve, column
 from wfc3tvb.score.zodiacal import zodiacal_level
 
 Float64Array = NDArray[np.float64]
 
 #: Version of the scores; changes whenever the values derived from stored reads change.
-SCORE_VERSION = "1.3"
+SCORE_VERSION = "1.4"
 #: Threshold in the IR CRREJTAB that the archive has used since 2009 (u6a1748ri_crr.fits), used if the exposure's own
 #: table is not available [standard deviations].
 CRREJTAB_SIGMA = 4.0
 #: Excess over the zodiacal light above which an exposure is elevated [electron/s] (Brammer's 75th percentile).
 ELEVATED = 0.5
-#: Error of left minus right relative to that of the frame's rate, without the systematic error that `features` adds.
-_SIDE_NOISE = 3.0
-#: Exposures with these flags are never repaired.
-_REFUSED = {"grism", "scan", "moving_target", "extended_source"}
 
 _SKY_COLUMNS = {
     "sky_mean": "mean",
@@ -51,30 +48,8 @@ _SCORES = (
     "lr_diff_max", "lr_ratio_max", "tvb_score", "tvb_score_err", "jump_read",
     "pred_frac_broken", "pred_noise_inflation", "pred_level_bias", "tvb_class", "tvb_kind",
     *(f"prob_{name}" for name in ("none", "mild", "moderate", "severe", *cause.CAUSES)),
-    "noise_pipeline", *(method.noise_column for method in METHODS.values()),
+    "noise_pipeline", "gain_mag", *(method.noise_column for method in METHODS.values()),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class StoredCurve:
-    """Columns of the rows of `reads` as arrays (NaN for null), and the used reads."""
-
-    rows: Sequence[Row]
-    used: NDArray[np.bool_]
-
-    def __getitem__(self, name: str) -> Float64Array:
-        """Return a column."""
-        return column(self.rows, name)
-
-    @property
-    def dt(self) -> Float64Array:
-        """Length of the intervals [s]."""
-        return self["t_end"] - self["t_start"]
-
-    @property
-    def total(self) -> Float64Array:
-        """Electrons since the zeroth read."""
-        return signal(self.dt, self["rate"])
 
 
 def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row:
@@ -107,11 +82,6 @@ def _crossed(exposure: Row) -> list[int] | None:
     return exposure["affected_reads"] if "trail" in exposure["quality_flags"] else None
 
 
-def column(reads: Sequence[Row], name: str) -> Float64Array:
-    """Return a column of rows as floats, NaN for null."""
-    return np.array([np.nan if row[name] is None else row[name] for row in reads], float)
-
-
 def generator(rootname: str) -> np.random.Generator:
     """Return the random generator of an exposure, seeded with its rootname."""
     return np.random.default_rng(zlib.crc32(rootname.encode()))
@@ -124,39 +94,22 @@ def _scores(row: Row, curve: StoredCurve, settings: MeasureSettings) -> Row:
     rng = generator(row["rootname"])
     jump, jump_read = jump_statistic(curve["t_end"], curve.total)
     jump_error = jump_statistic_error(*interval, curve["rate_err"], settings.systematic, rng)
-    side = _side(curve, sky)
-    damage = _predict(curve, row["crrejtab_sigma"] or CRREJTAB_SIGMA, rng, side)
+    sides = find_sides(curve["lr_diff"], curve["rate_err"], curve.used)
+    damage = _predict(curve, row["crrejtab_sigma"] or CRREJTAB_SIGMA, rng, sides)
+    affected = sorted({*sky.affected, *sides.reads})
     new = {name: getattr(sky, attribute) for name, attribute in _SKY_COLUMNS.items()}
-    new |= {"affected_reads": sorted({*sky.affected, *(row["affected_reads"] or ())})}
+    new |= {"affected_reads": sorted({*affected, *(row["affected_reads"] or ())})}
     new |= {"lr_diff_max": _largest(curve, "lr_diff"), "lr_ratio_max": _largest(curve, "lr_ratio")}
     new |= {"tvb_score": jump, "tvb_score_err": jump_error, "jump_read": jump_read}
     new |= _excess(row, curve, sky) | _class(damage, sky, float(error[curve.used].max()), jump_error)
     if new["tvb_class"] != "none" or "trail" in row["quality_flags"]:
-        new |= _kind(row, curve, sky, error)
-    return new | _recommend(row, curve, sky, damage, gradient=_gradient(curve, side))
+        new |= _kind(row, curve, affected, error)
+    return new | _recommend(row, curve, damage, sides=sides, affected=affected)
 
 
-def _side(curve: StoredCurve, sky: Sky) -> Float64Array | None:
-    """Return the change of left minus right relative to the quiet reads; None if it is not significant.
-
-    A difference common to all reads comes from flat field and sources, not from the background.
-    """
-    difference = np.nan_to_num(curve["lr_diff"])
-    quiet = curve.used & ~np.isin(np.arange(curve.used.size) + 1, sky.affected)
-    floor = float(np.median(difference[quiet if quiet.any() else curve.used]))
-    change = np.where(curve.used, difference - floor, 0.0)
-    error = _SIDE_NOISE * np.nan_to_num(curve["rate_err"], nan=np.inf)
-    return change if bool((change > np.maximum(SIDED, SIDED_ERRORS * error)).any()) else None
-
-
-def _gradient(curve: StoredCurve, side: Float64Array | None) -> float:
-    """Return left minus right of the whole exposure's image [electron/s], without the part common to all reads."""
-    return 0.0 if side is None else float((side * curve.dt)[curve.used].sum() / curve.dt[curve.used].sum())
-
-
-def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, side: Float64Array | None) -> Damage:
+def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, sides: Sides) -> Damage:
     good = np.isfinite(curve.total)
-    collected = None if side is None else np.cumsum(np.where(good, side * curve.dt, 0.0))[good]
+    collected = np.cumsum(np.where(good, sides.change * curve.dt, 0.0))[good] if sides.lit.any() else None
     return predict(curve["t_end"][good], curve.total[good], sigma, rng, side=collected)
 
 
@@ -215,47 +168,60 @@ def cause_features(row: Row, reads: Sequence[Row], settings: MeasureSettings) ->
     curve = StoredCurve(reads, np.array([bool(read["used"]) for read in reads]))
     error = np.hypot(curve["rate_err"], settings.systematic)
     sky = measure_sky(curve["t_start"], curve["t_end"], curve["rate"], error, curve.used)
-    return _features(row, curve, sky, error)
+    lit = find_sides(curve["lr_diff"], curve["rate_err"], curve.used).reads
+    return _features(row, curve, sorted({*sky.affected, *lit}), error)
 
 
-def _features(row: Row, curve: StoredCurve, sky: Sky, error: Float64Array) -> Features:
+def _features(row: Row, curve: StoredCurve, affected_reads: Sequence[int], error: Float64Array) -> Features:
     used = curve.used
-    affected = np.isin(np.flatnonzero(used) + 1, sky.affected)
+    affected = np.isin(np.flatnonzero(used) + 1, affected_reads)
     place = {name: curve[name][used] for name in ("sun_alt", "limb_angle", "bright_limb")}
     t, rate, side = (curve["t_start"] + curve["t_end"])[used] / 2, curve["rate"][used], curve["lr_diff"][used]
     streak = "trail" in row["quality_flags"]
     return features(row["filter"], t, rate, error[used], side, affected, **place, streak=streak)
 
 
-def _kind(row: Row, curve: StoredCurve, sky: Sky, error: Float64Array) -> Row:
-    found = cause.posterior(_features(row, curve, sky, error))
+def _kind(row: Row, curve: StoredCurve, affected: Sequence[int], error: Float64Array) -> Row:
+    found = cause.posterior(_features(row, curve, affected, error))
     probability = cause.probabilities(found)
     return {"tvb_kind": cause.kind_of(found), **{f"prob_{name}": p for name, p in probability.items()}}
 
 
-def _recommend(row: Row, curve: StoredCurve, sky: Sky, damage: Damage, *, gradient: float) -> Row:
+def _recommend(row: Row, curve: StoredCurve, damage: Damage, *, sides: Sides, affected: Sequence[int]) -> Row:
     flags = set(row["quality_flags"])
     case = Situation(
         noise_pipeline=damage.noise_pipeline,
-        noises=_noises(curve, sky, damage),
+        noises=_noises(curve, affected, damage),
         level_bias=damage.level_bias,
-        gradient=gradient,
-        crowded="crowded" in flags,
+        level_bias_err=damage.level_bias_err,
+        steady=_steady(curve),
+        gradient=sides.mean(curve.dt, curve.used),
+        n_dark_reads=int((curve.used & ~sides.lit).sum()),
         is_single_exposure=row["asn_id"] is None,
-        refused=bool(flags & _REFUSED),
+        refused=bool(flags & REFUSED),
     )
     choice = recommendation(case)
+    best = choice if choice in METHODS else candidates(is_single_exposure=case.is_single_exposure)[0].name
     return {
         "recommend": choice,
         "flagged": choice in METHODS,
         "noise_pipeline": case.noise_pipeline,
+        "gain_mag": magnitudes(gain(case.noise_pipeline, case.noises[best])),
         **{METHODS[name].noise_column: noise for name, noise in case.noises.items()},
     }
 
 
-def _noises(curve: StoredCurve, sky: Sky, damage: Damage) -> dict[str, float | None]:
+def _steady(curve: StoredCurve) -> float:
+    """Return the noise of calwf3's fit over the least possible, for a constant sky of the same mean."""
+    good = np.isfinite(curve.total)
+    times, level = curve["t_end"][good], curve.total[good][-1] / curve["t_end"][good][-1]
+    sky = np.full(times.size, level)
+    return noise_model.ramp_fit(times, sky) / noise_model.optimal(times, sky)
+
+
+def _noises(curve: StoredCurve, affected: Sequence[int], damage: Damage) -> dict[str, float | None]:
     """Return the sky noise expected after each method, from the drawn pixels if available, else from its formula."""
-    drawn = damage.noises | {"mask_reads": _masked_noise(curve, sky, damage)}
+    drawn = damage.noises | {"mask_reads": _masked_noise(curve, affected, damage)}
     good = np.isfinite(curve.total)
     times = curve["t_end"][good]
     return {
@@ -264,10 +230,10 @@ def _noises(curve: StoredCurve, sky: Sky, damage: Damage) -> dict[str, float | N
     }
 
 
-def _masked_noise(curve: StoredCurve, sky: Sky, damage: Damage) -> float | None:
+def _masked_noise(curve: StoredCurve, affected: Sequence[int], damage: Damage) -> float | None:
     """Return the noise with the affected reads left out; None if fewer than three quiet ones remain."""
-    quiet = curve.used & ~np.isin(np.arange(curve.used.size) + 1, sky.affected)
-    if not sky.affected or quiet.sum() < 3:
+    quiet = curve.used & ~np.isin(np.arange(curve.used.size) + 1, affected)
+    if not affected or quiet.sum() < 3:
         return None
     time = float(curve.dt[quiet].sum())
     noise = noise_model.last_minus_first_noise(float((curve["rate"] * curve.dt)[quiet].sum()), time)

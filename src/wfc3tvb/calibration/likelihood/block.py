@@ -108,7 +108,7 @@ def fit_rows(exposure, frame, limits, floor2, suspects, signal, again, rows, out
             if wanted == 0:
                 continue
             if wanted * 4 > width:
-                _flag_single(frame, suspects, y, x0, width, single)
+                _flag_single(exposure, frame, suspects, y, x0, width, single)
                 _load(block, exposure, frame, signal, y, x0, width)
                 _solve(block, exposure, frame, y, x0, width)
                 _judge(block, exposure, frame, floor2, y, x0, width)
@@ -131,10 +131,11 @@ def fit_rows(exposure, frame, limits, floor2, suspects, signal, again, rows, out
 
 
 @compiled
-def _flag_single(frame, suspects, y, x0, width, single) -> None:
-    """Flag the pixels of a block to be fitted singly: those with unusable reads, or beside a strong hit."""
+def _flag_single(exposure, frame, suspects, y, x0, width, single) -> None:
+    """Flag the pixels to be fitted singly: those with unusable reads or intervals, or beside a strong hit."""
+    every = exposure.left_out.any()
     for i in range(width):
-        single[i] = suspects[y, x0 + i] != 0 or not frame.flat[y, x0 + i] > 0
+        single[i] = every or suspects[y, x0 + i] != 0 or not frame.flat[y, x0 + i] > 0
     for k in range(frame.dq.shape[0]):
         for i in range(width):
             single[i] |= frame.dq[k, y, x0 + i] & UNUSABLE != 0

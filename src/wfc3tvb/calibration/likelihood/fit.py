@@ -27,6 +27,8 @@ READ_NOISE, DARK = 14.6, 0.048
 _BRIGHT = 10.0
 #: Relative change of the variance above which a pixel is fitted again; smaller ones change its noise by less than 1e-4.
 _CHANGED = 0.01
+#: Variance of an interval that is left out [electron^2].
+_INFINITE = 1e20
 
 
 def fit_ramps_optimal(
@@ -40,6 +42,7 @@ def fit_ramps_optimal(
     flat: ArrayLike = 1.0,
     template: ArrayLike = 0.0,
     amplitudes: ArrayLike = 0.0,
+    left_out: ArrayLike | None = None,
     settings: OptimalSettings | None = None,
     threads: int = 1,
 ) -> OptimalFit:
@@ -70,6 +73,8 @@ def fit_ramps_optimal(
         Shape of scattered light.
     amplitudes : array, shape (n,), optional
         Amplitude of the template in each interval [electron/s].
+    left_out : array of bool, shape (n,), optional
+        Intervals not to be used in any pixel, for light that neither `sky` nor the template describes.
     settings : OptimalSettings, optional
         Settings of the search for hits.
     threads : int, optional
@@ -83,7 +88,8 @@ def fit_ramps_optimal(
     Raises
     ------
     ValueError
-        If the shapes do not match, times do not increase, or sky, times or amplitudes are not finite.
+        If the shapes do not match, times do not increase, sky, times or amplitudes are not finite, or every interval is
+        left out.
 
     Notes
     -----
@@ -91,7 +97,7 @@ def fit_ramps_optimal(
     reads and shares one with either neighbor.
     """
     settings = settings or OptimalSettings()
-    frame, exposure = _prepare(rate, times, sky, amplitudes, dq, (flat, dark, read_noise, template))
+    frame, exposure = _prepare(rate, (times, sky, amplitudes, left_out), dq, (flat, dark, read_noise, template))
     output = _new_output(frame.flat.shape)
     first_rates(exposure, frame, 0, output.source.shape[0], _sky_weights(exposure, frame), output.source)
     noise = np.full(output.source.shape, _typical_noise(exposure, frame), np.float32)
@@ -111,9 +117,7 @@ def fit_ramps_optimal(
 
 def _prepare(
     rate: ArrayLike,
-    times: ArrayLike,
-    sky: ArrayLike,
-    amplitudes: ArrayLike,
+    intervals: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike | None],
     dq: ArrayLike | None,
     planes: tuple[ArrayLike, ...],
 ) -> tuple[Frame, Exposure]:
@@ -125,12 +129,15 @@ def _prepare(
     flags = np.zeros(cube.shape, np.int16) if dq is None else np.ascontiguousarray(dq, np.int16)
     if flags.shape != cube.shape:
         raise ValueError(f"dq has the shape {flags.shape}, but rate has {cube.shape}; they must be the same")
-    t, b, a = (_per_read(values, n, name) for values, name in ((times, "times"), (sky, "sky"), (amplitudes, "")))
+    t, b, a = (_per_read(*each) for each in zip(intervals[:3], (n,) * 3, ("times", "sky", ""), strict=True))
+    left_out = np.zeros(n, bool) if intervals[3] is None else np.array(intervals[3], bool)
+    if left_out.shape != (n,) or left_out.all():
+        raise ValueError(f"left_out must have {n} values, one of them false; its shape is {left_out.shape}")
     lengths = np.diff(t, prepend=0.0)
     if not (lengths > 0).all():
         raise ValueError("times must increase from read to read and begin after the zeroth read")
     flat, dark, noise, template = (_plane(values, shape) for values in planes)
-    return Frame(cube, flags, flat, dark, noise**2, template), Exposure(t, lengths, b, a)
+    return Frame(cube, flags, flat, dark, noise**2, template), Exposure(t, lengths, b, a, left_out)
 
 
 def _per_read(values: ArrayLike, n: int, name: str) -> Float64Array:
@@ -161,7 +168,8 @@ def _covariance(exposure: Exposure, frame: Frame) -> Float64Array:
     n, variance, dark = len(exposure.times), float(np.median(frame.variance)), float(np.median(frame.dark))
     photons = np.maximum(exposure.sky + dark, 0.0) * exposure.lengths
     neighbors = np.diag(np.full(n - 1, -variance), 1)
-    return np.asarray(np.diag(photons + 2 * variance) + neighbors + neighbors.T)
+    unused = np.where(exposure.left_out, _INFINITE, 0.0)
+    return np.asarray(np.diag(photons + 2 * variance + unused) + neighbors + neighbors.T)
 
 
 def _sky_weights(exposure: Exposure, frame: Frame) -> Float64Array:

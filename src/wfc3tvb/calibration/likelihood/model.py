@@ -91,12 +91,15 @@ class Exposure(NamedTuple):
         Rate of the sky in the interval [electron/s].
     amplitudes : ndarray
         Amplitude of the template in the interval [electron/s].
+    left_out : ndarray of bool
+        Whether the interval is left out of every pixel.
     """
 
     times: Float64Array
     lengths: Float64Array
     sky: Float64Array
     amplitudes: Float64Array
+    left_out: NDArray[np.bool_]
 
 
 class Frame(NamedTuple):

@@ -68,6 +68,7 @@ def gather(intervals, exposure, frame, y, x, signal) -> int:
         difference -= flat * sky * exposure.lengths[k]
         photons += max((signal + sky) * flat + frame.dark[y, x], 0.0) * exposure.lengths[k]
         length += exposure.lengths[k]
+        hit |= exposure.left_out[k]
         hit |= frame.dq[k, y, x] & HIT != 0 and (k == 0 or frame.dq[k - 1, y, x] & HIT == 0)
         if (frame.dq[k, y, x] & ~common & LOST) or not np.isfinite(electrons):
             continue

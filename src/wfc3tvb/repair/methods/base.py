@@ -61,11 +61,14 @@ class Image:
         New values in the primary header.
     history : tuple of str
         Lines for its HISTORY.
+    hits : ndarray, shape (ny, nx), uint32, optional
+        Bit k is set where the interval that ends at read k has a hit; None where the method looks for none itself.
     """
 
     planes: Mapping[str, NDArray[Any]]
     keywords: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[str, ...] = ()
+    hits: NDArray[np.uint32] | None = None
 
 
 def no_reads(member: Member) -> tuple[int, ...]:
@@ -115,8 +118,10 @@ def sky_curve(member: Member, times: Float64Array) -> Float64Array:
     Raises
     ------
     CalibrationError
-        If the numbers of reads in the catalog and in the file differ.
+        If the catalog has no curve, or its number of reads is not that of the file.
     """
+    if not member.cumulative:
+        raise CalibrationError(member.rootname, "the catalog has no curve of its sky; survey it again, or use omit")
     if len(member.cumulative) != len(times):
         problem = f"the catalog has {len(member.cumulative)} reads of this exposure, and the file has {len(times)}"
         raise CalibrationError(member.rootname, f"{problem}; survey it again")

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.errors import RefusedError
 from wfc3tvb.repair.methods.base import EngineFiles, Image, RepairMethod, sky_curve
 from wfc3tvb.repair.methods.refit import refit
 from wfc3tvb.repair.model import Member
@@ -57,6 +58,9 @@ def flatten(counts: Cube, times: Float64Array, cumulative: Float64Array, gain: f
 
 def _image(made: EngineFiles, member: Member) -> Image:
     """Fit the flattened ramps."""
+    if member.lost:
+        reads = ", ".join(map(str, member.lost))
+        raise RefusedError(member.rootname, f"flatten needs the sky of every read, and {reads} has none; use optimal")
     ramp = made.ramp()
     counts = flatten(ramp.counts, ramp.times[1:], sky_curve(member, ramp.times[1:]), ramp.gain)
     return refit(replace(ramp, counts=counts), made.rejection())
