@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pickle
@@ -174,8 +175,49 @@ def test_a_broken_file_is_one_failure_and_the_others_go_on(catalog: Catalog, fol
         report = survey(catalog, Selection(), source=MastArchive(services(archive)), settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (5, 1)
     ((key, stage, message, retryable),) = rows(catalog, "SELECT key, stage, message, retryable FROM failures")
-    assert (key, stage, retryable) == ("ibohbfb9q", "read", False)
+    assert (key, stage, retryable) == ("ibohbfb9q", "read", True)  # it may have been cut on its way
     assert "ibohbfb9q_ima.fits" in message
+
+
+@pytest.mark.parametrize("n_pages", [1, 10_000])
+def test_pages_in_place_of_files_are_no_files_and_a_rerun_recovers(
+    catalog: Catalog, source: MastArchive, archive: Archive, n_pages: int
+) -> None:
+    archive.faults.pages = n_pages
+    first = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    archive.faults.pages = 0
+    if n_pages > 1:
+        assert (first.n_measured, first.n_failed) == (0, 6)
+        found = rows(catalog, "SELECT DISTINCT stage, error, retryable FROM failures")
+        assert found == [("fetch", "BadDownloadError", True)]
+        first = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert (first.n_measured, first.n_failed) == (6, 0)
+
+
+def test_a_support_file_that_is_refused_is_named_and_measured_again(
+    catalog: Catalog, source: MastArchive, archive: Archive, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive.faults.proprietary = {"ibohbfb9q_spt.fits"}
+    assert survey(catalog, Selection(), source=source, settings=SETTINGS).n_measured == 6
+    flagged = "SELECT rootname FROM exposures WHERE list_contains(quality_flags, 'no_geometry')"
+    assert rows(catalog, flagged) == [("ibohbfb9q",)]
+    assert (
+        "ibohbfb9q is measured without geometry (MAST: refused access to ibohbfb9q_spt.fits (HTTP 401)" in caplog.text
+    )
+    archive.faults.proprietary = set()
+    survey(catalog, Selection(), source=source, settings=SETTINGS, recheck=True)
+    assert rows(catalog, flagged) == []
+
+
+def test_a_disk_that_fails_is_a_row(catalog: Catalog, mast: MastArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/mnt/ibohbfb9q_ima.fits")
+
+    monkeypatch.setattr(MastArchive, "read", fail)
+    report = survey(catalog, Selection(), source=mast, settings=SETTINGS)
+    assert report.n_failed == 6
+    ((stage, error, retryable),) = rows(catalog, "SELECT DISTINCT stage, error, retryable FROM failures")
+    assert (stage, error, retryable) == ("read", "StorageError", True)
 
 
 def test_what_is_no_file_or_there_twice_is_ignored_and_named(

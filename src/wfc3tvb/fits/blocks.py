@@ -51,15 +51,18 @@ class FileBytes:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
+        self._path, self._file = path, path.open("rb", buffering=0)
         self.size = os.fstat(self._file.fileno()).st_size
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
 
     def __getitem__(self, piece: slice, /) -> NDArray[np.uint8]:
-        """Return a piece, shorter at the end of the file."""
+        """Return a piece, shorter at the end of the file; raises TruncatedFileError if the file is cut meanwhile."""
         start, stop, _ = piece.indices(self.size)
-        return np.frombuffer(os.pread(self._file.fileno(), max(stop - start, 0), start), np.uint8)
+        found = np.frombuffer(os.pread(self._file.fileno(), max(stop - start, 0), start), np.uint8)
+        if found.size < stop - start:
+            raise TruncatedFileError(self._path, "was cut short while it was read", CHECK_THE_COPY)
+        return found
 
     def __enter__(self) -> FileBytes:
         return self

@@ -1,4 +1,4 @@
-"""Read and write FITS files for the engines: mapped into memory, pixels left in place (FITS Standard 4.0)."""
+"""Read and write FITS files for the engines: read or mapped into memory, pixels left in place (FITS Standard 4.0)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from wfc3tvb.fits.blocks import CHECK_THE_COPY, STORED, data_size, header_size, 
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.unpacked import gunzip, is_gzip
 from wfc3tvb.system.threads import in_threads
+
+#: Size above which a file is a reference, which is replaced but never changed in place; all exposures share it [byte].
+_REFERENCE = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ def read_fits(path: Path) -> list[Extension]:
             mapped = memoryview(gunzip(path).data)
         else:
             with path.open("rb") as file:
-                mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                # An exposure's file may be cut short meanwhile: touching a map of it would end the process (SIGBUS).
+                small = path.stat().st_size < _REFERENCE
+                mapped = memoryview(file.read() if small else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise NotFitsError(path, "is not a FITS file, or cannot be read", CHECK_THE_COPY) from error
     if bytes(mapped[:9]) != b"SIMPLE  =":

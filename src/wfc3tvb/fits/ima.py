@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY, Bytes, FileBytes
 from wfc3tvb.fits.ima_layout import check_instrument, planes_of_reads, walk
+from wfc3tvb.fits.mapped import map_file
 from wfc3tvb.fits.plane_headers import PlaneHeader, all_keywords
 from wfc3tvb.fits.plane_medians import plane_medians
 from wfc3tvb.fits.plane_pixels import FLAGS, SIGNAL, plane_pixels
@@ -113,7 +114,7 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     if is_gzip(path):
         return replace(_read(gunzip(path), path, rows, pstat=pstat), n_bytes=path.stat().st_size)
     if rows is None or pstat:
-        return _read(np.memmap(path, np.uint8, "r"), path, rows, pstat=pstat)
+        return _read(map_file(path), path, rows, pstat=pstat)
     with FileBytes(path) as data:
         return _read(data, path, rows)
 

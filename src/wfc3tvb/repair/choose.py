@@ -84,13 +84,14 @@ def _datasets_where(catalog: Catalog, where: str | None) -> list[str]:
 
 
 def _datasets_of(catalog: Catalog, ids: Sequence[str]) -> list[str]:
-    text = "SELECT dataset FROM exposures WHERE $name IN (rootname, dataset, asn_id) LIMIT 1"
+    # An association that MAST lists by its parts has several datasets.
+    text = "SELECT DISTINCT dataset FROM exposures WHERE $name IN (rootname, dataset, asn_id) ORDER BY dataset"
     found: dict[str, None] = {}
     for name in ids:
         rows = catalog.sql(text, {"name": name.lower()}).fetchall()
         if not rows:
             raise UnknownDatasetError(name, f"the catalog in {catalog.folder}", "survey it first, or check the name")
-        found[rows[0][0]] = None
+        found |= {dataset: None for (dataset,) in rows}
     return list(found)
 
 
@@ -118,7 +119,8 @@ def _repair(
         row, curve = known[name], curves.get(name, Curve())
         return _member(row, curve, choose_method(row, asked=name in asked, has_curve=bool(curve.times)))
 
-    return Repair(dataset, tuple(member(name) for name in names))
+    asn_id = next((row["asn_id"] for row in rows if row["asn_id"]), None)
+    return Repair(dataset, tuple(member(name) for name in names), asn_id)
 
 
 def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, Curve]:

@@ -135,15 +135,31 @@ class Member:
 
 @dataclass(frozen=True)
 class Repair:
-    """Dataset to be repaired."""
+    """Dataset to be repaired.
+
+    Attributes
+    ----------
+    dataset : str
+        Its name, which its drizzled image has.
+    members : tuple of Member
+        Its exposures.
+    asn_id : str or None
+        Name of the association table, which the headers give; another than `dataset` for a part of an association.
+    """
 
     dataset: str
     members: tuple[Member, ...]
+    asn_id: str | None = None
 
     @property
     def association(self) -> str | None:
-        """Name of the association; None for a single exposure."""
-        return self.dataset if is_association(self.dataset) else None
+        """Name of the association, or of the part of one (its last character may be a letter); None otherwise."""
+        return self.dataset if self.asn_id or is_association(self.dataset) else None
+
+    @property
+    def table(self) -> str:
+        """Name of the association table."""
+        return self.asn_id or self.dataset
 
     @property
     def method(self) -> str:
