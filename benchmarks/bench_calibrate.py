@@ -19,9 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 from astropy.io import fits
 from toy import TOY, arguments
 
+import wfc3tvb
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.simulate.visit import simulate
 
@@ -42,6 +44,7 @@ def main() -> None:
             for mode in ("PERFORM", "OMIT"):
                 print(f"{rootname} ({kind}), CRCORR {mode}")
                 compare(raw, mode, Path(scratch), int(rounds))
+        fit_by_likelihood(next(kept.glob("hst/public/*/*/ibohbfbkq_raw.fits")), Path(scratch), int(rounds))
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(f"largest process: {memory:.0f} MB")
 
@@ -67,6 +70,30 @@ def compare(raw: Path, mode: str, scratch: Path, rounds: int) -> None:
         print(f"    calwf3 {peer:.2f} s: {peer / median(ours):.1f} times, later {peer / median(later[1:]):.1f} times")
     else:
         print("    calwf3.e is not on the PATH: no comparison")
+
+
+def fit_by_likelihood(raw: Path, scratch: Path, rounds: int) -> None:
+    """Print the time of the likelihood fit on one core, which comes on top of the calibration with CRCORR OMIT.
+
+    The limit is the time to read its input, the rates and flags of all reads, from memory once.
+    """
+    own = scratch / raw.name
+    shutil.copy(raw, own)
+    (made,) = calibrate(own, engine="native", crcorr="omit", overwrite=True)
+    with fits.open(made.ima) as hdus:
+        versions = range(15, 0, -1)
+        inner = slice(5, -5)
+        rate = np.stack([hdus["SCI", v].data[inner, inner].astype(np.float32) for v in versions])
+        dq = np.stack([hdus["DQ", v].data[inner, inner].astype(np.int16) for v in versions])
+        times = np.array([hdus["SCI", v].header["SAMPTIME"] for v in versions])
+    measured = wfc3tvb.measure(made.ima)
+    sky = np.array([row["rate"] for row in measured.reads])
+    wfc3tvb.fit_ramps_optimal(rate, times, sky, dq=dq)
+    fit, once = [], []
+    for _ in range(max(rounds, 2)):
+        fit.append(timed(lambda: wfc3tvb.fit_ramps_optimal(rate, times, sky, dq=dq)))
+        once.append(timed(lambda: (np.add.reduce(rate, axis=None), np.add.reduce(dq, axis=None))))
+    print(f"likelihood fit of {raw.name[:9]}, one core: {median(fit):.2f} s; input read once {median(once):.3f} s")
 
 
 def timed(action: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:

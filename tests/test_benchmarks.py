@@ -14,7 +14,11 @@ pytestmark = pytest.mark.slow
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 #: What each prints, where * stands for a number above zero.
 PRINTED = {
-    "bench_calibrate": ["64 x 64 pixels, 16 reads", "wfc3tvb * s; later exposures of a process * s"],
+    "bench_calibrate": [
+        "64 x 64 pixels, 16 reads",
+        "wfc3tvb * s; later exposures of a process * s",
+        "likelihood fit of ibohbfbkq, one core: * s; input read once * s",
+    ],
     "bench_catalog": ["300 exposures, 4500 reads", "open and first query * s", "query worst_visits * s"],
     "bench_curve": ["wfc3tools.pstat, medians * ms 1.00 x", "the whole curve * ms * x", "processes: * minutes"],
     "bench_reprocess": ["native * s", "1 of 1 associations with --jobs 1: * s"],

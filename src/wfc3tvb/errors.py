@@ -145,6 +145,18 @@ class ServiceUnreachableError(ServiceError):
     """A service cannot be reached, or answered every attempt with a 5xx status."""
 
 
+class SlowServiceError(ServiceUnreachableError):
+    """A service did not finish an answer in time; a smaller request may succeed."""
+
+
+class FailingServiceError(ServiceUnreachableError):
+    """A service answered HTTP 500 on every attempt: it fails, on this request or in general."""
+
+
+class RejectedQueryError(ServiceError):
+    """A service rejected a query as invalid."""
+
+
 class TruncatedQueryError(ServiceError):
     """A service returned fewer rows than it announced."""
 
@@ -155,10 +167,19 @@ class ShortDownloadError(ServiceError):
     """A download ended before the announced length."""
 
 
+class BadDownloadError(ServiceError):
+    """A service answered a request for a file or a list with something else (a page, nothing), or a damaged copy."""
+
+
+class UnexpectedAnswerError(ServiceError):
+    """A service answered, but not in the form that is relied on; the message names the field."""
+
+
 class MissingProductError(ServiceError):
-    """The archive does not have a file, or denies access to it."""
+    """The archive does not have a file, or denies access to it (`refused`)."""
 
     retryable = False
+    refused = False
 
 
 # --- calibration and drizzling -----------------------------------------------------------------------------------
@@ -216,6 +237,19 @@ class DiskFullError(TvbError):
     def __str__(self) -> str:
         remedy = "free some space, or choose another folder (TMPDIR for temporary files), and run the command again"
         return f"no space is left on the disk; {remedy}"
+
+
+class StorageError(TvbError):
+    """A disk or a network file system failed while a file was read or written."""
+
+    retryable = True
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        super().__init__(path, problem)
+        self.path, self.problem = str(path), problem
+
+    def __str__(self) -> str:
+        return f"{self.path}: the disk cannot read or write it ({self.problem}); check the disk or its connection"
 
 
 class UnsupportedSystemError(TvbError):

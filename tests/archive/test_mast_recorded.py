@@ -11,6 +11,7 @@ from astropy.time import Time
 
 from tests.helpers.recorded import DATA
 from wfc3tvb.archive.mast import Mast
+from wfc3tvb.archive.mast_answers import products_of
 from wfc3tvb.archive.mast_rows import COLUMNS, criteria_of, exposure_of, rows_of
 from wfc3tvb.config import Selection
 from wfc3tvb.loopback.mast import MISSION_COLUMNS
@@ -67,7 +68,7 @@ def test_rows_of_another_instrument_are_read(recorded: Any) -> None:
 
 
 def test_products_of_another_instrument_are_left_out(recorded: Any) -> None:
-    assert {exposure_of(product) for product in recorded("mission_products.json")["products"]} == {None}
+    assert {exposure_of(product.filename) for product in products_of(recorded("mission_products.json"))} == {None}
 
 
 def test_23284_real_datasets() -> None:

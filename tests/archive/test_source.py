@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pickle
@@ -15,7 +16,7 @@ import pytest
 from tests.helpers.small_archive import as_new, make_archive
 from wfc3tvb.archive import costs
 from wfc3tvb.archive.costs import cost_of
-from wfc3tvb.archive.local_folder import FolderArchive, _index
+from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.archive.remote import MastArchive, PublicArchive
 from wfc3tvb.archive.source import open_source, rows_for_precision
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
@@ -174,26 +175,65 @@ def test_a_broken_file_is_one_failure_and_the_others_go_on(catalog: Catalog, fol
         report = survey(catalog, Selection(), source=MastArchive(services(archive)), settings=SETTINGS)
     assert (report.n_measured, report.n_failed) == (5, 1)
     ((key, stage, message, retryable),) = rows(catalog, "SELECT key, stage, message, retryable FROM failures")
-    assert (key, stage, retryable) == ("ibohbfb9q", "read", False)
+    assert (key, stage, retryable) == ("ibohbfb9q", "read", True)  # it may have been cut on its way
     assert "ibohbfb9q_ima.fits" in message
+
+
+@pytest.mark.parametrize("n_pages", [1, 10_000])
+def test_pages_in_place_of_files_are_no_files_and_a_rerun_recovers(
+    catalog: Catalog, source: MastArchive, archive: Archive, n_pages: int
+) -> None:
+    archive.faults.pages = n_pages
+    first = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    archive.faults.pages = 0
+    if n_pages > 1:
+        assert (first.n_measured, first.n_failed) == (0, 6)
+        found = rows(catalog, "SELECT DISTINCT stage, error, retryable FROM failures")
+        assert found == [("fetch", "BadDownloadError", True)]
+        first = survey(catalog, Selection(), source=source, settings=SETTINGS)
+    assert (first.n_measured, first.n_failed) == (6, 0)
+
+
+def test_a_support_file_that_is_refused_is_named_and_measured_again(
+    catalog: Catalog, source: MastArchive, archive: Archive, caplog: pytest.LogCaptureFixture
+) -> None:
+    archive.faults.proprietary = {"ibohbfb9q_spt.fits"}
+    assert survey(catalog, Selection(), source=source, settings=SETTINGS).n_measured == 6
+    flagged = "SELECT rootname FROM exposures WHERE list_contains(quality_flags, 'no_geometry')"
+    assert rows(catalog, flagged) == [("ibohbfb9q",)]
+    assert (
+        "ibohbfb9q is measured without geometry (MAST: refused access to ibohbfb9q_spt.fits (HTTP 401)" in caplog.text
+    )
+    archive.faults.proprietary = set()
+    survey(catalog, Selection(), source=source, settings=SETTINGS, recheck=True)
+    assert rows(catalog, flagged) == []
+
+
+def test_a_disk_that_fails_is_a_row(catalog: Catalog, mast: MastArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/mnt/ibohbfb9q_ima.fits")
+
+    monkeypatch.setattr(MastArchive, "read", fail)
+    report = survey(catalog, Selection(), source=mast, settings=SETTINGS)
+    assert report.n_failed == 6
+    ((stage, error, retryable),) = rows(catalog, "SELECT DISTINCT stage, error, retryable FROM failures")
+    assert (stage, error, retryable) == ("read", "StorageError", True)
 
 
 def test_what_is_no_file_or_there_twice_is_ignored_and_named(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    whole = FolderArchive(copy)
-    names = [row["dataset"] for row in whole.datasets(Selection())]
+    names = [row["dataset"] for row in FolderArchive(folder).datasets(Selection())]
     first = next(iter(sorted(copy.rglob("*_ima.fits"))))
     (copy / "zz").mkdir()
     shutil.copy(first, copy / "zz" / first.name)
     os.mkfifo(copy / "ibohbfzzq_ima.fits")
     os.mkfifo(copy / "ibohbfzzq_spt.fits")
-    _index.cache_clear()
     assert [row["dataset"] for row in FolderArchive(copy).datasets(Selection())] == names
     assert FolderArchive(copy).path(first.name[:9], "ima") == first
-    assert f"{first.name} is there twice; {first.parent} is used, {copy / 'zz'} ignored" in caplog.text
-    assert "ibohbfzzq_ima.fits is not a file; ignored" in caplog.text
+    assert f"1 left out, of the same name as another: {copy / 'zz' / first.name} ({first} is used)" in caplog.text
+    assert f"1 left out, no file, but a folder or a pipe: {copy}/ibohbfzzq_ima.fits" in caplog.text
 
 
 def test_s3_lacks_a_file_that_mast_has(catalog: Catalog, folder: Path, tmp_path: Path) -> None:

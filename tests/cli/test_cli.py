@@ -216,6 +216,17 @@ def test_a_repair_that_cannot_be_is_refused_before_anything_is_fetched(
     assert not (tmp_path / "products").exists()
 
 
+def test_without_a_selection_a_repair_is_only_planned(catalog: Path, tmp_path: Path) -> None:
+    where = "--catalog", catalog, "--outdir", tmp_path / "products", "--references", "header", "--iref", tmp_path
+    answer = run("reprocess", *where)
+    assert answer.exit_code == 0
+    assert re.search(r"ibohbfb9q +omit ", answer.output)
+    assert "nothing is repaired without a selection: add --all, --id or --where" in answer.output
+    plan = json.loads(run("reprocess", "--json", *where).stdout)
+    assert {row["rootname"]: row["method"] for row in plan["exposures"]}["ibohbfb9q"] == "omit"
+    assert not (tmp_path / "products").exists()
+
+
 def test_the_readme_names_every_command() -> None:
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
     assert [name for name in main.commands if not re.search(rf"`(wfc3tvb )?{name}`|wfc3tvb {name}\b", readme)] == []

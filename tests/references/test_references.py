@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +113,27 @@ def test_references_of_the_header_must_be_there(raw: Path, folder: Path, tmp_pat
         hdus.writeto(with_names)
     with pytest.raises(MissingReferenceError, match="nowhere_drk"):
         header_references(with_names, folder / "references")
+
+
+@pytest.mark.parametrize("damage", [b"\xff\xfe\x00junk", b"", b"<html>in maintenance</html>", b"header = {"])
+@pytest.mark.parametrize("rule", ["hst_*.pmap", "hst_wfc3_[0-9]*.imap", "hst_wfc3_darkfile_*.rmap"])
+def test_a_rule_that_is_no_text_does_not_poison_the_cache(
+    archive: Archive, services: Services, raw: Path, rule: str, damage: bytes
+) -> None:
+    found = best_references([raw], context=archive.context, services=services)[raw]
+    (path,) = services.crds_path.rglob(rule)
+    whole = path.read_bytes()
+    path.write_bytes(damage)
+    assert best_references([raw], context=archive.context, services=services)[raw] == found
+    assert path.read_bytes() == whole
+
+
+def test_leftovers_of_killed_runs_are_removed(archive: Archive, services: Services, raw: Path) -> None:
+    folder = services.crds_path / "references" / "hst" / "wfc3"
+    folder.mkdir(parents=True)
+    old, new = folder / ".tmp_35620111i_drk.fits_12", folder / ".tmp_35620111i_drk.fits_13"
+    for path in (old, new):
+        path.write_bytes(b"part")
+    os.utime(old, (0, 0))
+    best_references([raw], context=archive.context, services=services)
+    assert (old.exists(), new.exists()) == (False, True)

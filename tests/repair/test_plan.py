@@ -57,6 +57,35 @@ def test_twenty_full_frames_stay_below_four_gigabytes() -> None:
     assert repair(20).memory_mb(1) - repair(6).memory_mb(1) == pytest.approx(14 * 28, rel=0.01)
 
 
+def test_the_size_of_the_references_is_that_of_the_real_ones(catalog: Catalog, tmp_path: Path) -> None:
+    """STScI's CRDS sent 404.7 MB for a full frame of SPARS100: dark 302.6, linearity 79.9, two flats of 10.5 each."""
+    services = Services(crds_path=tmp_path / "cache")
+    plan = plan_reprocess(catalog, ids=["ibohbf040"], services=services)
+    assert 404.7 <= plan.reference_mb < 410
+    # Another dataset of the same sequence and filter needs no others.
+    assert plan_reprocess(catalog, services=services).reference_mb == plan.reference_mb
+
+
+def test_another_filter_adds_its_flats_and_a_subarray_its_dark(catalog: Catalog, tmp_path: Path) -> None:
+    services = Services(crds_path=tmp_path / "cache")
+    one = plan_reprocess(catalog, services=services).reference_mb
+    other = exposure("ibohbhb0q", flagged=True, dataset="ibohbh040") | {"filter": "F110W"}
+    catalog.append("exposures", [other])
+    two = plan_reprocess(catalog, services=services).reference_mb
+    assert two - one == pytest.approx(2 * 10.5, rel=0.01)
+    small = exposure("ibohbib0q", flagged=True, dataset="ibohbi040") | {"subarray": True, "aperture": "IRSUB256"}
+    catalog.append("exposures", [small])
+    assert plan_reprocess(catalog, services=services).reference_mb - two == pytest.approx(266**2 * 16 * 18 / 1e6)
+
+
+def test_an_association_listed_by_its_parts_is_repaired_in_all_of_them(catalog: Catalog) -> None:
+    parts = ("ibyg02021", "ibyg0202a")
+    rows = [exposure(f"ibyg02{part[-1]}1q", flagged=True, dataset=part) | {"asn_id": "ibyg02020"} for part in parts]
+    catalog.append("exposures", rows)
+    assert plan_reprocess(catalog, ids=["IBYG02020"]).datasets == parts
+    assert plan_reprocess(catalog, ids=["ibyg0202a"]).datasets == ("ibyg0202a",)
+
+
 def test_an_unflagged_exposure_is_told_that_its_association_is_repaired(catalog: Catalog) -> None:
     (note,) = plan_reprocess(catalog, ids=["IBOHBFA0Q"]).notes
     assert note.startswith("ibohbfa0q is not flagged and only recalibrated; repaired: ibohbfa1q")

@@ -35,6 +35,7 @@ from wfc3tvb.repair.reprocess import ReprocessSettings, plan_reprocess, reproces
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.visit import SimulatedVisit, simulate
 from wfc3tvb.survey.survey import survey
+from wfc3tvb.system.locks import folder_lock
 
 pytestmark = pytest.mark.slow
 
@@ -424,6 +425,13 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
     with pytest.raises(BadArgumentError, match="0 MB free"):
         reprocess(catalog, ids=["ibohbf040"], settings=settings)
     assert not settings.outdir.exists()
+
+
+def test_a_second_run_into_the_same_folder_is_refused(catalog: Catalog, settings: ReprocessSettings) -> None:
+    with folder_lock(settings.outdir, ".reprocess"):  # as another run has it
+        with pytest.raises(BadArgumentError, match="another reprocess writes there; wait for it to finish"):
+            reprocess(catalog, ids=["ibohbf040"], settings=settings)
+        assert [path.name for path in settings.outdir.iterdir()] == [".reprocess"]
 
 
 def test_keep_best_links_the_accepted_product(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from wfc3tvb.system.files import atomic_write, checksum, remove_unfinished
+from wfc3tvb.system.files import atomic_write, checksum, remove_old, remove_unfinished
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -39,3 +40,14 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     assert left.exists()
     remove_unfinished(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["x.fits"]
+
+
+def test_only_old_leftovers_are_removed(tmp_path: Path) -> None:
+    for name in (".views-a", ".views-b", "other-c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("x")
+    (tmp_path / ".views-d").write_text("x")
+    for name in (".views-a", ".views-d", "other-c"):
+        os.utime(tmp_path / name, (0, 0))
+    remove_old(tmp_path, ".views-*", hours=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".views-b", "other-c"]

@@ -6,6 +6,7 @@ astroquery 0.4.11 sets no socket timeout, never retries and accepts a truncated 
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -16,11 +17,15 @@ from urllib.parse import urlsplit
 import requests
 from astroquery.exceptions import InvalidQueryError, RemoteServiceError
 from astroquery.exceptions import TimeoutError as QueryTimeoutError
+from numpy.ma import MAError
 from requests.adapters import HTTPAdapter
 
-from wfc3tvb.archive.http import HttpClient, check_status
-from wfc3tvb.errors import ServiceError, ServiceUnreachableError
+from wfc3tvb.archive.http import HttpClient
+from wfc3tvb.archive.responses import NotTheFileError, check_status
+from wfc3tvb.errors import RejectedQueryError, ServiceError, SlowServiceError, UnexpectedAnswerError
 
+#: What astroquery raises for answers of another form than it expects.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, MAError, RecursionError, TypeError, ValueError)
 #: Pauses between polls for a query that is still running: the first and the longest [s].
 _POLL = 0.2, 5.0
 
@@ -55,10 +60,20 @@ class _ClientAdapter(HTTPAdapter):
         """
         method, url = str(request.method), str(request.url)
         headers = {name: str(value) for name, value in request.headers.items()}
-        answer = self._client.send("MAST", method, url, body=request.body, headers=headers)
+        answer, body = self._client.send("MAST", method, url, body=request.body, headers=headers, check=_check_json)
         response = self.build_response(request, answer)
-        response._content, response._content_consumed = answer.data, True
+        response._content, response._content_consumed = body, True
         return response
+
+
+def _check_json(status: int, body: bytes) -> None:
+    """Raise `NotTheFileError` for an answer that is cut off, or is a page: all of MAST's answers here are JSON."""
+    if status >= 400:
+        return
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotTheFileError("an answer that is not JSON, or is cut off") from error
 
 
 class _Poll:
@@ -83,10 +98,13 @@ def translate_request_errors() -> Iterator[None]:
 
     Raises
     ------
-    ServiceUnreachableError
+    SlowServiceError
         If MAST did not finish its answer in time.
+    UnexpectedAnswerError
+        If astroquery cannot read the answer.
     ServiceError
-        If the answer is not the expected one; for a status of 400 and above see `wfc3tvb.archive.http.check_status`.
+        If MAST refuses the request; for a status of 400 and above see
+        `wfc3tvb.archive.responses.check_status`.
     """
     try:
         yield
@@ -94,13 +112,16 @@ def translate_request_errors() -> Iterator[None]:
         if error.response is not None:
             check_status("MAST", error.response.url, error.response.status_code)
         raise ServiceError("MAST", "refused the request") from error
-    except requests.exceptions.JSONDecodeError as error:
-        raise ServiceError("MAST", "its answer is not JSON") from error
     except requests.RequestException as error:
         raise ServiceError("MAST", f"the request failed ({type(error).__name__})") from error
     except InvalidQueryError as error:
-        raise ServiceError("MAST", "rejected the query as invalid", "run: wfc3tvb doctor --live") from error
-    except QueryTimeoutError as error:
-        raise ServiceUnreachableError("MAST", "did not finish its answer in time") from error
+        raise RejectedQueryError("MAST", "rejected the query as invalid", "run: wfc3tvb doctor --live") from error
+    except (TimeoutError, QueryTimeoutError) as error:
+        raise SlowServiceError("MAST", "did not finish its answer in time") from error
     except RemoteServiceError as error:
         raise ServiceError("MAST", f"the query failed ({' '.join(str(error).split())[:200]})") from error
+    except _UNREADABLE as error:
+        problem = f"its answer does not have the expected form ({type(error).__name__} in astroquery)"
+        raise UnexpectedAnswerError(
+            "MAST", problem, "try again later; if it stays, run: wfc3tvb doctor --live"
+        ) from error

@@ -21,16 +21,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfc3tvb.archive.costs import ranges_pay
-from wfc3tvb.archive.http import NoRangesError
+from wfc3tvb.archive.responses import NoRangesError
 from wfc3tvb.archive.sparse_file import IrregularLayoutError, SparseFile
 from wfc3tvb.config import BAND_ROWS, MeasureSettings
-from wfc3tvb.errors import BadFileError, MissingProductError
+from wfc3tvb.errors import BadFileError, MissingProductError, NotFitsError, TruncatedFileError
 from wfc3tvb.fits.blocks import BLOCK, CHECK_THE_COPY, FileBytes
 from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
-from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_header
+from wfc3tvb.fits.ima_layout import check_instrument, number_of_reads
+from wfc3tvb.fits.plane_headers import PlaneHeader, primary_header
+from wfc3tvb.fits.plane_pixels import FLAGS
 from wfc3tvb.fits.support_file import orbit_if_usable, orbit_of
 from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import OrbitElements, ReadCube
+from wfc3tvb.system.files import remove_old
 
 if TYPE_CHECKING:
     from wfc3tvb.archive.remote import MastArchive
@@ -41,6 +44,9 @@ log = logging.getLogger(__name__)
 _FIRST = 16 * BLOCK
 #: First bytes fetched of a support file.
 _SPT_FIRST = 10 * BLOCK
+#: Beginning of the names of folders of downloads, and age at which those of killed workers are removed [h].
+_SCRATCH = "wfc3tvb-fetch-"
+_LEFT_HOURS = 24.0
 
 
 def read_exposure(
@@ -70,8 +76,11 @@ def read_exposure(
         cube = read_cube(archive, rootname, rows=settings.rows, pstat=settings.pstat)
         try:
             orbit, n_bytes = support.result()
-        except MissingProductError:
-            log.info("no support file for %s: its geometry stays unknown", rootname)
+        except MissingProductError as error:
+            if error.refused:
+                log.warning("%s is measured without geometry (%s), later with it by --recheck", rootname, error)
+            else:
+                log.info("no support file for %s: its geometry stays unknown", rootname)
             return cube, None
     return replace(cube, n_bytes=cube.n_bytes + n_bytes), orbit
 
@@ -112,10 +121,10 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
     remote.need([(0, _FIRST)])
     primary, start = primary_header(remote, remote.path)
     check_instrument(primary, remote.path)
-    nsamp = int(primary.get("NSAMP", 0))
+    nsamp = number_of_reads(primary, remote.path)
     sci = remote.plane(start, "SCI", 1)
     height, width = sci.shape
-    if not 2 <= nsamp <= 16 or min(height, width) <= 2 * BORDER:
+    if nsamp < 2 or min(height, width) <= 2 * BORDER:
         raise IrregularLayoutError(remote.path, "its extensions are not a stack of IR frames")
     index = middle_rows(height - 2 * BORDER, rows)
     first, last = int(index[0]) + BORDER, int(index[-1]) + BORDER + 1
@@ -149,8 +158,9 @@ def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[Plan
     dq = remote.plane(err.next, "DQ", 1)
     if not sci.shape == err.shape == dq.shape:
         raise IrregularLayoutError(remote.path, "the planes of its last read differ in size")
-    if dq.scaled:  # the headers of the other reads' flags are not fetched, and may differ
-        raise IrregularLayoutError(remote.path, "its flags have BSCALE or BZERO")
+    if dq.scale != (1.0, 0.0) or (dq.stored and dq.dtype != FLAGS):
+        # The headers of the other reads' flags are not fetched, and may differ.
+        raise IrregularLayoutError(remote.path, "its flags are not those of the archive's files")
     stride, length = _second(remote, dq) - sci.start, sci.data - sci.start
     # From the end of an imset's DQ to the end of the next SCI header, unless there are data between.
     gap = dq.next if stride - (dq.next - sci.start) < 10 * BLOCK else sci.start + stride
@@ -167,7 +177,7 @@ def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[Plan
         if other.shape != sci.shape or other.data - other.start != length:
             raise IrregularLayoutError(remote.path, f"SCI,{version} differs from SCI,1 in size")
         keywords = dict(dq.keywords) | {"EXTVER": version}
-        found.append((other, PlaneHeader(dq.start + shift, dq.data + shift, keywords)))
+        found.append((other, replace(dq, start=dq.start + shift, data=dq.data + shift, keywords=keywords)))
     return found
 
 
@@ -187,16 +197,21 @@ def _whole(archive: MastArchive, rootname: str, rows: int | None, *, pstat: bool
 
 @contextmanager
 def _downloaded(archive: MastArchive, rootname: str, suffix: str) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
+    remove_old(Path(tempfile.gettempdir()), f"{_SCRATCH}*", hours=_LEFT_HOURS)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as folder:
         yield archive.download(rootname, suffix, Path(folder))
 
 
 @contextmanager
 def _archives_copy() -> Iterator[None]:
-    """Point to the archive's help desk for a damaged file: the user has no copy to check."""
+    """Point to the archive's help desk for a damaged file: the user has no copy to check.
+
+    A file that is not FITS, or is cut short, may have been damaged on its way, so a rerun fetches it again.
+    """
     try:
         yield
     except BadFileError as error:
+        error.retryable = isinstance(error, NotFitsError | TruncatedFileError)
         if error.remedy == CHECK_THE_COPY:
             error.remedy = "the archive's copy is damaged; ask its help desk"
         raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import random
-import re
 import threading
 import time
 import weakref
@@ -17,46 +16,62 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ResponseError, SSLError, TimeoutError
+from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry, make_headers
 
+from wfc3tvb.archive.responses import (
+    BrokenBodyError,
+    NoRangesError,
+    check_fits_start,
+    check_holds_file,
+    check_status,
+    file_of,
+    range_of,
+    read_body,
+    read_exactly,
+    stated_length,
+    translate_errors,
+)
 from wfc3tvb.config import Services
-from wfc3tvb.errors import MissingProductError, ServiceError, ServiceUnreachableError, ShortDownloadError
+from wfc3tvb.errors import ServiceError
 from wfc3tvb.system.network import proxy_of, tls_context
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-#: Statuses that are retried; a Retry-After that comes with them is honoured.
-RETRIED = (429, 502, 503, 504)
+#: Statuses that are retried; a Retry-After that comes with them is honoured. MAST answers 500 to an invalid search as
+#: well as to a passing fault, and only the second ends with time.
+RETRIED = (429, 500, 502, 503, 504)
 #: Longest pause between attempts, and longest Retry-After that is honoured [s].
 LONGEST_BACKOFF, LONGEST_RETRY_AFTER = 60.0, 900
 #: Lengths and ranges refer to the file itself, so it must not be compressed in transit.
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+#: No list or other document is longer [byte]; a compressed one may unpack to any length.
+LONGEST_DOCUMENT = 256_000_000
 #: Number of files whose version is remembered, to notice one that is replaced while it is read.
 _REMEMBERED = 64
-_CHECK_NETWORK = "check the network, or try again later"
 
 
-class BrokenBodyError(HTTPError):
-    """A connection broke or stalled in the middle of a body."""
+class _Patience(Retry):
+    """Retry policy that takes any Retry-After: one that is no pause (garbage, negative) leaves the usual pause."""
+
+    def parse_retry_after(self, retry_after: str) -> float:
+        """Return the pause that a server asks for [s]; 0 if it asks for none."""
+        try:
+            seconds = float(retry_after)
+        except ValueError:
+            try:
+                return super().parse_retry_after(retry_after)
+            except (InvalidHeader, OverflowError, ValueError):
+                return 0.0
+        return min(seconds, self.retry_after_max) if seconds > 0 else 0.0
 
 
-class NoRangesError(ServiceError):
-    """A server did not answer a range request with that range."""
-
-    retryable = False
-
-
-def retry_policy(services: Services, method: str) -> Retry:
-    """Return the retry policy: a doubling pause with jitter, or the pause that the server asks for.
-
-    A 500 to a GET is a passing fault of a file server; to a POST it is MAST's answer to an invalid query.
-    """
-    return Retry(
+def retry_policy(services: Services) -> Retry:
+    """Return the retry policy: a doubling pause with jitter, or the pause that the server asks for."""
+    return _Patience(
         services.retries,
-        status_forcelist=(*RETRIED, 500) if method == "GET" else RETRIED,
+        status_forcelist=RETRIED,
         allowed_methods=None,
         backoff_factor=services.backoff,
         backoff_jitter=services.backoff,
@@ -100,30 +115,41 @@ class HttpClient:
         return list(self._threads.map(fetch, ranges))
 
     def send(
-        self, service: str, method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None
-    ) -> urllib3.BaseHTTPResponse:
-        """Return a response with its whole body (`data`), whatever its status.
+        self,
+        service: str,
+        method: str,
+        url: str,
+        *,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        check: Callable[[int, bytes], None] | None = None,
+    ) -> tuple[urllib3.BaseHTTPResponse, bytes]:
+        """Return a response, whatever its status, and its whole body.
+
+        `check` is given status and body; if it raises `BrokenBodyError`, the request is sent again.
 
         Raises
         ------
         ServiceUnreachableError
             If there is no connection, no answer in time, or the service stays unavailable.
         ShortDownloadError
-            If every response was cut off.
+            If every response was cut off, or longer than any document is.
         """
 
-        def whole() -> urllib3.BaseHTTPResponse:
+        def whole() -> tuple[urllib3.BaseHTTPResponse, bytes]:
             with self.request(method, url, body=body, headers=headers) as response:
-                _body(response)
-                return response
+                content = read_body(response, LONGEST_DOCUMENT)
+                if check is not None:
+                    check(response.status, content)
+                return response, content
 
         return self.complete(service, whole)
 
     def get(self, service: str, url: str) -> bytes:
         """Return a small document; raises the errors of `send`, and of a status of 400 and above."""
-        response = self.send(service, "GET", url)
+        response, body = self.send(service, "GET", url)
         check_status(service, url, response.status)
-        return response.data
+        return body
 
     @contextmanager
     def request(
@@ -135,7 +161,7 @@ class HttpClient:
             url,
             body=body,
             headers=token_of(url, self.services) | dict(headers or {}),
-            retries=retry_policy(self.services, method),
+            retries=retry_policy(self.services),
             preload_content=False,
         )
         try:
@@ -166,15 +192,21 @@ class HttpClient:
         with self.request("GET", url, headers=UNCOMPRESSED | {"Range": f"bytes={start}-{stop - 1}"}) as response:
             if response.status == 416:
                 response.drain_conn()
+                if not start:
+                    check_fits_start(b"")
                 return b""
             check_status(service, url, response.status)
-            match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            if response.status != 206 or not match or int(match[1]) != start or int(match[2]) >= stop:
+            match = range_of(response)
+            if not match or int(match[1]) != start or not start <= int(match[2]) < stop:
+                check_holds_file(response)
                 raise NoRangesError(service, "does not support range requests", "")
+            length = int(match[2]) + 1 - start
+            if stated_length(response) not in (None, length):
+                raise BrokenBodyError("the length differs from the announced one")
             self._check_unchanged(service, url, start, response.headers.get("ETag", "") + match[3])
-            body = _body(response)
-        if len(body) != int(match[2]) + 1 - start:
-            raise BrokenBodyError("the length differs from the announced one")
+            body = read_exactly(response, length)
+        if not start:
+            check_fits_start(body)
         return body
 
     def _check_unchanged(self, service: str, url: str, start: int, version: str) -> None:
@@ -186,7 +218,7 @@ class HttpClient:
             while len(self._versions) > _REMEMBERED:
                 self._versions.popitem(last=False)
         if known != version:
-            raise ServiceError(service, f"{_file_of(urlsplit(url).path)} changed while it was read")
+            raise ServiceError(service, f"{file_of(urlsplit(url).path)} changed while it was read")
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         """Return the connections to a host, direct or through the proxy of the environment."""
@@ -237,76 +269,3 @@ def token_of(url: str, services: Services) -> dict[str, str]:
     token = os.environ.get("MAST_API_TOKEN")
     is_mast = urlsplit(url).netloc == urlsplit(services.mast).netloc
     return {"Cookie": f"mast_token={token}"} if token and is_mast else {}
-
-
-def _body(response: urllib3.BaseHTTPResponse) -> bytes:
-    with reading_body():
-        return response.data
-
-
-@contextmanager
-def reading_body() -> Iterator[None]:
-    """Raise `BrokenBodyError` for a body that is cut off; the pool retries failed connections, but not these."""
-    try:
-        yield
-    except (HTTPError, OSError) as error:
-        raise BrokenBodyError(type(error).__name__) from error
-
-
-@contextmanager
-def translate_errors(service: str) -> Iterator[None]:
-    """Turn urllib3's errors in the block into one line that names the service.
-
-    Raises
-    ------
-    ServiceUnreachableError
-        If there is no connection, no answer in time, or the service stays unavailable.
-    ShortDownloadError
-        If every response was cut off.
-    """
-    try:
-        yield
-    except BrokenBodyError as error:
-        problem = f"every response was cut off ({error})"
-        raise ShortDownloadError(service, problem, _CHECK_NETWORK) from error
-    except HTTPError as error:
-        reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        raise _unreachable(service, reason) from error
-
-
-def _unreachable(service: str, reason: BaseException) -> ServiceUnreachableError:
-    if isinstance(reason, ResponseError):
-        return ServiceUnreachableError(service, "unavailable on every attempt")
-    # urllib3 makes NewConnectionError a subclass of TimeoutError, though nothing timed out.
-    if isinstance(reason, TimeoutError) and not isinstance(reason, NewConnectionError):
-        return ServiceUnreachableError(service, "no answer in time")
-    if isinstance(reason, SSLError):
-        remedy = "check the network; if a proxy has its own certificate, name it in REQUESTS_CA_BUNDLE"
-        return ServiceUnreachableError(service, "no secure connection (SSLError)", remedy)
-    return ServiceUnreachableError(service, f"no connection ({type(reason).__name__})", _CHECK_NETWORK)
-
-
-def check_status(service: str, url: str, status: int) -> None:
-    """Raise the error for a status of 400 and above.
-
-    Raises
-    ------
-    MissingProductError
-        If the file does not exist or is not public.
-    ServiceError
-        For any other status.
-    """
-    name = _file_of(url)
-    if status == 404:
-        raise MissingProductError(service, f"has no file {name}", "check the name, or try again later")
-    if status in (401, 403):
-        known = os.environ.get("MAST_API_TOKEN")
-        owner = "check that MAST_API_TOKEN is valid and belongs to someone with access"
-        remedy = owner if known else "set MAST_API_TOKEN if you have access to the data"
-        raise MissingProductError(service, f"refused access to {name} (HTTP {status})", remedy)
-    if status >= 400:
-        raise ServiceError(service, f"answered HTTP {status}")
-
-
-def _file_of(url: str) -> str:
-    return re.split(r"[/=]|%2F", url)[-1]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from astropy.time import Time
 
+from wfc3tvb.archive.mast_answers import date_of, good_rows, name_of, number_of, proposal_of, row_of, text_of
 from wfc3tvb.config import Selection
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.identifiers import is_association, is_dataset_name, split_filename
+from wfc3tvb.instrument import find_filter
 from wfc3tvb.models import Row
 from wfc3tvb.schema import TABLES
 
@@ -24,13 +26,22 @@ COLUMNS = (
     "sci_data_set_name", "sci_asn_id", "sci_instrument_config", "sci_spec_1234", "sci_aper_1234", "sci_pep_id",
     "sci_pi_last_name", "sci_targname", "sci_start_time", "sci_stop_time", "sci_sun_alt", "sci_generation_date",
 )  # fmt: skip
-_DATES = ("sci_start_time", "sci_stop_time", "sci_generation_date")
+#: Criteria that select the instrument: the usual one, and one for a MAST that refuses it or finds nothing by it. The
+#: second finds UVIS, too.
+INSTRUMENT_CRITERIA: tuple[Mapping[str, str], ...] = (
+    {"sci_instrument_config": "WFC3/IR"},
+    {"sci_instrume": "WFC3"},
+)
+#: Columns of `datasets` that hold dates, and MAST's.
+_DATES = {
+    "start_time": "sci_start_time", "stop_time": "sci_stop_time", "generation_date": "sci_generation_date",
+}  # fmt: skip
 _MEMBER = re.compile(r"ima|raw|flt")
 
 
-def criteria_of(selection: Selection) -> dict[str, Any]:
+def criteria_of(selection: Selection, instrument: Mapping[str, str] = INSTRUMENT_CRITERIA[0]) -> dict[str, Any]:
     """Return the criteria for the search API, without the time window."""
-    criteria: dict[str, Any] = {"sci_instrument_config": "WFC3/IR"}
+    criteria: dict[str, Any] = dict(instrument)
     if filters := selection.wanted_filters:
         criteria["sci_spec_1234"] = list(filters)
     if selection.proposals:
@@ -51,38 +62,62 @@ def passes(row: Row, selection: Selection) -> bool:
     """Return True if a dataset named by an id also matches the rest of the selection."""
     filters, start = selection.wanted_filters, row["start_time"]
     return (
-        row["instrument_config"] == "WFC3/IR"
-        and (not filters or bool(set(filters) & set((row["filters"] or "").split(";"))))
+        is_infrared(row)
+        and (not filters or bool(set(filters) & _filters(row)))
         and (not selection.proposals or row["proposal_id"] in selection.proposals)
         and (selection.start is None or start is None or start >= selection.start)
         and (selection.end is None or start is None or start <= selection.end)
     )
 
 
-def rows_of(results: Sequence[dict[str, Any]]) -> list[Row]:
-    """Return rows of `datasets` with the aperture added and the members still empty; MAST pads strings with blanks."""
-    dates = {name: _mjds([result.get(name) for result in results]) for name in _DATES}
-    return [_row(result, {name: dates[name][i] for name in _DATES}) for i, result in enumerate(results)]
+def is_infrared(row: Row) -> bool:
+    """Return True for a dataset of WFC3/IR; where MAST leaves its configuration empty, its filters tell."""
+    if row["instrument_config"] is not None:
+        return str(row["instrument_config"]).upper() == "WFC3/IR"
+    return any(find_filter(name) is not None for name in _filters(row))
 
 
-def _row(result: dict[str, Any], dates: dict[str, float | None]) -> Row:
-    name = str(result["sci_data_set_name"]).strip().lower()
-    proposal, sun = result.get("sci_pep_id"), result.get("sci_sun_alt")
-    return TABLES["datasets"].empty_row() | {
-        "dataset": name,
-        "asn_id": _association(name, _text(result.get("sci_asn_id"))),
-        "instrument_config": _text(result.get("sci_instrument_config")),
-        "filters": _text(result.get("sci_spec_1234")),
-        "proposal_id": None if proposal is None else int(proposal),
-        "pi": _text(result.get("sci_pi_last_name")),
-        "target_name": _text(result.get("sci_targname")),
-        "start_time": dates["sci_start_time"],
-        "stop_time": dates["sci_stop_time"],
-        "sun_alt": None if sun is None else float(sun),
-        "generation_date": dates["sci_generation_date"],
-        "members": [],
-        "aperture": _text(result.get("sci_aper_1234")),
-    }
+def _filters(row: Row) -> set[str]:
+    return set((row["filters"] or "").split(";"))
+
+
+def rows_of(results: Sequence[Any]) -> list[Row]:
+    """Return rows of `datasets` with the aperture added and the members still empty; MAST pads strings with blanks.
+
+    Raises
+    ------
+    UnexpectedAnswerError
+        If every row has an odd field; otherwise such rows are left out, which a warning says.
+    """
+    found = good_rows(results, _row, "the search")
+    for name in _DATES:
+        known = [row[name] for row in found if row[name]]
+        mjds = iter(Time(known, scale="utc").mjd.tolist() if known else ())
+        for row in found:
+            row[name] = next(mjds) if row[name] else None
+    return found
+
+
+def _row(result: Any) -> Row:
+    """Return a row of `datasets`, its dates still as text."""
+    fields = row_of(result)
+    name = name_of(fields, "sci_data_set_name")
+    return (
+        TABLES["datasets"].empty_row()
+        | {
+            "dataset": name,
+            "asn_id": _association(name, text_of(fields, "sci_asn_id")),
+            "instrument_config": text_of(fields, "sci_instrument_config"),
+            "filters": text_of(fields, "sci_spec_1234"),
+            "proposal_id": proposal_of(fields, "sci_pep_id"),
+            "pi": text_of(fields, "sci_pi_last_name"),
+            "target_name": text_of(fields, "sci_targname"),
+            "sun_alt": number_of(fields, "sci_sun_alt"),
+            "members": [],
+            "aperture": text_of(fields, "sci_aper_1234"),
+        }
+        | {key: date_of(fields, column) for key, column in _DATES.items()}
+    )
 
 
 def _association(name: str, stated: str | None) -> str | None:
@@ -92,20 +127,8 @@ def _association(name: str, stated: str | None) -> str | None:
     return name if is_association(name) else None
 
 
-def _mjds(texts: Sequence[str | None]) -> list[float | None]:
-    """Convert ISO dates to MJD [UTC]; an empty one becomes None."""
-    known = [text.strip().replace("T", " ") for text in texts if text]
-    found = iter(Time(known, scale="utc").mjd.tolist() if known else ())
-    return [next(found) if text else None for text in texts]
-
-
-def _text(value: Any) -> str | None:
-    return (str(value).strip() or None) if value is not None else None
-
-
-def exposure_of(product: dict[str, Any]) -> str | None:
-    """Return the exposure that a product belongs to; None for names that are not those of WFC3 files."""
-    name = str(product.get("filename"))
+def exposure_of(name: str) -> str | None:
+    """Return the exposure that a file belongs to; None for names that are not those of WFC3 files."""
     try:
         root, suffix = split_filename(name)
     except BadArgumentError:

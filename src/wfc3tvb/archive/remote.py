@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from wfc3tvb.archive.costs import cost_of
 from wfc3tvb.config import MeasureSettings, Selection, Services
-from wfc3tvb.errors import MissingProductError, ServiceError
+from wfc3tvb.errors import BadDownloadError, MissingProductError
 from wfc3tvb.identifiers import bucket_key, file_name, product_url, split_filename
 from wfc3tvb.models import OrbitElements, ReadCube, Row
+from wfc3tvb.system.supported import check_docstrings
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class MastArchive:
 
     def datasets(self, selection: Selection) -> Iterable[Row]:
         """Yield the datasets that match a selection; see `wfc3tvb.archive.mast.Mast.datasets`."""
+        check_docstrings()
         from wfc3tvb.archive.mast import mast_of  # imported here: workers, which list nothing, need no astroquery
 
         return mast_of(self.services).datasets(selection)
@@ -146,7 +148,7 @@ class BucketArchive(MastArchive):
         try:
             keys = [key.text or "" for key in ElementTree.fromstring(listing).iterfind(".//{*}Contents/{*}Key")]
         except ElementTree.ParseError as error:
-            raise ServiceError("S3", "the bucket's listing is not XML") from error
+            raise BadDownloadError("S3", "the bucket's listing is not XML") from error
         found = next((key for key in keys if key.rpartition("/")[2] == name), None)
         if found is None:
             raise MissingProductError("S3", f"has no file {name}", "check the name, or use --source mast")
@@ -156,13 +158,13 @@ class BucketArchive(MastArchive):
 
 @dataclass(frozen=True)
 class PublicArchive(BucketArchive):
-    """The public bucket, and MAST for the few files that the bucket lacks."""
+    """The public bucket, and MAST for the few files that the bucket lacks or answers with something else."""
 
     def _find(self, name: str, work: Work[T]) -> T:
         if (self.services, name) not in _absent:
             try:
                 return super()._find(name, work)
-            except MissingProductError as error:
+            except (MissingProductError, BadDownloadError) as error:
                 log.info("%s; asking MAST", error)
                 if len(_absent) >= _REMEMBERED:
                     _absent.clear()

@@ -24,6 +24,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.schema import ArrayType, PrimitiveType
 
 from wfc3tvb import __version__, schema
+from wfc3tvb.catalog.durability import sync_commits
 from wfc3tvb.catalog.write_errors import first_line, probe, writing
 from wfc3tvb.catalog.write_lock import exclusive_lock, shared_lock
 from wfc3tvb.errors import CatalogError, DamagedCatalogError, NoCatalogError, SchemaMismatchError
@@ -329,11 +330,14 @@ class Tables:
     def _commit(self, table: str, action: Callable[[], T], n_bytes: int = 0) -> T:
         with writing(self.folder), shared_lock(self.folder):
             probe(self.place(table), n_bytes)
+            began = time.time()
             try:
-                return self._retry(action)
+                done = self._retry(action)
             except delta_errors.SchemaMismatchError as error:
                 problem = f"{self.folder}: another program has just changed the columns of table {table}"
                 raise SchemaMismatchError(f"{problem}; run the command again") from error
+            sync_commits(self.place(table), began)
+            return done
 
     def _retry(self, action: Callable[[], T]) -> T:
         """Repeat `action` while another writer's commit comes between its reading and its writing."""
@@ -357,7 +361,9 @@ class Tables:
             with writing(self.folder), exclusive_lock(self.folder, patience=patience) as locked:
                 if locked:
                     probe(self.place(table), sum(size for size in sizes if size < below))
+                    began = time.time()
                     action()
+                    sync_commits(self.place(table), began)
                 return locked
         except CommitFailedError as error:
             log.info("files not merged, another writer committed first: %s", first_line(error))

@@ -10,9 +10,7 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -28,6 +26,7 @@ from wfc3tvb.catalog.statements import READONLY, own_name, readonly_name
 from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
 from wfc3tvb.schema import SCHEMA_VERSION
+from wfc3tvb.system.files import remove_old
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,8 @@ log = logging.getLogger(__name__)
 VIEWS_FILE = "catalog.duckdb"
 #: Prefix of the temporary folders in which it is written.
 _TEMPORARY = ".views-"
+#: Age at which the next writer removes one, which a killed process left [h]; writing takes seconds.
+_LEFT_HOURS = 1.0
 #: Unknown names in messages of DuckDB that do not show their position.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
@@ -170,6 +171,7 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
     CatalogNotWritableError
         If it cannot be written; an existing file is unchanged.
     """
+    remove_leftovers(folder, _LEFT_HOURS)
     try:
         with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
             path = Path(temporary) / VIEWS_FILE
@@ -189,9 +191,7 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
 
 def remove_leftovers(folder: Path, grace_hours: float) -> None:
     """Remove temporary folders of interrupted calls of `write_views` that are older than `grace_hours`."""
-    for path in folder.glob(f"{_TEMPORARY}*"):
-        if time.time() - path.stat().st_mtime > 3600 * grace_hours:
-            shutil.rmtree(path, ignore_errors=True)
+    remove_old(folder, f"{_TEMPORARY}*", hours=grace_hours)
 
 
 def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:

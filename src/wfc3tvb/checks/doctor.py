@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from wfc3tvb import __version__
-from wfc3tvb.archive.http import check_status, client_of
-from wfc3tvb.archive.mast import Mast
-from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive
+from wfc3tvb.archive.http import client_of
+from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive, MastArchive
+from wfc3tvb.archive.responses import check_status
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.errors import ServiceError, TvbError
 from wfc3tvb.fits.blocks import BLOCK
@@ -144,7 +144,7 @@ def _check_answers(services: Services) -> Iterator[Finding]:
 
 
 def _query_mast(services: Services) -> str:
-    row = next(iter(Mast(services).datasets(Selection(ids=(ASSOCIATION,)))))
+    row = next(iter(MastArchive(services).datasets(Selection(ids=(ASSOCIATION,)))))
     if not row["members"] or row["generation_date"] is None or row["start_time"] is None:
         raise ServiceError("MAST", f"lists {ASSOCIATION} without members or dates", "report this")
     return f"lists {len(row['members'])} exposures of {ASSOCIATION}"
@@ -161,11 +161,11 @@ def _query_crds(services: Services) -> str:
     query: dict[str, Any] = {"jsonrpc": "1.0", "method": "get_server_info", "params": [], "id": 1}
     url = f"{services.crds.rstrip('/')}/json/get_server_info/1/"
     headers = {"Content-Type": "application/json"}
-    response = client_of(services).send("CRDS", "POST", url, body=json.dumps(query), headers=headers)
+    response, body = client_of(services).send("CRDS", "POST", url, body=json.dumps(query), headers=headers)
     check_status("CRDS", url, response.status)
     try:
-        answer = json.loads(response.data)
-    except ValueError as error:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
         raise ServiceError("CRDS", "the answer is not JSON") from error
     result = answer.get("result") if isinstance(answer, dict) else None
     if not isinstance(result, dict) or not ({"operational_context", "crds_payload"} & set(result)):

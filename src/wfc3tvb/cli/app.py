@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -85,7 +86,8 @@ def example(text: str) -> Callable[[F], F]:
     """Add an example to a command's help."""
 
     def decorate(function: F) -> F:
-        function.__doc__ = f"{function.__doc__}\n\n    \b\n    Example:\n" + "\n".join(
+        # Python without docstrings (-OO) leaves only the example.
+        function.__doc__ = f"{function.__doc__ or ''}\n\n    \b\n    Example:\n" + "\n".join(
             f"      {line}" for line in text.splitlines()
         )
         return function
@@ -163,11 +165,19 @@ def main(verbose: bool) -> None:
     from wfc3tvb.system.supported import check_system
 
     check_system()
+    _print_anything()
     if verbose:
         _log_to_stderr()
 
 
 # --- printing ------------------------------------------------------------------------------------------------------
+
+
+def _print_anything() -> None:
+    """Let output in another encoding than UTF-8 escape the characters that it lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_text(text: str, *, fg: str | None = None, err: bool = False) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
+from socket import AF_INET, AF_INET6, create_server, gethostname, socket
 
 import click
 
@@ -18,6 +20,7 @@ from wfc3tvb.cli.app import (
     progress_bars,
     show,
 )
+from wfc3tvb.errors import BadArgumentError
 
 images_option = click.option(
     "--images", multiple=True, metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -61,7 +64,6 @@ def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
 def serve(host: str, port: int, token: str | None, images: Sequence[Path], catalog: Path) -> None:
     """Explore the catalog in a browser, until Ctrl-C: search, visits, plots, SQL."""
     import secrets
-    import socket
 
     import uvicorn
 
@@ -73,11 +75,24 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
     token = token or (None if is_local else secrets.token_urlsafe(24))
     hosts = ("127.0.0.1", "localhost", "[::1]") if is_local else ("*",)
     app = application(catalog, token=token, hosts=hosts, images=images)
-    with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
-        name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    with _listening(host, port) as sock:
+        name = gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = f"http://{name}:{sock.getsockname()[1]}/" + (f"?token={token}" if token else "")
         click.echo(f"open {address}   (stop with Ctrl-C)")
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])
+
+
+def _listening(host: str, port: int) -> socket:
+    """Return a socket that listens at an address."""
+    try:
+        return create_server((host, port), family=AF_INET6 if ":" in host else AF_INET)
+    except (OSError, TypeError, UnicodeError) as error:
+        # TypeError and UnicodeError are of names that cannot be those of a machine.
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise
+        reason = str(getattr(error, "strerror", None) or error).partition(" (while")[0]
+        remedy = "give an address of this machine, or 0.0.0.0 for all, and a port above 1023"
+        raise BadArgumentError(f"cannot listen at --host {host[:60]} --port {port} ({reason}); {remedy}") from error
 
 
 @main.command()

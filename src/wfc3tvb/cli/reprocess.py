@@ -29,6 +29,9 @@ from wfc3tvb.schema.methods import METHODS
 if TYPE_CHECKING:
     from wfc3tvb.parallel.workers import Workers
 
+#: Most exposures of a plan that are listed one by one.
+_LISTED = 40
+
 iref_option = click.option(
     "--iref",
     type=click.Path(path_type=Path, file_okay=False),
@@ -184,6 +187,12 @@ def _plain(result: Any) -> dict[str, Any]:
     metavar="GB",
     help="Memory for all workers together; default: four fifths of the free memory.",
 )
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Repair all flagged exposures. Without --all, --id or --where, only the plan is printed.",
+)
 @click.option("--dry-run", is_flag=True, help="Only estimate the work: associations, bytes, references, time, memory.")
 @parallel_options()
 @catalog_option
@@ -192,12 +201,12 @@ def _plain(result: Any) -> dict[str, Any]:
 @click.pass_context
 def reprocess(
     ctx: click.Context, /, ids: Sequence[str], where: str | None, catalog: Path, as_json: bool,
-    workers: Workers, iref: Path | None, dry_run: bool, **options: Any,
+    workers: Workers, iref: Path | None, everything: bool, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Repair flagged exposures, drizzle, and compare with the archive.
 
-    Recalibrates and drizzles them, compares the products with the archive's, and records which are better. Without --id
-    or --where, all flagged exposures are repaired. --dry-run only estimates the work.
+    Recalibrates and drizzles them, compares the products with the archive's, and records which are better. Without
+    --id, --where or --all, the plan is printed and nothing is done; --dry-run does the same for a selection.
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.config import Services
@@ -212,8 +221,10 @@ def reprocess(
     with open_catalog(catalog, mode="r+") as store, progress_bars() as progress:
         what: dict[str, Any] = {"ids": names, "where": where, "settings": settings, "services": services}
         plan = plan_reprocess(store, workers=workers, **what)
-        if dry_run:
+        if dry_run or not (ids or where or everything):
             _print_plan(plan, as_json)
+            if not (as_json or dry_run) and plan.datasets:
+                show("nothing is repaired without a selection: add --all, --id or --where")
             return
         if not as_json:
             _print_plan(plan, as_json)
@@ -249,6 +260,8 @@ def _print_plan(plan: Any, as_json: bool) -> None:
     references = f"up to {plan.reference_mb:.0f} MB into {folder}" if plan.reference_mb else f"those in {folder}"
     for note in plan.notes:
         show(note)
+    if len(plan.exposures) <= _LISTED:
+        show(terminal.planned(plan.exposures))
     sizes = f"{terminal.size(plan.fetch_bytes)} to fetch, {terminal.size(plan.scratch_bytes)} of scratch space"
     show(
         f"datasets to repair: {len(plan.datasets)}; {plan.n_repaired} exposures repaired ({methods}), "

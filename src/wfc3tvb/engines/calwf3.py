@@ -16,10 +16,13 @@ from pathlib import Path
 from wfc3tvb.engines.raw_reads import read_primary
 from wfc3tvb.errors import BadFileError, CalibrationError, EngineMissingError
 from wfc3tvb.fits.hdus import read_fits, read_header
+from wfc3tvb.system.files import remove_old
 
 _PROGRAM = "calwf3.e"
 #: Lines from the end of a log that go into an error message.
 _EXCERPT = 8
+#: Beginning of the names of scratch folders, and age at which those of killed runs are removed [h].
+_SCRATCH, _LEFT_HOURS = ".calwf3-", 24.0
 
 
 def chosen(engine: str) -> bool:
@@ -95,7 +98,8 @@ def run(path: Path, products: tuple[Path, Path, Path], *, crcorr: str, iref: Pat
     environment = dict(os.environ)
     if iref is not None:
         environment["iref"] = f"{iref.resolve()}/"  # absolute, since calwf3 runs in another folder
-    with tempfile.TemporaryDirectory(prefix=".calwf3-", dir=products[1].parent) as scratch:
+    remove_old(products[1].parent, f"{_SCRATCH}*", hours=_LEFT_HOURS)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=products[1].parent) as scratch:
         copy = Path(scratch) / path.name
         shutil.copyfile(path, copy)
         for table in path.parent.glob("*_asn.fits"):

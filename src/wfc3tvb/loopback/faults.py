@@ -39,6 +39,16 @@ class Faults:
         Answer range requests with the whole file.
     max_rows : int, optional
         Number of rows to which the list of datasets is silently cut.
+    refuse_config : bool
+        Refuse the search criterion ``sci_instrument_config``.
+    most_products : int, optional
+        Number of datasets above which a request for products is refused.
+    not_in_bucket : set of str
+        Names of files that the bucket lacks and MAST has.
+    pages : int
+        Number of files in place of which a page is sent, with status 200.
+    caom_503 : int
+        Number of requests to CAOM answered with 503.
     crds_503 : int
         Number of requests to CRDS answered with 503.
     crds_delay : float
@@ -61,6 +71,11 @@ class Faults:
     bytes_per_second: float | None = None
     no_ranges: bool = False
     max_rows: int | None = None
+    refuse_config: bool = False
+    most_products: int | None = None
+    not_in_bucket: set[str] = field(default_factory=set)
+    pages: int = 0
+    caom_503: int = 0
     crds_503: int = 0
     crds_delay: float = 0.0
     wrong_checksum: set[str] = field(default_factory=set)

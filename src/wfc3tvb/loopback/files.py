@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from wfc3tvb.loopback.faults import Faults
 
@@ -23,6 +23,8 @@ _CHECKED = 16_000_000
 
 def file_response(request: Request, path: Path, faults: Faults) -> Response:
     """Answer a GET or HEAD for a file: 200, 206 or 416."""
+    if faults.take("pages"):
+        return HTMLResponse("<!DOCTYPE html><html><body>The archive is in maintenance.</body></html>")
     size = path.stat().st_size
     start, stop, status = 0, size, 200
     match = None if faults.no_ranges else _RANGE.fullmatch(request.headers.get("range", ""))

@@ -1,6 +1,6 @@
 """Serve MAST over loopback: the search API of MastMissions, the CAOM services and file downloads.
 
-Requests and answers have the form that the unmodified astroquery 0.4.11 sends and reads.
+Requests and answers have the form that the unmodified astroquery 0.4.11 sends and reads, and 0.4.12 too.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Mast:
         rows: list[Row] = self.missions
         for condition in body.get("conditions") or ():
             for column, text in condition.items():
-                if column not in MISSION_COLUMNS:
+                refused = self.faults.refuse_config and column == "sci_instrument_config"
+                if refused or column not in MISSION_COLUMNS:
                     return JSONResponse({"detail": f"no column {column}"}, 400)
                 passes = _condition(str(text))
                 rows = [row for row in rows if passes(row[column])]
@@ -85,6 +86,11 @@ class Mast:
             rows = [r for r in rows if _distance(ra, dec, r["sci_ra"], r["sci_dec"]) * 3600 <= float(body["radius"])]
         for column in reversed(body.get("sort_by") or ()):
             rows = sorted(rows, key=partial(_text_of, column))
+        # astroquery reads what it asked for from 0.4.12 on, where it can ask for the count alone.
+        asked = {"count_only": bool(body.get("count_only"))}
+        if asked["count_only"]:
+            return JSONResponse({"messages": [], "info": [], "results": [], "search_params": asked,
+                                 "totalResults": len(rows)})  # fmt: skip
         start, limit = int(body.get("offset") or 0), int(body.get("limit") or 5000)
         if self.faults.max_rows is not None:
             limit = min(limit, self.faults.max_rows)
@@ -93,12 +99,14 @@ class Mast:
             "messages": [],
             "info": [{"name": n, "type": MISSION_COLUMNS[n]} for n in names],
             "results": [{n: row[n] for n in names} for row in rows[start : start + limit]],
-            "search_params": {}, "totalResults": len(rows),
+            "search_params": asked, "totalResults": len(rows),
         })  # fmt: skip
 
     async def list_products(self, request: Request) -> Response:
         """Answer with the files of datasets."""
         wanted = sorted({str(name).strip().lower() for name in (await request.json())["dataset_ids"]})
+        if self.faults.most_products is not None and len(wanted) > self.faults.most_products:
+            return JSONResponse({"detail": "too many datasets"}, 400)
         return JSONResponse({"products": [
             {"product_key": f"{row['dataset'].upper()}_{name}", "access": "PUBLIC", "dataset": row["dataset"].upper(),
              "instrument_name": "WFC3  ", "filters": row["filters"], "filename": name,
@@ -119,6 +127,8 @@ class Mast:
     async def invoke(self, request: Request) -> Response:
         """Answer a request to a CAOM service."""
         body = json.loads(parse_qs((await request.body()).decode())["request"][0])
+        if self.faults.take("caom_503"):
+            return Response("unavailable", 503)
         if self.faults.take("long_polls"):
             return JSONResponse({"status": "EXECUTING", "msg": "", "data": [], "fields": [], "paging": None})
         service, params = body["service"], body["params"]

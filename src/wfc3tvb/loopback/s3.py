@@ -44,7 +44,8 @@ class Bucket:
         """Answer GET and HEAD of a key."""
         key = request.path_params["key"]
         path = self.keys.get(key)
-        if path is None or path.name in self.faults.missing or path.name in self.faults.proprietary:
+        absent = self.faults.missing | self.faults.proprietary | self.faults.not_in_bucket
+        if path is None or path.name in absent:
             return error("NoSuchKey", 404)
         return file_response(request, path, self.faults)
 

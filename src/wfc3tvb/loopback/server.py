@@ -188,7 +188,8 @@ def serve(
         name = "localhost" if host == "127.0.0.1" else host
         mast, s3 = (f"http://{name}:{sock.getsockname()[1]}" for sock in sockets)
         crds.url = mast + PREFIX
-        (config / "astroquery.cfg").write_text(f"[mast]\nserver = {mast}\n")
+        # From 0.4.12 on, astroquery looks for files in the cloud first, through a fixed address.
+        (config / "astroquery.cfg").write_text(f"[mast]\nserver = {mast}\nenable_cloud_dataset = False\n")
         with _running(applications(index, crds, faults, access), sockets):
             yield Archive(mast, s3, crds.url, faults, access, config)
 

@@ -7,6 +7,7 @@ with its place, so that one file cannot keep a survey from its end.
 from __future__ import annotations
 
 import errno
+import os
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +19,12 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from wfc3tvb.errors import DiskFullError, TvbError
+from wfc3tvb.errors import DiskFullError, StorageError, TvbError
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+#: Errors of a disk or a network file system that fails or has gone.
+_STORAGE = (errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EROFS)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -77,7 +80,7 @@ class Fetching(Protocol):
 def stage(name: str) -> Iterator[None]:
     """Set the stage of this package's errors raised in the block, unless an inner block has set it.
 
-    A full disk is turned into such an error.
+    A full disk, and one that does not answer, are turned into such errors.
     """
     try:
         yield
@@ -86,11 +89,14 @@ def stage(name: str) -> Iterator[None]:
         raise
     except OSError as error:
         # astropy reports a full disk with its own message and no errno.
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) and "Not enough space on disk" not in str(error):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "Not enough space on disk" in str(error):
+            found: TvbError = DiskFullError()
+        elif error.errno in _STORAGE:
+            found = StorageError(str(error.filename or "a file"), os.strerror(error.errno))
+        else:
             raise
-        full = DiskFullError()
-        full.stage = name
-        raise full from error
+        found.stage = name
+        raise found from error
 
 
 def attempts(worker: Callable[[Item], Value] | Fetching, items: Iterable[tuple[str, Item]]) -> Iterator[Outcome[Value]]:

@@ -25,6 +25,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from wfc3tvb.errors import BadArgumentError, ServiceUnreachableError, WorkerDiedError
 from wfc3tvb.parallel.attempts import Failure, Fetching, Outcome, attempts, stage
 from wfc3tvb.parallel.workers import HERE, Workers
+from wfc3tvb.system.children import end_with_parent
 from wfc3tvb.system.interrupts import InterruptGuard
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ _CLUSTER_TIMEOUT = 10
 _WORKER_TIMEOUT = 120
 #: Most items in a batch.
 _BATCH = 8
-#: Intervals between checks that the driver is alive, and that a cluster has workers [s].
-_WATCH, _LOOK = 0.5, 5.0
+#: Interval between checks that a cluster has workers [s].
+_LOOK = 5.0
 
 
 def run(
@@ -186,13 +187,7 @@ def _end_with(driver: int) -> None:
     Without its driver it would wait for work for minutes.
     """
     _end_at_once()
-
-    def watch() -> None:
-        while os.getppid() == driver:
-            time.sleep(_WATCH)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with_parent(driver)
 
 
 def _batched(items: Iterable[tuple[str, Item]], sizes: Iterator[int]) -> Iterator[tuple[tuple[str, Item], ...]]:

@@ -23,13 +23,17 @@ from astropy.io import fits
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
 from wfc3tvb.references.crds_process import local_references
-from wfc3tvb.system.files import checksum
+from wfc3tvb.system.children import environment_of_child
+from wfc3tvb.system.files import checksum, remove_old
 from wfc3tvb.system.network import ca_environment
 
 _LOG = logging.getLogger(__name__)
 _MISSING = "the file is not in the cache, and CRDS did not send it"
-#: Longest time for one batch; darks and flats are tens of megabytes [s].
+#: Longest time for one batch; a dark of full frames is 300 MB, all references of an exposure are 405 MB [s].
 _TIMEOUT = 3600.0
+#: Beginning of the names of scratch folders, and age at which those of killed runs are removed [h].
+_SCRATCH = "wfc3tvb-crds-"
+_LEFT_HOURS = 24.0
 
 
 @dataclass(frozen=True)
@@ -104,8 +108,10 @@ def best_references(
     services = services or Services()
     if not context.endswith(".pmap"):
         raise BadArgumentError(f"--context {context}: give a CRDS context of the form hst_NNNN.pmap")
-    with tempfile.TemporaryDirectory(prefix="wfc3tvb-crds-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as scratch:
         headers = {str(_header_only(raw, Path(scratch))): raw for raw in raws}
+        if sync:
+            _remove_leftovers(services.crds_path)
         job = {"files": list(headers), "context": context, "sync": sync}
         answer = _ask(job, services)
         if sync and answer["unassigned"]:
@@ -151,7 +157,12 @@ def _known_sha1(path: Path, changed_at: int) -> str:
 
 def cache_folder(services: Services | None = None) -> Path:
     """Return the folder of WFC3's references in the cache."""
-    return (services or Services()).crds_path / "references" / "hst" / "wfc3"
+    return cache_folder_of((services or Services()).crds_path)
+
+
+def cache_folder_of(cache: Path) -> Path:
+    """Return the folder of WFC3's references in a cache."""
+    return cache / "references" / "hst" / "wfc3"
 
 
 def _header_only(raw: Path, folder: Path) -> Path:
@@ -163,9 +174,16 @@ def _header_only(raw: Path, folder: Path) -> Path:
     return path
 
 
+def _remove_leftovers(cache: Path) -> None:
+    """Remove what killed runs left: partial files in the cache, and folders of jobs."""
+    for folder in (cache / "mappings" / "hst", cache_folder_of(cache)):
+        remove_old(folder, ".tmp_*", hours=_LEFT_HOURS)
+    remove_old(Path(tempfile.gettempdir()), f"{_SCRATCH}*", hours=_LEFT_HOURS)
+
+
 def _ask(job: Mapping[str, Any], services: Services) -> dict[str, Any]:
     """Run the child process on a job and return its answer."""
-    with tempfile.TemporaryDirectory(prefix="wfc3tvb-crds-") as scratch:
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH) as scratch:
         path = Path(scratch) / "job.json"
         path.write_text(json.dumps(job))
         command = [sys.executable, "-m", "wfc3tvb.references.crds_process", str(path)]
@@ -192,7 +210,7 @@ def _environment(services: Services) -> dict[str, str]:
         "CRDS_CLIENT_TIMEOUT_SECONDS": str(round(services.timeout)),
         "PYTHONWARNINGS": "ignore",
     }
-    return os.environ | ca_environment() | settings
+    return os.environ | ca_environment() | settings | environment_of_child()
 
 
 def _problem(log: str, services: Services) -> ServiceError | BadArgumentError:

@@ -14,7 +14,11 @@ from typing import Any
 
 from astropy.io import fits
 
+from wfc3tvb.system.children import end_with_parent
 from wfc3tvb.system.files import checksum
+
+#: What crds raises for rules (mappings) that are not text, or not rules.
+_UNREADABLE = (SyntaxError, TypeError, ValueError)
 
 
 def main(path: Path) -> None:
@@ -65,7 +69,7 @@ def drop_damaged_mappings() -> list[str]:
     for path in sorted(Path(locate_mapping("hst_0000.pmap")).parent.glob("*.[pir]map")):
         try:
             rmap.Mapping.from_file(str(path))
-        except CrdsError:
+        except (CrdsError, *_UNREADABLE):
             path.unlink()
             dropped.append(path.name)
     return dropped
@@ -97,4 +101,5 @@ def local_references(header: Mapping[str, Any], folder: Path) -> Iterable[tuple[
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(Path(sys.argv[1]))

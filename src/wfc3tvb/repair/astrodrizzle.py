@@ -22,6 +22,7 @@ from wfc3tvb.errors import BadArgumentError, DrizzleError
 from wfc3tvb.fits.images import fill_not_finite, header_of
 from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.astrodrizzle_process import LOG
+from wfc3tvb.system.children import environment_of_child
 
 #: Fixed parameters. One process gives the same pixels as drizzlepac's default pool in half the time; bit 4096 from an
 #: earlier rejection is cleared; headers and DQ of the input files are updated in place.
@@ -284,7 +285,8 @@ def drizzle(
 
 def _environment() -> dict[str, str]:
     """Return the environment of the child process: no graphics window, one thread."""
-    return os.environ | {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    settings = {"MPLBACKEND": "Agg", "PYTHONWARNINGS": "ignore", "OMP_NUM_THREADS": "1"}
+    return os.environ | settings | environment_of_child()
 
 
 def _weighted_inputs(flts: Sequence[Path], weights: Sequence[float], folder: Path) -> str:

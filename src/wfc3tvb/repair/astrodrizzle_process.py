@@ -22,6 +22,7 @@ from typing import Any
 
 from astropy.io import fits
 
+from wfc3tvb.system.children import end_with_parent
 from wfc3tvb.system.memory import forget_peak, peak_mb
 
 ASTROMETRY_URL = "https://mast.stsci.edu/portal/astrometryDB/"
@@ -170,4 +171,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     serve()

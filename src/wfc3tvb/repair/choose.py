@@ -15,6 +15,7 @@ from wfc3tvb.models import Row
 from wfc3tvb.repair.choose_method import ChooseMethod, Curve, curve_of_reads
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings
 from wfc3tvb.schema.methods import METHODS, alternatives
+from wfc3tvb.score.recommend import magnitudes
 
 #: Settings, besides method, engine and context, that affect the pixels of products.
 _PIXEL_SETTINGS = ("recover_saturated", "weight", "use_db", "drizzle_pars")
@@ -83,13 +84,14 @@ def _datasets_where(catalog: Catalog, where: str | None) -> list[str]:
 
 
 def _datasets_of(catalog: Catalog, ids: Sequence[str]) -> list[str]:
-    text = "SELECT dataset FROM exposures WHERE $name IN (rootname, dataset, asn_id) LIMIT 1"
+    # An association that MAST lists by its parts has several datasets.
+    text = "SELECT DISTINCT dataset FROM exposures WHERE $name IN (rootname, dataset, asn_id) ORDER BY dataset"
     found: dict[str, None] = {}
     for name in ids:
         rows = catalog.sql(text, {"name": name.lower()}).fetchall()
         if not rows:
             raise UnknownDatasetError(name, f"the catalog in {catalog.folder}", "survey it first, or check the name")
-        found[rows[0][0]] = None
+        found |= {dataset: None for (dataset,) in rows}
     return list(found)
 
 
@@ -117,7 +119,8 @@ def _repair(
         row, curve = known[name], curves.get(name, Curve())
         return _member(row, curve, choose_method(row, asked=name in asked, has_curve=bool(curve.times)))
 
-    return Repair(dataset, tuple(member(name) for name in names))
+    asn_id = next((row["asn_id"] for row in rows if row["asn_id"]), None)
+    return Repair(dataset, tuple(member(name) for name in names), asn_id)
 
 
 def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, Curve]:
@@ -146,7 +149,14 @@ def _member(row: Row, curve: Curve, method: tuple[str, str]) -> Member:
         samp_seq=row["samp_seq"] or "",
         filter=row["filter"] or "",
         flags=tuple(row["quality_flags"] or ()),
+        gain_mag=_gain(row, method[0]),
     )
+
+
+def _gain(row: Row, method: str) -> float | None:
+    """Return the depth that a method is expected to gain over the archive's image [mag]; None where not known."""
+    before, after = row["noise_pipeline"], row[METHODS[method].noise_column] if method in METHODS else None
+    return magnitudes(before / after) if before and after else None
 
 
 def frame_size(row: Row) -> int:

@@ -142,6 +142,7 @@ def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
 # --- calibrate -----------------------------------------------------------------------------------------------------
 
 
+@stage("calibrate")
 def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibrated]:
     """Calibrate every exposure, several at the same time and the flagged ones first, and return the new FLTs."""
     flagged = [member for member in workspace.members if member.repaired]

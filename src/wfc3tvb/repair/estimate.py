@@ -16,10 +16,25 @@ from wfc3tvb.references.crds import cache_folder
 from wfc3tvb.repair.choose import Chosen, frame_size
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb, scratch_bytes
 
-#: Bytes per pixel of a dark (for each read), a flat and the linearity file; and bytes of all tables.
-_DARK_BYTES, _FLAT_BYTES, _LINEARITY_BYTES, _TABLE_BYTES = 10, 10, 78, 10_000_000
+#: Bytes per pixel of a dark (for each of its 16 reads: SCI, ERR, DQ, SAMP and TIME are all stored), of the two flats
+#: (pixel-to-pixel, delta) and of the linearity file; and bytes of all tables and headers. The files for an exposure of
+#: SPARS100 in F140W (CRDS context hst_1075): dark 302.6 MB, flats 10.5 each, linearity 79.9, all 404.7.
+_DARK_BYTES, _FLAT_BYTES, _LINEARITY_BYTES, _TABLE_BYTES = 18, 20, 77, 3_000_000
+#: Pixels of a full frame, of which flats and linearity file are, also for subarrays.
+_FULL_FRAME = 1024**2
 #: Earlier datasets are similar if their typical time is within this factor.
 _SIMILAR = 3.0
+
+
+@dataclass(frozen=True)
+class PlannedExposure:
+    """Exposure of a plan: its method, the gain expected [mag] (None where not known), and the reason."""
+
+    rootname: str
+    dataset: str
+    method: str
+    gain_mag: float | None
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,8 @@ class RepairPlan:
         Datasets to repair.
     n_repaired, n_recalibrated : int
         Number of exposures to repair, and to recalibrate with them.
+    exposures : tuple of PlannedExposure
+        Exposures of the datasets.
     methods : mapping
         Number of exposures by method.
     n_known : int
@@ -59,6 +76,7 @@ class RepairPlan:
     datasets: tuple[str, ...]
     n_repaired: int
     n_recalibrated: int
+    exposures: tuple[PlannedExposure, ...]
     methods: Mapping[str, int]
     n_known: int
     unflagged: tuple[str, ...]
@@ -105,6 +123,11 @@ def summarize(
         datasets=tuple(repair.dataset for repair in chosen.due),
         n_repaired=sum(m.repaired for m in members),
         n_recalibrated=sum(not m.repaired for m in members),
+        exposures=tuple(
+            PlannedExposure(member.rootname, repair.dataset, member.method, member.gain_mag, member.reason)
+            for repair in chosen.due
+            for member in repair.members
+        ),
         methods=methods,
         n_known=len(chosen.known),
         unflagged=chosen.unflagged,
@@ -173,7 +196,7 @@ def _memory_notes(due: Sequence[Repair], limit: float) -> Iterator[str]:
 
 
 def _reference_bytes(catalog: Catalog, members: Iterable[Member], folder: Path) -> int:
-    """Return an upper limit for the bytes of reference files to fetch.
+    """Return an upper limit for the bytes of reference files to fetch, if those of one sequence or filter are the same.
 
     Exposures like those of an earlier run need none if its files are still in the cache.
     """
@@ -190,5 +213,5 @@ def _reference_bytes(catalog: Catalog, members: Iterable[Member], folder: Path) 
     if not missing:
         return 0
     darks = {(m.samp_seq, m.n_pixels): m.n_pixels * 16 * _DARK_BYTES for m in missing}
-    flats = {(m.filter, m.n_pixels): m.n_pixels * _FLAT_BYTES for m in missing}
-    return sum(darks.values()) + sum(flats.values()) + missing[0].n_pixels * _LINEARITY_BYTES + _TABLE_BYTES
+    flats = _FLAT_BYTES * len({m.filter for m in missing})
+    return sum(darks.values()) + _FULL_FRAME * (flats + _LINEARITY_BYTES) + _TABLE_BYTES

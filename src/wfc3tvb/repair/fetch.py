@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,15 @@ from pathlib import Path
 from wfc3tvb.archive.source import Archive
 from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
 from wfc3tvb.fits.association import read_members
+from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.hdus import read_fits
 from wfc3tvb.fits.images import header_of
 from wfc3tvb.instrument import is_grism
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.repair.model import Repair
 from wfc3tvb.system.files import remove_unfinished
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,39 +72,57 @@ class FetchDataset:
                 each.mkdir(parents=True, exist_ok=True)
                 remove_unfinished(each)
             for member in repair.members:
-                self._raw(member.rootname, raw)
+                self._get(member.rootname, "raw", raw)
                 for suffix in ("spt", "flt"):
                     self._get_if_available(member.rootname, suffix, orig)
             if repair.association:
-                self._get_if_available(repair.association, "asn", orig)
+                self._get_if_available(repair.table, "asn", orig)
                 self._get_if_available(repair.association, "drz", orig)
             fetched = Fetched(repair, folder)
-            notes = check_headers(fetched.raws, orig / f"{repair.dataset}_asn.fits")
+            notes = check_headers(fetched.raws, orig / f"{repair.table}_asn.fits")
             return Fetched(repair, folder, notes)
 
-    def _raw(self, name: str, folder: Path) -> None:
-        """Fetch a raw file; a damaged one is removed and fetched once more."""
-        path = folder / f"{name}_raw.fits"
+    def _get(self, name: str, suffix: str, folder: Path) -> None:
+        """Fetch a file unless it is there; a damaged one is removed and fetched once more, and never stays."""
+        path = folder / f"{name}_{suffix}.fits"
         for last in (not path.exists(), True):
-            self._get(name, "raw", folder)
+            if not path.exists():
+                self.products.download(name, suffix, folder)
             try:
-                read_fits(path)
-            except BadFileError:
+                check_product(path)
+            except BadFileError as error:
                 path.unlink()
                 if last:
+                    error.retryable = True
                     raise
             else:
                 return
-
-    def _get(self, name: str, suffix: str, folder: Path) -> None:
-        if not (folder / f"{name}_{suffix}.fits").exists():
-            self.products.download(name, suffix, folder)
 
     def _get_if_available(self, name: str, suffix: str, folder: Path) -> None:
         try:
             self._get(name, suffix, folder)
         except MissingProductError:
             return
+        except BadFileError as error:
+            if suffix != "spt":
+                raise
+            log.warning("%s; the repair goes on without it", error)
+
+
+def check_product(path: Path) -> None:
+    """Check that a fetched file is complete and holds what a repair takes from its kind.
+
+    Raises
+    ------
+    BadFileError
+        If it is not FITS, ends too early, or lacks its table (ASN) or its image (FLT, DRZ).
+    """
+    if path.name.endswith("_asn.fits"):
+        read_members(path)
+        return
+    found = {extension.key for extension in read_fits(path)}
+    if path.name.endswith(("_flt.fits", "_drz.fits")) and ("SCI", 1) not in found:
+        raise BadFileError(path, "has no image (SCI,1)", CHECK_THE_COPY)
 
 
 def check_supported(repair: Repair) -> None:

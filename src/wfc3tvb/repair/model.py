@@ -107,6 +107,8 @@ class Member:
         Sample sequence and filter; empty where not measured.
     flags : tuple of str
         Its quality_flags.
+    gain_mag : float or None
+        Depth that the method is expected to gain over the archive's image [mag]; None where it is not known.
     """
 
     rootname: str
@@ -123,6 +125,7 @@ class Member:
     samp_seq: str = ""
     filter: str = ""
     flags: tuple[str, ...] = ()
+    gain_mag: float | None = None
 
     @property
     def repaired(self) -> bool:
@@ -132,15 +135,31 @@ class Member:
 
 @dataclass(frozen=True)
 class Repair:
-    """Dataset to be repaired."""
+    """Dataset to be repaired.
+
+    Attributes
+    ----------
+    dataset : str
+        Its name, which its drizzled image has.
+    members : tuple of Member
+        Its exposures.
+    asn_id : str or None
+        Name of the association table, which the headers give; another than `dataset` for a part of an association.
+    """
 
     dataset: str
     members: tuple[Member, ...]
+    asn_id: str | None = None
 
     @property
     def association(self) -> str | None:
-        """Name of the association; None for a single exposure."""
-        return self.dataset if is_association(self.dataset) else None
+        """Name of the association, or of the part of one (its last character may be a letter); None otherwise."""
+        return self.dataset if self.asn_id or is_association(self.dataset) else None
+
+    @property
+    def table(self) -> str:
+        """Name of the association table."""
+        return self.asn_id or self.dataset
 
     @property
     def method(self) -> str:

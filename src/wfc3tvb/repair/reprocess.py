@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,10 @@ from wfc3tvb.repair.driver import Driver
 from wfc3tvb.repair.estimate import RepairPlan, summarize
 from wfc3tvb.repair.model import ReprocessSettings, scratch_bytes
 from wfc3tvb.system.interrupts import InterruptGuard
+from wfc3tvb.system.locks import folder_lock
+
+#: File that a run locks in the folder of its products.
+_LOCK_FILE = ".reprocess"
 
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]
 
@@ -126,7 +131,7 @@ def reprocess(
     Raises
     ------
     UnknownDatasetError, QueryError, BadArgumentError
-        If an argument is invalid; nothing is done.
+        If an argument is invalid, or another run writes into the same folder; nothing is done.
     CatalogNotWritableError
         If the catalog cannot be written.
     """
@@ -139,7 +144,7 @@ def reprocess(
     products = products or open_source(settings.source, services=services)
     _check_disk(chosen, settings.outdir, workers.count)
     arguments = {"ids": list(ids), "where": where, "settings": settings.as_json()}
-    with recorded_run(catalog, "reprocess", arguments) as run:
+    with _alone_in(settings.outdir, chosen), recorded_run(catalog, "reprocess", arguments) as run:
         driver = Driver(catalog, run, settings, services, workers, progress)
         driver.run(chosen.due, products)
     return ReprocessReport(
@@ -154,6 +159,25 @@ def reprocess(
         outdir=str(settings.outdir.absolute()),
         next_command=f"wfc3tvb report --catalog {catalog.folder}",
     )
+
+
+@contextmanager
+def _alone_in(outdir: Path, chosen: Chosen) -> Iterator[None]:
+    """Lock the folder of the products: two runs would fetch, replace and remove each other's files.
+
+    Raises
+    ------
+    BadArgumentError
+        If another run has the lock.
+    """
+    if not chosen.due:
+        yield
+        return
+    with folder_lock(outdir, _LOCK_FILE) as locked:
+        if not locked:
+            remedy = "wait for it to finish, or choose another folder with --outdir"
+            raise BadArgumentError(f"{outdir}: another reprocess writes there; {remedy}")
+        yield
 
 
 def _check_disk(chosen: Chosen, outdir: Path, n_workers: int) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
-    "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "pairs", "queries_table",
+    "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "pairs", "planned", "queries_table",
     "relation", "repaired", "repairs", "size", "verdict", "why",
 ]  # fmt: skip
 
@@ -152,6 +152,17 @@ def repairs(rows: Sequence[Row]) -> FittedTable:
         FittedColumn("ok", [_accepted(row["accepted"]) for row in rows]),
     )
     return FittedTable(columns, [None] * len(rows))
+
+
+def planned(exposures: Sequence[Any]) -> FittedTable:
+    """Return the table of the exposures of a plan: method, expected gain [mag], and the reason where it fits."""
+    columns = (
+        FittedColumn("rootname", [Text(each.rootname) for each in exposures]),
+        FittedColumn("method", [Text(each.method) for each in exposures]),
+        FittedColumn("gain [mag]", [_cell(each.gain_mag, "+z.2f") for each in exposures], is_number=True),
+        FittedColumn("reason", [Text(each.reason) for each in exposures], rank=1),
+    )
+    return FittedTable(columns, ["bold" if each.method != "perform" else None for each in exposures])
 
 
 def _change(row: Row, name: str, form: str) -> Text:

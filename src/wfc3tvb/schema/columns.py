@@ -100,7 +100,7 @@ recommend | str | | none, {", ".join(METHODS)}, inspect | meta.code
 flagged | bool | | recommend is {alternatives(METHODS)} | meta.code.qual
 noise_pipeline | float | electron/s | expected sky noise of a pixel in the archive's FLT | stat.stdev;meta.modelled
 {_NOISES}
-gain_mag | float | mag | depth gained by the recommended method, or by the best one where none is recommended: 2.5 log10(noise_pipeline / its noise) | phot.mag;arith.diff;meta.modelled | 1.1
+gain_mag | float | mag | depth gained by the recommended method, or by the best one where none is recommended: 2.5 log10(noise_pipeline / its noise) | phot.mag;arith.diff;meta.modelled | 1.2
 quality_flags | str[] | | reservations about the measurement; see the list of flags | meta.code.qual
 n_reads_used | int | | number of used reads | meta.number
 rows_used | int | | number of detector rows measured | meta.number
@@ -202,15 +202,15 @@ gradient_after | float | electron/s | left minus right sky level after | arith.d
 flux_ratio | float | | median flux of the same stars, after over before; if stars that saturate lost flux, theirs over what is right | arith.ratio
 flux_ratio_err | float | | error of flux_ratio | stat.error
 depth_gain_mag | float | mag | gain in depth: 2.5 log10 of the noise ratio | phot.mag;arith.diff
-exptime_factor | float | | exposure time that the old image would need to be as deep as the new one, over its own: square of the noise ratio | time.duration;obs.exposure;arith.ratio | 1.1
-frac_few_exposures | float | | fraction of the drizzled area that fewer than three exposures cover, where drizzling rejects cosmic rays poorly | arith.ratio | 1.1
-chi2_sky | float | | median chi^2 per degree of freedom of blank sky over that of Gaussian noise; only optimal | stat.fit.chi2 | 1.1
-chi2_stars | float | | the same of pixels with stars | stat.fit.chi2 | 1.1
-sky_left | float | electron | sky that the curve leaves between the two reads where it fits worst; only optimal | stat.fit.residual | 1.1
-cal_ver_before | str | | CAL_VER of the product before | meta.version | 1.1
-cal_ver_after | str | | CAL_VER of the new product | meta.version | 1.1
-nlinfile_before | str | | linearity file (NLINFILE) of the product before | meta.ref | 1.1
-nlinfile_after | str | | linearity file (NLINFILE) of the new product | meta.ref | 1.1
+exptime_factor | float | | exposure time that the old image would need to be as deep as the new one, over its own: square of the noise ratio | time.duration;obs.exposure;arith.ratio | 1.2
+frac_few_exposures | float | | fraction of the drizzled area that fewer than three exposures cover, where drizzling rejects cosmic rays poorly | arith.ratio | 1.2
+chi2_sky | float | | median chi^2 per degree of freedom of blank sky over that of Gaussian noise; only optimal | stat.fit.chi2 | 1.2
+chi2_stars | float | | the same of pixels with stars | stat.fit.chi2 | 1.2
+sky_left | float | electron | sky that the curve leaves between the two reads where it fits worst; only optimal | stat.fit.residual | 1.2
+cal_ver_before | str | | CAL_VER of the product before | meta.version | 1.2
+cal_ver_after | str | | CAL_VER of the new product | meta.version | 1.2
+nlinfile_before | str | | linearity file (NLINFILE) of the product before | meta.ref | 1.2
+nlinfile_after | str | | linearity file (NLINFILE) of the new product | meta.ref | 1.2
 accepted | bool | | whether the repair is better than the product before it | meta.code.qual
 accept_reason | str | | why it was accepted or not | meta.note
 path | str | | path of the product | meta.ref.url

@@ -34,6 +34,7 @@ WITH listed AS (
     FROM listed
     WHERE len(getvariable('ids')) = 0
         OR list_contains(getvariable('ids'), dataset) OR list_contains(getvariable('ids'), rootname)
+        OR list_contains(getvariable('ids'), asn_id)
     GROUP BY rootname
 ), failed AS (
     SELECT key AS rootname, count(*) AS attempts, max(failed_at) AS failed_at,

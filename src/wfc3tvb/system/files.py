@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -50,3 +52,18 @@ def remove_unfinished(folder: Path) -> None:
     """Remove the temporary files that `atomic_write` left in a folder when its process was killed."""
     for part in folder.glob(".*.part"):
         part.unlink()
+
+
+def remove_old(folder: Path, pattern: str, *, hours: float) -> None:
+    """Remove files and folders of a pattern that have not changed for some time: leftovers of processes killed.
+
+    Those that cannot be removed, e.g. of another user, stay.
+    """
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime < 3600 * hours:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

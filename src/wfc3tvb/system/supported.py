@@ -1,10 +1,10 @@
-"""Check that the package runs on this operating system."""
+"""Check that the package runs on this operating system, and with this Python."""
 
 from __future__ import annotations
 
 import sys
 
-from wfc3tvb.errors import UnsupportedSystemError
+from wfc3tvb.errors import BadArgumentError, UnsupportedSystemError
 
 
 def check_system() -> None:
@@ -17,3 +17,16 @@ def check_system() -> None:
     """
     if sys.platform == "win32":
         raise UnsupportedSystemError("Windows")
+
+
+def check_docstrings() -> None:
+    """Raise an error if Python removes docstrings, from which astroquery makes others when it is imported.
+
+    Raises
+    ------
+    BadArgumentError
+        With ``python -OO`` or ``PYTHONOPTIMIZE=2``.
+    """
+    if sys.flags.optimize >= 2:
+        problem = "astroquery cannot be imported without docstrings (PYTHONOPTIMIZE=2 or python -OO)"
+        raise BadArgumentError(f"{problem}; unset PYTHONOPTIMIZE, or give a folder of files with --source")
