@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def measure(
     """
     settings, path = settings or MeasureSettings(), Path(path)
     if path.is_dir():
-        raise BadFileError(path, "is a folder", f"use: wfc3tvb survey --source {path}")
+        raise BadFileError(path, "is a folder", f"use: wfc3tvb survey --source {quote(str(path))}")
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
     default = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
     support = Path(spt) if spt is not None else default if default != path and default.exists() else None
