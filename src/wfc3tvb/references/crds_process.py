@@ -15,10 +15,12 @@ from typing import Any
 from astropy.io import fits
 
 from wfc3tvb.system.files import checksum
+from wfc3tvb.system.network import use_socks
 
 
 def main(path: Path) -> None:
     """Run the job in a JSON file: name the context, or find and check the references of files."""
+    use_socks()
     job: dict[str, Any] = json.loads(path.read_text())
     answer = {"context": context()} if not job["files"] else find(job)
     path.with_suffix(".answer").write_text(json.dumps(answer))
