@@ -10,10 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars
 import pytest
+from deltalake import DeltaTable
+from pandas import read_parquet
 
 from tests.catalog.test_catalog import measurement
 from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.catalog.compaction import compact
+from wfc3tvb.catalog.release import write_release
 from wfc3tvb.errors import CatalogError
 
 pytestmark = pytest.mark.slow
@@ -123,3 +128,19 @@ def test_a_forked_process_says_so_instead_of_hanging(tmp_path: Path, action: str
     refused = action in ("query", "write", "another")
     assert ("this process was forked (os.fork) from one that had opened a catalog" in child) == refused, child
     assert (child == "done") != refused
+
+
+def test_replaced_rows_are_read_once_in_every_documented_way(tmp_path: Path) -> None:
+    with open_catalog(tmp_path / "catalog", mode="a") as catalog:
+        for sky in (1.0, 2.0):
+            catalog.record([measurement("ibaaaa01q", 3, sky_mean=sky)])
+        list(write_release(catalog, tmp_path / "snapshot", "parquet"))
+        folder = catalog.folder / "exposures"
+        assert read_parquet(folder)["sky_mean"].sort_values().to_list() == [1.0, 2.0]  # what the documents warn of
+        log = DeltaTable(folder).to_pyarrow_dataset().to_table().to_pandas()
+        for rows in (log, polars.read_delta(str(folder)), read_parquet(tmp_path / "snapshot" / "exposures.parquet")):
+            assert list(rows["sky_mean"]) == [2.0]
+        assert catalog.sql("FROM exposures").df()["sky_mean"].to_list() == [2.0]
+    with open_catalog(tmp_path / "catalog", mode="r+") as catalog:
+        compact(catalog, grace_hours=0)
+    assert read_parquet(folder)["sky_mean"].to_list() == [2.0]
