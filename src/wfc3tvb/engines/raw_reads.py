@@ -150,11 +150,18 @@ def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
     for keyword in _ONES:
         if (value := last.header.number(keyword, 1)) != 1:
             raise BadFileError(path, f"has {keyword} {value:g}", "give an unbinned frame of the IR detector")
-    corner = float(last.header.number("LTV1")), float(last.header.number("LTV2"))
+    corner = _corner(last)
     if corner != tuple(map(round, corner)):
         raise BadFileError(path, f"has LTV1, LTV2 {corner[0]:g}, {corner[1]:g}", "give an unbinned frame")
+    if any(_corner(read["SCI"]) != corner for read in reads):
+        raise BadFileError(path, "has reads with different LTV1, LTV2", "give the archive's file")
     x, y = corner_of(corner)
     return Ramp(sci, err, dq, time, samptime, unit, (-x, -y))
+
+
+def _corner(extension: Extension) -> tuple[float, float]:
+    """Return LTV1, LTV2."""
+    return float(extension.header.number("LTV1")), float(extension.header.number("LTV2"))
 
 
 def _cubes(
