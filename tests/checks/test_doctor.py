@@ -72,8 +72,10 @@ def test_what_takes_no_connection_is_not_asked_and_is_a_failure(monkeypatch: pyt
 
 def test_settings_for_another_telescope_are_named(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRDS_CONTEXT", "jwst_1322.pmap")
-    found = by_name(examine(live=True, services=services(archive)))
-    assert not found["CRDS"].ok
+    for live in (True, False):
+        found = by_name(examine(live=live, services=services(archive)))
+        assert not found["CRDS"].ok
+        assert found["CRDS"].optional is not live
     assert "CRDS_CONTEXT=jwst_1322.pmap is a context of JWST; unset it" in found["CRDS"].detail
 
 

@@ -221,7 +221,7 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
 
 def fingerprint(files: Files) -> str:
     """Return a hash of the views, which changes with the folder, the versions of the tables, and their definitions."""
-    text = "\n".join([__version__, *view_statements(files), *comment_statements()])
+    text = "\n".join([__version__, _STORAGE_VERSION, *view_statements(files), *comment_statements()])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -21,7 +21,7 @@ from wfc3tvb.archive.http import check_status, client_of
 from wfc3tvb.archive.mast import Mast
 from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive
 from wfc3tvb.config import Selection, Services
-from wfc3tvb.errors import ServiceError, TvbError
+from wfc3tvb.errors import BadArgumentError, ServiceError, TvbError
 from wfc3tvb.fits.blocks import BLOCK
 from wfc3tvb.references.crds import check_observatory, check_profile
 
@@ -122,9 +122,13 @@ def _check_connections(services: Services) -> Iterator[Finding]:
     for name, url in _addresses(services).items():
         parts = urlsplit(url)
         try:
+            if name == "CRDS":
+                check_profile(services)
             port = parts.port or (443 if parts.scheme == "https" else 80)
             with closing(socket.create_connection((parts.hostname or "", port), _CONNECT_TIMEOUT)):
                 yield Finding(name, True, f"{url} is reachable", optional=True)
+        except BadArgumentError as error:
+            yield Finding(name, False, str(error), optional=True)
         except OSError as error:
             yield Finding(name, False, f"{url} is not reachable ({error.strerror or error})", optional=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,8 @@ _STRUCTURE = {
     "XTENSION", "SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "BSCALE", "BZERO", "DATAMIN",
     "DATAMAX", "ORIGIN", "DATE", "NPIX1", "NPIX2", "PIXVALUE", "EXTEND", "GROUPS", "DATATYPE",
 }  # fmt: skip
+#: Other keywords of the structure, which calwf3 drops, too.
+_NUMBERED = re.compile(r"NAXIS\d|(?:PDTYPE|PTYPE)\d|PSIZE\d?")
 #: Comments that cfitsio writes into every primary header.
 _BOILERPLATE = (
     "COMMENT   FITS (Flexible Image Transport System) format is defined in 'Astronomy".ljust(CARD),
@@ -269,7 +272,7 @@ def _header(
         keyword = keyword_of(text)
         if keyword in left:
             cards.append(card(keyword, left.pop(keyword), comment_of(text)))
-        elif keyword not in _STRUCTURE and text not in comments:
+        elif keyword not in _STRUCTURE and not _NUMBERED.fullmatch(keyword) and text not in comments:
             cards.append(text)
     cards += [card(*item) for item in left.items()]
     return header_bytes([*cards, *more])
