@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.helpers.proxies import listening_proxy
+from tests.helpers.proxies import listening_proxy, own_certificate
 from wfc3tvb.archive.astroquery_session import configure_session
 from wfc3tvb.archive.http import HttpClient
 from wfc3tvb.config import Services
@@ -126,16 +125,7 @@ def test_a_child_process_takes_the_same_proxy(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificate and key of this machine, signed by itself."""
-    path = tmp_path_factory.mktemp("tls") / "own.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-               "-addext", "subjectAltName=DNS:localhost", "-keyout", f"{path}.key", "-out", str(path)]  # fmt: skip
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("no openssl")
-    path.write_text(path.read_text() + Path(f"{path}.key").read_text())
-    return path
+    return own_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("name", CA_VARIABLES)

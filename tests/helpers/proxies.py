@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import socket
 import socketserver
+import ssl
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
+
+import pytest
 
 
 class HttpProxy(ThreadingHTTPServer):
     """Answers every request with what `target` answers to the path."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Forward)
         self.target, self.asked = target, []
         self.url = f"http://127.0.0.1:{self.server_port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
+            self.url = f"https://localhost:{self.server_port}"
 
 
 class _Forward(BaseHTTPRequestHandler):
@@ -82,9 +92,28 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
 
 
 @contextmanager
-def listening_proxy(target: str, *, socks: bool = False) -> Iterator[HttpProxy | SocksProxy]:
-    """Yield a proxy to a server; its `url` goes into the environment, `asked` is what came through."""
-    with (SocksProxy if socks else HttpProxy)(target.rstrip("/")) as server:
+def listening_proxy(
+    target: str, *, socks: bool = False, certificate: Path | None = None
+) -> Iterator[HttpProxy | SocksProxy]:
+    """Yield a proxy to a server; its `url` goes into the environment, `asked` is what came through.
+
+    With a certificate it is a copy of the server that speaks HTTPS.
+    """
+    target = target.rstrip("/")
+    with SocksProxy(target) if socks else HttpProxy(target, certificate) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
+
+
+def own_certificate(folder: Path) -> Path:
+    """Return certificate and key of this machine, signed by itself."""
+    path = folder / "own.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+               "-addext", "subjectAltName=DNS:localhost", "-keyout", f"{path}.key", "-out", str(path)]  # fmt: skip
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("no openssl")
+    path.write_text(path.read_text() + Path(f"{path}.key").read_text())
+    return path

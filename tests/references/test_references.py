@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.proxies import listening_proxy
+from tests.helpers.proxies import listening_proxy, own_certificate
 from tests.helpers.small_archive import as_new, make_archive
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
 from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, serve
 from wfc3tvb.references.crds import best_references, check_observatory, header_references, operational_context
+from wfc3tvb.system.network import CA_VARIABLES
 
 pytestmark = pytest.mark.slow
 
@@ -177,3 +178,18 @@ def test_crds_goes_by_a_socks_proxy(archive: Archive, services: Services, monkey
         elsewhere = replace(services, crds=archive.crds.replace("localhost", "crds.invalid"))
         assert operational_context(elsewhere) == archive.context
     assert set(proxy.asked) == {"crds.invalid"}
+
+
+@pytest.mark.parametrize("name", CA_VARIABLES)
+def test_crds_trusts_the_certificates_of_lists_and_files(
+    archive: Archive, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in (*CA_VARIABLES, "SSL_CERT_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    certificate = own_certificate(tmp_path)
+    with listening_proxy(archive.crds, certificate=certificate) as server:
+        secure = replace(services, crds=server.url)
+        with pytest.raises(ServiceError, match="did not answer"):
+            operational_context(secure)
+        monkeypatch.setenv(name, str(certificate))
+        assert operational_context(secure) == archive.context
