@@ -39,3 +39,13 @@ def test_precision_takes_no_fewer_rows_than_asked_for(
     given = {"rows": rows, "precision": precision, "pstat": False, "iref": None, "systematic": None}
     assert _settings(given) == MeasureSettings(rows=expected)
     assert _settings(given | {"systematic": 0.012}).systematic == 0.012
+
+
+def test_folders_of_the_environment_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # child processes run elsewhere
+    monkeypatch.setenv("CRDS_PATH", "cache")
+    monkeypatch.setenv("iref", "references/")
+    monkeypatch.setenv("CRDS_SERVER_URL", "")
+    assert Services().crds_path == tmp_path / "cache"
+    assert Services().iref == tmp_path / "references"
+    assert Services().crds == "https://hst-crds.stsci.edu"

@@ -34,9 +34,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'wfc3tvb' has no attribute {name!r}")
     from importlib import import_module
 
+    from wfc3tvb.system.home import ensure_home
     from wfc3tvb.system.supported import check_system
 
     check_system()
+    ensure_home()
     module, original = _public()[name]
     found = import_module(f"wfc3tvb.{original}") if module == "wfc3tvb" else getattr(import_module(module), original)
     globals()[name] = found

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
+from types import FrameType
 
 from wfc3tvb.cli import main
 
@@ -17,6 +20,7 @@ def run() -> None:
     After `calibrate` the process exits without the interpreter's cleanup, which would take a fifth of the time of an
     exposure; all files are closed by then.
     """
+    _prepare()
     try:
         main()
     except SystemExit as end:
@@ -25,6 +29,22 @@ def run() -> None:
             sys.stderr.flush()
             os._exit(end.code)
         raise
+
+
+def _prepare() -> None:
+    """Make the program independent of what it inherits: a notebook's plots, and a terminal that is not UTF-8."""
+    os.environ["MPLBACKEND"] = "Agg"  # figures are written to files; a notebook's backend may not be installed here
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End as after Ctrl-C, which removes scratch folders and ends child processes."""
+    signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

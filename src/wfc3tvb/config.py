@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wfc3tvb.instrument import helium_filters
+from wfc3tvb.system.home import ensure_home
 
 DEFAULT_CATALOG = Path("tvb-catalog")
 MAST_URL = "https://mast.stsci.edu"
@@ -60,23 +61,25 @@ class Selection:
         return None if "all" in self.filters else self.filters
 
 
-def _folder(text: str | None) -> Path | None:
-    """Return the folder that an environment variable names; None where it is not set, or empty."""
-    return Path(text) if text else None
+def _folder(variable: str) -> Path | None:
+    """Return the folder that an environment variable names, absolute; None where it is not set, or empty.
+
+    Child processes run in other folders, where a relative path would mean another one.
+    """
+    text = os.environ.get(variable)
+    return Path(os.path.expanduser(text)).absolute() if text else None  # noqa: PTH111 (Path's fails without a home)
 
 
 @dataclass(frozen=True)
 class Services:
     """Addresses of services and folders of references; environment variables override them (loopback archive)."""
 
-    mast: str = field(default_factory=lambda: os.environ.get("WFC3TVB_MAST_URL", MAST_URL))
-    s3: str | None = field(default_factory=lambda: os.environ.get("AWS_ENDPOINT_URL_S3"))
-    crds: str = field(default_factory=lambda: os.environ.get("CRDS_SERVER_URL", CRDS_URL))
-    crds_path: Path = field(
-        default_factory=lambda: Path(os.environ.get("CRDS_PATH", Path.home() / "crds_cache")).expanduser()
-    )
+    mast: str = field(default_factory=lambda: os.environ.get("WFC3TVB_MAST_URL") or MAST_URL)
+    s3: str | None = field(default_factory=lambda: os.environ.get("AWS_ENDPOINT_URL_S3") or None)
+    crds: str = field(default_factory=lambda: os.environ.get("CRDS_SERVER_URL") or CRDS_URL)
+    crds_path: Path = field(default_factory=lambda: _folder("CRDS_PATH") or ensure_home() / "crds_cache")
     #: Folder that ``iref$`` in the names of reference files means (the variable is calwf3's); None where it is not set.
-    iref: Path | None = field(default_factory=lambda: _folder(os.environ.get("iref")))  # noqa: SIM112
+    iref: Path | None = field(default_factory=lambda: _folder("iref"))
     #: Seconds to wait for data on a socket, and number of times that a request is tried again.
     timeout: float = 60.0
     retries: int = 5

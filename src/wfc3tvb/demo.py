@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -91,7 +92,7 @@ def _report(out: Path, progress: Progress) -> Iterator[RenderableType]:
         ("all in one page", visit),
         ("the report", page),
         ("the curves", out / "report" / "figures" / f"{ASSOCIATION[:6]}_curves.png"),
-        ("the catalog", f'{out / "catalog"}  (wfc3tvb sql "FROM exposures" --catalog {out / "catalog"})'),
+        ("the catalog", f'{out / "catalog"}  (wfc3tvb sql "FROM exposures" --catalog {quote(str(out / "catalog"))})'),
         ("the repaired images", out / "products"),
     ])  # fmt: skip
 

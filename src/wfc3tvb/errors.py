@@ -11,6 +11,7 @@ import errno
 import os
 import signal
 from pathlib import Path
+from shlex import quote
 
 
 class TvbError(Exception):
@@ -287,7 +288,8 @@ class NoCatalogError(CatalogError):
         self.path = str(path)
 
     def __str__(self) -> str:
-        return f"no catalog in {self.path}; create one with: wfc3tvb survey --asn IBOHBF040 --catalog {self.path}"
+        command = f"wfc3tvb survey --asn IBOHBF040 --catalog {quote(self.path)}"
+        return f"no catalog in {self.path}; create one with: {command}"
 
 
 class CatalogNotWritableError(CatalogError):
@@ -335,7 +337,7 @@ class DamagedCatalogError(CatalogError):
         self.path, self.problem = str(path), problem
 
     def __str__(self) -> str:
-        return f"{self.path} is damaged: {self.problem}; see: wfc3tvb verify --catalog {self.path}"
+        return f"{self.path} is damaged: {self.problem}; see: wfc3tvb verify --catalog {quote(self.path)}"
 
 
 class NewerCatalogError(CatalogError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.helpers.proxies import listening_proxy, own_certificate
 from wfc3tvb.archive.astroquery_session import configure_session
 from wfc3tvb.archive.http import HttpClient
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingProductError, ServiceError, ServiceUnreachableError
-from wfc3tvb.system.network import CA_VARIABLES, ca_environment, proxy_of
+from wfc3tvb.references.crds import operational_context
+from wfc3tvb.system.network import CA_VARIABLES, ca_environment, proxy_environment, proxy_of
 
 PATIENCE = Services(retries=1, backoff=0.01, timeout=10.0)
 
@@ -92,18 +94,38 @@ def test_both_leave_out_the_proxy_for_what_needs_none(monkeypatch: pytest.Monkey
         assert ask(f"http://127.0.0.1:{server.server_port}/x") == [b"{}", {}]
 
 
+def test_both_go_by_a_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("socks")
+    with running() as server, listening_proxy(f"http://127.0.0.1:{server.server_port}", socks=True) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        assert ask("http://archive.invalid/x.fits") == [b"{}", {}]
+    assert proxy.asked and set(proxy.asked) == {"archive.invalid"}
+
+
+def test_a_socks_proxy_without_its_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5h://me:secret@proxy:1080")
+    monkeypatch.setitem(sys.modules, "socks", None)
+    expected = "^proxy socks5h://proxy:1080: SOCKS proxies need PySocks: pip install pysocks$"
+    with pytest.raises(BadArgumentError, match=expected):
+        HttpClient(PATIENCE).get("S3", "https://archive.invalid/x.fits")
+    with pytest.raises(BadArgumentError, match=expected):
+        operational_context(Services(crds="https://crds.invalid"))
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://proxy")
+    with pytest.raises(BadArgumentError, match="^proxy gopher://proxy: give http://, https://, socks5://"):
+        HttpClient(PATIENCE).get("S3", "https://archive.invalid/x.fits")
+
+
+def test_a_child_process_takes_the_same_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert proxy_environment("https://crds.invalid")["NO_PROXY"] == "*"
+    monkeypatch.setenv("ALL_PROXY", "proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+    assert proxy_environment("https://crds.invalid")["https_proxy"] == "http://proxy:3128"
+    assert proxy_environment("https://10.1.2.3")["NO_PROXY"] == "*"
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificate and key of this machine, signed by itself."""
-    path = tmp_path_factory.mktemp("tls") / "own.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-               "-addext", "subjectAltName=DNS:localhost", "-keyout", f"{path}.key", "-out", str(path)]  # fmt: skip
-    try:
-        subprocess.run(command, check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("no openssl")
-    path.write_text(path.read_text() + Path(f"{path}.key").read_text())
-    return path
+    return own_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("name", CA_VARIABLES)

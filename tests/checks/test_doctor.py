@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.helpers.small_archive import make_archive
+from wfc3tvb.checks import doctor
 from wfc3tvb.checks.doctor import Finding, examine
 from wfc3tvb.config import Services
+from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.loopback import Archive
 
 
@@ -65,3 +68,21 @@ def test_what_takes_no_connection_is_not_asked_and_is_a_failure(monkeypatch: pyt
     found = by_name(examine(live=True, services=Services(mast=nowhere, s3=nowhere, crds=nowhere)))
     assert [(found[name].ok, found[name].optional) for name in ("MAST", "S3", "CRDS")] == [(False, False)] * 3
     assert "is not reachable" in found["MAST"].detail
+
+
+def test_settings_for_another_telescope_are_named(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRDS_CONTEXT", "jwst_1322.pmap")
+    for live in (True, False):
+        found = by_name(examine(live=live, services=services(archive)))
+        assert not found["CRDS"].ok
+        assert found["CRDS"].optional is not live
+    assert "CRDS_CONTEXT=jwst_1322.pmap is a context of JWST; unset it" in found["CRDS"].detail
+
+
+def test_a_server_of_another_telescope_is_named(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CRDS_CONTEXT", raising=False)
+    answered = b'{"result": {"operational_context": "jwst_1322.pmap"}}'
+    monkeypatch.setattr(doctor, "client_of", lambda services: SimpleNamespace(
+        send=lambda *_, **__: SimpleNamespace(status=200, data=answered)))  # fmt: skip
+    with pytest.raises(BadArgumentError, match="is not Hubble's server of CRDS: its context is jwst_1322.pmap"):
+        doctor._query_crds(services(archive))

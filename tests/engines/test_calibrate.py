@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -389,3 +392,39 @@ def test_planes_that_change_over_the_frame(tmp_path: Path, iref: Path) -> None:
     fits.HDUList(planes).writeto(raw, overwrite=True)
     (made,) = calibrate(raw, engine="native", iref=iref, crcorr="omit")
     np.testing.assert_array_equal(fits.getdata(made.flt, "SAMP"), samp[5:-5, 5:-5])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ends_the_program_it_runs_and_leaves_nothing(
+    raw: Path, iref: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    started = tmp_path / "started"
+    text = (
+        f"import os, pathlib, time; started = pathlib.Path({str(started)!r})\n"
+        "part = started.with_suffix('.part'); part.write_text(str(os.getpid())); part.rename(started); time.sleep(600)"
+    )
+    program(tmp_path / "bin", text, monkeypatch)
+    before = sorted(tmp_path.iterdir())
+    command = [sys.executable, "-m", "wfc3tvb", "calibrate", str(raw), "--engine", "calwf3", "--iref", str(iref)]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not started.exists():
+        assert running.poll() is None
+        time.sleep(0.05)
+    child = int(started.read_text())
+    started.unlink()
+    running.send_signal(number)
+    _, said = running.communicate(timeout=60)
+    assert (running.returncode, said) == (130, "interrupted\n")
+    assert sorted(tmp_path.iterdir()) == before
+    for _ in range(100):  # until its new parent has seen it end
+        try:
+            os.kill(child, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("the program is still running")
+
+
+def test_reads_of_different_places_are_refused(raw: Path, iref: Path) -> None:
+    edited(raw, lambda hdus: hdus["SCI", 2].header.set("LTV1", hdus["SCI", 1].header["LTV1"] + 1))
+    refused(BadFileError, raw, iref, "has reads with different LTV1, LTV2")

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.proxies import listening_proxy, own_certificate
 from tests.helpers.small_archive import as_new, make_archive
 from wfc3tvb.config import Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
 from wfc3tvb.identifiers import bucket_key
 from wfc3tvb.loopback import Archive, serve
-from wfc3tvb.references.crds import best_references, header_references, operational_context
+from wfc3tvb.references.crds import best_references, check_observatory, header_references, operational_context
+from wfc3tvb.system.network import CA_VARIABLES
 
 pytestmark = pytest.mark.slow
 
@@ -137,3 +140,81 @@ def test_leftovers_of_killed_runs_are_removed(archive: Archive, services: Servic
     os.utime(old, (0, 0))
     best_references([raw], context=archive.context, services=services)
     assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_read_only_cache_with_all_references_is_enough(
+    archive: Archive, services: Services, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = best_references([raw], context=archive.context, services=services)[raw]
+    before = {path: path.stat().st_mtime_ns for path in services.crds_path.rglob("*")}
+    monkeypatch.setenv("CRDS_READONLY_CACHE", "1")
+    assert best_references([raw], context=archive.context, services=services)[raw] == found
+    assert {path: path.stat().st_mtime_ns for path in services.crds_path.rglob("*")} == before
+    (found.folder / found.names["DARKFILE"]).unlink()
+    with pytest.raises(
+        MissingReferenceError, match="^DARKFILE .*which CRDS_READONLY_CACHE says is read-only; unset it"
+    ):
+        best_references([raw], context=archive.context, services=services)
+
+
+@pytest.mark.parametrize("name", ["jwst_1322.pmap", "jwst-latest", "roman_0042.pmap"])
+def test_a_profile_for_another_telescope_is_named(
+    services: Services, raw: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("CRDS_CONTEXT", name)
+    with pytest.raises(BadArgumentError, match=f"^CRDS_CONTEXT={name} is a context of (JWST|ROMAN); unset it"):
+        operational_context(services)
+
+
+def test_a_server_of_another_telescope_is_named(services: Services, raw: Path) -> None:
+    jwst = replace(services, crds="https://jwst-crds.stsci.edu")
+    with pytest.raises(BadArgumentError, match="^CRDS_SERVER_URL=https://jwst-crds.stsci.edu is the server of JWST"):
+        operational_context(jwst)
+    with pytest.raises(BadArgumentError, match="^--context jwst_1322.pmap: give a CRDS context of the form hst_NNNN"):
+        best_references([raw], context="jwst_1322.pmap", services=services)
+    with pytest.raises(BadArgumentError, match="is not Hubble's server of CRDS: its context is jwst_1322.pmap"):
+        check_observatory("jwst_1322.pmap", services)
+
+
+def test_crds_goes_by_the_proxy_of_lists_and_files(
+    archive: Archive, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    elsewhere = replace(services, crds="http://crds.invalid")
+    with listening_proxy(archive.crds) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)  # which urllib ignores
+        assert operational_context(elsewhere) == archive.context
+    assert proxy.asked
+    assert all(target.startswith("http://crds.invalid/") for target in proxy.asked)
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")  # networks, which urllib does not know
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    by_number = replace(services, crds=archive.crds.replace("localhost", "127.0.0.1"))
+    assert operational_context(by_number) == archive.context
+
+
+def test_crds_goes_by_a_socks_proxy(archive: Archive, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("socks")
+    with listening_proxy(archive.crds, socks=True) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "")
+        elsewhere = replace(services, crds=archive.crds.replace("localhost", "crds.invalid"))
+        assert operational_context(elsewhere) == archive.context
+    assert set(proxy.asked) == {"crds.invalid"}
+
+
+@pytest.mark.parametrize("name", CA_VARIABLES)
+def test_crds_trusts_the_certificates_of_lists_and_files(
+    archive: Archive, services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in (*CA_VARIABLES, "SSL_CERT_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    certificate = own_certificate(tmp_path)
+    with listening_proxy(archive.crds, certificate=certificate) as server:
+        secure = replace(services, crds=server.url)
+        with pytest.raises(ServiceError, match="did not answer"):
+            operational_context(secure)
+        monkeypatch.setenv(name, str(certificate))
+        assert operational_context(secure) == archive.context

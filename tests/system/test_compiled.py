@@ -19,12 +19,19 @@ def one_more(x: np.float32) -> np.float32:
     return np.float32(x + np.float32(1))
 
 
-def test_no_folder_for_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_folder_for_the_code_is_said_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     def nowhere(function: object) -> NoReturn:
         raise RuntimeError("cannot cache function: no locator available")
 
     monkeypatch.setattr(compiled, "_ObjectCodeCache", nowhere)
+    monkeypatch.delenv(compiled._TOLD, raising=False)
+    compiled._say_that_nothing_is_cached.cache_clear()
     assert compiled.compiled(one_more)(np.float32(2)) == 3
+    assert compiled.vectorized(one_more)(np.float32(2)) == 3
+    assert len(caplog.messages) == 1
+    assert "set NUMBA_CACHE_DIR to a folder that you can write" in caplog.messages[0]
+    monkeypatch.delenv(compiled._TOLD)
+    compiled._say_that_nothing_is_cached.cache_clear()
 
 
 def test_no_space_for_the_code(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ from wfc3tvb.archive.responses import (
 )
 from wfc3tvb.config import Services
 from wfc3tvb.errors import ServiceError
-from wfc3tvb.system.network import proxy_of, tls_context
+from wfc3tvb.system.network import SOCKS, proxy_of, tls_context
 
 log = logging.getLogger(__name__)
 
@@ -255,6 +255,10 @@ def _connections(services: Services, url: str) -> urllib3.PoolManager:
     if not proxy:
         return urllib3.PoolManager(**options)
     parts = urlsplit(proxy)
+    if parts.scheme in SOCKS:
+        from urllib3.contrib.socks import SOCKSProxyManager
+
+        return SOCKSProxyManager(proxy, **options)
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
     return urllib3.ProxyManager(
         proxy,

@@ -77,5 +77,5 @@ def estimate_zeroth_signal(sci, dq, reference, quadrants, window, signal):
                 n1 += 1
             sci0[y, x] += z
             level[y, x] = z
-            seen[y, x] = found
+            seen[y, x] = found | (dq0[y, x] & _ZEROSIG != 0)  # flags of the input are carried to the reads, too
     return n0, n1

@@ -20,6 +20,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from wfc3tvb.catalog import compaction, duckdb_views, queries, results, statements, upgrade
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.catalog.forked import check_not_forked, is_forked
 from wfc3tvb.catalog.views import Files, StoredFiles
 from wfc3tvb.errors import (
     BadArgumentError,
@@ -93,14 +94,18 @@ class Catalog:
             If there is no catalog in the folder.
         NewerCatalogError, OldCatalogError, DamagedCatalogError
             If this version cannot read it.
+        CatalogError
+            If the process was forked from one that had opened a catalog.
         """
+        check_not_forked(self.folder)
         if self._snapshots is None:
             self._snapshots = upgrade.readable_snapshots(self.tables)
         return self._snapshots
 
     @property
     def connection(self) -> DuckDBPyConnection:
-        """DuckDB connection (in memory) with the views of `snapshots`."""
+        """DuckDB connection (in memory) with the views of `snapshots`; errors as in `snapshots`."""
+        check_not_forked(self.folder)
         if self._connection is None:
             with duckdb_views.damage_errors(self.folder):
                 self._connection = self._with_views(duckdb_views.connection_without_views(**self._options))
@@ -227,6 +232,7 @@ class Catalog:
         """
         if not self._writable:
             raise ReadOnlyCatalogError(self.folder)
+        check_not_forked(self.folder)
         if not self._upgraded:
             if upgrade.upgrade(self.tables):
                 self.reload()
@@ -266,9 +272,9 @@ class Catalog:
 
     def close(self) -> None:
         """Close the DuckDB connection."""
-        if self._connection is not None:
+        if self._connection is not None and not is_forked():
             self._connection.close()
-            self._connection = None
+        self._connection = None
 
     def __enter__(self) -> Self:
         return self

@@ -25,7 +25,8 @@ from deltalake.schema import ArrayType, PrimitiveType
 
 from wfc3tvb import __version__, schema
 from wfc3tvb.catalog.durability import sync_commits
-from wfc3tvb.catalog.write_errors import first_line, probe, writing
+from wfc3tvb.catalog.forked import check_not_forked
+from wfc3tvb.catalog.write_errors import check_links, first_line, probe, writing
 from wfc3tvb.catalog.write_lock import exclusive_lock, shared_lock
 from wfc3tvb.errors import CatalogError, DamagedCatalogError, NoCatalogError, SchemaMismatchError
 from wfc3tvb.schema import TABLES, arrow_schema
@@ -34,6 +35,10 @@ from wfc3tvb.schema.migrations import StoredSchema, earlier_names
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+#: Parts of a path that the table library cannot open: it makes a URL of the path, and parses that in several ways.
+#: A question mark (of a copied catalog) it can read, but not write.
+_UNUSABLE = re.compile(r"[][|^\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
+_NOT_WRITABLE = re.compile(r"[?]")
 #: Layout that DuckDB reads fastest (measured: row groups of 100,000 rows, with dictionaries).
 WRITER = WriterProperties(compression="ZSTD", max_row_group_size=100_000)
 #: Target size of sorted files, and size below which a file counts as small [byte].
@@ -87,13 +92,14 @@ class Tables:
     Raises
     ------
     CatalogError
-        If the table library cannot open folders with this path (brackets, percent signs).
+        If the table library cannot open folders with this path (brackets, control characters, ...), or the process
+        was forked from one that had opened a catalog.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, object] | None = None) -> None:
         self.folder = Path(folder).absolute()
-        if re.search(r"[\[\]]|%[0-9A-Fa-f]{2}", str(self.folder)):
-            raise CatalogError(f"{self.folder}: a catalog's path must not contain [ ] or %; choose another folder")
+        self._check_path(_UNUSABLE)
+        check_not_forked(self.folder)
         self.settings = dict(settings or {})
         self._stored: dict[str, pa.Schema] = {}
         self._known: dict[str, Snapshot] = {}
@@ -108,17 +114,21 @@ class Tables:
         CatalogNotWritableError
             If the folder cannot be created or written.
         """
+        self._check_path(_NOT_WRITABLE)
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             probe(self.folder)
+            check_links(self.folder)
             for name in TABLES:
                 if not self.exists(name):
                     self._retry(partial(self._create_table, name))
 
     def check_writable(self) -> None:
-        """Raise `CatalogNotWritableError` where the folder cannot be written."""
+        """Raise `CatalogNotWritableError` where the folder cannot be written, `CatalogError` where it has no links."""
+        self._check_path(_NOT_WRITABLE)
         with writing(self.folder):
             probe(self.folder)
+            check_links(self.folder)
 
     def place(self, table: str) -> Path:
         """Return a table's folder, which may have an earlier name of the table."""
@@ -286,6 +296,13 @@ class Tables:
             return len(self.open(table).vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True))
 
     # --- implementation ------------------------------------------------------------------------------------
+
+    def _check_path(self, pattern: re.Pattern[str]) -> None:
+        path = str(self.folder)
+        if found := pattern.search(path):
+            shown = path if path.isprintable() else repr(path)
+            problem = f"a catalog's path must not contain {found[0]!r}"
+            raise CatalogError(f"{shown}: {problem}; choose another folder with --catalog")
 
     def _uri(self, table: str) -> str:
         return self.place(table).as_uri()

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -22,8 +23,10 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
+from wfc3tvb.catalog import forked
 from wfc3tvb.catalog.statements import READONLY, own_name, readonly_name
 from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
+from wfc3tvb.catalog.write_errors import TEMPORARY
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
 from wfc3tvb.schema import SCHEMA_VERSION
 from wfc3tvb.system.files import remove_old
@@ -32,10 +35,10 @@ log = logging.getLogger(__name__)
 
 #: Name of the DuckDB file with the views.
 VIEWS_FILE = "catalog.duckdb"
-#: Prefix of the temporary folders in which it is written.
-_TEMPORARY = ".views-"
-#: Age at which the next writer removes one, which a killed process left [h]; writing takes seconds.
+#: Age at which the next writer removes a temporary folder that a killed process left [h]; writing takes seconds.
 _LEFT_HOURS = 1.0
+#: Oldest version of DuckDB that can open it; left to itself, DuckDB 2 writes files that no earlier one can.
+_STORAGE_VERSION = "v1.0.0"
 #: Unknown names in messages of DuckDB that do not show their position.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
@@ -68,12 +71,18 @@ def connect(files: Files, *, whole: bool = False, **options: str | int | None) -
 def connection_without_views(**options: str | int | None) -> DuckDBPyConnection:
     """Return a connection in memory without views."""
     # Names in SQL must not refer to Python variables of the caller.
-    config: dict[str, Any] = {"python_enable_replacements": "false"}
+    config: dict[str, Any] = {"python_enable_replacements": "false", "temp_directory": str(_spilling_folder())}
     config |= {name: value for name, value in options.items() if value is not None}
     connection = duckdb.connect(":memory:", config=config)
+    forked.register(connection)
     with suppress(duckdb.Error):  # a notebook without ipywidgets has no progress bar
         connection.execute("SET enable_progress_bar = false")  # it would be drawn in the middle of the output
     return connection
+
+
+def _spilling_folder() -> Path:
+    """Return the folder for data that do not fit into memory; DuckDB makes and removes it, by default where it runs."""
+    return Path(tempfile.gettempdir()) / f"wfc3tvb-{uuid.uuid4().hex}"
 
 
 def add_views(connection: DuckDBPyConnection, files: Files, *, whole: bool) -> None:
@@ -173,9 +182,10 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
     """
     remove_leftovers(folder, _LEFT_HOURS)
     try:
-        with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=folder) as temporary:
+        with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
             path = Path(temporary) / VIEWS_FILE
-            with duckdb.connect(str(path)) as connection:
+            config: dict[str, Any] = {"storage_compatibility_version": _STORAGE_VERSION}
+            with duckdb.connect(str(path), config=config) as connection:
                 connection.execute("BEGIN")
                 add_views(connection, files, whole=whole)
                 add_comments(connection)
@@ -191,7 +201,7 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
 
 def remove_leftovers(folder: Path, grace_hours: float) -> None:
     """Remove temporary folders of interrupted calls of `write_views` that are older than `grace_hours`."""
-    remove_old(folder, f"{_TEMPORARY}*", hours=grace_hours)
+    remove_old(folder, f"{TEMPORARY}*", hours=grace_hours)
 
 
 def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
@@ -211,7 +221,7 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
 
 def fingerprint(files: Files) -> str:
     """Return a hash of the views, which changes with the folder, the versions of the tables, and their definitions."""
-    text = "\n".join([__version__, *view_statements(files), *comment_statements()])
+    text = "\n".join([__version__, _STORAGE_VERSION, *view_statements(files), *comment_statements()])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

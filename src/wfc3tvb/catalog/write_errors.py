@@ -15,7 +15,11 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from wfc3tvb.errors import CatalogError, CatalogNotWritableError
 
+#: Prefix of temporary folders in a catalog's folder.
+TEMPORARY = ".views-"
 _OS_ERROR = re.compile(r"(?:os error |code: )(\d+)")
+#: Errors of a file system without hard links.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK}
 _UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -41,6 +45,28 @@ def probe(place: Path, n_bytes: int = 0) -> None:
     with tempfile.TemporaryFile(dir=place) as file:
         file.write(bytes(65536))
         file.flush()
+
+
+def check_links(folder: Path) -> None:
+    """Make and remove a hard link, which the table library makes in every commit; some file systems have none.
+
+    Raises
+    ------
+    CatalogError
+        If the folder's file system has no hard links.
+    OSError
+        If the folder cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as scratch:
+        file = Path(scratch) / "file"
+        file.touch()
+        try:
+            file.with_name("link").hardlink_to(file)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            problem = f"its file system has no hard links ({error.strerror}), which commits need"
+            raise CatalogError(f"{folder}: {problem}; choose a folder on another disk with --catalog") from error
 
 
 @contextmanager

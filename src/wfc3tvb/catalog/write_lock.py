@@ -23,7 +23,7 @@ LOCK_FILE = ".writers"
 _RETRY_SECONDS = 0.05
 _BUSY = {errno.EAGAIN, errno.EACCES}
 #: Errors of a file system without locks.
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 @contextmanager

@@ -21,8 +21,9 @@ from wfc3tvb.archive.http import client_of
 from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive, MastArchive
 from wfc3tvb.archive.responses import check_status
 from wfc3tvb.config import Selection, Services
-from wfc3tvb.errors import ServiceError, TvbError
+from wfc3tvb.errors import BadArgumentError, ServiceError, TvbError
 from wfc3tvb.fits.blocks import BLOCK
+from wfc3tvb.references.crds import check_observatory, check_profile
 
 _PACKAGES = (
     "astropy", "astroquery", "numpy", "scipy", "numba", "duckdb", "deltalake", "crds", "drizzlepac", "stwcs",
@@ -121,9 +122,13 @@ def _check_connections(services: Services) -> Iterator[Finding]:
     for name, url in _addresses(services).items():
         parts = urlsplit(url)
         try:
+            if name == "CRDS":
+                check_profile(services)
             port = parts.port or (443 if parts.scheme == "https" else 80)
             with closing(socket.create_connection((parts.hostname or "", port), _CONNECT_TIMEOUT)):
                 yield Finding(name, True, f"{url} is reachable", optional=True)
+        except BadArgumentError as error:
+            yield Finding(name, False, str(error), optional=True)
         except OSError as error:
             yield Finding(name, False, f"{url} is not reachable ({error.strerror or error})", optional=True)
 
@@ -158,6 +163,7 @@ def _query_s3(services: Services) -> str:
 
 
 def _query_crds(services: Services) -> str:
+    check_profile(services)
     query: dict[str, Any] = {"jsonrpc": "1.0", "method": "get_server_info", "params": [], "id": 1}
     url = f"{services.crds.rstrip('/')}/json/get_server_info/1/"
     headers = {"Content-Type": "application/json"}
@@ -170,4 +176,6 @@ def _query_crds(services: Services) -> str:
     result = answer.get("result") if isinstance(answer, dict) else None
     if not isinstance(result, dict) or not ({"operational_context", "crds_payload"} & set(result)):
         raise ServiceError("CRDS", "the answer to get_server_info has an unexpected form", "report this")
+    if "operational_context" in result:
+        check_observatory(str(result["operational_context"]), services)
     return f"answers; its context is {result.get('operational_context', 'encoded')}"

@@ -162,10 +162,12 @@ def main(verbose: bool) -> None:
                        wfc3tvb show IBOHBF040
                        wfc3tvb reprocess --asn IBOHBF040
     """  # noqa: D301 (click needs the character itself)
+    from wfc3tvb.system.home import ensure_home
     from wfc3tvb.system.supported import check_system
 
     check_system()
     _print_anything()
+    ensure_home()
     if verbose:
         _log_to_stderr()
 

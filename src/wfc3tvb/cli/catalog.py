@@ -108,7 +108,7 @@ def _listening(host: str, port: int) -> socket:
 @catalog_option
 @example("wfc3tvb export --format fits my-release")
 def export(out: Path, form: str, catalog: Path) -> None:
-    """Write one file per table, with README and checksums.
+    """Write a plain snapshot: one file per table, without replaced rows, with README and checksums.
 
     All formats except CSV and JSON carry units and descriptions. wfc3tvb.read_table(FILE) reads every format except
     JSON. The unit standard of VOTable lacks the electron, so astropy alone needs an argument: Table.read(FILE,

@@ -72,16 +72,19 @@ def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_im
     """Calibrate local RAW files or associations, as calwf3 does.
 
     Reference files are read from the folder that --iref or the environment variable iref names. The exit status is 2 if
-    any exposure failed.
+    any exposure failed, or a member of an association is not there.
     """
     from wfc3tvb.engines.calibrate import calibrate as run_calibrate
-    from wfc3tvb.fits.association import exposures_of
+    from wfc3tvb.engines.trailer import join_trailers
+    from wfc3tvb.fits.association import exposures_of, is_association
 
-    results, exposures, failed = [], [], 0
+    results, exposures, associations, failed = [], [], [], 0
     for path in files:
         try:
             present, absent = exposures_of(path)
             exposures += present
+            associations += [(path, present)] if is_association(path) else []
+            failed += len(absent)
             for member in absent:
                 message = f"{path.name}: {member.name} is not in the same folder and is left out"
                 print_text(message, fg="yellow", err=True)
@@ -97,6 +100,8 @@ def calibrate(ctx: click.Context, /, files: Sequence[Path], as_json: bool, no_im
                 print_error(error)
             if len(exposures) > 1:
                 progress("calibrate", n, len(exposures), failed=failed)
+    for path, present in associations:
+        join_trailers(path, present, outdir=options["outdir"])
     for result in results:
         for warning in result.warnings:
             print_text(f"{result.rootname}: {warning}", fg="yellow", err=True)

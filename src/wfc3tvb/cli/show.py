@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
     last = exposures[-1]
     look = f"query visit_light --param visit={last['visit']}" if len(exposures) == 1 else f"show {last['rootname']}"
     command = f"reprocess --id {flagged[0]}" if flagged else look
-    show("", f"next: wfc3tvb {command} --catalog {catalog}")
+    show("", f"next: wfc3tvb {command} --catalog {quote(str(catalog))}")
 
 
 def _repairs(store: Catalog, exposures: Sequence[Row]) -> list[Row]:

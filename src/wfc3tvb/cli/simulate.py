@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -41,7 +42,7 @@ def simulate(out: Path, preset: str, size: int | None, seed: int | None, product
 
     with progress_bars() as progress:
         run_simulate(out, preset=preset, size=size, seed=seed, products=products, progress=progress)
-    print_text(f"wrote {out}; serve it with: wfc3tvb archive {out}")
+    print_text(f"wrote {out}; serve it with: wfc3tvb archive {quote(str(out))}")
 
 
 @main.command()
@@ -72,9 +73,9 @@ def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
 
     if not (folder / "hst" / "public").is_dir():
         problem = f"{folder}: not in the layout of the public bucket (hst/public/...)"
-        raise BadArgumentError(f"{problem}; create such a folder with: wfc3tvb simulate {folder}")
+        raise BadArgumentError(f"{problem}; create such a folder with: wfc3tvb simulate {quote(str(folder))}")
     with serve(folder, ports=ports, log=log) as served:
         print_text(f"serving {folder}; in another terminal:")
         for name, value in served.environment().items():
-            click.echo(f"export {name}={value}")
+            click.echo(f"export {name}={quote(value)}")
         threading.Event().wait()

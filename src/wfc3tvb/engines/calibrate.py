@@ -19,9 +19,9 @@ from wfc3tvb.engines import calwf3
 from wfc3tvb.engines.machine_code import loaded_kernels
 from wfc3tvb.engines.products import CAL_VER, history_lines, primary_header, write_flt, write_ima
 from wfc3tvb.engines.raw_reads import Imsets, read_imsets, read_primary
-from wfc3tvb.engines.trailer import write_trailer
+from wfc3tvb.engines.trailer import join_trailers, write_trailer
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
-from wfc3tvb.fits.association import exposures_of
+from wfc3tvb.fits.association import exposures_of, is_association
 from wfc3tvb.instrument import DQ
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.references.locate import Loaded, find, load
@@ -153,6 +153,9 @@ def calibrate(
         results.append(run(path, options))
         if len(exposures) > 1:
             progress("calibrate", len(results), len(exposures))
+    for path, (present, _) in zip(map(Path, given), expanded, strict=True):
+        if is_association(path):
+            join_trailers(path, present, outdir=folder)
     return results
 
 

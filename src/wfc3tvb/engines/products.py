@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from wfc3tvb import __version__
 from wfc3tvb.calibration.model import Calibrated, Switches
 from wfc3tvb.engines.raw_reads import PLANES, Imsets
+from wfc3tvb.fits.blocks import CARD
 from wfc3tvb.fits.cards import Cards, card, comment_of, header_bytes, history, keyword_of
 from wfc3tvb.fits.hdus import Piece, Pixels, write_pieces
 from wfc3tvb.references.locate import Loaded, ReferenceFile
@@ -49,8 +51,15 @@ CAL_VER = f"wfc3tvb {__version__} (=calwf3 {CALWF3_VERSION})"
 _ORIGIN = f"wfc3tvb {__version__}"
 _STRUCTURE = {
     "XTENSION", "SIMPLE", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT", "BSCALE", "BZERO", "DATAMIN",
-    "DATAMAX", "ORIGIN", "DATE", "NPIX1", "NPIX2", "PIXVALUE", "EXTEND",
+    "DATAMAX", "ORIGIN", "DATE", "NPIX1", "NPIX2", "PIXVALUE", "EXTEND", "GROUPS", "DATATYPE",
 }  # fmt: skip
+#: Other keywords of the structure, which calwf3 drops, too.
+_NUMBERED = re.compile(r"NAXIS\d|(?:PDTYPE|PTYPE)\d|PSIZE\d?")
+#: Comments that cfitsio writes into every primary header.
+_BOILERPLATE = (
+    "COMMENT   FITS (Flexible Image Transport System) format is defined in 'Astronomy".ljust(CARD),
+    "COMMENT   and Astrophysics', volume 376, page 359; bibcode: 2001A&A...376..359H".ljust(CARD),
+)
 _WITH_FILE = (
     ("nlincorr", "image", "NLINFILE"), ("darkcorr", "image", "DARKFILE"), ("photcorr", "table", "IMPHTTAB"),
 )  # fmt: skip
@@ -223,18 +232,19 @@ def _printed(value: Any) -> Any:
 def _primary(header: Cards, name: str, n_extensions: int, lines: Iterable[str]) -> bytes:
     structure = {"SIMPLE": True, "BITPIX": 16, "NAXIS": 0, "EXTEND": True}
     changes = {"ORIGIN": _ORIGIN, "DATE": _today(), "FILENAME": name, "NEXTEND": n_extensions}
-    return _header(structure, header, changes, map(history, lines))
+    return _header(structure, header, changes, map(history, lines), comments=_BOILERPLATE)
 
 
 def _extension(
     header: Cards, plane: Any, corner: Any, shape: tuple[int, int], changes: Mapping[str, Any]
 ) -> Iterator[Piece]:
     """Yield header and pixels of an extension; constant planes (except SCI) are stored in the header only."""
-    name = str(header["EXTNAME"]).strip()
+    name = str(header["EXTNAME"]).strip().upper()
     kind = ">f4" if name in ("SCI", "ERR", "TIME") else ">i2"
     constant = not np.ndim(plane) or (name != "SCI" and plane[-1, -1] == corner and bool(np.all(plane == corner)))
     structure = _structure(kind, shape, corner, constant=constant)
-    yield _header(structure, header, {"DATE": _today(), **changes})
+    upper = {} if header["EXTNAME"] == name else {"EXTNAME": name}
+    yield _header(structure, header, {"DATE": _today(), **upper, **changes})
     if not constant:
         yield Pixels(plane, kind)
 
@@ -249,14 +259,20 @@ def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool)
     return {"XTENSION": "IMAGE", "BITPIX": -32 if kind == ">f4" else 16, **size, "ORIGIN": _ORIGIN}
 
 
-def _header(structure: Mapping[str, Any], header: Cards, changes: Mapping[str, Any], more: Iterable[str] = ()) -> bytes:
-    """Return a header's bytes: the structure, then the source's other cards, unchanged or with a new value."""
-    cards, left = [card(*item) for item in structure.items()], dict(changes)
+def _header(
+    structure: Mapping[str, Any],
+    header: Cards,
+    changes: Mapping[str, Any],
+    more: Iterable[str] = (),
+    comments: Sequence[str] = (),
+) -> bytes:
+    """Return a header's bytes: structure and comments, then the source's other cards, unchanged or with a new value."""
+    cards, left = [*(card(*item) for item in structure.items()), *comments], dict(changes)
     for text in header.cards:
         keyword = keyword_of(text)
         if keyword in left:
             cards.append(card(keyword, left.pop(keyword), comment_of(text)))
-        elif keyword not in _STRUCTURE:
+        elif keyword not in _STRUCTURE and not _NUMBERED.fullmatch(keyword) and text not in comments:
             cards.append(text)
     cards += [card(*item) for item in left.items()]
     return header_bytes([*cards, *more])

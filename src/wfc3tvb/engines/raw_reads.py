@@ -16,7 +16,7 @@ from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.hdus import Extension, read_fits, read_header
 from wfc3tvb.references.images import corner_of
-from wfc3tvb.system.threads import Copy, copy_all
+from wfc3tvb.system.threads import Copy, copy_all, scaled
 
 PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")
 _PRIMARY = (
@@ -150,11 +150,18 @@ def _ramp(path: Path, reads: Sequence[Mapping[str, Extension]]) -> Ramp:
     for keyword in _ONES:
         if (value := last.header.number(keyword, 1)) != 1:
             raise BadFileError(path, f"has {keyword} {value:g}", "give an unbinned frame of the IR detector")
-    corner = float(last.header.number("LTV1")), float(last.header.number("LTV2"))
+    corner = _corner(last)
     if corner != tuple(map(round, corner)):
         raise BadFileError(path, f"has LTV1, LTV2 {corner[0]:g}, {corner[1]:g}", "give an unbinned frame")
+    if any(_corner(read["SCI"]) != corner for read in reads):
+        raise BadFileError(path, "has reads with different LTV1, LTV2", "give the archive's file")
     x, y = corner_of(corner)
     return Ramp(sci, err, dq, time, samptime, unit, (-x, -y))
+
+
+def _corner(extension: Extension) -> tuple[float, float]:
+    """Return LTV1, LTV2."""
+    return float(extension.header.number("LTV1")), float(extension.header.number("LTV2"))
 
 
 def _cubes(
@@ -169,18 +176,27 @@ def _cubes(
             extension, image = read[name], read[name].image
             if image is not None and image.shape != shape:
                 raise BadFileError(path, f"{name},{n - k} has another shape than SCI,1", CHECK_THE_COPY)
-            value = extension.constant if image is None else image
+            value = extension.value if image is None else image
+            if name == "DQ" and image is not None and image.dtype.itemsize > dq.itemsize:
+                _check_flags(path, image, n - k)
             copies.append(Copy(cube[k], value, *extension.scaling))
     copy_all(copies)
     return sci, err, dq
 
 
-def _constant(extension: Extension) -> NDArray[Any] | float:
+def _check_flags(path: Path, image: NDArray[Any], version: int) -> None:
+    """Raise `BadFileError` for flags that need more than 16 bits, at which calwf3 fails."""
+    limits = np.iinfo(np.int16)
+    if image.size and not limits.min <= image.min() <= image.max() <= limits.max:
+        raise BadFileError(path, f"has flags of more than 16 bits in DQ,{version}", CHECK_THE_COPY)
+
+
+def _constant(extension: Extension) -> NDArray[Any] | np.number[Any]:
     """Return the pixels of a plane, or the common value of them all (NAXIS 0 with PIXVALUE)."""
     image = extension.image
     if image is None:
-        return extension.constant
+        return extension.value
     scale, zero = extension.scaling
     if (scale, zero) == (1, 0):
         return image
-    return image.astype(np.float32) * np.float32(scale) + np.float32(zero)
+    return scaled(image, scale, zero)

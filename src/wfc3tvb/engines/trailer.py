@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,26 @@ def write_trailer(
     lines += [f"Warning  {text}" for text in loaded.warnings]
     lines += [f"*** complete for {source.path.name} ***"]
     path.write_text(kept + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def join_trailers(association: Path, members: Sequence[Path], *, outdir: Path | None = None) -> Path:
+    """Write the trailers of an association's members into one, ``<association>.tra``, as calwf3 does.
+
+    Parameters
+    ----------
+    association : Path
+        The ``_asn.fits`` file.
+    members : sequence of Path
+        RAW files of its members; those without a trailer, because they failed, are left out.
+    outdir : Path, optional
+        Folder of the products; by default that of the association.
+    """
+    folder = outdir or association.parent
+    joined = folder / f"{association.name.removesuffix('_asn.fits')}.tra"
+    trailers = (folder / f"{member.name.removesuffix('_raw.fits')}.tra" for member in members)
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in trailers if path.exists()]
+    joined.write_text("".join(texts), encoding="utf-8")
+    return joined
 
 
 def _steps(loaded: Loaded, done: Switches, calibrated: Calibrated) -> list[str]:

@@ -55,6 +55,11 @@ def read_association(path: Path) -> list[str]:
     return members
 
 
+def is_association(path: Path) -> bool:
+    """Return whether a file is an association's, by its name."""
+    return path.name.endswith("_asn.fits")
+
+
 def exposures_of(path: Path) -> tuple[list[Path], list[Path]]:
     """Return the RAW files of an association's exposures: those in its folder, and those that are missing.
 
@@ -73,7 +78,7 @@ def exposures_of(path: Path) -> tuple[list[Path], list[Path]]:
         raise BadFileError(path, "is a folder", "give the _raw.fits or _asn.fits files in it")
     if path.name.endswith((".gz", ".zip")):
         raise BadFileError(path, "is compressed", "unpack it first")
-    if not path.name.endswith("_asn.fits"):
+    if not is_association(path):
         return [path], []
     members = [path.with_name(f"{name}_raw.fits") for name in read_association(path)]
     present = [member for member in members if member.is_file()]

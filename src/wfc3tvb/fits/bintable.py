@@ -56,7 +56,7 @@ class _Field(NamedTuple):
 
 
 def read_columns(table: Extension, names: Iterable[str] | None = None) -> Columns:
-    """Return the columns of a table by name in upper case; text loses its trailing blanks.
+    """Return the columns of a table by name in upper case; text loses its trailing blanks, but for the first.
 
     Parameters
     ----------
@@ -111,7 +111,9 @@ def _field(table: Extension, i: int) -> _Field:
 
 def _readable(values: NDArray[Any], field: _Field, heap: memoryview, table: Extension) -> NDArray[Any]:
     if field.letter == "A":
-        return np.char.rstrip(np.char.decode(values, "latin-1"))
+        text = np.char.rstrip(np.char.decode(values, "latin-1"))
+        blank = np.char.startswith(values, b" ") & (text == "")
+        return np.where(blank, " ", text)  # as cfitsio reads it; an empty text is a cell without a value (NUL)
     if field.letter == "L":
         return np.asarray(values == b"T")
     if field.letter in ("P", "Q"):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.errors import NotFitsError, TruncatedFileError
+from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY, STORED, data_size, header_size, read_cards, whole_blocks
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.unpacked import gunzip, is_gzip
@@ -21,6 +21,8 @@ from wfc3tvb.system.threads import in_threads
 
 #: Size above which a file is a reference, which is replaced but never changed in place; all exposures share it [byte].
 _REFERENCE = 64_000_000
+#: Planes that calwf3 keeps as 16-bit integers, and the limit of the values that it can read.
+_SHORT, _LARGEST = ("DQ", "SAMP"), 2**31
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,21 @@ class Extension:
     def constant(self) -> float:
         """The value of all pixels if NAXIS is 0 (PIXVALUE)."""
         return float(self.header.number("PIXVALUE", 0))
+
+    @property
+    def value(self) -> np.float64 | np.int16:
+        """The value of all pixels if NAXIS is 0, as calwf3 reads it: of integers (flags) it keeps the lower 16 bits."""
+        value = self.constant
+        if self.key[0] not in _SHORT:
+            return np.float64(value)
+        if abs(value) >= _LARGEST:
+            raise BadFileError(self.path, f"has PIXVALUE {value:g} in {self.key[0]},{self.key[1]}", CHECK_THE_COPY)
+        return np.int64(value).astype(np.int16)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height and width of the image; empty if NAXIS is 0."""
+        return _shape(self.header)
 
     @property
     def pixels(self) -> NDArray[Any] | None:

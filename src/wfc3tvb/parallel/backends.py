@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from itertools import count, islice, repeat
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+with warnings.catch_warnings(action="ignore", category=UserWarning):  # `_has_processes` says it
+    from joblib._multiprocessing_helpers import mp  # None where its trial of semaphores failed
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -31,10 +34,13 @@ from wfc3tvb.system.interrupts import InterruptGuard
 if TYPE_CHECKING:
     from distributed import Client
 
+log = logging.getLogger(__name__)
+
 __all__ = ["Failure", "Outcome", "Workers", "opened", "run", "stage", "started"]
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+_FORBIDDEN = os.environ.get("JOBLIB_MULTIPROCESSING", "1") == "0"
 #: Longest waits for a Dask scheduler, and for a cluster's first worker [s].
 _CLUSTER_TIMEOUT = 10
 _WORKER_TIMEOUT = 120
@@ -86,7 +92,7 @@ def run(
 def _outcomes(
     items: Iterable[tuple[str, Item]], worker: Callable[[Item], Value], workers: Workers, total: int | None
 ) -> Iterator[Outcome[Value]]:
-    if workers.in_this_process:
+    if workers.in_this_process or not _has_processes(workers):
         yield from attempts(worker, items)
         return
     batches = _batched(items, _batch_sizes(worker, total, workers.count))
@@ -120,7 +126,7 @@ def started(workers: Workers, module: str) -> Iterator[None]:
     WorkerDiedError
         If one of them was killed.
     """
-    if workers.in_this_process or workers.cluster is not None:
+    if workers.in_this_process or workers.cluster is not None or mp is None:
         yield
         return
     with _backend(workers) as options:
@@ -131,6 +137,21 @@ def started(workers: Workers, module: str) -> Iterator[None]:
             yield
         finally:
             _finish(imports)
+
+
+def _has_processes(workers: Workers) -> bool:
+    """Return whether worker processes can be started; if joblib has found that they cannot, log why.
+
+    They share semaphores, which are files in /dev/shm; some containers have none.
+    """
+    if mp is not None or not workers.on_this_machine:
+        return True
+    cause = "JOBLIB_MULTIPROCESSING=0" if _FORBIDDEN else "no semaphores: /dev/shm is missing or cannot be written"
+    problem = f"worker processes cannot be started ({cause})"
+    if workers.cluster is not None:
+        raise BadArgumentError(f"--cluster {workers.cluster}: {problem}; leave it out")
+    log.warning("%s; one process does the work of %d", problem, workers.jobs)
+    return False
 
 
 def _import(module: str) -> None:
@@ -306,6 +327,7 @@ def opened(workers: Workers) -> Iterator[Workers]:
     count = cluster.removeprefix("local:")
     if not count.isdigit() or int(count) < 1:
         raise BadArgumentError(f"--cluster {cluster}: give local:N with a number of workers, e.g. local:4")
+    _has_processes(workers)
     # Any free port: the default one may be in use by the cluster of another survey or notebook.
     options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
     with _interrupts_held_back():

@@ -17,18 +17,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from astropy.io import fits
 
-from wfc3tvb.config import Services
+from wfc3tvb.config import CRDS_URL, Services
 from wfc3tvb.errors import BadArgumentError, MissingReferenceError, ReferenceFileError, ServiceError
 from wfc3tvb.references.crds_process import local_references
 from wfc3tvb.system.children import environment_of_child
 from wfc3tvb.system.files import checksum, remove_old
-from wfc3tvb.system.network import ca_environment
+from wfc3tvb.system.network import ca_environment, proxy_environment
 
+_OBSERVATORY = "hst"
+_OTHERS = ("jwst", "roman")
 _LOG = logging.getLogger(__name__)
-_MISSING = "the file is not in the cache, and CRDS did not send it"
+_MISSING = "the file is not in the cache, and CRDS did not send it", "check CRDS_PATH and the network"
+_READ_ONLY = "the file is not in the cache, which CRDS_READONLY_CACHE says is read-only", "unset it, or fill the cache"
 #: Longest time for one batch; a dark of full frames is 300 MB, all references of an exposure are 405 MB [s].
 _TIMEOUT = 3600.0
 #: Beginning of the names of scratch folders, and age at which those of killed runs are removed [h].
@@ -74,8 +78,41 @@ def operational_context(services: Services | None = None) -> str:
     ServiceError
         If CRDS does not answer.
     """
-    answer = _ask({"files": []}, services or Services())
+    services = services or Services()
+    answer = _ask({"files": []}, services)
+    check_observatory(str(answer["context"]), services)
     return str(answer["context"])
+
+
+def check_observatory(context: str, services: Services) -> None:
+    """Check that a context is Hubble's: the settings of CRDS may be those of a user of JWST.
+
+    Raises
+    ------
+    BadArgumentError
+        If it is another observatory's; the message names the setting that is wrong.
+    """
+    if not context.startswith(_OBSERVATORY):
+        where = f"{services.crds} is not Hubble's server of CRDS: its context is {context}"
+        raise BadArgumentError(f"{where}; unset CRDS_SERVER_URL, or set it to {CRDS_URL}")
+
+
+def check_profile(services: Services) -> None:
+    """Check, before CRDS is asked, that the environment is not set for another observatory.
+
+    Raises
+    ------
+    BadArgumentError
+        If it is; the message names the variable.
+    """
+    context = os.environ.get("CRDS_CONTEXT", "").strip().lower()
+    for other in _OTHERS:
+        if context.startswith(other):
+            problem = f"CRDS_CONTEXT={context} is a context of {other.upper()}"
+            raise BadArgumentError(f"{problem}; unset it, or set it to one of the form hst_NNNN.pmap")
+        if other in (urlsplit(services.crds).hostname or ""):
+            problem = f"CRDS_SERVER_URL={services.crds} is the server of {other.upper()}"
+            raise BadArgumentError(f"{problem}; unset it, or set it to {CRDS_URL}")
 
 
 def best_references(
@@ -92,7 +129,7 @@ def best_references(
     services : Services, optional
         Address of CRDS and folder of its cache.
     sync : bool
-        Whether missing references may be fetched.
+        Whether missing references may be fetched; not with CRDS_READONLY_CACHE, which forbids it.
 
     Raises
     ------
@@ -105,8 +142,8 @@ def best_references(
     ServiceError
         If CRDS does not answer.
     """
-    services = services or Services()
-    if not context.endswith(".pmap"):
+    services, sync = services or Services(), sync and not _is_read_only()
+    if not (context.endswith(".pmap") and context.startswith(_OBSERVATORY)):
         raise BadArgumentError(f"--context {context}: give a CRDS context of the form hst_NNNN.pmap")
     with tempfile.TemporaryDirectory(prefix=_SCRATCH) as scratch:
         headers = {str(_header_only(raw, Path(scratch))): raw for raw in raws}
@@ -165,6 +202,11 @@ def cache_folder_of(cache: Path) -> Path:
     return cache / "references" / "hst" / "wfc3"
 
 
+def _is_read_only() -> bool:
+    """Return whether CRDS must not write into its cache, by its own reading of the variable."""
+    return os.environ.get("CRDS_READONLY_CACHE", "").lower() in ("true", "t", "1")
+
+
 def _header_only(raw: Path, folder: Path) -> Path:
     """Write a file with only the primary header of a raw file: the CRDS client rewrites whole files."""
     header = fits.getheader(raw)
@@ -183,6 +225,7 @@ def _remove_leftovers(cache: Path) -> None:
 
 def _ask(job: Mapping[str, Any], services: Services) -> dict[str, Any]:
     """Run the child process on a job and return its answer."""
+    check_profile(services)
     with tempfile.TemporaryDirectory(prefix=_SCRATCH) as scratch:
         path = Path(scratch) / "job.json"
         path.write_text(json.dumps(job))
@@ -190,7 +233,7 @@ def _ask(job: Mapping[str, Any], services: Services) -> dict[str, Any]:
         try:
             done = subprocess.run(
                 command, env=_environment(services), capture_output=True, text=True, timeout=_TIMEOUT, check=False,
-                stdin=subprocess.DEVNULL, cwd=scratch,
+                stdin=subprocess.DEVNULL, cwd=scratch, errors="replace",
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise ServiceError("CRDS", f"not finished after {_TIMEOUT:g} s") from error
@@ -204,13 +247,14 @@ def _environment(services: Services) -> dict[str, str]:
     settings = {
         "CRDS_SERVER_URL": services.crds,
         "CRDS_PATH": str(services.crds_path),
-        "CRDS_OBSERVATORY": "hst",
+        "CRDS_OBSERVATORY": _OBSERVATORY,
         "CRDS_CLIENT_RETRY_COUNT": str(services.retries),
         "CRDS_CLIENT_RETRY_DELAY_SECONDS": str(max(1, round(services.backoff))),
         "CRDS_CLIENT_TIMEOUT_SECONDS": str(round(services.timeout)),
         "PYTHONWARNINGS": "ignore",
     }
-    return os.environ | ca_environment() | settings | environment_of_child()
+    proxies = proxy_environment(services.crds)
+    return os.environ | ca_environment() | proxies | settings | environment_of_child()
 
 
 def _problem(log: str, services: Services) -> ServiceError | BadArgumentError:
@@ -243,9 +287,10 @@ def _check(answer: Mapping[str, Any], context: str) -> None:
     for names in answer["names"].values():
         for keyword, name in names.items():
             if name not in answer["sha1"]:
-                raise MissingReferenceError(keyword, name, _MISSING, "check CRDS_PATH and the network")
+                raise MissingReferenceError(keyword, name, *(_READ_ONLY if _is_read_only() else _MISSING))
             if name in damaged:
-                _path(answer, name).unlink(missing_ok=True)
+                if not _is_read_only():
+                    _path(answer, name).unlink(missing_ok=True)
                 raise ReferenceFileError(
                     keyword, name, "its checksum differs from the one that CRDS publishes", "run the command again"
                 )

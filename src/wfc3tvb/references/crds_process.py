@@ -16,6 +16,7 @@ from astropy.io import fits
 
 from wfc3tvb.system.children import end_with_parent
 from wfc3tvb.system.files import checksum
+from wfc3tvb.system.network import use_socks
 
 #: What crds raises for rules (mappings) that are not text, or not rules.
 _UNREADABLE = (SyntaxError, TypeError, ValueError)
@@ -23,6 +24,7 @@ _UNREADABLE = (SyntaxError, TypeError, ValueError)
 
 def main(path: Path) -> None:
     """Run the job in a JSON file: name the context, or find and check the references of files."""
+    use_socks()
     job: dict[str, Any] = json.loads(path.read_text())
     answer = {"context": context()} if not job["files"] else find(job)
     path.with_suffix(".answer").write_text(json.dumps(answer))

@@ -57,7 +57,10 @@ def _read_dark(
         if not wanted.startswith(str(header.get(keyword, "")).strip()):
             problem = f"{keyword} is {header.get(keyword)}, the exposure has {wanted}"
             raise UnsuitableReferenceError("DARKFILE", path.name, problem, "use the dark that CRDS names")
-    exposed = [float(header.number(f"EXPOS_{i}")) for i in range(1, int(header.number("NUMEXPOS")) + 1)]
+    n = int(header.number("NUMEXPOS"))
+    if n < 1:
+        raise UnsuitableReferenceError("DARKFILE", path.name, f"NUMEXPOS is {n}", "use the dark that CRDS names")
+    exposed = [float(header.number(f"EXPOS_{i}")) for i in range(1, n + 1)]
     versions = [_dark_version(path, exposed, time) for time in times]
     sci, err, dq = (
         Planes(tuple(_plane("DARKFILE", path, extensions[name, version], shape) for version in versions), kind)
@@ -124,9 +127,14 @@ def _read_flat(
     paths: tuple[tuple[str, Path], ...], stamps: tuple[int, ...], shape: tuple[int, int], corner: tuple[int, int]
 ) -> Flat:
     product: Flat | None = None
+    place: Extension | None = None  # calwf3 multiplies flats as they are, and cuts the product by the first one's LTV
     for keyword, path in paths:
         extensions = _opened(keyword, path)
-        cut = _cut(keyword, path, extensions["SCI", 1], shape, corner)
+        place = place or extensions["SCI", 1]
+        if extensions["SCI", 1].shape != place.shape:
+            problem = "its size is not that of the other flats"
+            raise UnsuitableReferenceError(keyword, path.name, problem, "use the flats that CRDS names")
+        cut = _cut(keyword, path, place, shape, corner)
         planes, flags = np.empty((2, *shape), np.float32), np.empty(shape, np.int16)
         stored = (cut(extensions[name, 1]) for name in ("SCI", "ERR", "DQ"))
         copy_all(Copy(plane, image) for plane, image in zip((*planes, flags), stored, strict=True))
@@ -174,7 +182,7 @@ def _cut(
     def cut(extension: Extension) -> NDArray[Any]:
         image = extension.pixels
         if image is None:
-            return np.broadcast_to(np.float64(extension.constant), shape)
+            return np.broadcast_to(extension.value, shape)
         ny, nx = image.shape
         if x0 < 0 or y0 < 0 or y0 + shape[0] > ny or x0 + shape[1] > nx:
             problem = f"its {nx} x {ny} pixels do not cover the exposure's {shape[1]} x {shape[0]}"
@@ -188,7 +196,7 @@ def _plane(keyword: str, path: Path, extension: Extension, shape: tuple[int, int
     """Return the pixels of a plane, in the file's type and byte order."""
     image = extension.pixels
     if image is None:
-        return np.broadcast_to(np.float64(extension.constant), shape)
+        return np.broadcast_to(extension.value, shape)
     if image.shape != shape:
         found = " x ".join(map(str, image.shape[::-1]))
         problem = f"has {found} pixels, the exposure {shape[1]} x {shape[0]}"

@@ -44,7 +44,7 @@ class ReferenceFile:
     @property
     def dummy(self) -> bool:
         """True if its PEDIGREE declares it a dummy, which must not be used."""
-        return self.pedigree.upper().startswith("DUMMY")
+        return self.pedigree.startswith("DUMMY")
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,8 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
     warnings: list[str] = []
     gains, row = tables.amplifiers(files["CCDTAB"].path, float(header["CCDGAIN"]))
     table = files["CCDTAB"]
-    pedigree = row.get("PEDIGREE") or table.pedigree
-    files["CCDTAB"] = replace(table, pedigree=pedigree, row_described=row.get("DESCRIP", ""))
+    pedigree, described = row.get("PEDIGREE", table.pedigree), row.get("DESCRIP", "")
+    files["CCDTAB"] = replace(table, pedigree=pedigree, row_described=described)
     over = tables.overscan(files["OSCNTAB"].path, ramp.shape)
     if able.zsigcorr and able.blevcorr and over.sees_light(ramp.shape):
         problem = "its reference columns include light-sensitive ones"

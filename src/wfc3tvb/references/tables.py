@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +20,11 @@ from wfc3tvb.fits.hdus import read_fits
 #: [standard deviations]. Source: u6a1748ri_crr.fits as CRDS publishes it, the only one with a USEAFTER (2009-05-14) in
 #: flight in hst_wfc3_crrejtab_0250.rmap.
 CRSIGMAS = {"u6a1748ri_crr.fits": 4.0}
-#: Cell values that match any value.
-_ANY = {-1, -999, "ANY", "N/A"}
+#: Cell values that match any value; in the BPIXTAB also N/A.
+_ANY = {-1, -999, "ANY"}
+#: What calwf3 reads from a cell without a value.
+_NO_TEXT = "INDEF"
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _INDEFINITE = np.float32(1.6e38)
 
 
@@ -52,7 +56,11 @@ def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
         if all(_fits(row[name], value) for name, value in (wanted | offsets).items()):
             gains = np.array([row[f"ATODGN{a}"] for a in "ABCD"], np.float32)
             noises = np.array([row[f"READNSE{a}"] for a in "ABCD"], np.float32)
-            described: dict[str, str] = {name: str(row[name]) for name in ("PEDIGREE", "DESCRIP") if name in row}
+            if not np.any(gains):
+                raise UnsuitableReferenceError("CCDTAB", path.name, "its ATODGN are 0", "use the file that CRDS names")
+            described: dict[str, str] = {
+                name: str(row[name]) or _NO_TEXT for name in ("PEDIGREE", "DESCRIP") if name in row
+            }
             return Amplifiers(gains, noises, int(row["AMPX"]), int(row["AMPY"])), described
     problem = f"no row for CCDGAIN {gain:g}"
     raise UnsuitableReferenceError("CCDTAB", path.name, problem, "use the file that CRDS names")
@@ -135,12 +143,14 @@ def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
 
 
 def _first_number(path: Path, text: str) -> float:
-    """Return the first number of a list separated by commas or blanks, in single precision."""
-    try:
-        value = float(np.float32(text.replace(",", " ").split()[0]))
-    except (ValueError, IndexError):
-        value = 0.0
-    if not value > 0:
+    """Return the first of the numbers separated by ``,``, ``;`` or ``/``, in single precision.
+
+    Text after a number is ignored, as in calwf3; an empty first number is 0 there, which makes every read a hit.
+    """
+    first, *others = (_NUMBER.match(part) if part else None for part in re.split("[,;/]", text))
+    wrong = any(part and not found for part, found in zip(re.split("[,;/]", text)[1:], others, strict=True))
+    value = float(np.float32(first[0])) if first else 0.0
+    if wrong or not (value > 0 and np.isfinite(value)):
         raise UnsuitableReferenceError("CRREJTAB", path.name, f"CRSIGMAS is {text!r}", "use the file that CRDS names")
     return value
 
@@ -202,7 +212,7 @@ def _matching_rows(columns: Columns, wanted: Mapping[str, Any]) -> Columns:
     """Return the rows of a table that match an exposure; a missing column matches anything."""
     matching = np.ones(len(next(iter(columns.values()))), bool)
     for name in wanted.keys() & columns.keys():
-        fitting = [cell for cell in np.unique(columns[name]) if _fits(cell.item(), wanted[name])]
+        fitting = [cell for cell in np.unique(columns[name]) if _fits(cell.item(), wanted[name]) or cell == "N/A"]
         matching &= np.isin(columns[name], fitting)
     return Columns(columns.path, {name: values[matching] for name, values in columns.items()})
 

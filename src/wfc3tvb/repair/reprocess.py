@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from wfc3tvb.archive.source import Archive, open_source
 from wfc3tvb.catalog.catalog import Catalog
@@ -157,7 +158,7 @@ def reprocess(
         failures=tuple(driver.failures),
         seconds=time.monotonic() - began,
         outdir=str(settings.outdir.absolute()),
-        next_command=f"wfc3tvb report --catalog {catalog.folder}",
+        next_command=f"wfc3tvb report --catalog {quote(str(catalog.folder))}",
     )
 
 

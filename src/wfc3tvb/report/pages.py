@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -191,7 +192,7 @@ def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: 
         "Earth's shadow; below: the Sun's altitude above the limb. All curves are on one scale."
     )
     image = _picture(curves_figure(measured), out, f"{visit}_curves")
-    command = f"wfc3tvb query visit_reads --param visit={visit}"
+    command = f"wfc3tvb query visit_reads --param visit={quote(visit)}"
     sql = queries.load("visit_reads").sql
     return Illustration("Curves", caption, image, f"tables/{visit}_curves.csv", command, sql)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import multiprocessing
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +16,13 @@ from numba.core.caching import FunctionCache
 from numba.core.compiler import Compiler
 from numba.core.runtime.nrt import rtsys
 
+log = logging.getLogger(__name__)
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+#: Environment variable by which worker processes know that the user has been told.
+_TOLD = "WFC3TVB_TOLD_OF_CACHE"
 
 
 class _NoAliasCompiler(Compiler):
@@ -84,6 +92,19 @@ def vectorized(function: F) -> F:
 
 def _cached(function: F, **options: Any) -> F:
     dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
-    with suppress(RuntimeError):  # no writable folder for the cache: every process compiles
+    try:
         dispatcher._cache = _ObjectCodeCache(function)
+    except RuntimeError:  # no writable folder for the cache: every process compiles
+        _say_that_nothing_is_cached()
     return cast(F, dispatcher)
+
+
+@cache
+def _say_that_nothing_is_cached() -> None:
+    """Say why the program is slow to start; of several worker processes, only the first says it."""
+    if _TOLD not in os.environ and multiprocessing.current_process().name in ("MainProcess", "LokyProcess-1"):
+        os.environ[_TOLD] = "1"
+        log.warning(
+            "compiled code cannot be kept, because no folder for it can be written, so every process compiles it again "
+            "(up to 40 s); set NUMBA_CACHE_DIR to a folder that you can write"
+        )

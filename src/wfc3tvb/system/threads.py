@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 _THREADS = 2
 
+#: BZERO of unsigned 16-bit integers.
+_ZERO_OF_UNSIGNED = 32768
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -29,10 +32,15 @@ class Copy:
         """Copy the plane."""
         if np.ndim(self.stored) == 0 or (self.scale, self.zero) == (1, 0):
             self.target[...] = self.stored
-        elif self.scale == 1:
-            np.add(self.stored, np.float32(self.zero), out=self.target, casting="unsafe")
+        elif self.scale == 1 and self.stored.dtype.kind == "i" and self.zero == _ZERO_OF_UNSIGNED:
+            np.add(self.stored, np.float32(self.zero), out=self.target, casting="unsafe")  # exact, and fast
         else:
-            self.target[...] = self.stored.astype(np.float32) * np.float32(self.scale) + np.float32(self.zero)
+            self.target[...] = scaled(self.stored, self.scale, self.zero)
+
+
+def scaled(stored: NDArray[Any], scale: float, zero: float) -> NDArray[np.float32]:
+    """Return scaled values: computed in double precision, rounded once, as cfitsio does."""
+    return (stored.astype(np.float64) * scale + zero).astype(np.float32)
 
 
 def copy_all(copies: Iterable[Copy]) -> None:

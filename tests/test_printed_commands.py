@@ -1,0 +1,63 @@
+"""Commands that messages suggest can be pasted into a shell, whatever the folder is called."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from wfc3tvb import measure
+from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.catalog.compaction import advice
+from wfc3tvb.cli import main
+from wfc3tvb.errors import BadFileError, DamagedCatalogError, NoCatalogError
+from wfc3tvb.schema import TABLES
+from wfc3tvb.survey.survey import _next_command
+
+FOLDER = Path("/data/my catalog's $HOME; rm")
+
+
+def _of_folder(folder: Path) -> str:
+    with pytest.raises(BadFileError) as error:
+        measure(folder)
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("made", "option"),
+    [
+        (lambda folder: str(NoCatalogError(folder)), "--catalog"),
+        (lambda folder: str(DamagedCatalogError(folder, "a file is missing")), "--catalog"),
+        (lambda folder: _next_command(SimpleNamespace(folder=folder), "ibohbf040", 1), "--catalog"),  # type: ignore[arg-type]
+        (lambda folder: _next_command(SimpleNamespace(folder=folder), None, 0), "--catalog"),  # type: ignore[arg-type]
+        (lambda folder: advice(folder, [SimpleNamespace(n_small=10**6, table="reads")]), "--catalog"),  # type: ignore[list-item]
+    ],
+)
+def test_a_folder_is_one_word(made: Callable[[Path], Any], option: str) -> None:
+    message = made(FOLDER)
+    words = shlex.split(message[message.index("wfc3tvb ") :])
+    assert words[words.index(option) + 1] == str(FOLDER)
+
+
+def test_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    message = _of_folder(folder)
+    assert shlex.split(message[message.index("wfc3tvb ") :]) == ["wfc3tvb", "survey", "--source", str(folder)]
+
+
+def test_what_show_prints(tmp_path: Path) -> None:
+    folder = tmp_path / "two words"
+    row = TABLES["exposures"].empty_row()
+    row |= {"rootname": "ibaaaa01q", "visit": "ibaaaa", "dataset": "ibaaaa01q", "filter": "F105W", "flagged": False}
+    with open_catalog(folder, mode="a") as catalog:
+        catalog.replace("exposures", [row, row | {"rootname": "ibaaaa02q", "flagged": False}])
+    done = CliRunner().invoke(main, ["show", "ibaaaa", "--catalog", str(folder)])
+    assert done.exit_code == 0, done.output
+    words = shlex.split(done.output.splitlines()[-1])
+    assert words == ["next:", "wfc3tvb", "show", "ibaaaa02q", "--catalog", str(folder)]
