@@ -66,6 +66,15 @@ def split_filename(filename: str) -> tuple[str, str]:
     return match["root"], match["suffix"]
 
 
+def split_local_filename(filename: str) -> tuple[str, str] | None:
+    """Split the name of a file on this machine into rootname and suffix, in lower case; None if it is not WFC3's.
+
+    Unlike the archive, people keep files in upper case, and packed: ``IBOHBFB9Q_IMA.FITS``, ``ibohbfb9q_ima.fits.gz``.
+    """
+    match = _FILE.fullmatch(filename.lower().removesuffix(".gz"))
+    return (match["root"], match["suffix"]) if match else None
+
+
 def file_name(rootname: str, suffix: str) -> str:
     """Return the name of a file, e.g. ``ibohbfb9q_ima.fits``.
 

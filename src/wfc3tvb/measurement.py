@@ -17,12 +17,14 @@ from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_
 from wfc3tvb.curve.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
 from wfc3tvb.curve.kernels import flagged_fraction
+from wfc3tvb.curve.lost_pixels import draft_of, without_lost_pixels
 from wfc3tvb.curve.pointing import read_times, view_direction
 from wfc3tvb.curve.quality_flags import header_flags, source_flags
 from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
 from wfc3tvb.curve.trails import read_streak_scores
 from wfc3tvb.dates import DAY, mjd_now
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
+from wfc3tvb.fits.companions import companion
 from wfc3tvb.fits.guiding import lock_lost
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.observation_log import beside, find_jitter
@@ -124,8 +126,8 @@ def measure(
     settings : MeasureSettings, optional
         How to measure.
     spt : path, optional
-        Its support file; by default the ``_spt.fits`` in the same folder, where there is one. An observation log
-        (``_jit.fits``) in the same folder is used in preference to it.
+        Its support file; by default the ``_spt.fits`` in the same folder, where there is one, packed by gzip or not. An
+        observation log (``_jit.fits``) in the same folder is used in preference to it.
     threads : int, optional
         Threads that share the reads of a large frame.
 
@@ -139,8 +141,7 @@ def measure(
     if path.is_dir():
         raise BadFileError(path, "is a folder", f"use: wfc3tvb survey --source {path}")
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
-    default = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
-    support = Path(spt) if spt is not None else default if default != path and default.exists() else None
+    support = Path(spt) if spt is not None else companion(path, "spt")
     logs = beside(path, _value(cube.header, "ASN_ID", str))
     cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support), lock_lost=lock_lost(logs, cube.rootname))
     measured = measure_cube(cube, read_orbit(support) if support else None, settings, threads=threads)
@@ -175,7 +176,8 @@ def measure_cube(
         time of the measurement.
     """
     settings = settings or MeasureSettings()
-    mask = sky_mask(_last_usable_read(cube), cube.dq[0])
+    cube = without_lost_pixels(cube)
+    mask = sky_mask(draft_of(cube), cube.dq[0])
     curve = measure_curve(cube, mask.skip, threads=threads)
     light = faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
     crossed = np.flatnonzero(read_streak_scores(cube, curve, threads=threads)) + 1
@@ -197,15 +199,6 @@ def measure_cube(
 
 def _flat_fielded(cube: ReadCube) -> bool:
     return bool(cube.header.get("FLATCORR", "COMPLETE") == "COMPLETE")
-
-
-def _last_usable_read(cube: ReadCube) -> Any:
-    """Return the last read with finite pixels that are not all equal."""
-    for plane in cube.rate[::-1]:
-        sample = plane[::5, ::3][np.isfinite(plane[::5, ::3])]
-        if sample.size and np.ptp(sample) > 0:
-            return plane
-    return cube.rate[-1]
 
 
 def _read_rows(cube: ReadCube, curve: Curve, settings: MeasureSettings) -> list[Row]:

@@ -53,6 +53,8 @@ class ReadCube:
     n_bytes: int = 0
     #: Median of every read over the whole frame, reference pixels included (pstat's midpt); only where requested.
     cumulative_median: NDArray[np.float64] | None = None
+    #: Level of the reference pixels beside the rows of every read [DN or electron], about 0; None without BLEVCORR.
+    reference_level: NDArray[np.float64] | None = None
     #: Telescope position from the observation log; None where there is no log.
     jitter: Jitter | None = None
     #: True if the observation log says that the lock on the guide stars was lost or never acquired.

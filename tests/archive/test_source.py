@@ -16,7 +16,7 @@ import pytest
 from tests.helpers.small_archive import as_new, make_archive
 from wfc3tvb.archive import costs
 from wfc3tvb.archive.costs import cost_of
-from wfc3tvb.archive.local_folder import FolderArchive, _index
+from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.archive.remote import MastArchive, PublicArchive
 from wfc3tvb.archive.source import open_source, rows_for_precision
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
@@ -224,18 +224,16 @@ def test_what_is_no_file_or_there_twice_is_ignored_and_named(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     copy = Path(shutil.copytree(folder, tmp_path / "copy"))
-    whole = FolderArchive(copy)
-    names = [row["dataset"] for row in whole.datasets(Selection())]
+    names = [row["dataset"] for row in FolderArchive(folder).datasets(Selection())]
     first = next(iter(sorted(copy.rglob("*_ima.fits"))))
     (copy / "zz").mkdir()
     shutil.copy(first, copy / "zz" / first.name)
     os.mkfifo(copy / "ibohbfzzq_ima.fits")
     os.mkfifo(copy / "ibohbfzzq_spt.fits")
-    _index.cache_clear()
     assert [row["dataset"] for row in FolderArchive(copy).datasets(Selection())] == names
     assert FolderArchive(copy).path(first.name[:9], "ima") == first
-    assert f"{first.name} is there twice; {first.parent} is used, {copy / 'zz'} ignored" in caplog.text
-    assert "ibohbfzzq_ima.fits is not a file; ignored" in caplog.text
+    assert f"1 left out, of the same name as another: {copy / 'zz' / first.name} ({first} is used)" in caplog.text
+    assert f"1 left out, no file, but a folder or a pipe: {copy}/ibohbfzzq_ima.fits" in caplog.text
 
 
 def test_s3_lacks_a_file_that_mast_has(catalog: Catalog, folder: Path, tmp_path: Path) -> None:

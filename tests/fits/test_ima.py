@@ -22,8 +22,8 @@ from wfc3tvb.errors import (
     WrongInstrumentError,
 )
 from wfc3tvb.fits.ima import read_ima
-from wfc3tvb.fits.ima_layout import _few_keywords
 from wfc3tvb.fits.images import read_integration
+from wfc3tvb.fits.plane_headers import few_keywords
 from wfc3tvb.fits.plane_medians import plane_medians
 from wfc3tvb.measurement import measure
 
@@ -139,14 +139,14 @@ def test_score_of_a_scaled_file(golden: Path, tmp_path: Path) -> None:
 def test_a_scale_that_cannot_be_meant(real: Path, card: str, value: object) -> None:
     with fits.open(real, mode="update", do_not_scale_image_data=True) as file:
         file["SCI", 2].header[card] = value
-    with pytest.raises(BadFileError, match="SCI,2 has BSCALE"):
+    with pytest.raises(BadFileError, match=f"SCI,2 has {card} "):
         read_ima(real)
 
 
 def test_a_number_is_read_from_the_value_and_not_from_the_comment() -> None:
     cards = {"BSCALE": (0.5, "was 2.0"), "ROUTTIME": ("", "MJD 55000"), "SAMPTIME": (2.5e-3, "")}
     text = fits.Header([(name, *card) for name, card in cards.items()]).tostring().replace("0.5 /", " .5 /")
-    assert _few_keywords(text) == {"BSCALE": 0.5, "SAMPTIME": 0.0025}
+    assert few_keywords(text.encode()) == {"BSCALE": 0.5, "SAMPTIME": 0.0025}
 
 
 def test_reads_in_different_units_are_refused(golden: Path, tmp_path: Path) -> None:
@@ -237,13 +237,6 @@ def test_nsamp_beyond_what_is_there(real: Path) -> None:
 def test_flt_file(tmp_path: Path) -> None:
     path = unpack("headers/ib4606cpq_flt.fits", tmp_path)
     with pytest.raises(BadFileError, match="give the _ima.fits file"):
-        read_ima(path)
-
-
-def test_a_compressed_file_is_called_so(tmp_path: Path) -> None:
-    path = tmp_path / "ibohbfb9q_ima.fits.gz"
-    path.write_bytes(b"\x1f\x8b\x08" + bytes(100))
-    with pytest.raises(BadFileError, match="is compressed; unpack it first"):
         read_ima(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +14,18 @@ from astropy.io import fits
 from astropy.time import Time
 
 from tests.helpers.calibrated import calibrated
+from wfc3tvb.archive.local_folder import FolderArchive
+from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.config import Selection
 from wfc3tvb.curve.geometry import jitter_geometry
-from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
+from wfc3tvb.errors import BadFileError, MissingKeywordError, TruncatedFileError
 from wfc3tvb.fits.observation_log import beside, find_jitter, jitter_names, read_jitter
 from wfc3tvb.measurement import measure
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.observation_log import jitter_file
 from wfc3tvb.simulate.presets import preset
 from wfc3tvb.simulate.support_files import support_file
+from wfc3tvb.survey.survey import survey
 
 VISIT = preset("ibohbf040").visits[0]
 
@@ -137,7 +142,7 @@ def test_what_is_wrong(log: Path, tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match="no column LOS_Zenith"):
         read_jitter(tmp_path / "b_jit.fits", "ibohbfb9q", support)
     (tmp_path / "c_jit.fits").write_bytes(log.read_bytes()[:9000])
-    with pytest.raises(NotFitsError):
+    with pytest.raises(TruncatedFileError):
         read_jitter(tmp_path / "c_jit.fits", "ibohbfb9q", support)
 
 
@@ -178,3 +183,78 @@ def test_measured_geometry_is_that_of_the_support_file(tmp_path: Path) -> None:
             assert a[name] == pytest.approx(b[name], abs=0.002), name
         assert (a["bright_limb"], a["in_shadow"]) == (b["bright_limb"], b["in_shadow"])
     assert {row["in_shadow"] for row in logged.reads} == {True, False}
+
+
+def rewritten(path: Path, keyword: str, value: str) -> None:
+    """Write another value into the first card of a keyword, in every table."""
+    content = path.read_bytes()
+    card = f"{keyword:8}= {value:<20}".ljust(80).encode()
+    place = -1
+    while (place := content.find(f"{keyword:8}=".encode(), place + 1)) >= 0:
+        content = content[:place] + card + content[place + 80 :]
+    path.write_bytes(content)
+
+
+DAMAGED = [
+    ("TTYPE1", "''"),
+    ("TTYPE1", ""),
+    ("TTYPE2", "'Seconds'"),
+    ("TFORM1", "'X'"),
+    ("TFORM1", "'8X'"),
+    ("TFORM1", "'999999999A'"),
+    ("TFORM1", "'999999999D'"),
+    ("TFORM1", "'99999999999999999999E'"),
+    ("TFORM1", "'PQ'"),
+    ("TFORM1", "''"),
+    ("TFORM1", "'Z'"),
+    ("TFORM1", "7"),
+    ("TFIELDS", "999"),
+    ("TFIELDS", "-1"),
+    ("NAXIS1", "3"),
+    ("NAXIS1", "999999999"),
+    ("NAXIS2", "999999999999"),
+    ("PCOUNT", "-5"),
+    ("BITPIX", "7"),
+]
+
+
+@pytest.mark.parametrize(("keyword", "value"), DAMAGED)
+def test_a_damaged_table_leaves_the_geometry_to_the_support_file(
+    log: Path, keyword: str, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TFORM1 of 999999999A wanted 500 GiB; an empty TTYPE1 ended a folder's survey with a KeyError."""
+    rewritten(log, keyword, value)
+    tracemalloc.start()
+    assert find_jitter([log], "ibohbfb9q", log.with_name("ibohbfb9q_spt.fits")) is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
+    assert "the geometry comes from the support file" in caplog.text
+
+
+def test_columns_that_are_not_needed_may_be_of_any_format(log: Path) -> None:
+    support = log.with_name("ibohbfb9q_spt.fits")
+    whole = read_jitter(log, "ibohbfb9q", support)
+    with fits.open(log) as hdus:
+        for i in range(1, len(hdus)):
+            more = [
+                fits.Column("BITS", "12X", array=np.ones((len(hdus[i].data), 12), bool)),
+                fits.Column("COMPLEX", "C", array=np.ones(len(hdus[i].data), np.complex64)),
+            ]
+            header = fits.Header({"EXPNAME": hdus[i].header["EXPNAME"]})
+            hdus[i] = fits.BinTableHDU.from_columns([more[0], *hdus[i].columns, more[1]], header=header)
+        hdus.writeto(log.with_name("more_jit.fits"))
+    found = read_jitter(log.with_name("more_jit.fits"), "ibohbfb9q", support)
+    np.testing.assert_array_equal(found.mjd, whole.mjd)
+    np.testing.assert_array_equal(found.latitude, whole.latitude)
+
+
+@pytest.mark.parametrize(("keyword", "value"), [("TTYPE1", "''"), ("TFORM1", "'X'"), ("TFORM1", "'999999999A'")])
+def test_a_survey_of_a_folder_with_a_damaged_log(tmp_path: Path, keyword: str, value: str) -> None:
+    one = replace(VISIT, association=None, exposures=(VISIT.exposures[4],))
+    ima = calibrated(tmp_path, replace(preset("ibohbf040"), visits=(one,)), 64).path("ibohbfbkq", "ima")
+    rewritten(ima.with_name("ibohbfbkj_jit.fits"), keyword, value)
+    with open_catalog(tmp_path / "catalog", mode="a") as catalog:
+        report = survey(catalog, Selection(), source=FolderArchive(tmp_path / "hst"))
+        assert (report.n_measured, report.n_failed) == (1, 0)
+        assert catalog.sql("SELECT geometry_source FROM exposures").fetchall() == [("spt",)]

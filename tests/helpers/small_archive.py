@@ -105,11 +105,16 @@ def ima(keywords: fits.Header, size: int, nsamp: int, sky: float) -> fits.HDULis
         sci.header.update({f"FILL{i}": i for i in range(90)})
         err = fits.ImageHDU(np.ones((size, size), np.float32), name="ERR", ver=version)
         err.header.update({f"FILL{i}": i for i in range(40)})
-        dq = fits.ImageHDU(np.full((size, size), version, np.int16), name="DQ", ver=version)
+        dq = fits.ImageHDU(np.full((size, size), harmless_flags(version), np.int16), name="DQ", ver=version)
         constant = {"NPIX1": size, "NPIX2": size, "PIXVALUE": t}
         planes = [fits.ImageHDU(header=fits.Header(constant), name=n, ver=version) for n in ("SAMP", "TIME")]
         hdus.extend([sci, err, dq, *planes])
     return hdus
+
+
+def harmless_flags(version: int) -> int:
+    """Return flags that tell a read from the others and leave its pixels in the sky: 32, 64, 2048 and 16384."""
+    return sum(bit for k, bit in enumerate((32, 64, 2048, 16384)) if version >> k & 1)
 
 
 def association(dataset: str, members: tuple[str, ...]) -> fits.HDUList:

@@ -53,8 +53,8 @@ def broken(truth: bytes, kind: int, rng: np.random.Generator) -> bytes:
             return card(truth, sci, "SAMPTIME", rng.choice(["0.0", "-5.0", "1E400"]))
         case 13:  # pixels that are no numbers
             return plane(truth, sci, rng.choice([b"\x7f\xc0\0\0", b"\x7f\x80\0\0", b"\xff\xff\xff\xff"]))
-        case 14:  # letters that FITS does not know, units or a filter that are none
-            lies = (0, "FILTER", "'F999W'"), (sci, "BUNIT", "'JY'"), (0, "TARGNAME", "'\xe9'")
+        case 14:  # units or a filter that are none
+            lies = (0, "FILTER", "'F999W'"), (sci, "BUNIT", "'JY'"), (0, "FILTER", "'F105\xe9'")
             return card(truth, *lies[rng.integers(3)])
         case _:  # a header as long as a file, with its end
             return truth[: starts[1] - 2880] + b"COMMENT".ljust(80) * 36 * 401 + truth[starts[1] - 2880 :]

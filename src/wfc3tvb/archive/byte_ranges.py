@@ -27,7 +27,9 @@ from wfc3tvb.config import BAND_ROWS, MeasureSettings
 from wfc3tvb.errors import BadFileError, MissingProductError, NotFitsError, TruncatedFileError
 from wfc3tvb.fits.blocks import BLOCK, CHECK_THE_COPY, FileBytes
 from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
-from wfc3tvb.fits.ima_layout import PlaneHeader, check_instrument, primary_header
+from wfc3tvb.fits.ima_layout import check_instrument, number_of_reads
+from wfc3tvb.fits.plane_headers import PlaneHeader, primary_header
+from wfc3tvb.fits.plane_pixels import FLAGS
 from wfc3tvb.fits.support_file import orbit_if_usable, orbit_of
 from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import OrbitElements, ReadCube
@@ -119,10 +121,10 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
     remote.need([(0, _FIRST)])
     primary, start = primary_header(remote, remote.path)
     check_instrument(primary, remote.path)
-    nsamp = int(primary.get("NSAMP", 0))
+    nsamp = number_of_reads(primary, remote.path)
     sci = remote.plane(start, "SCI", 1)
     height, width = sci.shape
-    if not 2 <= nsamp <= 16 or min(height, width) <= 2 * BORDER:
+    if nsamp < 2 or min(height, width) <= 2 * BORDER:
         raise IrregularLayoutError(remote.path, "its extensions are not a stack of IR frames")
     index = middle_rows(height - 2 * BORDER, rows)
     first, last = int(index[0]) + BORDER, int(index[-1]) + BORDER + 1
@@ -156,8 +158,9 @@ def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[Plan
     dq = remote.plane(err.next, "DQ", 1)
     if not sci.shape == err.shape == dq.shape:
         raise IrregularLayoutError(remote.path, "the planes of its last read differ in size")
-    if dq.scaled:  # the headers of the other reads' flags are not fetched, and may differ
-        raise IrregularLayoutError(remote.path, "its flags have BSCALE or BZERO")
+    if dq.scale != (1.0, 0.0) or (dq.stored and dq.dtype != FLAGS):
+        # The headers of the other reads' flags are not fetched, and may differ.
+        raise IrregularLayoutError(remote.path, "its flags are not those of the archive's files")
     stride, length = _second(remote, dq) - sci.start, sci.data - sci.start
     # From the end of an imset's DQ to the end of the next SCI header, unless there are data between.
     gap = dq.next if stride - (dq.next - sci.start) < 10 * BLOCK else sci.start + stride
@@ -174,7 +177,7 @@ def _imsets(remote: SparseFile, sci: PlaneHeader, nsamp: int) -> list[tuple[Plan
         if other.shape != sci.shape or other.data - other.start != length:
             raise IrregularLayoutError(remote.path, f"SCI,{version} differs from SCI,1 in size")
         keywords = dict(dq.keywords) | {"EXTVER": version}
-        found.append((other, PlaneHeader(dq.start + shift, dq.data + shift, keywords)))
+        found.append((other, replace(dq, start=dq.start + shift, data=dq.data + shift, keywords=keywords)))
     return found
 
 

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 import math
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wfc3tvb.archive.folder_index import files_of_kind
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_of
 from wfc3tvb.errors import BadArgumentError, BadFileError, MissingProductError, UnknownDatasetError
 from wfc3tvb.fits.association import read_members
-from wfc3tvb.fits.blocks import BLOCK, FileBytes, read_cards
+from wfc3tvb.fits.blocks import BLOCK, LONGEST_HEADER, FileBytes, read_cards
 from wfc3tvb.fits.cards import Cards
-from wfc3tvb.identifiers import LARGEST_PROPOSAL, is_dataset_name, split_filename
+from wfc3tvb.fits.unpacked import gunzip, is_gzip
+from wfc3tvb.identifiers import LARGEST_PROPOSAL, file_name, is_dataset_name
 from wfc3tvb.models import ReadCube, Row
 from wfc3tvb.schema import TABLES
 from wfc3tvb.system.files import atomic_write
@@ -125,15 +129,22 @@ class FolderArchive:
     def download(self, rootname: str, suffix: str, folder: Path) -> Path:
         """Copy a file into `folder` and return the path of the copy; the original stays untouched.
 
+        The copy has the archive's name, in lower case, and is not packed.
+
         Raises
         ------
         MissingProductError
             If the archive's folder has no such file.
+        BadFileError
+            If it is packed by gzip and cannot be unpacked.
         """
-        found = self._needed(rootname, suffix)
-        with atomic_write(folder / found.name) as part:
-            shutil.copyfile(found, part)
-        return folder / found.name
+        found, copy = self._needed(rootname, suffix), folder / file_name(rootname, suffix)
+        with atomic_write(copy) as part:
+            if is_gzip(found):
+                part.write_bytes(gunzip(found).data)
+            else:
+                shutil.copyfile(found, part)
+        return copy
 
     def path(self, rootname: str, suffix: str) -> Path | None:
         """Return the path of a file; None if there is none."""
@@ -147,7 +158,7 @@ class FolderArchive:
         return path
 
     def _files(self, suffix: str) -> dict[str, Path]:
-        return _index(self.folder, suffix)
+        return files_of_kind(self.folder, suffix)
 
     def _check_ids(self, selection: Selection, headers: Iterable[str], groups: Iterable[str]) -> None:
         known = {*headers, *groups}
@@ -156,31 +167,13 @@ class FolderArchive:
                 raise UnknownDatasetError(name, f"the folder {self.folder}")
 
 
-@cache
-def _index(folder: Path, suffix: str) -> dict[str, Path]:
-    """Return the files ``<rootname>_<suffix>.fits`` in a folder and below, by rootname; the search is made once."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob(f"*_{suffix}.fits")):
-        try:
-            rootname = split_filename(path.name)[0]
-        except BadArgumentError:
-            log.info("%s does not have a name of the archive; ignored", path)
-            continue
-        if not path.is_file():
-            log.warning("%s is not a file; ignored", path)
-        elif rootname in found:
-            log.warning("%s is there twice; %s is used, %s ignored", path.name, found[rootname].parent, path.parent)
-        else:
-            found[rootname] = path
-    return found
-
-
 def _header(path: Path) -> dict[str, Any]:
     """Return the keywords of the primary header that a list needs; empty if the file cannot be read."""
     try:
-        with FileBytes(path) as file:
-            cards = Cards(read_cards(file, 0, path, step=_STEP).decode("latin-1"), path)
-    except (OSError, BadFileError) as error:
+        with gzip.open(path) if is_gzip(path) else nullcontext() as packed, FileBytes(path) as file:
+            data = memoryview(packed.read(LONGEST_HEADER + BLOCK)) if packed else file
+            cards = Cards(read_cards(data, 0, path, step=_STEP).decode("latin-1"), path)
+    except (OSError, EOFError, zlib.error, BadFileError) as error:
         log.info("%s: cannot read the header: %s", path, error)
         return {}
     return {keyword: cards[keyword] for keyword in _LISTED if keyword in cards} if "SIMPLE" in cards else {}
@@ -192,9 +185,9 @@ def _association(header: dict[str, Any]) -> str | None:
 
 
 def _members(path: Path) -> list[str]:
-    """Return the exposures that an ASN file names; none if it cannot be read."""
+    """Return the exposures that an ASN file names and that were taken; none if it cannot be read."""
     try:
-        names = [member.rootname for member in read_members(path)]
+        names = [member.rootname for member in read_members(path) if member.present]
     except BadFileError as error:
         log.info("cannot read the members: %s", error)
         return []

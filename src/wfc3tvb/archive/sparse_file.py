@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError
-from wfc3tvb.fits.blocks import CHECK_THE_COPY
-from wfc3tvb.fits.ima_layout import PlaneHeader, plane_header
+from wfc3tvb.fits.blocks import CHECK_THE_COPY, LARGEST_FILE
+from wfc3tvb.fits.plane_headers import PlaneHeader, is_extension, plane_header
 
 #: Returns ranges ``[start, stop)`` of a file; one past the end comes back shorter.
 Fetch = Callable[[Sequence[tuple[int, int]]], list[bytes]]
-#: No intermediate file is longer; a header that implies more is damaged [byte].
-_LARGEST = 300_000_000
 
 
 class IrregularLayoutError(BadFileError):
@@ -39,7 +37,7 @@ class SparseFile:
 
     def __init__(self, name: str, fetch: Fetch) -> None:
         self.path, self._fetch = Path(name), fetch
-        self._room = _blank(_LARGEST)
+        self._room = _blank(LARGEST_FILE)
         self.data = self._room[:0]
         self.n_bytes = 0
         self._have: list[tuple[int, int]] = []
@@ -90,11 +88,12 @@ class SparseFile:
         BadFileError
             If it implies more data than a file of the archive has; also the errors of `plane_header`.
         """
-        found = plane_header(self, start, self.path)
-        keywords = found.keywords
-        if (keywords.get("EXTNAME"), int(keywords.get("EXTVER", 1))) != (name, version) or "BITPIX" not in keywords:
+        if not is_extension(self, start):
             raise IrregularLayoutError(self.path, f"{name},{version} is not where it should be")
-        if found.end > _LARGEST:
+        found = plane_header(self, start, self.path)
+        if (found.name, found.version) != (name, version) or found.tiled:
+            raise IrregularLayoutError(self.path, f"{name},{version} is not where it should be")
+        if found.end > LARGEST_FILE:
             raise BadFileError(
                 self.path, f"the header of {name},{version} implies more data than a frame has", CHECK_THE_COPY
             )
@@ -117,7 +116,7 @@ class SparseFile:
         BadFileError
             If no file of the archive is that large.
         """
-        if size > _LARGEST:
+        if size > LARGEST_FILE:
             raise BadFileError(self.path, "its headers imply more data than any _ima.fits file has", CHECK_THE_COPY)
         if size > self.data.size:
             self.data = self._room[:size]

@@ -70,7 +70,7 @@ def faint_light(cube: ReadCube, mask: SkyMask, *, flat_fielded: bool = True) -> 
     ny = cube.rate.shape[1]
     rows = np.arange(ny // _BOX * _BOX).reshape(-1, _BOX)[:: max(1, ny // _ROWS)].ravel()
     planes = _halves(cube, rows)
-    if planes is None or not np.isfinite(planes[2]).any():
+    if planes is None or not np.isfinite(planes[0] - planes[1]).any():
         return FaintLight(0.0, 0.0)
     first, second, whole, times = planes
     bad, skip = (cube.dq[0][rows] & int(BAD_PIXEL)) != 0, mask.skip[rows] != 0
@@ -83,7 +83,7 @@ def faint_light(cube: ReadCube, mask: SkyMask, *, flat_fielded: bool = True) -> 
     good = _steady(first, second, whole) & ~bad
     flat = _even(whole, skip)
     sample = flat[~skip & good]
-    if not np.isfinite(sample).any():  # rows that lost their telemetry are constant, and not steady
+    if not np.isfinite(sample).any():
         return FaintLight(0.0, 0.0, covered)
     boxes = [_box_means(plane, good) for plane in (first, second, flat)]
     kept = np.isfinite(boxes[0])
@@ -141,7 +141,8 @@ def _even(plane: Float64Array, skip: NDArray[np.bool_], blocks: int = 8) -> Floa
     """Return a plane with the slope of scattered light along its rows subtracted."""
     edges = np.linspace(0, plane.shape[1], blocks + 1).astype(int)
     sky = np.where(skip, np.nan, plane)
-    levels = np.array([np.nanmedian(sky[::2, a:b]) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    blocks_of_columns = (sky[::2, a:b] for a, b in zip(edges[:-1], edges[1:], strict=True))
+    levels = np.array([np.nanmedian(b) if np.isfinite(b).any() else np.nan for b in blocks_of_columns])
     middle = (edges[1:] + edges[:-1]) / 2
     slope = np.polynomial.Polynomial.fit(middle, np.nan_to_num(levels, nan=float(np.nanmean(levels))), 2)
     profile = slope(np.arange(plane.shape[1]))

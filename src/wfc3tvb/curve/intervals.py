@@ -206,7 +206,7 @@ def _interval(
     dt = t - t_base
     if not dt > 0 or not t > 0:
         return _NOTHING
-    later, earlier = cube.rate[i], cube.rate[max(base, 0)]
+    later, earlier = cube.rate[i], cube.rate[base if base >= 0 else i]  # the zeroth read is 0 in all pixels
     factors = np.float32(t / dt), np.float32(t_base / dt)
     middle, width = _bracket(later, earlier, skip, factors)
     if not np.isfinite(middle):

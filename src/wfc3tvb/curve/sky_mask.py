@@ -55,7 +55,7 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
     Parameters
     ----------
     draft : ndarray, shape (ny, nx)
-        Rate over the whole exposure: the last read [electron/s].
+        Rate over the whole exposure: the last read [electron/s]; NaN where nothing is known.
     first_dq : ndarray, shape (ny, nx), int16
         Flags of the first read.
     """
@@ -69,8 +69,9 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
         block = _without_gradient(smooth[:, start:stop], step)
         level, scatter = _sky_of(block[::step, ::step])
         source[:, start:stop] = ~(block <= level + _THRESHOLD * scatter)
-    n_good = int(np.count_nonzero(bad == 0))
-    covered = np.count_nonzero(source & (bad == 0)) / max(n_good, 1)
+    known = (bad == 0) & np.isfinite(smooth)
+    n_good = int(np.count_nonzero(known))
+    covered = np.count_nonzero(source & known) / max(n_good, 1)
     skip = (source | (bad != 0)).astype(np.uint8)
     return SkyMask(skip=skip, source_fraction=float(covered), unevenness=_unevenness(smooth, skip) if n_good else 0.0)
 

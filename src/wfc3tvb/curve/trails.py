@@ -72,11 +72,12 @@ def _suspects(counts: NDArray[np.int64], dt: Float64Array) -> Sequence[int]:
 
 def _bright(cube: ReadCube, curve: Curve, i: int, step: int) -> NDArray[np.uint8] | None:
     """Return the grid of bright pixels of an interval; None if it has no rate."""
-    sky = np.nansum(curve.rate * curve.dt) / cube.t[-1] if cube.t[-1] > 0 else np.nan
-    if not np.isfinite([curve.rate[i], curve.scatter[i], sky]).all():
+    if not np.isfinite([curve.rate[i], curve.scatter[i]]).all():
         return None
+    last = int(np.flatnonzero(np.isfinite(curve.rate))[-1])
+    sky = np.nansum(curve.rate * curve.dt) / cube.t[last]
     base, dt = curve.base[i], curve.dt[i]
-    later, earlier, draft = (flat_words(cube.rate[k], "<u4") for k in (i, max(base, 0), -1))
+    later, earlier, draft = (flat_words(cube.rate[k], "<u4") for k in (i, base if base >= 0 else i, last))
     swap = cube.rate.dtype.newbyteorder("=") != cube.rate.dtype
     difference = Difference(later, earlier, swap, np.float32(cube.t[i] / dt), np.float32(curve.t_start[i] / dt))
     mask = Mask(flat_words(cube.dq[0], "<u2"), stored_bits(int(BAD_PIXEL), cube.dq[0]))

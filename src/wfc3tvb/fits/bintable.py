@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,11 @@ from wfc3tvb.errors import BadFileError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.hdus import Extension
 
-#: Letters of TFORM and their types.
+#: Letters of TFORM whose columns are read, and their types.
 _KINDS = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+#: Bits of an element of any letter (FITS Standard 4.0, table 18).
+_BITS = {"L": 8, "X": 1, "B": 8, "I": 16, "J": 32, "K": 64, "A": 8, "E": 32, "D": 64, "C": 64, "M": 128, "P": 64,
+         "Q": 128}  # fmt: skip
 
 
 class Columns(UserDict[str, Any]):
@@ -30,39 +34,63 @@ class Columns(UserDict[str, Any]):
 
 
 class _Field(NamedTuple):
-    """A column: number, name and letter of TFORM, type of each row, and element letter of variable-length arrays."""
+    """A column: number, name, bytes of a row; repeat, letter and letter of the elements of arrays of TFORM."""
 
     number: int
     name: str
+    size: int
+    repeat: int
     letter: str
-    stored: tuple[str, tuple[int, ...]]
     element: str
 
+    @property
+    def stored(self) -> tuple[str, tuple[int, ...]]:
+        """Type of a row."""
+        if self.letter == "A":
+            return f"S{self.repeat}", ()
+        if self.letter in ("P", "Q"):
+            return (">i4" if self.letter == "P" else ">i8"), (2,)
+        if self.letter in _KINDS:
+            return _KINDS[self.letter], (self.repeat,) if self.repeat != 1 else ()
+        return f"V{self.size}", ()
 
-def read_columns(table: Extension) -> Columns:
+
+def read_columns(table: Extension, names: Iterable[str] | None = None) -> Columns:
     """Return the columns of a table by name in upper case; text loses its trailing blanks.
+
+    Parameters
+    ----------
+    table : Extension
+        The table.
+    names : iterable of str, optional
+        The columns wanted, in any case; by default all. Others may be of formats that are not read, and those that the
+        table lacks are left out.
 
     Raises
     ------
     BadFileError
-        If it is not a binary table, or has a column of a format that no reference table has.
+        If it is not a binary table, its columns do not fit its rows, or one wanted is of a format that no reference
+        table has.
     """
     header = table.header
     if str(header.get("XTENSION", "")).strip() != "BINTABLE":
         raise BadFileError(table.path, "has no binary table", CHECK_THE_COPY)
     fields = [_field(table, i) for i in range(1, int(header.number("TFIELDS")) + 1)]
-    sizes = [np.dtype(field.stored).itemsize for field in fields]
-    layout = np.dtype({
-        "names": [field.name for field in fields],
-        "formats": [field.stored for field in fields],
-        "offsets": np.cumsum([0, *sizes[:-1]]).tolist(),
-        "itemsize": max(int(header.number("NAXIS1")), sum(sizes)),
-    })  # fmt: skip
-    if sum(sizes) > header["NAXIS1"] or len({field.name for field in fields}) < len(fields):
+    ends = list(accumulate((field.size for field in fields), initial=0))
+    wanted = None if names is None else {name.upper() for name in names}
+    read = {field.name: (field, at) for field, at in zip(fields, ends, strict=False)}
+    if ends[-1] > header.number("NAXIS1") or len(read) < len(fields):
         raise BadFileError(table.path, "has a table whose columns do not fit its row length or names", CHECK_THE_COPY)
+    chosen = [(field, at) for name, (field, at) in read.items() if wanted is None or name in wanted]
+    layout = np.dtype({
+        "names": [field.name for field, _ in chosen],
+        "formats": [field.stored for field, _ in chosen],
+        "offsets": [at for _, at in chosen],
+        "itemsize": int(header.number("NAXIS1")),
+    })  # fmt: skip
     rows = np.frombuffer(table.raw, layout, int(header.number("NAXIS2")))
     heap = table.raw[int(header.number("THEAP", rows.nbytes)) :]
-    return Columns(table.path, {f.name: _readable(rows[f.name], f, heap, table) for f in fields})
+    return Columns(table.path, {f.name: _readable(rows[f.name], f, heap, table) for f, _ in chosen})
 
 
 def rows_of(columns: Columns) -> list[Columns]:
@@ -72,19 +100,13 @@ def rows_of(columns: Columns) -> list[Columns]:
 
 
 def _field(table: Extension, i: int) -> _Field:
-    form = str(table.header.needed(f"TFORM{i}"))
+    form = str(table.header.needed(f"TFORM{i}")).strip()
     letters = form.lstrip("0123456789")
     repeat, letter = int(form[: len(form) - len(letters)] or 1), letters[:1]
-    stored: tuple[str, tuple[int, ...]]
-    if letter == "A":
-        stored = f"S{repeat}", ()
-    elif letter in ("P", "Q"):
-        stored = (">i4" if letter == "P" else ">i8"), (2,)
-    elif letter in _KINDS:
-        stored = _KINDS[letter], (repeat,) if repeat != 1 else ()
-    else:
-        raise BadFileError(table.path, f"has a column of the unsupported format {form}", CHECK_THE_COPY)
-    return _Field(i, str(table.header.needed(f"TTYPE{i}")).strip().upper(), letter, stored, letters[1:2])
+    if letter not in _BITS:
+        raise BadFileError(table.path, f"has a column of the unknown format {form!r}", CHECK_THE_COPY)
+    size = -(-repeat * _BITS[letter] // 8)
+    return _Field(i, str(table.header.needed(f"TTYPE{i}")).strip().upper(), size, repeat, letter, letters[1:2])
 
 
 def _readable(values: NDArray[Any], field: _Field, heap: memoryview, table: Extension) -> NDArray[Any]:
@@ -93,9 +115,21 @@ def _readable(values: NDArray[Any], field: _Field, heap: memoryview, table: Exte
     if field.letter == "L":
         return np.asarray(values == b"T")
     if field.letter in ("P", "Q"):
-        made = np.empty(len(values), object)
-        for row, (count, offset) in enumerate(values.tolist()):
-            made[row] = np.frombuffer(heap[offset:], _KINDS[field.element], count)
-        return made
+        return _arrays(values, field, heap, table)
+    if field.letter not in _KINDS:
+        raise BadFileError(table.path, f"has a column {field.name} of an unsupported format", CHECK_THE_COPY)
     scale, zero = (table.header.number(f"{word}{field.number}", n) for word, n in (("TSCAL", 1.0), ("TZERO", 0.0)))
     return values if (scale, zero) == (1, 0) else values * float(scale) + float(zero)
+
+
+def _arrays(values: NDArray[Any], field: _Field, heap: memoryview, table: Extension) -> NDArray[Any]:
+    """Return the arrays of a column of variable length."""
+    made = np.empty(len(values), object)
+    for row, (count, offset) in enumerate(values.tolist()):
+        if field.element not in _KINDS or count < 0 or not 0 <= offset <= len(heap):
+            raise BadFileError(table.path, f"has a column {field.name} that does not fit its heap", CHECK_THE_COPY)
+        kind = np.dtype(_KINDS[field.element])
+        if count * kind.itemsize > len(heap) - offset:
+            raise BadFileError(table.path, f"has a column {field.name} that does not fit its heap", CHECK_THE_COPY)
+        made[row] = np.frombuffer(heap[offset:], kind, count)
+    return made

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.errors import BadFileError, TruncatedFileError
+from wfc3tvb.errors import BadFileError, MissingKeywordError, TruncatedFileError
 
 #: Bytes of a block and of a card.
 BLOCK, CARD = 2880, 80
 #: No real header is longer; searching further for END in a damaged file would only use memory [byte].
 LONGEST_HEADER = 400 * BLOCK
+#: No file of an exposure is longer; a header that implies more is damaged [byte].
+LARGEST_FILE = 300_000_000
 #: Remedy for a damaged file, which may be the user's own or a downloaded one.
 CHECK_THE_COPY = "check the copy"
-_END = b"END     "
+#: BITPIX and the type of the numbers stored.
+STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+#: Most axes that the standard allows.
+_AXES = 999
+_END = b"END"
+#: What may follow END: blanks, or the NULs with which some programs fill a header.
+_FILL = b" \0"
 
 
 class Bytes(Protocol):
@@ -106,6 +116,44 @@ def header_size(cards: bytes) -> int:
 def _find_end(raw: bytes, start: int) -> int:
     """Return the offset of the card END, or -1; the text END within another card does not count."""
     found = raw.find(_END, start)
-    while found >= 0 and found % CARD:
+    while found >= 0 and (found % CARD or raw[found + len(_END) : found + 8].strip(_FILL)):
         found = raw.find(_END, found + 1)
     return found
+
+
+def data_size(header: Mapping[str, Any], path: Path, label: str) -> int:
+    """Return the bytes of a header's data, without the padding (FITS Standard 4.0, sections 4.4.1 and 6.1).
+
+    Parameters
+    ----------
+    header : mapping
+        BITPIX, NAXIS, NAXISn, PCOUNT, GCOUNT and, of random groups, GROUPS.
+    path : Path
+        Name of the file in messages.
+    label : str
+        Name of the header in messages.
+
+    Raises
+    ------
+    BadFileError
+        If a keyword is missing (`MissingKeywordError`), no whole number, or not possible.
+    """
+
+    def whole(keyword: str, default: int | None = None) -> int:
+        value = header.get(keyword, default)
+        if value is None:
+            raise MissingKeywordError(path, keyword, label)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
+            raise BadFileError(path, f"{label} has {keyword} {value!r}, not a whole number", CHECK_THE_COPY)
+        if value < 0 and keyword != "BITPIX":
+            raise BadFileError(path, f"{label} has {keyword} {value:g}, a negative size", CHECK_THE_COPY)
+        return int(value)
+
+    if whole("BITPIX") not in STORED or whole("NAXIS") > _AXES:
+        problem = f"{label} has BITPIX {whole('BITPIX')} and NAXIS {whole('NAXIS')}"
+        raise BadFileError(path, problem, CHECK_THE_COPY)
+    shape = [whole(f"NAXIS{i}") for i in range(1, whole("NAXIS") + 1)]
+    if shape and shape[0] == 0 and header.get("GROUPS") is True:
+        shape = shape[1:]
+    pixels = prod(shape) + whole("PCOUNT", 0) if shape else 0
+    return abs(whole("BITPIX")) // 8 * whole("GCOUNT", 1) * pixels

@@ -16,6 +16,8 @@ from pathlib import Path
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
+from wfc3tvb.fits.companions import companion
+
 log = logging.getLogger(__name__)
 
 
@@ -31,17 +33,17 @@ def lock_lost(logs: Iterable[Path], rootname: str) -> bool:
         The exposure.
     """
     for path in logs:
-        companion = path.with_name(path.name.replace("_jit.fits", "_jif.fits"))
-        if not companion.exists():
+        found = path if "_jif." in path.name.lower() else companion(path, "jif")
+        if found is None or not found.exists():
             continue
         try:
-            with warnings.catch_warnings(), fits.open(companion, memmap=False) as hdus:
+            with warnings.catch_warnings(), fits.open(found, memmap=False) as hdus:
                 warnings.simplefilter("ignore", AstropyWarning)
                 for hdu in hdus:
                     if str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]:
                         return _lost(hdus[0].header, hdu.header)
         except (OSError, EOFError, ValueError, TypeError, KeyError, fits.VerifyError) as error:
-            log.warning("%s: cannot be read (%s); a loss of lock would not be noticed", companion, error)
+            log.warning("%s: cannot be read (%s); a loss of lock would not be noticed", found, error)
     return False
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
-from wfc3tvb.fits.blocks import CHECK_THE_COPY, header_size, read_cards, whole_blocks
+from wfc3tvb.errors import NotFitsError, TruncatedFileError
+from wfc3tvb.fits.blocks import CHECK_THE_COPY, STORED, data_size, header_size, read_cards, whole_blocks
 from wfc3tvb.fits.cards import Cards
+from wfc3tvb.fits.unpacked import gunzip, is_gzip
 from wfc3tvb.system.threads import in_threads
 
 #: Size above which a file is a reference, which is replaced but never changed in place; all exposures share it [byte].
 _REFERENCE = 64_000_000
-_KINDS = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Extension:
         shape = _shape(self.header)
         if not shape:
             return None
-        return np.frombuffer(self.raw, _KINDS[int(self.header["BITPIX"])], prod(shape)).reshape(shape)
+        return np.frombuffer(self.raw, STORED[int(self.header["BITPIX"])], prod(shape)).reshape(shape)
 
     @property
     def scaling(self) -> tuple[float, float]:
@@ -72,7 +72,7 @@ class Extension:
 
 
 def read_fits(path: Path) -> list[Extension]:
-    """Return the extensions of a file, the primary first.
+    """Return the extensions of a file, the primary first; one packed by gzip is unpacked in memory.
 
     Raises
     ------
@@ -84,10 +84,13 @@ def read_fits(path: Path) -> list[Extension]:
         If a header makes no sense.
     """
     try:
-        with path.open("rb") as file:
-            # An exposure's file may be cut short meanwhile: touching a map of it would end the process (SIGBUS).
-            small = path.stat().st_size < _REFERENCE
-            mapped = memoryview(file.read() if small else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        if is_gzip(path):
+            mapped = memoryview(gunzip(path).data)
+        else:
+            with path.open("rb") as file:
+                # An exposure's file may be cut short meanwhile: touching a map of it would end the process (SIGBUS).
+                small = path.stat().st_size < _REFERENCE
+                mapped = memoryview(file.read() if small else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
         raise NotFitsError(path, "is not a FITS file, or cannot be read", CHECK_THE_COPY) from error
     if bytes(mapped[:9]) != b"SIMPLE  =":
@@ -111,8 +114,8 @@ def _extensions(path: Path, mapped: memoryview) -> Iterator[Extension]:
     while at < len(mapped) and bytes(mapped[at : at + 8]) in (b"SIMPLE  ", b"XTENSION"):
         cards = read_cards(mapped, at, path)
         header = Cards(cards.decode("latin-1"), path)
+        size = data_size(header, path, f"the header at byte {at}")
         at += header_size(cards)
-        size = _size(path, header)
         if at + size > len(mapped):
             raise TruncatedFileError(path, "ends before its data do", CHECK_THE_COPY)
         yield Extension(path, header, mapped[at : at + size])
@@ -121,18 +124,6 @@ def _extensions(path: Path, mapped: memoryview) -> Iterator[Extension]:
 
 def _shape(header: Cards) -> tuple[int, ...]:
     return tuple(int(header.number(f"NAXIS{i}")) for i in range(int(header.number("NAXIS")), 0, -1))
-
-
-def _size(path: Path, header: Cards) -> int:
-    """Return the number of bytes of a header's data."""
-    shape, kind = _shape(header), _KINDS.get(header.number("BITPIX"))
-    if kind is None:
-        raise BadFileError(path, f"has a header with BITPIX {header['BITPIX']}", CHECK_THE_COPY)
-    n = prod(shape) + int(header.number("PCOUNT", 0)) if shape else 0
-    size = n * np.dtype(kind).itemsize * int(header.number("GCOUNT", 1))
-    if min((*shape, size)) < 0:
-        raise BadFileError(path, "has a header with a negative size", CHECK_THE_COPY)
-    return size
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Read intermediate files (``_ima.fits``) as cubes of reads.
 
 Only headers are parsed (`wfc3tvb.fits.ima_layout`); pixels stay in the memory-mapped file, in its byte order, until
-they are used.
+they are used. Files of other programs (other number types, scaled, compressed) are copied.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY, Bytes, FileBytes
-from wfc3tvb.fits.ima_layout import PlaneHeader, all_keywords, check_instrument, planes_of_reads, walk
+from wfc3tvb.fits.ima_layout import check_instrument, planes_of_reads, walk
 from wfc3tvb.fits.mapped import map_file
+from wfc3tvb.fits.plane_headers import PlaneHeader, all_keywords
 from wfc3tvb.fits.plane_medians import plane_medians
+from wfc3tvb.fits.plane_pixels import FLAGS, SIGNAL, plane_pixels
+from wfc3tvb.fits.unpacked import gunzip, is_gzip, unpacker, untiled
 from wfc3tvb.instrument import BORDER, COMMANDED_GAIN, find_filter
 from wfc3tvb.models import ReadCube
 
@@ -49,8 +52,6 @@ def check_keywords(
     MissingKeywordError, BadFileError
         The message names the keyword.
     """
-    if primary.get("NAXIS", 0) != 0:
-        raise BadFileError(path, "its primary header declares an image (NAXIS is not 0)", CHECK_THE_COPY)
     for keyword in ("FILTER", "EXPSTART"):
         if keyword not in primary:
             raise MissingKeywordError(path, keyword)
@@ -67,13 +68,12 @@ def check_keywords(
 
 def _check_units(sci: Sequence[PlaneHeader], path: Path) -> None:
     """Raise `BadFileError` unless all reads are in one unit that is known."""
-    usual = str(sci[-1].keywords.get("BUNIT", ""))
+    usual = sci[-1].unit
     for plane in sci:
-        unit, version = str(plane.keywords.get("BUNIT", "")), int(plane.keywords.get("EXTVER", 1))
-        if unit.upper() not in _UNITS:
-            raise BadFileError(path, f"SCI,{version} is in {unit!r}, not in electrons or counts", CHECK_THE_COPY)
-        if unit.upper() != usual.upper():
-            problem = f"SCI,{version} is in {unit!r}, but SCI,{int(sci[-1].keywords.get('EXTVER', 1))} in {usual!r}"
+        if plane.unit.upper() not in _UNITS:
+            raise BadFileError(path, f"{plane.label} is in {plane.unit!r}, not in electrons or counts", CHECK_THE_COPY)
+        if plane.unit.upper() != usual.upper():
+            problem = f"{plane.label} is in {plane.unit!r}, but {sci[-1].label} in {usual!r}"
             raise BadFileError(path, problem, "give reads of one unit")
 
 
@@ -92,7 +92,7 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     Parameters
     ----------
     path : path
-        An ``_ima.fits`` file; counts or rates, flat-fielded or not.
+        An ``_ima.fits`` file, or one compressed by gzip or in tiles; counts or rates, flat-fielded or not.
     rows : int, optional
         Read only that many rows, the middle ones.
     pstat : bool, optional
@@ -101,8 +101,8 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     Returns
     -------
     ReadCube
-        Rates in electron/s. Pixels of a file in rates are a view of the mapped file, big-endian; a file with BSCALE or
-        BZERO is copied.
+        Rates in electron/s. Pixels of a file in rates are a view of the mapped file, big-endian; those of a file that
+        is compressed, scaled (BSCALE, BZERO) or of other number types are copied. Flags that the file lacks are 0.
 
     Raises
     ------
@@ -111,6 +111,8 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
     """
     path = Path(path)
     _check_first(path)
+    if is_gzip(path):
+        return replace(_read(gunzip(path), path, rows, pstat=pstat), n_bytes=path.stat().st_size)
     if rows is None or pstat:
         return _read(map_file(path), path, rows, pstat=pstat)
     with FileBytes(path) as data:
@@ -119,7 +121,12 @@ def read_ima(path: str | Path, *, rows: int | None = None, pstat: bool = False) 
 
 def _read(data: Bytes, path: Path, rows: int | None, *, pstat: bool = False) -> ReadCube:
     primary, planes = walk(data, path)
-    return replace(cube_of(data, primary, planes, path, rows=rows, pstat=pstat), n_bytes=data.size)
+    contents = data
+    if any(plane.tiled for plane in planes):
+        contents = untiled(data, path)
+        primary, planes = walk(contents, path)
+    cube = cube_of(contents, primary, planes, path, rows=rows, pstat=pstat)
+    return replace(cube, n_bytes=data.size)
 
 
 def cube_of(
@@ -149,30 +156,55 @@ def cube_of(
     check_instrument(primary, path)
     sci, dq = planes_of_reads(planes, primary, data.size, path)
     header = all_keywords(bytes(data[sci[-1].start : sci[-1].data])) | dict(primary)
-    if str(header.get("ZOFFCORR", "COMPLETE")) != "COMPLETE":
-        raise BadFileError(path, "its zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
-    t = np.array([_read_time(p, path) for p in sci])
+    header["NSAMP"] = len(sci) + 1  # a whole number, however the file writes it
+    _check_zeroth(header, path)
+    t = np.array([p.number("SAMPTIME") for p in sci])
     check_keywords(primary, sci, t, path)
     frame = sci[0].shape
     light = (frame[0] - 2 * BORDER, frame[1] - 2 * BORDER)
     index = middle_rows(light[0], rows)
     band, columns = slice(BORDER + index[0], BORDER + index[-1] + 1), slice(BORDER, BORDER + light[1])
-    counts = [_pixels(data, p, ">f4", band) for p in sci]
-    unit = str(sci[-1].keywords.get("BUNIT", ""))
+    counts = [plane_pixels(data, p, SIGNAL, band) for p in sci]
+    unit = sci[-1].unit
     rates = _rates(counts, columns, t, unit, header)
     check_pixels(rates, path)
     return ReadCube(
         rootname=str(header.get("ROOTNAME", path.name[:9])).strip().lower()[:9],
         header=header,
         t=t,
-        mjd=np.array([float(p.keywords.get("ROUTTIME", np.nan)) for p in sci]),
+        mjd=np.array([_time_or_nan(p.keywords.get("ROUTTIME")) for p in sci]),
         rate=rates,
-        dq=_stack([_pixels(data, p, ">i2", band) for p in dq], columns),
+        dq=_stack([plane_pixels(data, p, FLAGS, band) for p in dq], columns),
         rows=index,
         shape=light,
         raw_shape=frame,
-        cumulative_median=_pstat([_pixels(data, p, ">f4", slice(None)) for p in sci], t, unit) if pstat else None,
+        reference_level=_reference_level(counts, header),
+        cumulative_median=_pstat([plane_pixels(data, p, SIGNAL, slice(None)) for p in sci], t, unit) if pstat else None,
     )
+
+
+def _reference_level(planes: list[NDArray[Any]], header: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    """Return the median of the reference columns of every read; None unless BLEVCORR made it 0.
+
+    In DN, or in electrons after FLATCORR; calwf3 never divides reference pixels by the time, whatever BUNIT says.
+    """
+    if str(header.get("BLEVCORR", "")).strip().upper() != "COMPLETE":
+        return None
+    columns = np.r_[1:BORDER, -BORDER:-1]
+    return np.array([np.median(plane[:, columns]) for plane in planes], float)
+
+
+def _time_or_nan(value: object) -> float:
+    return value if isinstance(value, float) else math.nan
+
+
+def _check_zeroth(header: Mapping[str, Any], path: Path) -> None:
+    """Raise `BadFileError` unless the zeroth read has been subtracted."""
+    state = str(header.get("ZOFFCORR", "COMPLETE")).strip().upper()
+    if state == "PERFORM":
+        raise BadFileError(path, "its reads are not calibrated (ZOFFCORR is PERFORM)", "give the _ima.fits file")
+    if state != "COMPLETE":
+        raise BadFileError(path, "its zeroth read is not subtracted (ZOFFCORR)", "calibrate it with ZOFFCORR=PERFORM")
 
 
 def _check_first(path: Path) -> None:
@@ -184,44 +216,16 @@ def _check_first(path: Path) -> None:
         raise BadFileError(path, "there is no such file", "check the name") from error
     except OSError as error:
         raise BadFileError(path, f"cannot be read ({error.strerror})", "give an _ima.fits file") from error
-    if first.startswith(b"\x1f\x8b"):
-        raise NotFitsError(path, "is compressed", "unpack it first (gunzip)")
-    if first != b"SIMPLE":
+    if program := unpacker(first):
+        raise NotFitsError(path, "is compressed", f"unpack it first ({program}); files packed by gzip are read")
+    if first != b"SIMPLE" and not is_gzip(path):
         raise NotFitsError(path, "not a FITS file" if first else "the file is empty", CHECK_THE_COPY)
-
-
-def _read_time(plane: PlaneHeader, path: Path) -> float:
-    """Return the time since the zeroth read [s]."""
-    if "SAMPTIME" not in plane.keywords:
-        raise MissingKeywordError(path, "SAMPTIME", f"SCI,{int(plane.keywords.get('EXTVER', 1))} header")
-    return float(plane.keywords["SAMPTIME"])
 
 
 def middle_rows(height: int, rows: int | None) -> NDArray[np.int64]:
     """Return the indices of the middle `rows` of `height` rows; all if `rows` is None."""
     n = height if rows is None else min(max(rows, 1), height)
     return np.arange((height - n) // 2, (height - n) // 2 + n)
-
-
-def _pixels(data: Bytes, plane: PlaneHeader, dtype: str, band: slice) -> NDArray[Any]:
-    """Return a band of rows of a plane: a view of the file's bytes, a constant, or a copy of scaled pixels."""
-    height, width = plane.shape
-    first, last, _ = band.indices(height)
-    if not plane.stored:
-        return np.full((last - first, width), plane.keywords.get("PIXVALUE", 0), dtype)
-    stored = data[slice(*plane.rows(first, last))].view(dtype).reshape(last - first, width)
-    return _physical(stored, plane) if plane.scaled else stored
-
-
-def _physical(stored: NDArray[Any], plane: PlaneHeader) -> NDArray[Any]:
-    """Return the pixels of a plane with BSCALE or BZERO, in the type of the stored numbers."""
-    scale, zero = plane.scale
-    with np.errstate(over="ignore", invalid="ignore"):  # pixels beyond float32 are not finite, and left out later
-        values = stored * np.float64(scale) + zero
-        if stored.dtype.kind == "f":
-            return values.astype(stored.dtype)
-    # Flags of which bit 15 is set, stored as unsigned numbers (BZERO 32768), keep their bits.
-    return values.astype(np.int64).astype(stored.dtype)
 
 
 def _stack(planes: list[NDArray[Any]], columns: slice) -> NDArray[Any]:

@@ -11,19 +11,19 @@ real files, in the Earth's shadow too.
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from wfc3tvb.dates import DAY
-from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
+from wfc3tvb.errors import BadFileError, MissingKeywordError
+from wfc3tvb.fits.bintable import read_columns
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
+from wfc3tvb.fits.companions import companion
+from wfc3tvb.fits.hdus import Extension, read_fits, read_header
 from wfc3tvb.models import Jitter
 
 log = logging.getLogger(__name__)
@@ -50,8 +50,9 @@ def jitter_names(rootname: str, association: str | None) -> tuple[str, ...]:
 def beside(ima: Path, association: str | None) -> list[Path]:
     """Return the paths where the observation log of an IMA may be: in its folder, or in its association's beside it."""
     folder = ima.parent
-    names = jitter_names(ima.name[:9], association)
-    return [place / f"{name}_jit.fits" for name in names for place in (folder, folder.parent / name)]
+    names = jitter_names(ima.name[:9].lower(), association)
+    places = [(place, name) for name in names for place in (folder, folder.parent / name)]
+    return [companion(place / ima.name, "jit", name) or place / f"{name}_jit.fits" for place, name in places]
 
 
 def find_jitter(paths: Iterable[Path], rootname: str, support: Path | None = None) -> Jitter | None:
@@ -87,15 +88,10 @@ def read_jitter(path: Path, rootname: str, support: Path | None = None) -> Jitte
         If the file is not a FITS file, lacks a table for the exposure, a start time or a column, or has a column
         that does not hold numbers.
     """
-    try:
-        with warnings.catch_warnings(), fits.open(path, memmap=False) as hdus:
-            warnings.simplefilter("error", AstropyWarning)
-            table = _table(hdus, rootname, path)
-            start = _start([table.header, hdus[0].header], path, rootname, support)
-            columns = {name.upper(): np.asarray(table.data[name]) for name in table.columns.names}
-    except (OSError, EOFError, ValueError, TypeError, fits.VerifyError, AstropyWarning) as error:
-        raise NotFitsError(path, "not a FITS file, or cut short", CHECK_THE_COPY) from error
-    return _jitter(columns, start, path)
+    primary, *others = read_fits(path)
+    table = _table(others, rootname, path)
+    columns = read_columns(table, ("Seconds", *COLUMNS.values()))
+    return _jitter(columns, _start([table.header, primary.header], path, rootname, support), path)
 
 
 def _jitter(columns: Mapping[str, NDArray[Any]], start: float, path: Path) -> Jitter:
@@ -117,37 +113,32 @@ def _jitter(columns: Mapping[str, NDArray[Any]], start: float, path: Path) -> Ji
 def _column(columns: Mapping[str, NDArray[Any]], name: str, path: Path) -> NDArray[np.float64]:
     if name.upper() not in columns:
         raise BadFileError(path, f"has no column {name}", CHECK_THE_COPY)
-    try:
-        return columns[name.upper()].astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadFileError(path, f"column {name} does not hold numbers", CHECK_THE_COPY) from error
+    column = columns[name.upper()]
+    if column.dtype.kind not in "fiu" or column.ndim != 1:
+        raise BadFileError(path, f"column {name} does not hold numbers", CHECK_THE_COPY)
+    return column.astype(np.float64)
 
 
-def _table(hdus: fits.HDUList, rootname: str, path: Path) -> fits.BinTableHDU:
+def _table(others: Sequence[Extension], rootname: str, path: Path) -> Extension:
     """Return the table of an exposure."""
-    tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)]
-    for hdu in tables:
-        if str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]:
-            return hdu
+    for extension in others:
+        if str(extension.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]:
+            return extension
     raise BadFileError(path, f"has no table for {rootname}", CHECK_THE_COPY)
 
 
-def _start(headers: list[fits.Header], path: Path, rootname: str, support: Path | None) -> float:
+def _start(headers: Sequence[Mapping[str, Any]], path: Path, rootname: str, support: Path | None) -> float:
     """Return the start of the observation window [MJD, UTC]."""
     for header in headers:
         if "STARTIME" in header:
             return _mjd(header["STARTIME"], path, "STARTIME")
-    companion = path.with_name(path.name.replace("_jit.fits", "_jif.fits"))
-    if companion != path and companion.exists():
-        with fits.open(companion, memmap=False) as hdus:
-            for hdu in hdus:
-                is_exposure = str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]
-                if is_exposure and "STARTIME" in hdu.header:
-                    return _mjd(hdu.header["STARTIME"], companion, "STARTIME")
-    if support is not None and support.exists():
-        header = fits.getheader(support)
-        if "PSTRTIME" in header:
-            return _mjd(header["PSTRTIME"], support, "PSTRTIME")
+    if headers_of_log := companion(path, "jif"):
+        for extension in read_fits(headers_of_log):
+            is_exposure = str(extension.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]
+            if is_exposure and "STARTIME" in extension.header:
+                return _mjd(extension.header["STARTIME"], headers_of_log, "STARTIME")
+    if support is not None and support.exists() and "PSTRTIME" in (header := read_header(support)):
+        return _mjd(header["PSTRTIME"], support, "PSTRTIME")
     raise MissingKeywordError(path, "STARTIME")
 
 

@@ -70,7 +70,7 @@ def not_the_archives(flt: Path, member: Member) -> str:
     """
     if method := str(header_of(flt).get("TVBMETH", "")).strip():
         return f"it was made by wfc3tvb (TVBMETH {method})"
-    if not member.times or not np.any(read_flt(flt).good):
+    if not member.times or len(member.times) != len(member.cumulative) or not np.any(read_flt(flt).good):
         return ""
     times, sky = np.array(member.times), np.array(member.cumulative)
     rates = np.diff(sky * times, prepend=0.0) / np.diff(times, prepend=0.0)

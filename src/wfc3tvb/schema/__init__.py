@@ -44,7 +44,7 @@ QUALITY_FLAGS = {
     "no_geometry": "neither JIT nor SPT orbit elements, or no time or direction: geometry is null",
     "trail": "a straight streak (satellite) crosses the frame in one or two reads",
     "partial_rows": "measured from a band of rows",
-    "bad_reads": "one or more reads have no usable pixel",
+    "bad_reads": "one or more reads have no usable pixel, or lost half or more of them in the telemetry (DQ 1, 2)",
     "bad_times": "read times do not increase",
     "bad_routtime": "ROUTTIME of a read contradicts EXPSTART: EXPSTART plus the time of the read is used",
     "bad_pointing": "RA_APER, DEC_APER are 0, 0 or no direction: RA_TARG, DEC_TARG are used",
