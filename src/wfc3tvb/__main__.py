@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
-from types import FrameType
 
 from wfc3tvb.cli import main
+from wfc3tvb.system.interrupts import end_when_terminated
 
 #: Commands that need no orderly shutdown: they leave no worker processes and no scratch folders.
 _QUICK_EXIT = ("calibrate",)
@@ -37,14 +36,7 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:  # not under nohup
-            signal.signal(number, _interrupt)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End as after Ctrl-C, which removes scratch folders and ends child processes."""
-    signal.raise_signal(signal.SIGINT)
+    end_when_terminated()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Keep Ctrl-C from getting lost in a library that catches it."""
+"""Keep Ctrl-C from getting lost in a library that catches it, and end on SIGTERM in the same way."""
 
 from __future__ import annotations
 
@@ -6,6 +6,25 @@ import signal
 import threading
 from contextlib import ContextDecorator
 from types import FrameType, TracebackType
+
+#: Whether SIGTERM or SIGHUP has arrived.
+_terminated = threading.Event()
+
+
+def end_when_terminated() -> None:
+    """End this process on SIGTERM and SIGHUP as on Ctrl-C: scratch folders are removed, child processes ended.
+
+    A process whose parent ignores them (nohup) goes on ignoring them. Ctrl-C itself may be ignored, as a shell's script
+    does for programs in the background.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    _terminated.set()
+    signal.default_int_handler(number, frame)
 
 
 class InterruptGuard(ContextDecorator):
@@ -41,12 +60,12 @@ class InterruptGuard(ContextDecorator):
         if self._installed:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._installed = False
-        if isinstance(error, Exception) and self.pressed.is_set():
+        if isinstance(error, Exception) and (self.pressed.is_set() or _terminated.is_set()):
             raise KeyboardInterrupt from error
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if Ctrl-C was pressed in the block."""
-        if self.pressed.is_set():
+        if self.pressed.is_set() or _terminated.is_set():
             raise KeyboardInterrupt
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
