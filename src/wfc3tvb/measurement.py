@@ -19,6 +19,7 @@ from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
 from wfc3tvb.curve.kernels import flagged_fraction
 from wfc3tvb.curve.pointing import read_times, view_direction
 from wfc3tvb.curve.quality_flags import header_flags, source_flags
+from wfc3tvb.curve.sky_level import is_extended, level_error, measure_changes
 from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
 from wfc3tvb.curve.trails import read_streak_scores
 from wfc3tvb.dates import DAY, mjd_now
@@ -26,7 +27,7 @@ from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableRefere
 from wfc3tvb.fits.guiding import lock_lost
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.observation_log import beside, find_jitter
-from wfc3tvb.fits.support_file import read_orbit
+from wfc3tvb.fits.support_file import orbit_if_usable, read_orbit
 from wfc3tvb.identifiers import LARGEST_PROPOSAL, visit_of
 from wfc3tvb.instrument import DQ
 from wfc3tvb.models import Measurement, OrbitElements, ReadCube, Row
@@ -35,6 +36,7 @@ from wfc3tvb.references.tables import CRSIGMAS, rejection
 from wfc3tvb.schema import TABLES
 from wfc3tvb.score.score import CRREJTAB_SIGMA, score
 from wfc3tvb.score.sky import signal, used_reads
+from wfc3tvb.score.zodiacal import zodiacal_level
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +145,8 @@ def measure(
     support = Path(spt) if spt is not None else default if default != path and default.exists() else None
     logs = beside(path, _value(cube.header, "ASN_ID", str))
     cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support), lock_lost=lock_lost(logs, cube.rootname))
-    measured = measure_cube(cube, read_orbit(support) if support else None, settings, threads=threads)
+    orbit = orbit_if_usable(lambda: read_orbit(support)) if support else None
+    measured = measure_cube(cube, orbit, settings, threads=threads)
     provenance = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
     return Measurement(measured.exposure | provenance, measured.reads)
 
@@ -175,13 +178,20 @@ def measure_cube(
         time of the measurement.
     """
     settings = settings or MeasureSettings()
-    mask = sky_mask(_last_usable_read(cube), cube.dq[0])
+    draft = _last_usable_read(cube)
+    mask = sky_mask(draft, cube.dq[0])
     curve = measure_curve(cube, mask.skip, threads=threads)
-    light = faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
+    extended = is_extended(mask, curve, flat_fielded=_flat_fielded(cube))
+    # The light of many faint sources has another distribution than that of one which fills the frame.
+    light = FaintLight(0.0, 0.0) if extended else faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
+    if extended:
+        curve = measure_changes(cube, curve, mask, draft, threads=threads)
     crossed = np.flatnonzero(read_streak_scores(cube, curve, threads=threads)) + 1
     curve = subtract_faint_light(curve, light)
     reads = _read_rows(cube, curve, settings)
-    exposure = _exposure_row(cube, mask, light, settings)
+    exposure = _exposure_row(cube, mask, settings)
+    exposure["quality_flags"] += source_flags(_saturated(cube), light, extended=extended)
+    exposure["sky_err"] = level_error(curve, mask, light, extended=extended, zodi=_zodi(exposure))
     places, exposure["geometry_source"] = geometry_rows(cube, curve, orbit)
     for row, place in zip(reads, places, strict=True):
         row.update(place)
@@ -192,7 +202,10 @@ def measure_cube(
         exposure["affected_reads"] = crossed.tolist()
     if any(row["rate"] is None for row in reads):
         exposure["quality_flags"].append("bad_reads")
-    return Measurement(score(exposure, reads, settings), reads)
+    scored = score(exposure, reads, settings)
+    if "above_zodiacal" in scored["quality_flags"]:
+        scored["sky_err"] = max(scored["sky_err"] or 0.0, scored["sky_min"] - scored["zodi_model"])
+    return Measurement(scored, reads)
 
 
 def _flat_fielded(cube: ReadCube) -> bool:
@@ -242,16 +255,23 @@ def _read_rows(cube: ReadCube, curve: Curve, settings: MeasureSettings) -> list[
     ]
 
 
-def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: MeasureSettings) -> Row:
+def _saturated(cube: ReadCube) -> float:
+    return flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros(cube.dq[-1].shape, np.uint8))
+
+
+def _zodi(exposure: Row) -> float | None:
+    if any(exposure[name] is None for name in ("filter", "ra", "dec", "expstart")):
+        return None
+    return zodiacal_level(*(exposure[name] for name in ("filter", "ra", "dec", "expstart")))
+
+
+def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> Row:
     header = cube.header
     row = TABLES["exposures"].empty_row()
     row |= {column: _value(header, *source) for column, source in _KEYWORDS.items()}
     association = _value(header, "ASN_ID", str)
     is_single = association is None or association.upper() == "NONE"
-    saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
-    uneven = mask.unevenness if _flat_fielded(cube) else 0.0
     flags = header_flags(header, lock_lost=cube.lock_lost)
-    flags += source_flags(mask.source_fraction, saturated, light, uneven)
     direction, other_direction = view_direction(header)
     tests = {
         "bad_times": unsteady(cube.t.tolist()),

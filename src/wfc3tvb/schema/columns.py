@@ -56,6 +56,7 @@ postarg2 | float | arcsec | POSTARG in axis 2 direction | pos.offset
 cal_ver | str | | version of calwf3 that made the archive's file | meta.version
 archive_generation_date | float | d | when the archive made the measured file [MJD, UTC] | time.processing
 sky_mean | float | electron/s | mean sky rate over the exposure (interval rates weighted by their duration) | phot.count;obs.sky
+sky_err | float | electron/s | error of the level that all reads share, from light of faint or extended sources; not part of rate_err | stat.error;phot.count;obs.sky | 1.1
 sky_min | float | electron/s | lowest interval rate among used reads | phot.count;obs.sky;stat.min
 sky_max | float | electron/s | highest interval rate among used reads | phot.count;obs.sky;stat.max
 sky_last | float | electron/s | interval rate of the last used read | phot.count;obs.sky
