@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_light
-from wfc3tvb.curve.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
+from wfc3tvb.curve.geometry import Geometry, is_in_orbit, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
 from wfc3tvb.curve.kernels import flagged_fraction
 from wfc3tvb.curve.pointing import read_times, view_direction
@@ -48,9 +48,10 @@ _COLUMNS = (
 def geometry_rows(cube: ReadCube, curve: Curve, orbit: OrbitElements | None) -> tuple[list[Row], str | None]:
     """Return MJD and, where the telescope's position is known, the geometry of each interval's middle; and its source.
 
-    The source is ``jit`` where the observation log covers all reads, else ``spt`` where there are orbit elements, else
-    None. Where a read's header has no time, or one that contradicts the exposure's start, it follows from that start
-    and the time since the zeroth read.
+    The source is ``spt`` where there are orbit elements, else ``jit`` where the observation log covers all reads, else
+    None. The elements agree with two-line elements of the day within kilometers, and every archive has them;
+    longitudes of real logs are off by 0.5 deg. Where a read's header has no time, or one that contradicts the
+    exposure's start, it follows from that start and the time since the zeroth read.
     """
     mjd = read_times(cube)[0] - (curve.t_end - curve.t_start) / 2 / DAY
     rows: list[Row] = [{"mjd": float(m) if np.isfinite(m) else None} for m in mjd]
@@ -65,12 +66,11 @@ def _place(
     cube: ReadCube, orbit: OrbitElements | None, mjd: NDArray[np.float64], target: tuple[float, float]
 ) -> tuple[Geometry | None, str | None]:
     """Return the geometry at the given times, and its source."""
+    position = None if orbit is None else orbit_position(orbit, mjd)
+    if position is not None and is_in_orbit(position):
+        return view_geometry(position, mjd, *target), "spt"
     logged = None if cube.jitter is None else jitter_geometry(cube.jitter, mjd, *target)
-    if logged is not None:
-        return logged, "jit"
-    if orbit is None:
-        return None, None
-    return view_geometry(orbit_position(orbit, mjd), mjd, *target), "spt"
+    return logged, None if logged is None else "jit"
 
 
 def _row(place: Geometry, i: int) -> Row:
@@ -126,8 +126,8 @@ def measure(
     settings : MeasureSettings, optional
         How to measure.
     spt : path, optional
-        Its support file; by default the ``_spt.fits`` in the same folder, where there is one. An observation log
-        (``_jit.fits``) in the same folder is used in preference to it.
+        Its support file; by default the ``_spt.fits`` in the same folder, where there is one. Without orbit elements
+        the geometry comes from the observation log (``_jit.fits``) in the same folder.
     threads : int, optional
         Threads that share the reads of a large frame.
 
@@ -144,7 +144,8 @@ def measure(
     default = path.with_name(path.name.replace("_ima.fits", "_spt.fits"))
     support = Path(spt) if spt is not None else default if default != path and default.exists() else None
     logs = beside(path, _value(cube.header, "ASN_ID", str))
-    cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support), lock_lost=lock_lost(logs, cube.rootname))
+    jitter = find_jitter(logs, cube.rootname, cube.header.get("EXPSTART"))
+    cube = replace(cube, jitter=jitter, lock_lost=lock_lost(logs, cube.rootname))
     orbit = orbit_if_usable(lambda: read_orbit(support)) if support else None
     measured = measure_cube(cube, orbit, settings, threads=threads)
     provenance = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
