@@ -147,3 +147,46 @@ WITHOUT_CURVE = NOISES | {"optimal": None, "flatten": None}
 )
 def test_recommendation(changes: dict[str, object], expected: str) -> None:
     assert recommendation(replace(CASE, **changes)) == expected
+
+
+def look_alike(name: str, k: int) -> dict[str, float]:
+    """Return the probabilities of a drawn curve in a filter of helium, flat over the frame."""
+    rng = np.random.default_rng([67, k])
+    x, height = TIME / TIME[-1], rng.uniform(0.2, 1.2)
+    sun = np.clip(rng.uniform(-30, 70) + rng.choice([-1, 1]) * 0.05 * TIME, -30, 75)
+    limb = np.clip(rng.uniform(30, 90) + rng.uniform(-0.03, 0.03) * TIME, 15, 110)
+    if name == "helium":
+        sun = rng.choice([-1, 1]) * 0.05 * (TIME - rng.uniform(0.2, 0.7) * TIME[-1])
+        rate = 2 * height / (1 + np.exp((18 - sun) / 4)) * (sun > 0)
+    elif name == "scattered":
+        near = 1 / (1 + np.exp(rng.choice([-1, 1]) * (x - rng.uniform(0.3, 0.7)) / 0.04))
+        rate, limb, sun = height * near, 60 - 42 * near, np.abs(sun) + 1
+    elif name == "persistence":
+        rate = height * np.exp(-TIME / rng.uniform(100, 700))
+    else:
+        wave = np.sin(2 * np.pi * (x * rng.uniform(0.3, 1.2) + rng.random()))
+        rate = height * (wave - wave.min()) / 2
+    noise = rng.normal(0, 0.02, (2, 14))
+    seen = features(
+        "F105W", TIME, 0.6 + rate + noise[0], np.full(14, 0.02), noise[1], rate_above(rate),
+        sun_alt=sun, limb_angle=limb, bright_limb=(sun > 0).astype(float),
+    )  # fmt: skip
+    return posterior(seen)
+
+
+def test_probabilities_are_honest_where_only_the_shape_speaks() -> None:
+    """As many curves of four causes that are all flat over the frame: what is stated often comes true as often."""
+    names = ("helium", "scattered", "persistence", "unknown")
+    draws = [(name, look_alike(name, 200 * i + k)) for i, name in enumerate(names) for k in range(80)]
+    stated = np.array([[found[name] for name in ALONE_AND_BOTH] for _, found in draws])
+    true = np.array([[name == other for other in ALONE_AND_BOTH] for name, _ in draws])
+    for low, high in ((0.0, 0.1), (0.1, 0.4), (0.4, 0.7), (0.7, 0.9), (0.9, 1.01)):
+        inside = (stated >= low) & (stated < high)
+        print(low, inside.sum(), stated[inside].mean(), true[inside].mean())
+        assert true[inside].mean() == pytest.approx(stated[inside].mean(), abs=0.2)
+    named = {name: [kind_of(found) for other, found in draws if other == name] for name in names}
+    print({n:{k:v.count(k) for k in set(v)} for n,v in named.items()})
+    assert named["helium"].count("helium") > 60
+    assert named["persistence"].count("helium") < 15
+    assert named["scattered"].count("helium") < 35
+    assert named["unknown"].count("helium") < 35
