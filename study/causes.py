@@ -245,6 +245,12 @@ def look_alikes(cases: list[tuple[str, Features]]) -> list[str]:
     return lines
 
 
+def with_shares(stated: Floats, true: Floats) -> Floats:
+    """Return the probabilities with the shares of the cases in place of the assumed prior."""
+    weight = stated * true.mean(0) / np.array([cause.PRIOR[name] for name in cause.ALONE_AND_BOTH])
+    return np.asarray(weight / weight.sum(1, keepdims=True))
+
+
 def main() -> None:
     """Fit where asked to; write the page."""
     places = [text for text in sys.argv[1:] if text != "--fit"]
@@ -275,8 +281,10 @@ def main() -> None:
     sure, is_true = probabilities([(LOOK_ALIKE[name], f) for name, f in alike])
     text += ["## Causes that look alike", "",
              "As many exposures of helium, persistence, flat scattered light, dark residuals and bias drifts, all in",
-             "F105W and F110W, where they differ in little but the shape of the curve and the Sun.", "",
-             *look_alikes(alike), "", *reliability(sure, is_true), ""]  # fmt: skip
+             "F105W and F110W, where they differ in little but the shape of the curve, the Sun and the limb.", "",
+             *look_alikes(alike), "", "With the assumed prior, of which these draws know nothing:", "",
+             *reliability(sure, is_true), "", "With the shares of these draws as the prior:", "",
+             *reliability(with_shares(sure, is_true), is_true), ""]  # fmt: skip
     whole = whole_exposures([name for name in cause.ALONE_AND_BOTH for _ in range(n_whole)])
     text += ["## Complete exposures", "", f"{n_whole} exposures of every cause, with stars, galaxies, cosmic rays,",
              "flat field and the real orbit, calibrated by the native engine (study/whole.py); those without a kind",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wfc3tvb.score.cause import ALONE_AND_BOTH, CAUSES, kind_of, posterior, probabilities, vector
+from wfc3tvb.score.cause import ALONE_AND_BOTH, CAUSES, PRIOR, kind_of, posterior, probabilities, vector
 from wfc3tvb.score.cause_features import features
 from wfc3tvb.score.cause_weights import FEATURES, WEIGHTS
 from wfc3tvb.score.recommend import Situation, recommendation
@@ -40,7 +40,8 @@ def causes(name: str, rate, lr_diff=0.0, *, sun=20.0, limb: float | None = 60.0,
 def test_a_flat_rise_in_the_sun_is_helium(name: str, sun: float | None) -> None:
     found, kind = causes(name, RISE, sun=sun)
     assert kind == "helium"
-    assert found["helium"] > 0.9
+    assert 0.6 < found["helium"] < 0.99
+    assert causes(name, RISE, sun=5 + 4.0 * np.arange(14))[0]["helium"] > 0.9
 
 
 def test_helium_does_not_pass_other_filters() -> None:
@@ -110,8 +111,9 @@ def rate_above(rate):
 
 
 def test_constant_light_has_no_shape() -> None:
-    found, kind = causes("F105W", QUIET + 2.0)
-    assert kind == "helium"
+    """Nothing is told from anything else but the trail: no cause is likely."""
+    found, _ = causes("F105W", QUIET + 2.0)
+    assert max(found.values()) < 0.7
     assert found["trail"] < 0.05
 
 
@@ -175,18 +177,22 @@ def look_alike(name: str, k: int) -> dict[str, float]:
 
 
 def test_probabilities_are_honest_where_only_the_shape_speaks() -> None:
-    """As many curves of four causes that are all flat over the frame: what is stated often comes true as often."""
+    """Curves of four causes that are all flat over the frame: what is stated comes true as often.
+
+    The causes are equally frequent here, so their shares take the place of the assumed prior.
+    """
     names = ("helium", "scattered", "persistence", "unknown")
     draws = [(name, look_alike(name, 200 * i + k)) for i, name in enumerate(names) for k in range(80)]
     stated = np.array([[found[name] for name in ALONE_AND_BOTH] for _, found in draws])
+    stated *= [(name in names) / PRIOR[name] for name in ALONE_AND_BOTH]
+    stated /= stated.sum(1, keepdims=True)
     true = np.array([[name == other for other in ALONE_AND_BOTH] for name, _ in draws])
     for low, high in ((0.0, 0.1), (0.1, 0.4), (0.4, 0.7), (0.7, 0.9), (0.9, 1.01)):
         inside = (stated >= low) & (stated < high)
-        print(low, inside.sum(), stated[inside].mean(), true[inside].mean())
-        assert true[inside].mean() == pytest.approx(stated[inside].mean(), abs=0.2)
+        assert true[inside].mean() == pytest.approx(stated[inside].mean(), abs=0.15)
     named = {name: [kind_of(found) for other, found in draws if other == name] for name in names}
-    print({n:{k:v.count(k) for k in set(v)} for n,v in named.items()})
     assert named["helium"].count("helium") > 60
-    assert named["persistence"].count("helium") < 15
-    assert named["scattered"].count("helium") < 35
-    assert named["unknown"].count("helium") < 35
+    assert named["persistence"].count("helium") < 22
+    assert named["scattered"].count("helium") < 42
+    sure = [found["helium"] for name, found in draws if name != "helium"]
+    assert np.mean(np.array(sure) > 0.9) < 0.06
