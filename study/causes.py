@@ -1,19 +1,24 @@
 """Accuracy of the named cause, and the fit that names it, for simulated exposures of known cause.
 
 Six causes are drawn: helium, scattered light, both, a satellite trail, persistence, and something else, on SPARS50 to
-STEP200 sequences with 12 to 16 reads, one in seven without geometry.
+STEP200 sequences with 12 to 16 reads, one in seven without geometry. The limb moves by up to 5 deg in 100 s; light
+scattered by it follows its distance in half of the draws.
 
 * helium: F105W or F110W; half of the curves as measured in an exposure of visit IBOHBF040, with a largest value of 0.5
   to 3 electron/s and the Sun's altitude of that time; the others have 0.3 to 3 electron/s when the Sun is high, half of
   that at 10 to 25 deg above the limb and nothing below the limb, while the Sun rises or sets by 5 deg in 100 s;
 * scattered: F105W, F110W or F160W; left minus right is 0.2 to 1.5 electron/s while the bright limb is near, and the
-  median of the frame rises by 0.2 to 1.3 times that;
+  median of the frame rises by 0.1 to 1.3 times that; in two of five the light is flat: 0.15 to 1.5 electron/s in the
+  median, and 0 to 0.1 of that from left to right;
 * both: helium and scattered light together, in F105W or F110W, with helium that changes by at least 0.1 electron/s;
 * trail: any filter; a streak is detected in 95 of 100, and in a third of them the median rises by up to 0.3 electron/s
   in that read; a streak also crosses one in 200 of the exposures of other causes;
-* persistence: any filter; 0.15 to 1 electron/s that decays within 100 to 600 s, whatever the Sun's altitude;
+* persistence: any filter; 0.15 to 1.5 electron/s that decays within 100 to 800 s, exponentially or as one over time,
+  whatever the Sun's altitude;
 * unknown: a change that is uniform over the frame and has none of these causes: a random walk, a single high read
-  without a streak, or light where there can be no helium, in another filter or in the Earth's shadow.
+  without a streak, light where there can be no helium, in another filter or in the Earth's shadow, what is left of the
+  dark current (0.1 to 0.6 electron/s, falling over two to six reads), or a drift of the bias (a smooth change of the
+  offset of all pixels by 5 to 60 electron, so that short intervals change most).
 
 Left minus right has a noise of 0.02 electron/s in addition to that of the rates. Only exposures that are given a kind
 are counted: those whose class is not none, and those with a streak.
@@ -52,36 +57,53 @@ SETTINGS = MeasureSettings()
 N_FIT, N_TEST, N_EACH = 1500, 4000, 300
 #: Whole exposures simulated of every cause.
 N_WHOLE = 25
-FIT, TEST, EACH = 1, 2, 3
+FIT, TEST, EACH, ALIKE = 1, 2, 3, 4
+#: What the draws without a rule look like.
+SHAPES = ("walk", "spike", "control", "shadow", "dark residual", "dark residual", "bias drift", "bias drift")
+#: Causes that look alike, drawn in the filters of helium, and the class of the regression that each belongs to.
+LOOK_ALIKE = {
+    "helium": "helium",
+    "persistence": "persistence",
+    "flat scattered": "scattered",
+    "dark residual": "unknown",
+    "bias drift": "unknown",
+}
 #: Weight of the penalty on the squared weights.
 PENALTY = 0.0003
 NOISE = 0.02
 
 
-def exposure(name: str, rng: np.random.Generator) -> tuple[Row, list[Row]]:
-    """Return an exposure of a cause, and its reads."""
+def exposure(name: str, rng: np.random.Generator, *, hidden: bool = False) -> tuple[Row, list[Row]]:
+    """Return an exposure of a cause, and its reads; with `hidden` in a filter of helium, whatever the cause."""
     times = sample_times(str(rng.choice(["SPARS50", "SPARS100", "STEP100", "STEP200"])), int(rng.integers(12, 17)))
     middle, n = (times[1:] + times[:-1]) / 2, times.size - 1
-    filter_name = str(rng.choice(["F105W", "F110W"] if name in ("helium", "both") else ["F105W", "F110W", "F160W"]))
+    passing = name in ("helium", "both") or name not in cause.ALONE_AND_BOTH or hidden
+    filter_name = str(rng.choice(["F105W", "F110W"] if passing else ["F105W", "F110W", "F160W"]))
     altitude = _altitude(rng, middle, times[-1])
-    limb, streak = rng.uniform(25, 90) * np.ones(n), rng.random() < (0.95 if name == "trail" else 0.005)
+    limb = np.clip(rng.uniform(25, 90) + rng.uniform(-0.05, 0.05) * (middle - times[-1] / 2), 12, 110)
+    streak = rng.random() < (0.95 if name == "trail" else 0.005)
     light, side = np.zeros(n), np.zeros(n)
     if name in ("helium", "both"):
         helium, altitude = _helium(rng, middle, times[-1])
         while name == "both" and np.ptp(helium) < AFFECTED:
             helium, altitude = _helium(rng, middle, times[-1])
         light += helium
-    if name in ("scattered", "both"):
+    if name in ("scattered", "flat scattered", "both"):
         near = 1 / (1 + np.exp(rng.choice([-1, 1]) * (middle - rng.uniform(0.2, 0.8) * times[-1]) / 40))
         altitude = np.where(near > 0.1, np.abs(altitude) + 1, altitude)
-        side, limb = rng.uniform(0.2, 1.5) * near, 60 - 42 * near
-        light += rng.uniform(0.2, 1.3) * side
+        limb = 60 - 42 * near if rng.random() < 0.5 else np.clip(limb - limb.min() + rng.uniform(15, 35), 12, 110)
+        side, seen = _scattered(
+            rng, near, flat=name == "flat scattered" or (name == "scattered" and rng.random() < 0.4)
+        )
+        light += seen
     if name == "trail" and rng.random() < 0.33:
         light[rng.integers(1, n)] += rng.uniform(0, 0.3)
     if name == "persistence":
-        light += rng.uniform(0.15, 1.0) * np.exp(-middle / rng.uniform(100, 600))
-    if name == "unknown":
-        filter_name, altitude, light = _unknown(rng, n, filter_name, altitude)
+        decay = middle / rng.uniform(100, 800)
+        light += rng.uniform(0.15, 1.5) * (np.exp(-decay) if rng.random() < 0.5 else 1 / (1 + decay))
+    if name in ("unknown", "dark residual", "bias drift"):
+        shape = str(rng.choice(SHAPES)) if name == "unknown" else name
+        filter_name, altitude, light = _unknown(rng, times, shape, filter_name, altitude)
     reads = measured_rows("icause01q", times, rng.uniform(0.4, 0.8) + light, rng)
     known = rng.random() > 1 / 7
     for i, row in enumerate(reads):
@@ -92,6 +114,15 @@ def exposure(name: str, rng: np.random.Generator) -> tuple[Row, list[Row]]:
     flags = ["trail"] if streak else []
     facts = {"rootname": "icause01q", "filter": filter_name, "quality_flags": flags, "crrejtab_sigma": 4.0}
     return TABLES["exposures"].empty_row() | facts, reads
+
+
+def _scattered(rng: np.random.Generator, near: Floats, *, flat: bool) -> tuple[Floats, Floats]:
+    """Return left minus right and the rise of the median under scattered light."""
+    if flat:
+        seen = rng.uniform(0.15, 1.5) * near
+        return rng.uniform(0, 0.1) * seen, seen
+    side = rng.uniform(0.2, 1.5) * near
+    return side, rng.uniform(0.1, 1.3) * side
 
 
 def _altitude(rng: np.random.Generator, middle: Floats, length: float, *, through: bool = False) -> Floats:
@@ -119,9 +150,17 @@ def _measured(rng: np.random.Generator, middle: Floats) -> tuple[Floats, Floats]
     return rng.uniform(0.5, 3.0) * np.interp(t, time, helium), plan.sun_alt(t)
 
 
-def _unknown(rng: np.random.Generator, n: int, name: str, altitude: Floats) -> tuple[str, Floats, Floats]:
+def _unknown(
+    rng: np.random.Generator, times: Floats, shape: str, name: str, altitude: Floats
+) -> tuple[str, Floats, Floats]:
     """Return filter, altitude and light of an exposure that varies without a rule."""
-    shape = rng.choice(["walk", "spike", "control", "shadow"])
+    n = times.size - 1
+    if shape == "dark residual":
+        return name, altitude, rng.uniform(0.1, 0.6) * np.exp(-np.arange(n) / rng.uniform(2, 6))
+    if shape == "bias drift":
+        x = times / times[-1]
+        wave = np.sin(2 * np.pi * (x * rng.uniform(0.2, 1.2) + rng.random()))
+        return name, altitude, rng.uniform(5, 60) * np.diff(wave) / np.diff(times)
     walk = np.cumsum(rng.normal(0, 1, n))
     walk = (walk - walk.min()) / max(np.ptp(walk), 1e-9) * rng.uniform(0.3, 2.0)
     if shape == "spike":
@@ -131,10 +170,10 @@ def _unknown(rng: np.random.Generator, n: int, name: str, altitude: Floats) -> t
     return name, np.minimum(altitude, -np.abs(altitude)) if shape == "shadow" else altitude, walk
 
 
-def drawn(names: list[str], seed: int) -> Iterator[tuple[str, Features]]:
+def drawn(names: list[str], seed: int, *, hidden: bool = False) -> Iterator[tuple[str, Features]]:
     """Yield the cause and the features of those exposures that have a kind."""
     for k, name in enumerate(names):
-        row, reads = exposure(name, np.random.default_rng([seed, k]))
+        row, reads = exposure(name, np.random.default_rng([seed, k]), hidden=hidden)
         if score(row, reads, SETTINGS)["tvb_kind"] is not None:
             yield name, cause_features(row, reads, SETTINGS)
 
@@ -193,6 +232,25 @@ def probabilities(cases: list[tuple[str, Features]]) -> tuple[Floats, Floats]:
     return stated, np.array([[name == other for other in cause.ALONE_AND_BOTH] for name, _ in cases], float)
 
 
+def look_alikes(cases: list[tuple[str, Features]]) -> list[str]:
+    """Return the table of causes that look alike: what they are named, and the probabilities stated."""
+    lines = ["| true | exposures | named helium | named right | mean probability of helium | of the true cause |"]
+    lines += ["|---" * 6 + "|"]
+    for name, true in LOOK_ALIKE.items():
+        own = [cause.posterior(f) for other, f in cases if other == name]
+        named = [cause.kind_of(found) for found in own]
+        helium, right = (float(np.mean([found[c] for found in own])) for c in ("helium", true))
+        shares = " | ".join(f"{named.count(c) / max(len(named), 1):.2f}" for c in ("helium", true))
+        lines.append(f"| {name} | {len(own)} | {shares} | {helium:.2f} | {right:.2f} |")
+    return lines
+
+
+def with_shares(stated: Floats, true: Floats) -> Floats:
+    """Return the probabilities with the shares of the cases in place of the assumed prior."""
+    weight = stated * true.mean(0) / np.array([cause.PRIOR[name] for name in cause.ALONE_AND_BOTH])
+    return np.asarray(weight / weight.sum(1, keepdims=True))
+
+
 def main() -> None:
     """Fit where asked to; write the page."""
     places = [text for text in sys.argv[1:] if text != "--fit"]
@@ -219,6 +277,14 @@ def main() -> None:
              f"{brier:.3f}.", "", *reliability(stated, true), "",
              "![Predicted probabilities and observed frequencies](study-causes.png)", ""]  # fmt: skip
     text += ["## All causes equally frequent", "", *kinds([(name, _named(f)) for name, f in each]), ""]
+    alike = list(drawn([name for name in LOOK_ALIKE for _ in range(n_each)], ALIKE, hidden=True))
+    sure, is_true = probabilities([(LOOK_ALIKE[name], f) for name, f in alike])
+    text += ["## Causes that look alike", "",
+             "As many exposures of helium, persistence, flat scattered light, dark residuals and bias drifts, all in",
+             "F105W and F110W, where they differ in little but the shape of the curve, the Sun and the limb.", "",
+             *look_alikes(alike), "", "With the assumed prior, of which these draws know nothing:", "",
+             *reliability(sure, is_true), "", "With the shares of these draws as the prior:", "",
+             *reliability(with_shares(sure, is_true), is_true), ""]  # fmt: skip
     whole = whole_exposures([name for name in cause.ALONE_AND_BOTH for _ in range(n_whole)])
     text += ["## Complete exposures", "", f"{n_whole} exposures of every cause, with stars, galaxies, cosmic rays,",
              "flat field and the real orbit, calibrated by the native engine (study/whole.py); those without a kind",

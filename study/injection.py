@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.schema import TABLES, TVB_CLASSES
-from wfc3tvb.score.damage import damage_class, predict
+from wfc3tvb.score.damage import damage_class, noise_factor, predict
 from wfc3tvb.score.score import score
 
 Floats = NDArray[np.float64]
@@ -40,6 +40,7 @@ def case(k: int) -> Case | None:
     dt = np.diff(times)
     truth = predict(times[1:], np.cumsum(rate * dt), 4.0, rng, n_pixels=20_000)
     used = np.arange(rate.size) > 0
+    factor = noise_factor(times[1:], np.cumsum(rate * dt), truth.noise_pipeline)
     excess = float(np.average((rate - rate[used].min())[used], weights=dt[used]))
     exposure = TABLES["exposures"].empty_row() | {"rootname": name, "filter": "F105W", "quality_flags": []}
     row = score(exposure, measured_rows(name, times, rate, rng), MeasureSettings())
@@ -47,7 +48,7 @@ def case(k: int) -> Case | None:
         return None
     return {
         "sequence": sequence,
-        "true": damage_class(truth.frac_broken, excess, truth.level_bias),
+        "true": damage_class(truth.frac_broken, excess, truth.level_bias, factor=factor),
         "scored": row["tvb_class"],
         "probability": [row[f"prob_{name}"] for name in TVB_CLASSES],
         "fraction": (truth.frac_broken, row["pred_frac_broken"]),

@@ -55,7 +55,7 @@ def test_the_fit_writes_the_module_of_weights(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import causes; import numpy as np\n"
     )
-    program += "causes.write_weights(np.array(causes.cause_weights.WEIGHTS), 7704, Path(sys.argv[2]))"
+    program += "causes.write_weights(np.array(causes.cause_weights.WEIGHTS), 5258, Path(sys.argv[2]))"
     subprocess.run([sys.executable, "-c", program, str(STUDY), str(tmp_path)], check=True)
     made: dict[str, object] = {}
     exec((tmp_path / "cause_weights.py").read_text(), made)

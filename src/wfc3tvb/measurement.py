@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_light
-from wfc3tvb.curve.geometry import Geometry, jitter_geometry, orbit_position, view_geometry
+from wfc3tvb.curve.geometry import Geometry, is_in_orbit, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
 from wfc3tvb.curve.kernels import flagged_fraction
 from wfc3tvb.curve.lost_pixels import draft_of, without_lost_pixels
 from wfc3tvb.curve.pointing import read_times, view_direction
 from wfc3tvb.curve.quality_flags import header_flags, source_flags
+from wfc3tvb.curve.sky_level import is_extended, level_error, measure_changes
 from wfc3tvb.curve.sky_mask import SkyMask, sky_mask
 from wfc3tvb.curve.trails import read_streak_scores
 from wfc3tvb.dates import DAY, mjd_now
@@ -29,7 +30,7 @@ from wfc3tvb.fits.companions import companion
 from wfc3tvb.fits.guiding import lock_lost
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.fits.observation_log import beside, find_jitter
-from wfc3tvb.fits.support_file import read_orbit
+from wfc3tvb.fits.support_file import orbit_if_usable, read_orbit
 from wfc3tvb.identifiers import LARGEST_PROPOSAL, visit_of
 from wfc3tvb.instrument import DQ
 from wfc3tvb.models import Measurement, OrbitElements, ReadCube, Row
@@ -38,6 +39,7 @@ from wfc3tvb.references.tables import CRSIGMAS, rejection
 from wfc3tvb.schema import TABLES
 from wfc3tvb.score.score import CRREJTAB_SIGMA, score
 from wfc3tvb.score.sky import signal, used_reads
+from wfc3tvb.score.zodiacal import zodiacal_level
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +51,10 @@ _COLUMNS = (
 def geometry_rows(cube: ReadCube, curve: Curve, orbit: OrbitElements | None) -> tuple[list[Row], str | None]:
     """Return MJD and, where the telescope's position is known, the geometry of each interval's middle; and its source.
 
-    The source is ``jit`` where the observation log covers all reads, else ``spt`` where there are orbit elements, else
-    None. Where a read's header has no time, or one that contradicts the exposure's start, it follows from that start
-    and the time since the zeroth read.
+    The source is ``spt`` where there are orbit elements, else ``jit`` where the observation log covers all reads, else
+    None. The elements agree with two-line elements of the day within kilometers, and every archive has them;
+    longitudes of real logs are off by 0.5 deg. Where a read's header has no time, or one that contradicts the
+    exposure's start, it follows from that start and the time since the zeroth read.
     """
     mjd = read_times(cube)[0] - (curve.t_end - curve.t_start) / 2 / DAY
     rows: list[Row] = [{"mjd": float(m) if np.isfinite(m) else None} for m in mjd]
@@ -66,12 +69,11 @@ def _place(
     cube: ReadCube, orbit: OrbitElements | None, mjd: NDArray[np.float64], target: tuple[float, float]
 ) -> tuple[Geometry | None, str | None]:
     """Return the geometry at the given times, and its source."""
+    position = None if orbit is None else orbit_position(orbit, mjd)
+    if position is not None and is_in_orbit(position):
+        return view_geometry(position, mjd, *target), "spt"
     logged = None if cube.jitter is None else jitter_geometry(cube.jitter, mjd, *target)
-    if logged is not None:
-        return logged, "jit"
-    if orbit is None:
-        return None, None
-    return view_geometry(orbit_position(orbit, mjd), mjd, *target), "spt"
+    return logged, None if logged is None else "jit"
 
 
 def _row(place: Geometry, i: int) -> Row:
@@ -127,8 +129,8 @@ def measure(
     settings : MeasureSettings, optional
         How to measure.
     spt : path, optional
-        Its support file; by default the ``_spt.fits`` in the same folder, where there is one, packed by gzip or not. An
-        observation log (``_jit.fits``) in the same folder is used in preference to it.
+        Its support file; by default the ``_spt.fits`` in the same folder, where there is one, packed by gzip or not.
+        Without orbit elements the geometry comes from the observation log (``_jit.fits``) in the same folder.
     threads : int, optional
         Threads that share the reads of a large frame.
 
@@ -144,8 +146,10 @@ def measure(
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
     support = Path(spt) if spt is not None else companion(path, "spt")
     logs = beside(path, _value(cube.header, "ASN_ID", str))
-    cube = replace(cube, jitter=find_jitter(logs, cube.rootname, support), lock_lost=lock_lost(logs, cube.rootname))
-    measured = measure_cube(cube, read_orbit(support) if support else None, settings, threads=threads)
+    jitter = find_jitter(logs, cube.rootname, cube.header.get("EXPSTART"))
+    cube = replace(cube, jitter=jitter, lock_lost=lock_lost(logs, cube.rootname))
+    orbit = orbit_if_usable(lambda: read_orbit(support)) if support else None
+    measured = measure_cube(cube, orbit, settings, threads=threads)
     provenance = {"source": "local", "bytes_read": cube.n_bytes, "measured_at": mjd_now()}
     return Measurement(measured.exposure | provenance, measured.reads)
 
@@ -178,13 +182,20 @@ def measure_cube(
     """
     settings = settings or MeasureSettings()
     cube = without_lost_pixels(cube)
-    mask = sky_mask(draft_of(cube), cube.dq[0])
+    draft = draft_of(cube)
+    mask = sky_mask(draft, cube.dq[0])
     curve = measure_curve(cube, mask.skip, threads=threads)
-    light = faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
+    extended = is_extended(mask, curve, flat_fielded=_flat_fielded(cube))
+    # The light of many faint sources has another distribution than that of one which fills the frame.
+    light = FaintLight(0.0, 0.0) if extended else faint_light(cube, mask, flat_fielded=_flat_fielded(cube))
+    if extended:
+        curve = measure_changes(cube, curve, mask, draft, threads=threads)
     crossed = np.flatnonzero(read_streak_scores(cube, curve, threads=threads)) + 1
     curve = subtract_faint_light(curve, light)
     reads = _read_rows(cube, curve, settings)
-    exposure = _exposure_row(cube, mask, light, settings)
+    exposure = _exposure_row(cube, mask, settings)
+    exposure["quality_flags"] += source_flags(_saturated(cube), light, extended=extended)
+    exposure["sky_err"] = level_error(curve, mask, light, extended=extended, zodi=_zodi(exposure))
     places, exposure["geometry_source"] = geometry_rows(cube, curve, orbit)
     for row, place in zip(reads, places, strict=True):
         row.update(place)
@@ -195,7 +206,10 @@ def measure_cube(
         exposure["affected_reads"] = crossed.tolist()
     if any(row["rate"] is None for row in reads):
         exposure["quality_flags"].append("bad_reads")
-    return Measurement(score(exposure, reads, settings), reads)
+    scored = score(exposure, reads, settings)
+    if "above_zodiacal" in scored["quality_flags"]:
+        scored["sky_err"] = max(scored["sky_err"] or 0.0, scored["sky_min"] - scored["zodi_model"])
+    return Measurement(scored, reads)
 
 
 def _flat_fielded(cube: ReadCube) -> bool:
@@ -236,16 +250,23 @@ def _read_rows(cube: ReadCube, curve: Curve, settings: MeasureSettings) -> list[
     ]
 
 
-def _exposure_row(cube: ReadCube, mask: SkyMask, light: FaintLight, settings: MeasureSettings) -> Row:
+def _saturated(cube: ReadCube) -> float:
+    return flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros(cube.dq[-1].shape, np.uint8))
+
+
+def _zodi(exposure: Row) -> float | None:
+    if any(exposure[name] is None for name in ("filter", "ra", "dec", "expstart")):
+        return None
+    return zodiacal_level(*(exposure[name] for name in ("filter", "ra", "dec", "expstart")))
+
+
+def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> Row:
     header = cube.header
     row = TABLES["exposures"].empty_row()
     row |= {column: _value(header, *source) for column, source in _KEYWORDS.items()}
     association = _value(header, "ASN_ID", str)
     is_single = association is None or association.upper() == "NONE"
-    saturated = flagged_fraction(cube.dq[-1], int(DQ.SATPIXEL), np.zeros_like(mask.skip))
-    uneven = mask.unevenness if _flat_fielded(cube) else 0.0
     flags = header_flags(header, lock_lost=cube.lock_lost)
-    flags += source_flags(mask.source_fraction, saturated, light, uneven)
     direction, other_direction = view_direction(header)
     tests = {
         "bad_times": unsteady(cube.t.tolist()),

@@ -8,10 +8,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.helpers.generator import SPARS100, make_cube, sources
+from tests.helpers.generator import SPARS100, make_cube, sources, star_field
 from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_light
 from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.sky_mask import sky_mask
+from wfc3tvb.measurement import measure_cube
 from wfc3tvb.models import ReadCube
 
 pytestmark = pytest.mark.slow
@@ -57,6 +58,33 @@ def test_the_error_holds_what_is_left_in_the_densest_fields() -> None:
     assert np.mean([light.level for light in lights]) == pytest.approx(0.018, abs=0.004)
     assert abs(off.mean()) < 2 * np.mean([light.error for light in lights])
     assert np.std(off / error) < 1.2
+
+
+@pytest.mark.parametrize("faintest", [0.5, 5.0])
+@pytest.mark.parametrize("per_frame", [1e4, 6e4, 1e5, 2e5])
+def test_the_level_of_the_densest_fields_is_within_its_error(per_frame: float, faintest: float) -> None:
+    """A single exposure of up to 200,000 stars a frame; the changes are right, only the level that all share is not."""
+    sky = np.where(np.arange(15) < 8, 0.6, 1.6)
+    scene = star_field(SIZE, per_frame, np.random.default_rng(int(per_frame)), faintest=faintest)
+    found = measure_cube(make_cube(sky, SPARS100, size=SIZE, seed=3, scene=scene))
+    off = np.array([row["rate"] for row in found.reads])[1:] - sky[1:]
+    error = np.hypot(found.exposure["sky_err"], found.reads[5]["rate_err"])
+    assert abs(off.mean()) < 2 * error
+    assert np.std(off) < 0.01
+    assert max(row["rate_err"] for row in found.reads[1:]) < 0.015
+    assert abs(off.mean()) < 0.01 or "crowded" in found.exposure["quality_flags"]
+    assert "trail" not in found.exposure["quality_flags"]
+    assert found.exposure["flagged"]
+
+
+def test_the_halo_of_a_very_bright_star_is_in_the_error_of_the_level() -> None:
+    """2e7 electron/s; the wings of the star hold 2 % of its light, and fall as r^-2.3."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    r = np.hypot(y - SIZE / 2, x - SIZE / 3) + 1
+    halo = 2e7 * 0.02 * r**-2.3 / (2 * np.pi * np.sum(np.arange(1, 700.0) ** -1.3))
+    scene = field(3000, 1) + halo * (SIZE / 1014) ** 1.3
+    found = measure_cube(make_cube(0.6, SPARS100, size=SIZE, seed=3, scene=scene)).exposure
+    assert abs(found["sky_mean"] - 0.6) < 2 * found["sky_err"] + 0.003
 
 
 def test_nothing_is_taken_off_empty_fields_whatever_the_cosmic_rays() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -12,7 +14,14 @@ from numpy.typing import NDArray
 from sgp4.api import Satrec
 
 from tests.helpers.recorded import DATA, table, unpack
-from wfc3tvb.curve.geometry import EARTH_RADIUS, orbit_position, rotation_angle, sun_direction, view_geometry
+from wfc3tvb.curve.geometry import (
+    EARTH_RADIUS,
+    is_in_orbit,
+    orbit_position,
+    rotation_angle,
+    sun_direction,
+    view_geometry,
+)
 from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.models import OrbitElements
 
@@ -66,6 +75,22 @@ def test_orbit_elements_agree_with_element_set_of_that_day(support, element_sets
     mjd = Time("2012-09-27T20:22:24", scale="utc").mjd + np.linspace(0, 353, 8) / 86400
     distance = np.linalg.norm(orbit_position(support[0], mjd) - from_elements(element_sets, mjd), axis=1)
     assert distance.max() < 3  # km: the elements are in the frame of J2000
+
+
+def test_sun_alt_of_a_real_header_is_that_at_the_planned_start(support) -> None:
+    """SUN_ALT of the exposure's header is -1.401576; the Sun sinks by 0.06 deg/s."""
+    orbit, header = support
+    planned = Time(header["PSTRTIME"].replace(".", ":", 1), format="yday").mjd
+    found = [view_geometry(orbit_position(orbit, mjd), mjd, RA, DEC).sun_alt[0] for mjd in np.array([[planned]])]
+    assert found[0] == pytest.approx(-1.401576, abs=0.06)
+
+
+def test_placeholders_are_no_orbit(support) -> None:
+    orbit, _ = support
+    mjd = np.array([56197.85, 56197.86])
+    assert is_in_orbit(orbit_position(orbit, mjd))
+    for wrong in (0.0, orbit.semi_latus_rectum / 1000, 2 * orbit.semi_latus_rectum):
+        assert not is_in_orbit(orbit_position(replace(orbit, semi_latus_rectum=wrong), mjd))
 
 
 def test_element_sets_agree_with_horizons(element_sets) -> None:

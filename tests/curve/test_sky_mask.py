@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.helpers.generator import make_cube, sources
 from wfc3tvb.curve.faint_sources import FaintLight
+from wfc3tvb.curve.intervals import measure_curve
 from wfc3tvb.curve.kernels import box_mean
 from wfc3tvb.curve.quality_flags import header_flags, source_flags
+from wfc3tvb.curve.sky_level import is_extended
 from wfc3tvb.curve.sky_mask import sky_mask
 
 NO_LIGHT = FaintLight(0.0, 0.0)
@@ -56,7 +60,8 @@ def test_light_that_fills_the_frame_is_no_sky(brightness: float, scale: float, e
     x = np.linspace(-1, 1, 256)
     cube = make_cube(0.5, scene=brightness * np.exp(-scale * np.hypot(x[:, None], x)))
     mask = sky_mask(cube.rate[-1], cube.dq[0])
-    assert ("extended_source" in source_flags(mask.source_fraction, 0.0, NO_LIGHT, mask.unevenness)) is extended
+    assert is_extended(mask, measure_curve(cube, mask.skip)) is extended
+    assert not is_extended(replace(mask, source_fraction=0.1), measure_curve(cube, mask.skip), flat_fielded=False)
 
 
 @pytest.mark.parametrize(("stars", "galaxies"), [(0, 0), (60, 150), (400, 1000)])
@@ -105,7 +110,7 @@ def test_flags_of_a_header(keywords: dict[str, object], flags: list[str]) -> Non
 
 
 def test_flags_of_pixels() -> None:
-    assert source_flags(0.1, 0.001, NO_LIGHT) == []
-    assert source_flags(0.6, 0.02, FaintLight(0.012, 0.004)) == ["crowded", "saturated"]
-    assert source_flags(0.6, 0.0, FaintLight(0.0, 0.0, 0.3)) == ["crowded"]
-    assert source_flags(0.9, 0.0, FaintLight(0.012, 0.004)) == ["extended_source"]
+    assert source_flags(0.001, NO_LIGHT, extended=False) == []
+    assert source_flags(0.02, FaintLight(0.012, 0.004), extended=False) == ["crowded", "saturated"]
+    assert source_flags(0.0, FaintLight(0.0, 0.0, 0.3), extended=False) == ["crowded"]
+    assert source_flags(0.0, FaintLight(0.012, 0.004), extended=True) == ["extended_source"]

@@ -102,3 +102,20 @@ def test_few_reads_and_nothing_measured() -> None:
     cube = make_cube(0.6, SPARS100[:2], size=64)
     assert found(cube) == []
     assert found(replace(cube, rate=np.full_like(cube.rate, np.nan))) == []
+
+
+@pytest.mark.parametrize("flagged", [True, False])
+def test_saturated_stars_of_a_dense_field_are_no_trail(flagged: bool) -> None:
+    """They fill up in the first reads, so that they seem to shine in these alone; here 300 of them, by a line of 60."""
+    rng = np.random.default_rng(4)
+    scene = np.zeros((192, 192))
+    scene[tuple(rng.integers(0, 192, (2, 300)))] = 4000.0
+    scene[np.arange(40, 100), np.arange(20, 80)] = 4000.0
+    cube = make_cube(0.6, size=192, scene=scene)
+    total = cube.rate * cube.t[:, None, None]
+    full = total > 80_000
+    dq = np.where(full & flagged, 256, 0).astype(np.int16)
+    saturated = replace(cube, rate=(np.minimum(total, 80_000) / cube.t[:, None, None]).astype(np.float32), dq=dq)
+    assert full[-1].sum() > 350
+    assert found(saturated) == []
+    assert found(crossed(saturated, 6, 0.5, 2500)) == [6]

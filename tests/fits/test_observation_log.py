@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -17,24 +16,24 @@ from tests.helpers.calibrated import calibrated
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import Selection
-from wfc3tvb.curve.geometry import jitter_geometry
+from wfc3tvb.curve.geometry import jitter_geometry, orbit_position, view_geometry, wrap
 from wfc3tvb.errors import BadFileError, MissingKeywordError, TruncatedFileError
 from wfc3tvb.fits.observation_log import beside, find_jitter, jitter_names, read_jitter
+from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.measurement import measure
-from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.observation_log import jitter_file
 from wfc3tvb.simulate.presets import preset
-from wfc3tvb.simulate.support_files import support_file
 from wfc3tvb.survey.survey import survey
 
 VISIT = preset("ibohbf040").visits[0]
+#: EXPSTART of ibohbfb9q.
+START = Time("2013-01-06T18:50:42").mjd
 
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "ibohbf040_jit.fits"
     jitter_file(VISIT, 256).writeto(path)
-    support_file(VISIT.exposures[1], Frame(256)).writeto(tmp_path / "ibohbfb9q_spt.fits")
     return path
 
 
@@ -45,7 +44,7 @@ def changed(path: Path, **keywords: str) -> None:
 
 
 def test_table_of_the_exposure_and_its_times(log: Path) -> None:
-    found = read_jitter(log, "ibohbfb9q", log.with_name("ibohbfb9q_spt.fits"))
+    found = read_jitter(log, "ibohbfb9q", START)
     assert found.mjd[0] == pytest.approx(Time("2013-01-06T18:50:42").mjd, abs=1e-9)
     assert np.diff(found.mjd) * 86400 == pytest.approx(3.0, abs=1e-4)
     assert found.mjd[-1] > found.mjd[0] + 1599 / 86400
@@ -58,7 +57,7 @@ def test_simulated_logs_have_daynight_0_in_shadow_too(log: Path) -> None:
         assert [int(np.max(hdu.data["DayNight"])) for hdu in hdus[1:]] == [0] * len(VISIT.exposures)
     shadow = {}
     for name in ("ibohbfb7q", "ibohbfb9q"):
-        found = read_jitter(log, name, log.with_name("ibohbfb9q_spt.fits"))
+        found = read_jitter(log, name, START if name == "ibohbfb9q" else VISIT.exposures[0].start)
         place = jitter_geometry(found, found.mjd, 189.2, 62.2)
         assert place is not None
         shadow[name] = place.in_shadow.mean()
@@ -73,10 +72,10 @@ def test_shadow_is_that_of_the_support_file_whatever_daynight_says(tmp_path: Pat
     log = ima.with_name("ibohbfbkj_jit.fits")
     with fits.open(log, mode="update") as hdus:
         hdus[1].data["DayNight"] = daynight
-    logged = measure(ima)
-    log.unlink()
     computed = measure(ima)
-    assert [m.exposure["geometry_source"] for m in (logged, computed)] == ["jit", "spt"]
+    ima.with_name("ibohbfbkq_spt.fits").unlink()
+    logged = measure(ima)
+    assert [m.exposure["geometry_source"] for m in (computed, logged)] == ["spt", "jit"]
     assert [row["in_shadow"] for row in logged.reads] == [row["in_shadow"] for row in computed.reads]
     assert 0 < logged.exposure["frac_in_shadow"] == computed.exposure["frac_in_shadow"] < 1
 
@@ -106,44 +105,43 @@ def test_real_logs_enter_the_shadow_when_their_companion_says(
         assert (first - Time(entry, format="yday").mjd) * 86400 == pytest.approx(0.0, abs=4.0)
 
 
-def test_start_in_the_log_goes_before_the_companion_and_the_support_file(log: Path) -> None:
-    support = log.with_name("ibohbfb9q_spt.fits")
+def test_start_in_the_log_goes_before_the_companion_and_expstart(log: Path) -> None:
     table = fits.BinTableHDU.from_columns([fits.Column("a", "E", array=[0.0])])
     table.header.update({"EXPNAME": "ibohbfb9j", "STARTIME": "2013.006:18:50:12.50"})
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(log.with_name("ibohbf040_jif.fits"))
-    assert read_jitter(log, "ibohbfb9q", support).mjd[0] == pytest.approx(Time("2013-01-06T18:50:12.5").mjd, abs=1e-9)
+    assert read_jitter(log, "ibohbfb9q", START).mjd[0] == pytest.approx(Time("2013-01-06T18:50:12.5").mjd, abs=1e-9)
     changed(log, STARTIME="2013.006:18:50:22")
-    assert read_jitter(log, "ibohbfb9q", support).mjd[0] == pytest.approx(Time("2013-01-06T18:50:22").mjd, abs=1e-9)
+    assert read_jitter(log, "ibohbfb9q", START).mjd[0] == pytest.approx(Time("2013-01-06T18:50:22").mjd, abs=1e-9)
 
 
 def test_entries_that_are_no_angles_are_left_out(log: Path) -> None:
     with fits.open(log, mode="update") as hdus:
         hdus[2].data["LimbAng"][5:8] = 9999.0
         hdus[2].data["Latitude"][9] = np.nan
-    whole = read_jitter(log, "ibohbfbdq", log.with_name("ibohbfb9q_spt.fits"))
-    found = read_jitter(log, "ibohbfb9q", log.with_name("ibohbfb9q_spt.fits"))
+    whole = read_jitter(log, "ibohbfbdq", START)
+    found = read_jitter(log, "ibohbfb9q", START)
     assert whole.mjd.size - found.mjd.size == 4
     assert np.abs(found.limb_angle).max() < 180
 
 
 def test_what_is_wrong(log: Path, tmp_path: Path) -> None:
-    support = log.with_name("ibohbfb9q_spt.fits")
-    with pytest.raises(MissingKeywordError, match="STARTIME"):
-        read_jitter(log, "ibohbfb9q")
+    for unknown in (None, float("nan"), ""):
+        with pytest.raises(MissingKeywordError, match="STARTIME"):
+            read_jitter(log, "ibohbfb9q", unknown)
     with pytest.raises(BadFileError, match="no table for ibxy01z8q"):
-        read_jitter(log, "ibxy01z8q", support)
+        read_jitter(log, "ibxy01z8q", START)
     changed(log, STARTIME="yesterday")
     with pytest.raises(BadFileError, match="STARTIME"):
-        read_jitter(log, "ibohbfb9q", support)
+        read_jitter(log, "ibohbfb9q", START)
     with fits.open(log) as hdus:
         columns = [c for c in hdus[2].columns if c.name != "LOS_Zenith"]
         table = fits.BinTableHDU.from_columns(columns, header=fits.Header({"EXPNAME": "ibohbfb9j"}))
         fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "b_jit.fits")
     with pytest.raises(BadFileError, match="no column LOS_Zenith"):
-        read_jitter(tmp_path / "b_jit.fits", "ibohbfb9q", support)
+        read_jitter(tmp_path / "b_jit.fits", "ibohbfb9q", START)
     (tmp_path / "c_jit.fits").write_bytes(log.read_bytes()[:9000])
     with pytest.raises(TruncatedFileError):
-        read_jitter(tmp_path / "c_jit.fits", "ibohbfb9q", support)
+        read_jitter(tmp_path / "c_jit.fits", "ibohbfb9q", START)
 
 
 def test_a_bad_file_is_passed_over(log: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -151,8 +149,8 @@ def test_a_bad_file_is_passed_over(log: Path, caplog: pytest.LogCaptureFixture) 
     bad.write_bytes(b"<html>503</html>")
     found = find_jitter([log.with_name("none_jit.fits"), bad], "ibohbfb9q")
     assert found is None
-    assert "the geometry comes from the support file" in caplog.text
-    assert find_jitter([bad, log], "ibohbfb9q", log.with_name("ibohbfb9q_spt.fits")) is not None
+    assert "it is not used" in caplog.text
+    assert find_jitter([bad, log], "ibohbfb9q", START) is not None
 
 
 def test_names() -> None:
@@ -164,21 +162,22 @@ def test_names() -> None:
 
 
 def test_measured_geometry_is_that_of_the_support_file(tmp_path: Path) -> None:
-    """The log's angles are those of the orbit elements; without the log, or beyond it, the elements are taken."""
+    """The log's angles are those of the orbit elements, which go first; beyond the log nothing is known."""
     one = replace(VISIT, association=None, exposures=(VISIT.exposures[4],))
     made = calibrated(tmp_path, replace(preset("ibohbf040"), visits=(one,)), 64)
     ima = made.path("ibohbfbkq", "ima")
+    computed, support = measure(ima), ima.with_name("ibohbfbkq_spt.fits")
+    with fits.open(support, mode="update") as hdus:
+        hdus[0].header["SEMILREC"] = 0.0  # a placeholder: the telescope would be in the Earth's center
     logged = measure(ima)
-    log = ima.with_name("ibohbfbkj_jit.fits")
-    with fits.open(log, mode="update") as hdus:
+    support.unlink()
+    without = measure(ima)
+    with fits.open(ima.with_name("ibohbfbkj_jit.fits"), mode="update") as hdus:
         hdus[1].data["Seconds"] = hdus[1].data["Seconds"] - 2000
     beyond = measure(ima)
-    log.unlink()
-    shutil.copy(ima, tmp_path / "ibohbfbkq_ima.fits")
-    alone = measure(tmp_path / "ibohbfbkq_ima.fits")
-    assert [m.exposure["geometry_source"] for m in (logged, beyond, alone)] == ["jit", "spt", None]
-    assert "no_geometry" in alone.exposure["quality_flags"]
-    for a, b in zip(logged.reads, beyond.reads, strict=True):
+    assert [m.exposure["geometry_source"] for m in (computed, logged, without, beyond)] == ["spt", "jit", "jit", None]
+    assert "no_geometry" in beyond.exposure["quality_flags"]
+    for a, b in zip(logged.reads, computed.reads, strict=True):
         for name in ("sun_alt", "limb_angle", "los_zenith", "latitude", "longitude", "sun_hour_angle"):
             assert a[name] == pytest.approx(b[name], abs=0.002), name
         assert (a["bright_limb"], a["in_shadow"]) == (b["bright_limb"], b["in_shadow"])
@@ -225,16 +224,15 @@ def test_a_damaged_table_leaves_the_geometry_to_the_support_file(
     """TFORM1 of 999999999A wanted 500 GiB; an empty TTYPE1 ended a folder's survey with a KeyError."""
     rewritten(log, keyword, value)
     tracemalloc.start()
-    assert find_jitter([log], "ibohbfb9q", log.with_name("ibohbfb9q_spt.fits")) is None
+    assert find_jitter([log], "ibohbfb9q", START) is None
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20e6
-    assert "the geometry comes from the support file" in caplog.text
+    assert "it is not used" in caplog.text
 
 
 def test_columns_that_are_not_needed_may_be_of_any_format(log: Path) -> None:
-    support = log.with_name("ibohbfb9q_spt.fits")
-    whole = read_jitter(log, "ibohbfb9q", support)
+    whole = read_jitter(log, "ibohbfb9q", START)
     with fits.open(log) as hdus:
         for i in range(1, len(hdus)):
             more = [
@@ -244,7 +242,7 @@ def test_columns_that_are_not_needed_may_be_of_any_format(log: Path) -> None:
             header = fits.Header({"EXPNAME": hdus[i].header["EXPNAME"]})
             hdus[i] = fits.BinTableHDU.from_columns([more[0], *hdus[i].columns, more[1]], header=header)
         hdus.writeto(log.with_name("more_jit.fits"))
-    found = read_jitter(log.with_name("more_jit.fits"), "ibohbfb9q", support)
+    found = read_jitter(log.with_name("more_jit.fits"), "ibohbfb9q", START)
     np.testing.assert_array_equal(found.mjd, whole.mjd)
     np.testing.assert_array_equal(found.latitude, whole.latitude)
 
@@ -258,3 +256,39 @@ def test_a_survey_of_a_folder_with_a_damaged_log(tmp_path: Path, keyword: str, v
         report = survey(catalog, Selection(), source=FolderArchive(tmp_path / "hst"))
         assert (report.n_measured, report.n_failed) == (1, 0)
         assert catalog.sql("SELECT geometry_source FROM exposures").fetchall() == [("spt",)]
+
+
+def test_log_starts_at_expstart_not_at_the_planned_start(tmp_path: Path) -> None:
+    """PSTRTIME of the support file is 26 s earlier: the Sun would be off by 1.7 deg."""
+    one = replace(VISIT, association=None, exposures=(VISIT.exposures[1],))
+    made = calibrated(tmp_path, replace(preset("ibohbf040"), visits=(one,)), 64)
+    ima = made.path("ibohbfb9q", "ima")
+    support = ima.with_name("ibohbfb9q_spt.fits")
+    planned = Time(fits.getval(support, "PSTRTIME").replace(".", ":", 1), format="yday").mjd
+    start = fits.getval(ima, "EXPSTART")
+    assert (start - planned) * 86400 == pytest.approx(26, abs=1)
+    with fits.open(support, mode="update") as hdus:
+        del hdus[0].header["SEMILREC"]
+    measured = measure(ima)
+    assert measured.exposure["geometry_source"] == "jit"
+    truth = made.truth("ibohbfb9q")["sun_alt"]
+    assert [row["sun_alt"] for row in measured.reads] == pytest.approx(truth, abs=0.02)
+
+
+def test_real_logs_and_support_files_differ_by_as_much_as_the_documents_say(shared_data: Path, tmp_path: Path) -> None:
+    """STARTIME of the JIF is 52 to 249 s after PSTRTIME; longitudes of the logs are off by 0.5 deg."""
+    for packed in (shared_data / "geometry").glob("ldfd01*.gz"):
+        (tmp_path / packed.name.removesuffix(".gz")).write_bytes(gzip.decompress(packed.read_bytes()))
+    largest: dict[str, float] = {}
+    for name in ("ldfd01vnq", "ldfd01vpq", "ldfd01vrq", "ldfd01vtq"):
+        support = tmp_path / f"{name}_spt.fits"
+        found, orbit = read_jitter(tmp_path / "ldfd01010_jit.fits", name), read_orbit(support)
+        planned = Time(fits.getval(support, "PSTRTIME").replace(".", ":", 1), format="yday").mjd
+        assert 50 < (found.mjd[0] - planned) * 86400 < 250
+        logged = jitter_geometry(found, found.mjd, 209.3, -9.5)
+        computed = view_geometry(orbit_position(orbit, found.mjd), found.mjd, 209.3, -9.5)
+        for column in ("sun_alt", "limb_angle", "latitude", "longitude"):
+            off = np.abs(wrap(getattr(logged, column) - getattr(computed, column)))
+            largest[column] = max(largest.get(column, 0.0), float(off.max()))
+    expected = {"sun_alt": 0.68, "limb_angle": 0.24, "latitude": 0.11, "longitude": 0.57}
+    assert largest == pytest.approx(expected, abs=0.02)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import fftconvolve
 
 from wfc3tvb.models import ReadCube
 
@@ -30,6 +31,20 @@ def sources(size: int, n_stars: int, n_galaxies: int, rng: np.random.Generator) 
             scale = rng.uniform(1.5, 5)
             image += flux * np.exp(-np.sqrt(r2) / scale) / (2 * np.pi * scale**2)
     return image
+
+
+def star_field(
+    size: int, per_frame: float, rng: np.random.Generator, *, faintest: float = 0.5, slope: float = 1.0
+) -> NDArray[np.float64]:
+    """Return stars as dense as `per_frame` on a full frame, N(>f) as f^-slope above the faintest [electron/s]."""
+    over, half, n = 3, 40, int(per_frame * size**2 / 1014**2)
+    flux = np.minimum(faintest * (1 + rng.pareto(slope, n)), 1e4)
+    fine = np.zeros((size * over, size * over))
+    np.add.at(fine, tuple(rng.integers(0, size * over, (2, n))), flux)
+    x = np.arange(-half * over, half * over + 1) / over
+    psf = (1 + (x[:, None] ** 2 + x**2) / 1.06) ** -2.5
+    image = np.maximum(fftconvolve(fine, psf / psf.sum(), mode="same"), 0)
+    return image.reshape(size, over, size, over).sum((1, 3))
 
 
 def make_cube(

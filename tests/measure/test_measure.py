@@ -14,7 +14,7 @@ from tests.helpers.generator import SPARS100, make_cube, sources
 from tests.helpers.recorded import REAL, unpack
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.errors import BadFileError, MissingKeywordError
+from wfc3tvb.errors import BadFileError, NotFitsError
 from wfc3tvb.fits.support_file import read_orbit
 from wfc3tvb.measurement import measure, measure_cube, rejection_threshold
 from wfc3tvb.schema import TABLES, to_arrow
@@ -77,9 +77,18 @@ def test_geometry_from_the_support_file_beside(golden: Path, tmp_path: Path) -> 
     assert 0 <= row["frac_in_shadow"] <= 1
 
 
-def test_support_file_without_elements(golden: Path) -> None:
-    fits.PrimaryHDU().writeto(golden.with_name("igold031q_spt.fits"))
-    with pytest.raises(MissingKeywordError, match="EPCHTIME"):
+def test_support_file_without_elements(golden: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The exposure is measured; only its geometry is null. Every orbit element may be missing, or no number."""
+    alone = measure(golden).exposure
+    support = golden.with_name("igold031q_spt.fits")
+    fits.PrimaryHDU().writeto(support)
+    for measured in (measure(golden), measure(golden, spt=support)):
+        assert measured.exposure["geometry_source"] is None
+        assert "no_geometry" in measured.exposure["quality_flags"]
+        assert measured.exposure["sky_mean"] == alone["sky_mean"]
+    assert "keyword EPCHTIME" in caplog.text
+    support.write_bytes(b"<html>503</html>")
+    with pytest.raises(NotFitsError):
         measure(golden)
 
 
@@ -141,17 +150,19 @@ def test_reads_that_hold_no_light(i: int) -> None:
 
 
 @pytest.mark.parametrize("brightness", [1.0, 30.0, 200.0])
-def test_extended_target_has_no_sky(brightness: float) -> None:
-    """A galaxy that fills the frame: the curve is kept, the sky columns are null."""
+def test_extended_target_is_scored_without_its_level(brightness: float) -> None:
+    """A galaxy that fills the frame: the changes are scored, the excess over the zodiacal light is null."""
     x = np.linspace(-1, 1, 256)
     light = brightness * np.exp(-2 * np.hypot(x[:, None], x))
     measured = measure_cube(make_cube(0.6, scene=light, size=256))
     check_rows(measured)
     assert "extended_source" in measured.exposure["quality_flags"]
-    assert measured.exposure["sky_mean"] is None
-    assert measured.exposure["tvb_class"] is None
-    assert measured.exposure["flagged"] is False
-    assert measured.reads[5]["rate"] is not None
+    assert measured.exposure["sky_err"] > 0.1
+    assert measured.exposure["excess_helium"] is None
+    assert measured.exposure["elevated"] is None
+    # The photons of a steady light of 40 electron/s are enough to break every fifth pixel.
+    assert measured.exposure["tvb_class"] == {1.0: "none", 30.0: "mild", 200.0: "moderate"}[brightness]
+    assert measured.exposure["flagged"] is (brightness == 200.0)
 
 
 def test_band_of_rows(golden: Path) -> None:

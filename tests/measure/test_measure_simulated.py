@@ -55,7 +55,7 @@ def test_predicted_damage_is_that_of_the_file(measured: dict[str, Measurement]) 
 def test_geometry_is_that_of_the_simulated_orbit(visit: SimulatedVisit, measured: dict[str, Measurement]) -> None:
     for name, m in measured.items():
         assert [row["sun_alt"] for row in m.reads] == pytest.approx(visit.truth(name)["sun_alt"], abs=1e-3)
-        assert m.exposure["geometry_source"] == "jit"
+        assert m.exposure["geometry_source"] == "spt"
 
 
 def test_scattered_light(tmp_path: Path) -> None:

@@ -111,7 +111,11 @@ class FolderArchive:
         cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
         names = jitter_names(rootname, _text(dict(cube.header), "ASN_ID"))
         tables, states = ([p for name in names if (p := self.path(name, suffix))] for suffix in ("jit", "jif"))
-        cube = replace(cube, jitter=find_jitter(tables, rootname, spt), lock_lost=lock_lost(states, rootname))
+        cube = replace(
+            cube,
+            jitter=find_jitter(tables, rootname, cube.header.get("EXPSTART")),
+            lock_lost=lock_lost(states, rootname),
+        )
         return cube, orbit_if_usable(lambda: read_orbit(spt)) if spt else None
 
     def cost(

@@ -5,7 +5,7 @@ W. M. Smart, Spherical Astronomy, section 75). The frame is that of J2000: a two
 rotated from its own frame (TEME) to GCRS, agrees within 3 km; without the rotation it differs by 16 km. The Sun comes
 from the low-precision formula of the Astronomical Almanac (page C5; 0.01 deg between 1950 and 2050) minus the
 precession since J2000, the longitude from the Earth rotation angle (IERS Conventions 2010, eq. 5.15), so nothing is
-downloaded. If the observation log of the exposure (JIT) is available, its own angles are used instead.
+downloaded. The angles of the observation log of the exposure (JIT) are used where there are no elements.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ Bools = NDArray[np.bool_]
 EARTH_RADIUS = 6371.0
 #: An observation log has an entry every 3 s; a time farther than this from any entry is not covered [s].
 LOG_GAP = 30.0
+#: Distances from the Earth's center at which the telescope may be [km]; it has been at 6,880 to 6,990.
+_LOWEST, _HIGHEST = 6_600.0, 7_200.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,12 @@ def orbit_position(orbit: OrbitElements, mjd: Float64Array) -> Float64Array:
     x = np.cos(node) * np.cos(along) - cos_i * np.sin(node) * np.sin(along)
     y = np.sin(node) * np.cos(along) + cos_i * np.cos(node) * np.sin(along)
     return radius[:, None] * np.stack([x, y, sin_i * np.sin(along)], 1)
+
+
+def is_in_orbit(position: Float64Array) -> bool:
+    """Return whether positions [km] are near the telescope's orbit, so that the elements are not placeholders."""
+    radius = np.linalg.norm(position, axis=1)
+    return bool(((radius > _LOWEST) & (radius < _HIGHEST)).all())
 
 
 def sun_direction(mjd: Float64Array) -> Float64Array:

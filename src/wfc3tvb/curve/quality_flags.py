@@ -8,14 +8,9 @@ from typing import Any
 from wfc3tvb.curve.faint_sources import FaintLight
 from wfc3tvb.instrument import is_grism
 
-#: Masked fraction of the frame above which no sky is visible.
-EXTENDED = 0.85
 #: Faint light subtracted from the sky [electron/s], and fraction of the frame covered by sources, above either of which
 #: a field is crowded.
 FAINT_LIGHT, CROWDED = 0.01, 0.25
-#: Relative scatter of the sky level over the frame above which an extended source must fill it: flat-fielded exposures
-#: of empty and crowded fields stay below 0.01, a galaxy that fills the frame and doubles the level gives 0.07.
-UNEVEN = 0.05
 #: Fraction of saturated pixels in the last read above which an exposure is flagged.
 SATURATED = 0.01
 
@@ -36,11 +31,8 @@ def header_flags(header: Mapping[str, Any], *, lock_lost: bool = False) -> list[
     return [name for name, true in tests.items() if true]
 
 
-def source_flags(
-    source_fraction: float, saturated_fraction: float, light: FaintLight, unevenness: float = 0.0
-) -> list[str]:
-    """Return the flags that follow from the pixels: masked and saturated fractions, faint light, unevenness."""
-    extended = source_fraction > EXTENDED or unevenness > UNEVEN
+def source_flags(saturated_fraction: float, light: FaintLight, *, extended: bool) -> list[str]:
+    """Return the flags that follow from the pixels: an extended source, faint light, the fraction saturated."""
     tests = {
         "extended_source": extended,
         "crowded": (light.level > FAINT_LIGHT or light.covered > CROWDED) and not extended,

@@ -19,7 +19,7 @@ from wfc3tvb.instrument import DQ
 #: Flags of the first read that disqualify a pixel for the whole exposure.
 BAD_PIXEL = DQ.DETECTORPROB | DQ.HOTPIX | DQ.SATPIXEL | DQ.BADFLAT
 #: Half-width of the box with which the draft rate is smoothed [pixel].
-_HALF_BOX = 2
+HALF_BOX = 2
 #: Threshold for sources, in standard deviations above the smoothed sky.
 _THRESHOLD = 2.5
 #: Number of blocks of columns in which the level of the draft is found, and their smallest width [pixel]: scattered
@@ -40,13 +40,21 @@ class SkyMask:
     source_fraction : float
         Fraction of the detector's good pixels that sources cover; 0 if there is no good pixel.
     unevenness : float
-        Relative scatter of the level from cell to cell along columns: large if an extended source fills the frame and
-        no sky is visible. Scattered light varies along rows and does not count.
+        Relative scatter of the level from cell to cell along columns: large if an extended source fills the frame.
+        Scattered light varies along rows and does not count.
+    level : float
+        Level of the draft outside sources [electron/s]; 0 if unknown.
     """
 
     skip: NDArray[np.uint8]
     source_fraction: float
     unevenness: float
+    level: float = 0.0
+
+    @property
+    def structure(self) -> float:
+        """Scatter of the level from cell to cell along columns [electron/s]."""
+        return self.unevenness * abs(self.level)
 
 
 def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
@@ -60,7 +68,7 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
         Flags of the first read.
     """
     bad = ((first_dq & int(BAD_PIXEL)) != 0).astype(np.uint8)
-    smooth = box_mean(draft.astype(np.float32), bad, _HALF_BOX)
+    smooth = box_mean(draft.astype(np.float32), bad, HALF_BOX)
     width = draft.shape[1]
     edges = np.linspace(0, width, int(np.clip(width // _NARROWEST, 1, _BLOCKS)) + 1).astype(int)
     step = 3 if width > _NARROWEST * _BLOCKS else 1
@@ -73,7 +81,8 @@ def sky_mask(draft: NDArray[Any], first_dq: NDArray[Any]) -> SkyMask:
     n_good = int(np.count_nonzero(known))
     covered = np.count_nonzero(source & known) / max(n_good, 1)
     skip = (source | (bad != 0)).astype(np.uint8)
-    return SkyMask(skip=skip, source_fraction=float(covered), unevenness=_unevenness(smooth, skip) if n_good else 0.0)
+    uneven, level = _unevenness(smooth, skip) if n_good else (0.0, 0.0)
+    return SkyMask(skip=skip, source_fraction=float(covered), unevenness=uneven, level=level)
 
 
 def _without_gradient(block: NDArray[np.float32], step: int) -> NDArray[np.float32]:
@@ -90,24 +99,28 @@ def _without_gradient(block: NDArray[np.float32], step: int) -> NDArray[np.float
     return block - np.float32(right - left) * columns
 
 
-def _unevenness(smooth: NDArray[np.float32], skip: NDArray[np.uint8]) -> float:
-    """Return the relative scatter of cells about the median of their column of cells, with the noise subtracted."""
+def _unevenness(smooth: NDArray[np.float32], skip: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return the relative scatter of cells about the median of their column of cells, noise subtracted, and the level.
+
+    The scatter is 1 and the level 0 where sources cover too many of the cells.
+    """
     step = max(1, smooth.shape[1] // 128)
     values = np.where(skip[::step, ::step] == 0, smooth[::step, ::step], np.nan)
     cells = [part for band in np.array_split(values, _CELLS) for part in np.array_split(band, _CELLS, axis=1)]
     kept = [np.sort(cell[np.isfinite(cell)]).astype(float) for cell in cells]
     if sum(cell.size >= 10 for cell in kept) < _CELLS**2 / 2:
-        return 1.0
+        return 1.0, 0.0
     nothing = [np.nan] * 3
     quartiles = np.array([c[[c.size // 4, c.size // 2, 3 * c.size // 4]] if c.size >= 10 else nothing for c in kept])
     median = quartiles[:, 1].reshape(_CELLS, _CELLS)
-    box = max(1.0, (2 * _HALF_BOX + 1) ** 2 / step**2)  # pixels of the smoothed image that share their noise
+    box = max(1.0, (2 * HALF_BOX + 1) ** 2 / step**2)  # pixels of the smoothed image that share their noise
     noise = 1.25 * (quartiles[:, 2] - quartiles[:, 0]) / 1.349 / np.sqrt([max(c.size, 1) / box for c in kept])
     columns = [np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in median.T]
     about = (median - np.array(columns)).ravel()
     scatter = np.subtract(*np.nanpercentile(about, (84, 16))) / 2
     excess = max(scatter**2 - float(np.nanmean(noise**2)), 0.0)
-    return float(np.sqrt(excess) / max(abs(float(np.nanmedian(median))), 1e-6))
+    level = float(np.nanmedian(median))
+    return float(np.sqrt(excess) / max(abs(level), 1e-6)), level
 
 
 def _sky_of(values: NDArray[np.float32]) -> tuple[float, float]:

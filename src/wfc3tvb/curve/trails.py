@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from wfc3tvb.curve.intervals import Curve
 from wfc3tvb.curve.kernels import Brightness, Difference, Mask, bright_pixels, flat_words, stored_bits
 from wfc3tvb.curve.sky_mask import BAD_PIXEL
+from wfc3tvb.instrument import DQ
 from wfc3tvb.models import ReadCube
 from wfc3tvb.system.threads import for_each
 
@@ -34,6 +35,8 @@ _ANGLES, _STRIP, _HALF = 180, 3.0, 2.0
 _DENSE = 2.5
 #: Bright fraction of the grid above which the light is not that of a streak.
 _TOO_MANY = 0.15
+#: Charge above which a pixel may be saturated, flagged or not [electron]; the lowest full wells are at 70,000.
+_FULL_WELL = 60_000.0
 
 
 def read_streak_scores(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Float64Array:
@@ -50,7 +53,8 @@ def read_streak_scores(cube: ReadCube, curve: Curve, *, threads: int = 2) -> Flo
     """
     step = max(1, min(cube.rate.shape[1:]) // _GRID)
     n_pixels = cube.rate[0].size
-    maps = for_each(lambda i: _bright(cube, curve, i, step), cube.t.size, threads=threads, n_pixels=n_pixels)
+    bad = _bad(cube)
+    maps = for_each(lambda i: _bright(cube, curve, bad, i, step), cube.t.size, threads=threads, n_pixels=n_pixels)
     counts = np.array([0 if grid is None else np.count_nonzero(grid) for grid in maps])
     covered = np.zeros(cube.t.size)
     for i in _suspects(counts, curve.dt):
@@ -70,7 +74,19 @@ def _suspects(counts: NDArray[np.int64], dt: Float64Array) -> Sequence[int]:
     return [int(i) for i in np.flatnonzero(good & (more > np.maximum(_MORE, _SIGMAS * np.sqrt(expected))))]
 
 
-def _bright(cube: ReadCube, curve: Curve, i: int, step: int) -> NDArray[np.uint8] | None:
+def _bad(cube: ReadCube) -> NDArray[np.uint16]:
+    """Return 1 for pixels that are bad or saturate during the exposure.
+
+    A saturated pixel collects nothing more, so its last read is too faint, and in the intervals before it seems to
+    shine. In a dense field such pixels are so many that some lie on a line.
+    """
+    with np.errstate(invalid="ignore"):
+        full = cube.rate[-1] * cube.t[-1] > _FULL_WELL
+    bad: NDArray[np.bool_] = (cube.dq[0] & int(BAD_PIXEL) != 0) | (cube.dq[-1] & int(DQ.SATPIXEL) != 0) | full
+    return bad.astype(np.uint16)
+
+
+def _bright(cube: ReadCube, curve: Curve, bad: NDArray[np.uint16], i: int, step: int) -> NDArray[np.uint8] | None:
     """Return the grid of bright pixels of an interval; None if it has no rate."""
     if not np.isfinite([curve.rate[i], curve.scatter[i]]).all():
         return None
@@ -80,7 +96,7 @@ def _bright(cube: ReadCube, curve: Curve, i: int, step: int) -> NDArray[np.uint8
     later, earlier, draft = (flat_words(cube.rate[k], "<u4") for k in (i, base if base >= 0 else i, last))
     swap = cube.rate.dtype.newbyteorder("=") != cube.rate.dtype
     difference = Difference(later, earlier, swap, np.float32(cube.t[i] / dt), np.float32(curve.t_start[i] / dt))
-    mask = Mask(flat_words(cube.dq[0], "<u2"), stored_bits(int(BAD_PIXEL), cube.dq[0]))
+    mask = Mask(flat_words(bad, "<u2"), stored_bits(1, bad))
     limits = curve.rate[i], sky, _BRIGHT * curve.scatter[i], _BRIGHT**2 / dt
     ny, nx = cube.rate.shape[1:]
     out = np.zeros((-(-ny // step), -(-nx // step)), np.uint8)

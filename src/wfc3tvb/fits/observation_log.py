@@ -2,10 +2,11 @@
 
 Layout (STScI, jitter file format definition; Introduction to the HST Data Handbooks, chapter 5): one table per
 exposure, named in its header (EXPNAME, the rootname with a final j); an association's exposures share one file,
-``<association>_jit.fits``, a single exposure has ``<first eight letters>j_jit.fits``. Column Seconds counts from the
-start of the observation window, keyword STARTIME, which is also in the companion ``_jif.fits``, and in the support file
-as PSTRTIME. Angles of 1000 deg or more stand for missing values. Column DayNight is not used: it is 0 in every row of
-real files, in the Earth's shadow too.
+``<association>_jit.fits``, a single exposure has ``<first eight letters>j_jit.fits``. Column Seconds counts from
+keyword STARTIME, which real files have in the companion ``_jif.fits``; it equals EXPSTART within a second, so EXPSTART
+is taken where the companion is missing. PSTRTIME of the support file is the planned start of all activities, 16 to 249
+seconds earlier. Angles of 1000 deg or more stand for missing values. Column DayNight is not used: it is 0 in every row
+of real files, in the Earth's shadow too.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from wfc3tvb.errors import BadFileError, MissingKeywordError
 from wfc3tvb.fits.bintable import read_columns
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.companions import companion
-from wfc3tvb.fits.hdus import Extension, read_fits, read_header
+from wfc3tvb.fits.hdus import Extension, read_fits
 from wfc3tvb.models import Jitter
 
 log = logging.getLogger(__name__)
@@ -55,10 +56,10 @@ def beside(ima: Path, association: str | None) -> list[Path]:
     return [companion(place / ima.name, "jit", name) or place / f"{name}_jit.fits" for place, name in places]
 
 
-def find_jitter(paths: Iterable[Path], rootname: str, support: Path | None = None) -> Jitter | None:
+def find_jitter(paths: Iterable[Path], rootname: str, expstart: object = None) -> Jitter | None:
     """Return an exposure's observation log from the first file that has it, or None.
 
-    A damaged file is skipped with a warning, since the geometry can also be computed from the support file.
+    A damaged file is skipped with a warning, since the geometry is usually computed from the support file.
 
     Parameters
     ----------
@@ -66,20 +67,20 @@ def find_jitter(paths: Iterable[Path], rootname: str, support: Path | None = Non
         Candidates; those that do not exist are skipped.
     rootname : str
         The exposure.
-    support : Path, optional
-        Its support file, whose PSTRTIME also has the start of the window.
+    expstart : float, optional
+        EXPSTART of its header [MJD, UTC], the start of the log where STARTIME is missing.
     """
     for path in paths:
         if not path.exists():
             continue
         try:
-            return read_jitter(path, rootname, support)
+            return read_jitter(path, rootname, expstart)
         except BadFileError as error:
-            log.warning("%s; the geometry comes from the support file", error)
+            log.warning("%s; it is not used", error)
     return None
 
 
-def read_jitter(path: Path, rootname: str, support: Path | None = None) -> Jitter:
+def read_jitter(path: Path, rootname: str, expstart: object = None) -> Jitter:
     """Read the observation log of an exposure; see `find_jitter` for the parameters.
 
     Raises
@@ -91,7 +92,7 @@ def read_jitter(path: Path, rootname: str, support: Path | None = None) -> Jitte
     primary, *others = read_fits(path)
     table = _table(others, rootname, path)
     columns = read_columns(table, ("Seconds", *COLUMNS.values()))
-    return _jitter(columns, _start([table.header, primary.header], path, rootname, support), path)
+    return _jitter(columns, _start([table.header, primary.header], path, rootname, expstart), path)
 
 
 def _jitter(columns: Mapping[str, NDArray[Any]], start: float, path: Path) -> Jitter:
@@ -127,8 +128,8 @@ def _table(others: Sequence[Extension], rootname: str, path: Path) -> Extension:
     raise BadFileError(path, f"has no table for {rootname}", CHECK_THE_COPY)
 
 
-def _start(headers: Sequence[Mapping[str, Any]], path: Path, rootname: str, support: Path | None) -> float:
-    """Return the start of the observation window [MJD, UTC]."""
+def _start(headers: Sequence[Mapping[str, Any]], path: Path, rootname: str, expstart: object) -> float:
+    """Return the start of the log [MJD, UTC]."""
     for header in headers:
         if "STARTIME" in header:
             return _mjd(header["STARTIME"], path, "STARTIME")
@@ -137,8 +138,8 @@ def _start(headers: Sequence[Mapping[str, Any]], path: Path, rootname: str, supp
             is_exposure = str(extension.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]
             if is_exposure and "STARTIME" in extension.header:
                 return _mjd(extension.header["STARTIME"], headers_of_log, "STARTIME")
-    if support is not None and support.exists() and "PSTRTIME" in (header := read_header(support)):
-        return _mjd(header["PSTRTIME"], support, "PSTRTIME")
+    if isinstance(expstart, int | float) and np.isfinite(expstart):
+        return float(expstart)
     raise MissingKeywordError(path, "STARTIME")
 
 

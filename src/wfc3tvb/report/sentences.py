@@ -9,6 +9,9 @@ from wfc3tvb.models import Row
 from wfc3tvb.schema import TVB_KINDS
 from wfc3tvb.schema.methods import METHODS
 
+#: Error of the level from sources that is mentioned [electron/s].
+_UNCERTAIN = 0.03
+
 
 def printable(text: str) -> str:
     """Replace control characters, which cells and file names from outside may contain, for safe printing."""
@@ -21,6 +24,8 @@ def why(row: Row) -> list[str]:
     """Return the sentences that explain the verdict of an exposure."""
     sky = f"sky {row['sky_mean']:.2f} e-/s on average, {row['sky_min']:.2f} to {row['sky_max']:.2f} between reads"
     sentences = [sky]
+    if (row.get("sky_err") or 0.0) > _UNCERTAIN:
+        sentences.append(f"light of sources leaves the level uncertain by {row['sky_err']:.2f} e-/s, not its changes")
     if row["elevated"]:
         sentences.append(f"that is {row['excess_zodi']:.2f} e-/s above the predicted zodiacal light")
     if row["tvb_score"] is not None and row["crrejtab_sigma"] is not None:
@@ -69,7 +74,7 @@ def _advice(row: Row) -> list[str]:
 
 def _rule_of_the_notebook(row: Row) -> list[str]:
     """Return what STScI's notebook would decide, where it differs from the recommendation or confirms it."""
-    if not (row["factor2"] or row["flagged"]):
+    if not (row["factor2"] or row["flagged"]) or row["ratio_cumulative"] is None:
         return []
     ratio, decision = row["ratio_cumulative"], "repairs it" if row["factor2"] else "leaves it"
     return [f"STScI's rule {decision}: its sky changes by a factor of {ratio:.1f}, and 2 is the limit"]

@@ -32,8 +32,11 @@ POSITIONS = ("start", "middle", "end", "both", "all")
 QUALITY_FLAGS = {
     "few_reads": "fewer than 3 used reads: sky and score are null",
     "subarray": "not a full-frame exposure",
-    "extended_source": "sources cover so much of the frame that no sky can be measured: sky and score are null",
-    "crowded": "unmasked sources add more than 0.01 electron/s, which is subtracted (rate_err includes its error)",
+    "extended_source": "light of a nebula or galaxy (or scattered light in all reads) fills the frame: "
+    "the level of the sky is known only to sky_err, its changes are right",
+    "above_zodiacal": "the lowest rate where there is no helium (in Earth's shadow, or another filter) is above "
+    "zodi_model by 0.3 electron/s and by 30 %: a nebula, a galaxy, scattered light or persistence in all reads",
+    "crowded": "unmasked sources add more than 0.01 electron/s, which is subtracted (sky_err is its error)",
     "saturated": "more than 1 % of the pixels are saturated in the last read",
     "guide_star_failure": "EXPFLAG not NORMAL, or the JIF (of a local folder) tells a lost lock or failed acquisition",
     "scan": "spatial scan",

@@ -27,7 +27,7 @@ pi | str | | last name of the principal investigator | meta.id.PI
 target_name | str | | target name given by the proposer | meta.id;src
 start_time | float | d | start of the first exposure [MJD, UTC] | time.start;obs
 stop_time | float | d | end of the last exposure [MJD, UTC] | time.end;obs
-sun_alt | float | deg | altitude of the Sun above the Earth's limb, from the archive | pos.az.alt
+sun_alt | float | deg | SUN_ALT of the archive: altitude of the Sun above the Earth's limb at PSTRTIME, tens of seconds before the first exposure (it moves by 5 deg in 100 s) | pos.az.alt
 generation_date | float | d | when the archive made these files [MJD, UTC] | time.processing
 members | str[] | | rootnames of the exposures | meta.id.assoc
 """
@@ -56,6 +56,7 @@ postarg2 | float | arcsec | POSTARG in axis 2 direction | pos.offset
 cal_ver | str | | version of calwf3 that made the archive's file | meta.version
 archive_generation_date | float | d | when the archive made the measured file [MJD, UTC] | time.processing
 sky_mean | float | electron/s | mean sky rate over the exposure (interval rates weighted by their duration) | phot.count;obs.sky
+sky_err | float | electron/s | error of the level that all reads share, from light of faint or extended sources; not part of rate_err | stat.error;phot.count;obs.sky | 1.2
 sky_min | float | electron/s | lowest interval rate among used reads | phot.count;obs.sky;stat.min
 sky_max | float | electron/s | highest interval rate among used reads | phot.count;obs.sky;stat.max
 sky_last | float | electron/s | interval rate of the last used read | phot.count;obs.sky
@@ -84,7 +85,7 @@ sun_alt_min | float | deg | lowest altitude of the Sun above the Earth's limb du
 sun_alt_max | float | deg | highest altitude of the Sun above the Earth's limb during the reads | pos.az.alt;stat.max
 limb_angle_min | float | deg | smallest angle between target and Earth's limb | pos.angDistance;stat.min
 frac_in_shadow | float | | fraction of the exposure spent in Earth's shadow | time.interval;arith.ratio
-geometry_source | str | | source of the geometry: jit (observation log), spt (orbit elements) | meta.ref
+geometry_source | str | | source of the geometry: spt (orbit elements), jit (observation log, without elements) | meta.ref
 tvb_class | str | | none, mild, moderate, severe: predicted damage | meta.code.class
 prob_none | float | | probability of class none | stat.probability
 prob_mild | float | | probability of class mild | stat.probability
@@ -133,7 +134,7 @@ lr_diff | float | electron/s | left (columns 40-240) minus right (760-960) inter
 lr_ratio | float | | left (50-250) over right (700-900) interval rate, rows 100-900, scaled on subarrays | arith.ratio
 frac_new_cr | float | | fraction of pixels flagged 8192 for the first time at this read | arith.ratio
 mjd | float | d | middle of the interval [MJD, UTC] | time.epoch
-sun_alt | float | deg | altitude of the Sun above the Earth's limb at mjd | pos.az.alt
+sun_alt | float | deg | altitude of the Sun above the Earth's limb at mjd, computed; SUN_ALT of headers is that at PSTRTIME | pos.az.alt
 limb_angle | float | deg | angle between target and Earth's limb | pos.angDistance
 bright_limb | bool | | whether the nearest limb is sunlit | meta.code
 los_zenith | float | deg | angle between line of sight and local zenith | pos.az.zd

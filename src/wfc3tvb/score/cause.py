@@ -30,8 +30,9 @@ Float64Array = NDArray[np.float64]
 CAUSES = ("helium", "scattered", "trail", "persistence", "unknown")
 #: Classes of the regression: the causes alone, and helium with scattered light (``both``).
 ALONE_AND_BOTH = ("helium", "scattered", "both", "trail", "persistence", "unknown")
-#: Prior probability of each cause for an exposure that varies or is crossed by a streak.
-PRIOR = {"helium": 0.7, "scattered": 0.12, "both": 0.1, "trail": 0.02, "persistence": 0.03, "unknown": 0.03}
+#: Prior probability of each cause for an exposure that varies or is crossed by a streak. Nobody has counted them, so it
+#: is wide enough that the curve decides, and where the curve says little the answer is open.
+PRIOR = {"helium": 0.35, "scattered": 0.15, "both": 0.1, "trail": 0.05, "persistence": 0.15, "unknown": 0.2}
 #: Factor on the prior of helium in other filters: they pass less than 1 % of the line, at most hundredths of an
 #: electron/s.
 _OTHER_FILTERS = 0.001
@@ -82,6 +83,8 @@ def vector(f: Features) -> Float64Array:
             f.streak,
             f.streak * f.n_affected / f.n_used,
             f.at_edge,
+            f.with_limb,
+            f.with_limb * near,
         ],
         float,
     )

@@ -70,6 +70,8 @@ class Features:
         Fraction of the variance, noise subtracted, that no decay explains (exponential, or one over time).
     quiet_sun : float
         Fraction of the unaffected reads taken with the Sun high, when helium would shine; 0 without geometry.
+    with_limb : float
+        Rank correlation of the rate with the nearness of the sunlit limb; 0 without geometry.
     streak : bool
         Whether a straight streak crosses the frame in a read.
     """
@@ -91,6 +93,7 @@ class Features:
     apart: float = 0.0
     off_decay: float = 0.0
     quiet_sun: float = 0.0
+    with_limb: float = 0.0
     streak: bool = False
 
 
@@ -141,6 +144,7 @@ def features(
         at_edge=bool(reads[0] or reads[-1]),
         with_sun=_rank_correlation(rate, sun_alt),
         off_sun=_off_sun(rate, sun_alt),
+        with_limb=_rank_correlation(rate, np.where(bright_limb > 0.5, -limb_angle, -180.0)) if known.all() else 0.0,
         early=_early(rate),
         apart=_unexplained(rate, error, lr_diff, side_error=_SIDE_NOISE * error, steepest=_MOST),
         off_decay=min(_unexplained(rate, error, shape) for shape in _decays(t)),

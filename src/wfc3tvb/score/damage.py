@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.crcorr.fit import RampFit, fit_ramps
+from wfc3tvb.curve import noise_model
 from wfc3tvb.instrument import DARK, DQ, SINGLE_READ_NOISE
+from wfc3tvb.score.recommend import BIAS, GRADIENT, WORTH
 
 Float64Array = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -31,9 +33,13 @@ _BROKEN = int(DQ.DATAREJECT | DQ.UNSTABLE)
 _LEFT, _SHARE = 0.3, 0.15
 #: Boundaries of the classes in the predicted fraction broken, excess [electron/s] and bias [electron/s] (design).
 NONE, MILD, MODERATE, VARIABLE, BIASED = 0.005, 0.02, 0.3, 0.1, 0.1
+#: Left minus right of the image from scattered light above which the class is moderate, or severe [electron/s].
+STEEP, STEEPEST = 0.1, 0.5
 #: Change of ln(f / (1 - f)) of the fraction broken per unit of the jump statistic (nine sample sequences), and scatter
 #: of the prediction in it.
 _SLOPE, _SCATTER = 3.0, 0.4
+#: Errors of the noise factor, from the pixels drawn, and of left minus right [electron/s].
+_FACTOR_ERR, _GRADIENT_ERR = 0.02, 0.02
 
 
 @dataclass(frozen=True)
@@ -151,17 +157,61 @@ def _fit(t: Float64Array, signal: Float32Array, sigma: float) -> RampFit:
     return fit_ramps(counts, error, np.zeros(counts.shape, np.int16), times, gain=1.0, threshold=sigma)
 
 
-def damage_class(frac_broken: float, excess_variable: float, level_bias: float) -> str:
-    """Return the class of the damage: none, mild, moderate or severe (boundaries of the design)."""
-    if frac_broken >= MODERATE or abs(level_bias) > BIASED:
+def noise_factor(t: Float64Array, total: Float64Array, noise_pipeline: float) -> float:
+    """Return the factor by which the variable sky raises the noise of calwf3's fit.
+
+    It is the noise over the least possible, divided by the same ratio for a constant sky of the same mean.
+
+    Parameters
+    ----------
+    t, total : ndarray, shape (n,)
+        Times [s] of the reads 1..N and electrons of sky since the zeroth.
+    noise_pipeline : float
+        Noise of the fit [electron/s].
+    """
+    return noise_pipeline / noise_model.optimal(t, total / t) / steady_factor(t, total)
+
+
+def steady_factor(t: Float64Array, total: Float64Array) -> float:
+    """Return the noise of calwf3's fit over the least possible, for a constant sky of the same mean."""
+    sky = np.full(t.size, total[-1] / t[-1])
+    return noise_model.ramp_fit(t, sky) / noise_model.optimal(t, sky)
+
+
+def damage_class(
+    frac_broken: float, excess_variable: float, level_bias: float, *, gradient: float = 0.0, factor: float = 1.0
+) -> str:
+    """Return the class of the damage: none, mild, moderate or severe (boundaries of the design).
+
+    Light that differs over the frame is damage too, and an exposure that is worth a repair has at least the class mild.
+
+    Parameters
+    ----------
+    frac_broken : float
+        Fraction of the pixels broken.
+    excess_variable, level_bias : float
+        Mean excess of the curve over its minimum, and error of the level [electron/s].
+    gradient : float, optional
+        Left minus right in the image due to scattered light [electron/s].
+    factor : float, optional
+        `noise_factor` of the sky.
+    """
+    if frac_broken >= MODERATE or abs(level_bias) > BIASED or gradient > STEEPEST:
         return "severe"
-    if frac_broken < NONE and excess_variable < VARIABLE:
-        return "none"
-    return "mild" if frac_broken < MILD else "moderate"
+    if frac_broken >= MILD or gradient > STEEP:
+        return "moderate"
+    costs = factor > WORTH or abs(level_bias) > BIAS or gradient > GRADIENT
+    return "mild" if frac_broken >= NONE or excess_variable >= VARIABLE or costs else "none"
 
 
 def class_probabilities(
-    damage: Damage, excess_variable: float, excess_err: float, score_err: float, n_pixels: int = N_PIXELS
+    damage: Damage,
+    excess_variable: float,
+    excess_err: float,
+    score_err: float,
+    *,
+    gradient: float = 0.0,
+    factor: float = 1.0,
 ) -> dict[str, float]:
     """Return the probability of every class, from the errors of the quantities that decide it.
 
@@ -173,21 +223,27 @@ def class_probabilities(
         Mean excess of the curve over its minimum, and its error [electron/s].
     score_err : float
         Error of the jump statistic, on which the fraction broken depends.
-    n_pixels : int, optional
-        Number of pixels drawn for the prediction.
+    gradient, factor : float, optional
+        See `damage_class`.
     """
-    f = (damage.frac_broken * n_pixels + 0.5) / (n_pixels + 1)
-    drawn = 1 / sqrt(n_pixels * f * (1 - f))
+    f = (damage.frac_broken * N_PIXELS + 0.5) / (N_PIXELS + 1)
+    drawn = 1 / sqrt(N_PIXELS * f * (1 - f))
     width = sqrt((_SLOPE * score_err) ** 2 + _SCATTER**2 + drawn**2)
     low, mild, moderate = (_above(_logit(f), _logit(limit), width) for limit in (NONE, MILD, MODERATE))
-    bias_err = max(0.02, 0.3 * abs(damage.level_bias))
-    biased = _above(abs(damage.level_bias), BIASED, bias_err)
+    bias, bias_err = abs(damage.level_bias), max(0.02, 0.3 * abs(damage.level_bias))
+    side, steep, steepest = (_above(gradient, limit, _GRADIENT_ERR) for limit in (GRADIENT, STEEP, STEEPEST))
     variable = _above(excess_variable, VARIABLE, max(excess_err, 1e-3))
-    severe = 1 - (1 - moderate) * (1 - biased)
-    rest = (1 - severe) / max(1 - moderate, 1e-12)
-    none = (1 - low) * (1 - variable) * rest
-    middle = (mild - moderate) * rest
-    return {"none": none, "mild": max(0.0, 1 - severe - none - middle), "moderate": middle, "severe": severe}
+    biased, wrong = _above(bias, BIASED, bias_err), _above(bias, BIAS, bias_err)
+    costly = _above(factor, WORTH, _FACTOR_ERR)
+    at_least = [1.0, _any(low, variable, wrong, costly, side), _any(mild, biased, steep)]
+    at_least += [_any(moderate, biased, steepest), 0.0]
+    at_least = np.minimum.accumulate(at_least).tolist()
+    return dict(zip(("none", "mild", "moderate", "severe"), (-np.diff(at_least)).tolist(), strict=True))
+
+
+def _any(*probabilities: float) -> float:
+    """Return the probability that any of several independent events happens."""
+    return float(1 - np.prod(1 - np.array(probabilities)))
 
 
 def _above(value: float, limit: float, width: float) -> float:

@@ -27,7 +27,7 @@ _SIGNIFICANT = 3.0
 #: of a typical sky; it can be removed if so many reads have none.
 GRADIENT, DARK_READS = 0.05, 3
 #: Exposures with these flags are never repaired.
-REFUSED = frozenset({"grism", "scan", "moving_target", "extended_source"})
+REFUSED = frozenset({"grism", "scan", "moving_target"})
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,10 @@ class Situation:
         Number of used reads without scattered light, from which the others are told apart.
     is_single_exposure : bool
         Whether it has no association, whose other exposures would help to reject cosmic rays.
+    is_damaged : bool
+        Whether the class of the damage is moderate or severe.
     refused : bool
-        Whether this package does not repair such exposures (grisms, scans, extended targets).
+        Whether this package does not repair such exposures (grisms, scans, moving targets).
     """
 
     noise_pipeline: float
@@ -64,6 +66,7 @@ class Situation:
     gradient: float = 0.0
     n_dark_reads: int = 15
     is_single_exposure: bool = False
+    is_damaged: bool = False
     refused: bool = False
 
 
@@ -129,7 +132,9 @@ def _first_usable(case: Situation, *, has_gradient: bool) -> Method | None:
 
 
 def _is_worth(case: Situation, method: Method | None) -> bool:
-    """Return whether the variable sky has done enough damage; what a constant sky would do too does not count."""
+    """Return whether the damage is enough for a repair; noise that a constant sky would cost too does not count."""
+    if case.is_damaged:
+        return True
     if method is None:
         return abs(case.level_bias) > max(BIAS, _SIGNIFICANT * case.level_bias_err)
     factor = gain(case.noise_pipeline, case.noises[method.name]) / case.steady

@@ -15,7 +15,7 @@ from wfc3tvb.models import Row
 from wfc3tvb.schema.methods import METHODS
 from wfc3tvb.score import cause
 from wfc3tvb.score.cause_features import Features, features
-from wfc3tvb.score.damage import Damage, class_probabilities, damage_class, predict
+from wfc3tvb.score.damage import Damage, class_probabilities, damage_class, noise_factor, predict, steady_factor
 from wfc3tvb.score.recommend import REFUSED, Situation, candidates, gain, magnitudes, recommendation
 from wfc3tvb.score.sides import Sides, find_sides
 from wfc3tvb.score.sky import Sky, jump_statistic, jump_statistic_error, measure_sky
@@ -31,6 +31,12 @@ SCORE_VERSION = "1.4"
 CRREJTAB_SIGMA = 4.0
 #: Excess over the zodiacal light above which an exposure is elevated [electron/s] (Brammer's 75th percentile).
 ELEVATED = 0.5
+#: Lowest rate without helium above which it cannot be the zodiacal light, over its model: three errors of the model, in
+#: electron/s, and as a fraction.
+ABOVE, ABOVE_RELATIVE = 0.3, 0.3
+#: A read is dark where the Sun is at least this far below the limb [deg]: helium ends within a degree of sunset, and
+#: begins some minutes after sunrise.
+DARK_ALTITUDE = -2.0
 
 _SKY_COLUMNS = {
     "sky_mean": "mean",
@@ -65,15 +71,17 @@ def score(exposure: Row, reads: Sequence[Row], settings: MeasureSettings) -> Row
         Settings of the measurement.
     """
     curve = StoredCurve(reads, np.array([bool(row["used"]) for row in reads]))
-    flags = [flag for flag in exposure["quality_flags"] if flag != "few_reads"]
+    flags = [flag for flag in exposure["quality_flags"] if flag not in ("few_reads", "above_zodiacal")]
     n_used = int(curve.used.sum())
     row = exposure | dict.fromkeys(_SCORES) | {"affected_reads": _crossed(exposure)} | _place(reads)
     row |= {"n_reads_used": n_used, "score_version": SCORE_VERSION, "recommend": "none", "flagged": False}
     if n_used < settings.min_reads:
         flags.append("few_reads")
     row["quality_flags"] = flags
-    if not {"few_reads", "bad_times", "extended_source"} & set(flags):
+    if not {"few_reads", "bad_times"} & set(flags):
         row |= _scores(row, curve, settings)
+    if row["zodi_model"] is not None and _above_zodiacal(row["filter"], curve, row["zodi_model"]):
+        flags.append("above_zodiacal")
     return row
 
 
@@ -101,10 +109,12 @@ def _scores(row: Row, curve: StoredCurve, settings: MeasureSettings) -> Row:
     new |= {"affected_reads": sorted({*affected, *(row["affected_reads"] or ())})}
     new |= {"lr_diff_max": _largest(curve, "lr_diff"), "lr_ratio_max": _largest(curve, "lr_ratio")}
     new |= {"tvb_score": jump, "tvb_score_err": jump_error, "jump_read": jump_read}
-    new |= _excess(row, curve, sky) | _class(damage, sky, float(error[curve.used].max()), jump_error)
+    beside = {"gradient": sides.mean(curve.dt, curve.used), "factor": _factor(curve, damage)}
+    errors = float(error[curve.used].max()), jump_error
+    new |= _excess(row, curve, sky) | _class(damage, sky, errors, **beside)
     if new["tvb_class"] != "none" or "trail" in row["quality_flags"]:
         new |= _kind(row, curve, affected, error)
-    return new | _recommend(row, curve, damage, sides=sides, affected=affected)
+    return new | _recommend(row | new, curve, damage, sides=sides, affected=affected)
 
 
 def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, sides: Sides) -> Damage:
@@ -114,7 +124,10 @@ def _predict(curve: StoredCurve, sigma: float, rng: np.random.Generator, sides: 
 
 
 def _excess(row: Row, curve: StoredCurve, sky: Sky) -> Row:
-    """Return the columns of the excess over the zodiacal model; none if there is no model."""
+    """Return the columns of the excess over the zodiacal model; none if there is no model.
+
+    Under an extended source the excess is not known, since the source's light is part of the level.
+    """
     mjd = column(curve.rows, "mjd")
     date = row["expstart"] if row["expstart"] is not None else float(mjd[0])
     if row["ra"] is None or row["dec"] is None or not np.isfinite(date):
@@ -122,6 +135,8 @@ def _excess(row: Row, curve: StoredCurve, sky: Sky) -> Row:
     zodi = zodiacal_level(row["filter"], row["ra"], row["dec"], date)
     if zodi is None:
         return {}
+    if "extended_source" in row["quality_flags"]:
+        return {"zodi_model": zodi}
     helium, known = _helium(row["filter"], curve, zodi), find_filter(row["filter"])
     kilorayleigh = None if known is None else known.kilorayleigh
     return {
@@ -142,13 +157,26 @@ def _helium(name: str, curve: StoredCurve, zodi: float) -> float | None:
     return float(((rate - zodi) * curve.dt)[lit].sum() / curve["t_end"][-1])
 
 
-def _class(damage: Damage, sky: Sky, rate_error: float, jump_error: float) -> Row:
-    probability = class_probabilities(damage, sky.excess_variable, rate_error, jump_error)
+def _above_zodiacal(name: str, curve: StoredCurve, zodi: float) -> bool:
+    """Return whether the level of the reads without helium is above the model, beyond its error."""
+    dark = curve.used & (curve["sun_alt"] < DARK_ALTITUDE) if sees_helium(name) else curve.used
+    rate = curve["rate"][dark]
+    return bool(rate.size and rate.min() - zodi > max(ABOVE, ABOVE_RELATIVE * zodi))
+
+
+def _factor(curve: StoredCurve, damage: Damage) -> float:
+    good = np.isfinite(curve.total)
+    return noise_factor(curve["t_end"][good], curve.total[good], damage.noise_pipeline)
+
+
+def _class(damage: Damage, sky: Sky, errors: tuple[float, float], *, gradient: float, factor: float) -> Row:
+    beside = {"gradient": gradient, "factor": factor}
+    probability = class_probabilities(damage, sky.excess_variable, *errors, **beside)
     return {
         "pred_frac_broken": damage.frac_broken,
         "pred_noise_inflation": damage.noise_inflation,
         "pred_level_bias": damage.level_bias,
-        "tvb_class": damage_class(damage.frac_broken, sky.excess_variable, damage.level_bias),
+        "tvb_class": damage_class(damage.frac_broken, sky.excess_variable, damage.level_bias, **beside),
         **{f"prob_{name}": value for name, value in probability.items()},
     }
 
@@ -188,16 +216,17 @@ def _kind(row: Row, curve: StoredCurve, affected: Sequence[int], error: Float64A
 
 
 def _recommend(row: Row, curve: StoredCurve, damage: Damage, *, sides: Sides, affected: Sequence[int]) -> Row:
-    flags = set(row["quality_flags"])
+    flags, good = set(row["quality_flags"]), np.isfinite(curve.total)
     case = Situation(
         noise_pipeline=damage.noise_pipeline,
         noises=_noises(curve, affected, damage),
         level_bias=damage.level_bias,
         level_bias_err=damage.level_bias_err,
-        steady=_steady(curve),
+        steady=steady_factor(curve["t_end"][good], curve.total[good]),
         gradient=sides.mean(curve.dt, curve.used),
         n_dark_reads=int((curve.used & ~sides.lit).sum()),
         is_single_exposure=row["asn_id"] is None,
+        is_damaged=row["tvb_class"] in ("moderate", "severe"),
         refused=bool(flags & REFUSED),
     )
     choice = recommendation(case)
@@ -209,14 +238,6 @@ def _recommend(row: Row, curve: StoredCurve, damage: Damage, *, sides: Sides, af
         "gain_mag": magnitudes(gain(case.noise_pipeline, case.noises[best])),
         **{METHODS[name].noise_column: noise for name, noise in case.noises.items()},
     }
-
-
-def _steady(curve: StoredCurve) -> float:
-    """Return the noise of calwf3's fit over the least possible, for a constant sky of the same mean."""
-    good = np.isfinite(curve.total)
-    times, level = curve["t_end"][good], curve.total[good][-1] / curve["t_end"][good][-1]
-    sky = np.full(times.size, level)
-    return noise_model.ramp_fit(times, sky) / noise_model.optimal(times, sky)
 
 
 def _noises(curve: StoredCurve, affected: Sequence[int], damage: Damage) -> dict[str, float | None]:

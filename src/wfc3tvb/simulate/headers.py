@@ -20,7 +20,7 @@ from wfc3tvb.dates import DAY
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.optics import XREF, YREF
 from wfc3tvb.simulate.orbit import moon_direction
-from wfc3tvb.simulate.plan import ExposurePlan, Float64Array
+from wfc3tvb.simulate.plan import LEAD, ExposurePlan, Float64Array
 from wfc3tvb.simulate.timing import zeroth_read_time
 
 #: Kinds of extension in a group, in their order.
@@ -118,7 +118,7 @@ def _schedule(plan: ExposurePlan, times: Float64Array) -> dict[str, Any]:
         "PROCTIME": round(plan.start + 1, 8),
         "SUNANGLE": _angle(target, sun_direction(when)[0]),
         "MOONANGL": _angle(target, moon_direction(plan.start)),
-        "SUN_ALT": round(float(plan.sun_alt(np.zeros(1))[0]), 6),
+        "SUN_ALT": round(float(plan.sun_alt(np.array([-LEAD]))[0]), 6),  # at PSTRTIME
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from astropy.io import fits
-from astropy.time import Time
 from numpy.typing import NDArray
 
 from wfc3tvb.curve.geometry import orbit_position, view_geometry
@@ -27,12 +26,10 @@ _COLUMNS = (
 
 
 def observation_log(plan: ExposurePlan, size: int) -> fits.BinTableHDU:
-    """Return the table of one exposure; its window begins at the support file's PSTRTIME, which has whole seconds."""
-    start = Time(plan.start, format="mjd").strftime("%Y-%m-%dT%H:%M:%S")
-    window = float(Time(start, scale="utc").mjd)
-    length = (plan.start - window) * DAY + plan.times(size)[-1] + 2 * _STEP
+    """Return the table of one exposure, from EXPSTART on; it has no STARTIME, which real files have in the JIF."""
+    length = plan.times(size)[-1] + 2 * _STEP
     seconds = np.arange(0, length + _STEP, _STEP)
-    values = _values(plan, window + seconds / DAY, seconds)
+    values = _values(plan, plan.start + seconds / DAY, seconds)
     nothing = np.zeros(seconds.size)
     columns = [fits.Column(name, form, unit, array=values.get(name, nothing)) for name, form, unit in _COLUMNS]
     header = fits.Header({"EXPNAME": f"{plan.rootname[:8]}j"})

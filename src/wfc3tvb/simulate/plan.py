@@ -20,6 +20,8 @@ Float64Array = NDArray[np.float64]
 
 #: Velocity aberration's change of scale (keyword VAFACTOR): an ordinary value, the same for all exposures.
 _VAFACTOR = 0.99997
+#: Time from PSTRTIME, the planned start of an exposure's activities, to its start [s]: 16 to 37 on WFC3.
+LEAD = 26.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from wfc3tvb.dates import DAY, MJD_1985
 from wfc3tvb.simulate.frame import Frame
 from wfc3tvb.simulate.headers import filled, identity
 from wfc3tvb.simulate.orbit import moon_direction, velocity
-from wfc3tvb.simulate.plan import ExposurePlan, Float64Array, VisitPlan
+from wfc3tvb.simulate.plan import LEAD, ExposurePlan, Float64Array, VisitPlan
 
 #: Number of words in the log after a real support file's header; they are not used.
 _LOG_WORDS = 965
@@ -29,7 +29,7 @@ def support_file(plan: ExposurePlan, frame: Frame) -> fits.HDUList:
         "OBSERVTN": plan.rootname[6:8].upper(),
         "SS_APER": frame.aperture,
         "SS_SUBAR": "NO" if frame.is_full else "YES",
-        "PSTRTIME": Time(plan.start, format="mjd").strftime("%Y.%j:%H:%M:%S"),
+        "PSTRTIME": Time(plan.start - LEAD / DAY, format="mjd").strftime("%Y.%j:%H:%M:%S"),
         "PSTPTIME": Time(end, format="mjd").strftime("%Y.%j:%H:%M:%S"),
         "RA_V1": plan.pointing.ra,
         "DEC_V1": plan.pointing.dec,

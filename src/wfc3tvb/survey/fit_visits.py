@@ -12,25 +12,25 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.models import Row
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.score.score import DARK_ALTITUDE
 from wfc3tvb.score.visit_fit import VisitFit, fit_visit
 
-#: A read is dark where the Sun is at least this far below the limb [deg]: helium ends within a degree of sunset, and
-#: begins some minutes after sunrise.
-DARK_ALTITUDE = -2.0
+#: A nebula is not part of the light that the exposures of a visit share, and its level is not known.
+_SCORED = "sky_mean IS NOT NULL AND NOT coalesce(list_contains(quality_flags, 'extended_source'), false)"
 
-_READS = """
-SELECT visit, filter, rootname, read, rate, rate_err, lr_diff, sun_alt, measured_at
+_READS = f"""
+SELECT visit, filter, rootname, read, rate, rate_err, lr_diff, sun_alt, sky_err, measured_at
 FROM reads JOIN exposures USING (rootname)
-WHERE visit IN (SELECT unnest($visits)) AND used AND sky_mean IS NOT NULL
+WHERE visit IN (SELECT unnest($visits)) AND used AND {_SCORED}
 ORDER BY visit, filter, expstart, rootname, read
 """
 
 #: Visits with an exposure whose time of measurement differs from that in the fit, including those of an interrupted
 #: survey. An earlier time counts too, because clocks may be set back.
-_DUE = """
+_DUE = f"""
 SELECT DISTINCT visit, filter FROM exposures e
 LEFT JOIN (SELECT rootname, max(measured_at) AS fitted FROM visit_fits GROUP BY rootname) USING (rootname)
-WHERE sky_mean IS NOT NULL AND filter IS NOT NULL AND ($everything OR e.measured_at IS DISTINCT FROM fitted)
+WHERE {_SCORED} AND filter IS NOT NULL AND ($everything OR e.measured_at IS DISTINCT FROM fitted)
 ORDER BY ALL
 """
 #: Number of visits per commit.
@@ -125,7 +125,9 @@ def _fitted(rows: list[Row], systematic: float) -> list[Row]:
         dark = altitude < DARK_ALTITUDE
         fit = fit_visit(rate, error, side, dark=dark, exposure=exposure_index, systematic=systematic)
     common = {"visit": rows[0]["visit"], "filter": rows[0]["filter"], "anchored": fit.anchored}
-    common |= {"zodi": fit.zodi, "zodi_err": fit.zodi_err, "chi2": fit.chi2}
+    # What all reads share cannot be told from the zodiacal light, and does not enter the other components.
+    level_err = max(row["sky_err"] or 0.0 for row in rows)
+    common |= {"zodi": fit.zodi, "zodi_err": float(np.hypot(fit.zodi_err, level_err)), "chi2": fit.chi2}
     return [
         {name: row[name] for name in ("rootname", "read", "measured_at")} | common | _amplitudes(fit, i)
         for i, row in enumerate(rows)
