@@ -79,3 +79,23 @@ def test_the_systematic_of_the_settings_is_that_of_the_fit(tmp_path: Path, syste
 
 def test_a_visit_that_is_not_there(catalog: Catalog) -> None:
     assert fit_stored_visit(catalog, "ibohzz", "F105W") == []
+
+
+def test_the_error_that_all_reads_share_is_in_the_zodiacal_level_alone(catalog: Catalog) -> None:
+    before = fit_stored_visit(catalog, "ibohbf", "F105W")
+    rows = catalog.fetch("FROM exposures").to_pylist()
+    catalog.replace("exposures", [row | {"sky_err": 0.1 if row["rootname"] == "ibohbfb9q" else None} for row in rows])
+    after = fit_stored_visit(catalog, "ibohbf", "F105W")
+    assert after[0]["zodi_err"] == pytest.approx(np.hypot(before[0]["zodi_err"], 0.1))
+    assert [row["helium"] for row in after] == [row["helium"] for row in before]
+
+
+def test_a_nebula_is_no_part_of_the_light_of_a_visit(catalog: Catalog) -> None:
+    rows = catalog.fetch("FROM exposures").to_pylist()
+    changed = [row | {"quality_flags": ["extended_source"]} for row in rows if row["rootname"] == "ibohbfbdq"]
+    catalog.replace("exposures", changed)
+    assert {row["rootname"] for row in fit_stored_visit(catalog, "ibohbf", "F105W")} == {
+        row["rootname"] for row in rows
+    } - {"ibohbfbdq"}
+    assert fit_visits(catalog) == 1
+    assert fit_visits(catalog) == 0

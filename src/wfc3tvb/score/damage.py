@@ -38,8 +38,9 @@ STEEP, STEEPEST = 0.1, 0.5
 #: Change of ln(f / (1 - f)) of the fraction broken per unit of the jump statistic (nine sample sequences), and scatter
 #: of the prediction in it.
 _SLOPE, _SCATTER = 3.0, 0.4
-#: Errors of the noise factor, from the pixels drawn, and of left minus right [electron/s].
-_FACTOR_ERR, _GRADIENT_ERR = 0.02, 0.02
+#: Errors of the noise factor, from the pixels drawn, and of left minus right [electron/s]; smallest error of the level
+#: bias at its lower boundary, and at the higher one [electron/s].
+_FACTOR_ERR, _GRADIENT_ERR, _BIAS_ERRS = 0.012, 0.01, (0.01, 0.02)
 
 
 @dataclass(frozen=True)
@@ -230,10 +231,11 @@ def class_probabilities(
     drawn = 1 / sqrt(N_PIXELS * f * (1 - f))
     width = sqrt((_SLOPE * score_err) ** 2 + _SCATTER**2 + drawn**2)
     low, mild, moderate = (_above(_logit(f), _logit(limit), width) for limit in (NONE, MILD, MODERATE))
-    bias, bias_err = abs(damage.level_bias), max(0.02, 0.3 * abs(damage.level_bias))
+    bias = abs(damage.level_bias)
+    wrong_err, biased_err = (max(least, 0.3 * bias) for least in _BIAS_ERRS)
     side, steep, steepest = (_above(gradient, limit, _GRADIENT_ERR) for limit in (GRADIENT, STEEP, STEEPEST))
     variable = _above(excess_variable, VARIABLE, max(excess_err, 1e-3))
-    biased, wrong = _above(bias, BIASED, bias_err), _above(bias, BIAS, bias_err)
+    biased, wrong = _above(bias, BIASED, biased_err), _above(bias, BIAS, wrong_err)
     costly = _above(factor, WORTH, _FACTOR_ERR)
     at_least = [1.0, _any(low, variable, wrong, costly, side), _any(mild, biased, steep)]
     at_least += [_any(moderate, biased, steepest), 0.0]
