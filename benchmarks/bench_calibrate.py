@@ -93,7 +93,7 @@ def fit_by_likelihood(raw: Path, scratch: Path, rounds: int) -> None:
     for _ in range(max(rounds, 2)):
         fit.append(timed(lambda: wfc3tvb.fit_ramps_optimal(rate, times, sky, dq=dq)))
         once.append(timed(lambda: (np.add.reduce(rate, axis=None), np.add.reduce(dq, axis=None))))
-    print(f"likelihood fit of {raw.name[:9]}, one core: {median(fit):.2f} s; input read once {median(once):.3f} s")
+    print(f"likelihood fit of {raw.name[:9]}, one core: {median(fit):.3f} s; input read once {median(once):.5f} s")
 
 
 def timed(action: Callable[[], object], before: Callable[[], object] = lambda: None) -> float:

@@ -23,10 +23,12 @@ pytestmark = pytest.mark.slow
 TRUTH = {"ibohbfb9q": 1.503, "ibohbfbgq": 0.606, "ibohbfbkq": 1.036}
 
 
-def test_flagged_members_are_those_of_the_notebook(demo: Path) -> None:
+def test_the_rule_of_the_notebook_finds_its_members(demo: Path) -> None:
+    """bdq and bpq, whose bright sky changes by less than a factor of 2, are noisier than their limit too."""
     with open_catalog(demo / "catalog") as catalog:
-        rows = catalog.sql("SELECT rootname FROM exposures WHERE flagged ORDER BY 1").fetchall()
-    assert [row[0] for row in rows] == sorted(TRUTH)
+        rows = catalog.sql("SELECT rootname, factor2 FROM exposures WHERE flagged ORDER BY 1").fetchall()
+    assert [name for name, by_rule in rows if by_rule] == sorted(TRUTH)
+    assert [name for name, by_rule in rows if not by_rule] == ["ibohbfbdq", "ibohbfbpq"]
 
 
 @pytest.mark.parametrize("root", TRUTH)
@@ -64,7 +66,9 @@ def test_validate_agrees_with_the_printed_numbers(demo: Path, tmp_path: Path) ->
         environment = os.environ | archive.environment()
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [finding["ok"] for finding in json.loads(done.stdout)] == [True] * 9
+    findings = json.loads(done.stdout)
+    assert {f["name"] for f in findings if not f["ok"]} == {"linearity file"}  # that of the simulation
+    assert len(findings) == 10
 
 
 def clipped(values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 
@@ -31,11 +30,8 @@ def run() -> None:
 
 
 def _prepare() -> None:
-    """Make the program independent of what it inherits: a notebook's plots, and a terminal that is not UTF-8."""
+    """Make the program independent of what it inherits: a notebook's plots, and signals that its parent ignores."""
     os.environ["MPLBACKEND"] = "Agg"  # figures are written to files; a notebook's backend may not be installed here
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     end_when_terminated()
 
 

@@ -83,6 +83,6 @@ def test_a_server_of_another_telescope_is_named(archive: Archive, monkeypatch: p
     monkeypatch.delenv("CRDS_CONTEXT", raising=False)
     answered = b'{"result": {"operational_context": "jwst_1322.pmap"}}'
     monkeypatch.setattr(doctor, "client_of", lambda services: SimpleNamespace(
-        send=lambda *_, **__: SimpleNamespace(status=200, data=answered)))  # fmt: skip
+        send=lambda *_, **__: (SimpleNamespace(status=200), answered)))  # fmt: skip
     with pytest.raises(BadArgumentError, match="is not Hubble's server of CRDS: its context is jwst_1322.pmap"):
         doctor._query_crds(services(archive))

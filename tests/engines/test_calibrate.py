@@ -406,9 +406,13 @@ def test_a_signal_ends_the_program_it_runs_and_leaves_nothing(
     program(tmp_path / "bin", text, monkeypatch)
     before = sorted(tmp_path.iterdir())
     command = [sys.executable, "-m", "wfc3tvb", "calibrate", str(raw), "--engine", "calwf3", "--iref", str(iref)]
-    ignored = (lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if number != signal.SIGINT else None
-    # As a shell's script does for programs in the background.
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=ignored)  # noqa: PLW1509
+
+    def signals() -> None:
+        """Ignore Ctrl-C, as a shell's script does for programs in the background, unless it is sent."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_DFL)
+
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=signals)  # noqa: PLW1509
     while not started.exists():
         assert running.poll() is None
         time.sleep(0.05)

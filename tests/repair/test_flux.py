@@ -84,7 +84,7 @@ def test_fluxes_are_those_that_went_in(
     usable = np.ones(truth.shape, bool), new.good & ~new.rejected
     found = flux_ratio(truth, new.image, usable, (places, places), row["noise_expected"], same_pixels=True)
     assert found is not None
-    assert found.min_snr == 100
+    assert found.min_snr == (50 if method == "mask_reads" else 100)  # it leaves most of the exposure out
     assert found.n_stars >= 30
     assert found.ratio == pytest.approx(1.0, abs=0.005)
     assert found.shift < 0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -26,16 +27,27 @@ def sync_commits(place: Path, since: float) -> None:
         Time before the commit [s since 1970].
     """
     log = place / "_delta_log"
-    entries = [Path(entry) for entry in os.scandir(log) if entry.stat().st_mtime >= since - _LAG]
     folders = {log}
-    for entry in entries:
-        if entry.suffix == ".json":
-            for file in _added(entry, place):
-                _sync(file)
-                folders.add(file.parent)
-        _sync(entry)
+    for entry in _changed(log, since - _LAG):
+        # Another writer's temporary file may be gone by now, and a compaction may remove what it replaces.
+        with suppress(FileNotFoundError):
+            if entry.suffix == ".json":
+                for file in _added(entry, place):
+                    _sync(file)
+                    folders.add(file.parent)
+            _sync(entry)
     for folder in folders:
         _sync(folder)
+
+
+def _changed(log: Path, since: float) -> list[Path]:
+    """Return the files of a log that were written since a time."""
+    changed = []
+    for entry in os.scandir(log):
+        with suppress(FileNotFoundError):
+            if entry.stat().st_mtime >= since:
+                changed.append(Path(entry))
+    return changed
 
 
 def _added(entry: Path, place: Path) -> Iterator[Path]:
