@@ -75,7 +75,7 @@ def test_joins(work: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.search(r"IBOHBF040\s+Synthetic", shown)
     assert "[ibohbfb9q, ibohbfbdq, ibohbfbgq, ibohbfbkq," in shown
     assert re.search(r"0\s+ibohbfbkq_flt.fits\s+1\.03\d\s+0\.62\d\s+-0\.4", shown)
-    assert re.search(r"a galaxy\s+ibohbf\s+F105W\s+6\s+3", shown)
+    assert re.search(r"a galaxy\s+ibohbf\s+F105W\s+6\s+5", shown)
     assert re.search(r"0\s+ibohbf040\s+9595\.\d+\s+6", shown)  # what came by TAP
 
 
