@@ -8,6 +8,7 @@ fractions that STScI's calwf3 gives for simulated exposures, and the three peaks
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import erf, pi, sqrt
 
 import numpy as np
@@ -240,7 +241,8 @@ def class_probabilities(
     at_least = [1.0, _any(low, variable, wrong, costly, side), _any(mild, biased, steep)]
     at_least += [_any(moderate, biased, steepest), 0.0]
     at_least = np.minimum.accumulate(at_least).tolist()
-    return dict(zip(("none", "mild", "moderate", "severe"), (-np.diff(at_least)).tolist(), strict=True))
+    each = [before - after for before, after in pairwise(at_least)]
+    return dict(zip(("none", "mild", "moderate", "severe"), each, strict=True))
 
 
 def _any(*probabilities: float) -> float:
