@@ -31,6 +31,11 @@ def test_the_rule_of_the_notebook_finds_its_members(demo: Path) -> None:
     assert [name for name, by_rule in rows if not by_rule] == ["ibohbfbdq", "ibohbfbpq"]
 
 
+def test_the_page_of_the_visit_names_it(demo: Path) -> None:
+    page = (demo / "report" / "visits" / "ibohbf.html").read_text()
+    assert "Proposal 12442, target GOODS-N, 2013-01-06.</p>" in page
+
+
 @pytest.mark.parametrize("root", TRUTH)
 def test_repaired_exposures_have_one_peak_at_the_injected_mean(demo: Path, root: str) -> None:
     with open_catalog(demo / "catalog") as catalog:

@@ -296,8 +296,12 @@ def _print_report(report: Any, as_json: bool) -> None:
     for row in report.products:
         if row["accepted"] is not None:
             show(f"{row['rootname'] or row['dataset']}: {row['accept_reason']}", f"  {row['reason']}")
+    last = {row["dataset"]: row for row in report.products if row["accepted"] is not None}
+    show(*(terminal.repaired(row) for row in last.values()))
     for row in report.failures:
         show(terminal.failure(row))
+    if report.failures:
+        show("run the same command again to retry; `wfc3tvb query failures` lists all failures")
     took = terminal.duration(report.seconds)
     show(
         f"datasets repaired: {report.n_repaired} in {took}, {report.n_failed} failed, {report.n_known} done before; "

@@ -112,7 +112,7 @@ def write_visit(
         out / "visits" / f"{visit}.html",
         "visit.html",
         f"Visit {visit}",
-        f"{lead}." if lead else "",
+        lead,
         catalog,
         context,
         up="../",
