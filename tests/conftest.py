@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -39,12 +40,19 @@ def real_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the demo, run once by the command line, as a user does."""
-    folder = tmp_path_factory.mktemp("demo") / "demo"
-    command = [sys.executable, "-m", "wfc3tvb", "demo", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "The whole chain took" in done.stdout
+    """Folder of the demo, run once by the command line, as a user does; the test processes share it and only read."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder, finished = shared / "demo-of-all" / "demo", shared / "demo-of-all" / "finished"
+    finished.parent.mkdir(exist_ok=True)
+    with (finished.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            command = [sys.executable, "-m", "wfc3tvb", "demo", str(folder)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr[-3000:]
+            assert "The whole chain took" in done.stdout
+            finished.touch()
     return folder
 
 
