@@ -180,7 +180,34 @@ def report(found: dict[tuple[str, str], dict[str, Result]]) -> str:
             f"{min(chi2):.3f} to {max(chi2):.3f}" if chi2 else "-",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", *every_exposure(found), ""])
+
+
+def every_exposure(found: dict[tuple[str, str], dict[str, Result]]) -> list[str]:
+    """Return the numbers of every method for each sequence and sky."""
+    lines = [
+        "## Every exposure", "",
+        "| sequence | sky | method | noise | level [electron] | flux | hits left | false hits | chi^2 |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for (sequence, shape), each in found.items():
+        for method, result in each.items():
+            false, chi2 = (form(value) for form, value in ((percent, result.false), (plain, result.chi2)))
+            lines.append(
+                f"| {sequence} | {shape} | {method} | {result.noise:.3f} | {result.level:+.1f} | {result.flux:.3f} | "
+                f"{percent(result.left)} | {false} | {chi2} |"
+            )
+    return lines
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as per cent, or a dash."""
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+def plain(value: float | None) -> str:
+    """Return a number, or a dash."""
+    return "-" if value is None else f"{value:.3f}"
 
 
 def average(

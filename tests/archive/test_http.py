@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from tests.helpers.proxies import listening_proxy, own_certificate
+from tests.helpers.served import run_server
 from wfc3tvb.archive.astroquery_session import configure_session
 from wfc3tvb.archive.http import HttpClient
 from wfc3tvb.config import Services
@@ -62,14 +62,8 @@ def running(*statuses: int, certificate: Path | None = None) -> Iterator[Server]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with run_server(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def ask(url: str) -> list[object]:

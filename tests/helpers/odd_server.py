@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.helpers.served import run_server
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def odd_server(reply: Callable[[Asked], Answer]) -> Iterator[OddServer]:
     """Run a server that answers with `reply` of each request."""
-    server = OddServer(reply)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with run_server(OddServer(reply)) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -1,4 +1,4 @@
-"""A web application on a free port of this machine, for tests that need a real one."""
+"""Servers on this machine that run during a block, for tests that need real ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from socketserver import BaseServer
+from typing import Any, TypeVar
 
 import uvicorn
+
+S = TypeVar("S", bound=BaseServer)
+
+
+@contextmanager
+def run_server(server: S) -> Iterator[S]:
+    """Run a server of the standard library in a thread, and close it at the end."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager

@@ -9,21 +9,20 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from wfc3tvb import __version__
 from wfc3tvb.config import MeasureSettings, Services
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.errors import BadArgumentError, OutputExistsError, RefusedError
 from wfc3tvb.fits.change_reads import change_reads
-from wfc3tvb.fits.images import copy_raw, header_of, write_cards, write_planes
+from wfc3tvb.fits.images import copy_raw, header_of
 from wfc3tvb.instrument import is_grism
 from wfc3tvb.measurement import measure
 from wfc3tvb.models import Measurement
 from wfc3tvb.references.crds import header_references
 from wfc3tvb.repair.choose import frame_size
 from wfc3tvb.repair.choose_method import curve_of_reads
-from wfc3tvb.repair.methods import EngineFiles, Image, implementation
+from wfc3tvb.repair.methods import EngineFiles, Image
 from wfc3tvb.repair.model import Member
-from wfc3tvb.repair.recalibrate import cards_of
+from wfc3tvb.repair.recalibrate import apply_method, describe
 from wfc3tvb.schema.methods import METHODS, alternatives
 from wfc3tvb.system.files import atomic_write
 
@@ -100,14 +99,20 @@ def flatten_ramp(
         If a file cannot be calibrated (`BadFileError`), a reference is missing (`MissingReferenceError`), a product
         exists (`OutputExistsError`), there is no such method or folder (`BadArgumentError`).
     RefusedError
-        If the exposure was taken with a grism, or its sky cannot be measured.
+        If the exposure was taken with a grism, its sky cannot be measured, or too few reads would be left.
+    EngineMissingError, CalibrationError
+        If calwf3 is requested but not installed, or fails.
+
+    Notes
+    -----
+    Source: WFC3 ISR 2016-16 (flattened ramps); Brandt 2024, PASP 136, 045004 (likelihood fit).
     """
     raw = Path(raw)
     if method not in METHODS:
         raise BadArgumentError(f"unknown method {method!r}; choose {alternatives(METHODS)}")
     folder = Path(outdir) if outdir is not None else raw.parent
     products = {kind: folder / f"{_PREFIX}_{raw.name[:9]}_{kind}.fits" for kind in ("flt", "ima")}
-    for path in products.values():
+    for path in products.values() if write_ima else [products["flt"]]:
         if path.exists() and not overwrite:
             raise OutputExistsError(path)
     header = header_of(raw)
@@ -121,12 +126,8 @@ def flatten_ramp(
         ima = Path(str(made.ima))
         measured = measure(ima, settings=settings, threads=threads)
         member = _member(measured, method)
-        image = _image(EngineFiles(ima, made.flt, references), member)
-        if image is not None:
-            write_planes(made.flt, image.planes, image.keywords)
-        cards = cards_of(member, made.engine, made.engine_version, references)
-        notes = () if image is None else image.history
-        write_cards(made.flt, cards, f"wfc3tvb {__version__}: {method}: {METHODS[method].help}", *notes)
+        image = apply_method(EngineFiles(ima, made.flt, references), member, recover=True)
+        describe(made.flt, member, (made.engine, made.engine_version), references)
         folder.mkdir(parents=True, exist_ok=True)
         _move(made.flt, products["flt"])
         if write_ima:
@@ -154,11 +155,6 @@ def _member(measured: Measurement, method: str) -> Member:
         cumulative=curve.cumulative, lost=curve.lost, lit=curve.lit, affected=tuple(row["affected_reads"] or ()),
         n_pixels=frame_size(row) ** 2, nsamp=row["nsamp"] or len(measured.reads) + 1,
     )  # fmt: skip
-
-
-def _image(made: EngineFiles, member: Member) -> Image | None:
-    step = implementation(member.method).after_engine(recover=True)
-    return None if step is None else step(made, member)
 
 
 def _write_reads(ima: Path, member: Member, image: Image | None) -> None:

@@ -12,7 +12,7 @@ from wfc3tvb.errors import CalibrationError
 from wfc3tvb.fits.images import copy_raw, header_of, write_cards, write_planes
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
-from wfc3tvb.repair.methods import EngineFiles, implementation
+from wfc3tvb.repair.methods import EngineFiles, Image, implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof.last_reads import last_reads, write_last_reads
 from wfc3tvb.repair.workspace import read_record, write_record
@@ -82,11 +82,7 @@ class CalibrateMember:
             folder.mkdir(parents=True)
             made = self._calibrate(member, raw, references, folder)
             _check(Path(made.flt), member)
-            write_cards(
-                Path(made.flt),
-                cards_of(member, made.engine, made.engine_version, references),
-                f"wfc3tvb {__version__}: {member.method}: {implementation(member.method).description.help}",
-            )
+            describe(Path(made.flt), member, (made.engine, made.engine_version), references)
         write_record(done, {"signature": signature, "made": asdict(made)})
         return made
 
@@ -103,7 +99,6 @@ class CalibrateMember:
         from wfc3tvb.engines.calibrate import calibrate
 
         method = implementation(member.method)
-        after = method.after_engine(recover=self.recover)
         copy = folder / raw.name
         switches = {key: f"iref${name}" for key, name in references.names.items()} | {"CRCORR": "PERFORM"}
         copy_raw(raw, copy, switches | {"CRDS_CTX": references.context})
@@ -119,11 +114,7 @@ class CalibrateMember:
                 raise CalibrationError(member.rootname, "the engine wrote no IMA")
             files = EngineFiles(result.ima, result.flt, references)
             write_last_reads(last_reads_path(result.flt), last_reads(result.ima, member))
-            if after is not None:
-                image = after(files, member)
-                write_planes(result.flt, image.planes, image.keywords)
-                if image.history:
-                    write_cards(result.flt, {}, *image.history)
+            apply_method(files, member, recover=self.recover)
             result.ima.unlink()
         exptime = float(header_of(result.flt)["EXPTIME"])
         made = result.engine, result.engine_version, exptime, result.wall_s, tuple(result.warnings)
@@ -133,6 +124,44 @@ class CalibrateMember:
 def last_reads_path(flt: Path) -> Path:
     """Return the path of the image of the last good reads that belongs to a new FLT."""
     return flt.with_name("last_reads.npz")
+
+
+def apply_method(files: EngineFiles, member: Member, *, recover: bool) -> Image | None:
+    """Write the image that a method makes from the calibrated reads into the FLT, and return it.
+
+    Parameters
+    ----------
+    files : EngineFiles
+        Products of the engine.
+    member : Member
+        The exposure, with its method and curve.
+    recover : bool
+        Whether to recover pixels that saturate only in the last reads, where the method leaves this open.
+
+    Returns
+    -------
+    Image or None
+        None if the engine's own image is the result.
+
+    Raises
+    ------
+    CalibrationError, RefusedError
+        If the curve or the affected reads do not suit the method.
+    """
+    step = implementation(member.method).after_engine(recover=recover)
+    if step is None:
+        return None
+    image = step(files, member)
+    write_planes(files.flt, image.planes, image.keywords)
+    if image.history:
+        write_cards(files.flt, {}, *image.history)
+    return image
+
+
+def describe(flt: Path, member: Member, engine: tuple[str, str], references: References) -> None:
+    """Write method and provenance into the header of an FLT; `engine` is its name and version."""
+    what = f"wfc3tvb {__version__}: {member.method}: {implementation(member.method).description.help}"
+    write_cards(flt, cards_of(member, *engine, references), what)
 
 
 def _resumed(done: Path, signature: dict[str, Any]) -> Recalibrated | None:
