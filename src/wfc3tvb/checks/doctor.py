@@ -82,7 +82,7 @@ def _packages() -> Finding:
 
 def _calwf3() -> Finding:
     path = shutil.which("calwf3.e")
-    absent = "not on the PATH: the native engine is used (to install it: conda install -c conda-forge hstcal)"
+    absent = "not on the PATH; only --engine calwf3 needs it (to install it: conda install -c conda-forge hstcal)"
     return Finding("calwf3.e", path is not None, path or absent, optional=True)
 
 

@@ -42,7 +42,7 @@ engine_option = click.option(
     type=click.Choice(["auto", "native", "calwf3"]),
     default="auto",
     show_default=True,
-    help="native: built in; calwf3: STScI's program; auto: calwf3 if it is installed, otherwise native.",
+    help="native: built in, with calwf3's results bit for bit; calwf3: STScI's program; auto: native.",
 )
 
 
