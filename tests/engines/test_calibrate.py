@@ -292,7 +292,9 @@ def test_calwf3_absent(raw: Path, iref: Path, monkeypatch: pytest.MonkeyPatch, t
 
 
 @pytest.mark.parametrize(("engine", "runs_calwf3"), [("auto", False), ("native", False), ("calwf3", True)])
-def test_calwf3_runs_only_by_name(engine: str, runs_calwf3: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_calwf3_runs_only_by_name(
+    engine: str, runs_calwf3: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     program(tmp_path / "bin", "raise SystemExit(1)", monkeypatch)
     assert calwf3.chosen(engine) is runs_calwf3
 

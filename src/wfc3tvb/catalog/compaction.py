@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
+from wfc3tvb import suggest
 from wfc3tvb.catalog.delta_tables import MERGED_SIZE, Snapshot, Tables
 from wfc3tvb.catalog.duckdb_views import remove_leftovers
 from wfc3tvb.schema import TABLES
@@ -81,5 +81,5 @@ def advice(folder: Path, snapshots: Iterable[Snapshot]) -> str | None:
     worst = max(snapshots, key=lambda snapshot: snapshot.n_small)
     if worst.n_small <= MANY_FILES:
         return None
-    remedy = f"merge them with: wfc3tvb compact --catalog {quote(str(folder))}"
+    remedy = f"merge them with: {suggest.command('compact', catalog=folder)}"
     return f"table {worst.table} has {worst.n_small} small files; {remedy}"

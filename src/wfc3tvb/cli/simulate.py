@@ -7,7 +7,8 @@ from shlex import quote
 
 import click
 
-from wfc3tvb.cli.app import example, main, print_text, progress_bars
+from wfc3tvb.cli.app import echo, example, main, print_text
+from wfc3tvb.cli.progress import progress_bars
 
 _PORT = click.IntRange(0, 65535)
 
@@ -77,5 +78,5 @@ def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
     with serve(folder, ports=ports, log=log) as served:
         print_text(f"serving {folder}; in another terminal:")
         for name, value in served.environment().items():
-            click.echo(f"export {name}={quote(value)}")
+            echo(f"export {name}={quote(value)}")
         threading.Event().wait()
