@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import (
     catalog_option,
     echo,
@@ -56,8 +57,15 @@ def sql(text: str, form: str | None, output: Path | None, timeout: float, catalo
 
 
 @main.command()
-@click.argument("name")
-@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Value of a parameter; repeatable.")
+@click.argument("name", shell_complete=completion.queries)
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=completion.query_parameters,
+    help="Value of a parameter; repeatable.",
+)
 @output_options
 @timeout_option
 @catalog_option
@@ -89,7 +97,7 @@ def query(
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.queries)
 @json_option
 @example("wfc3tvb queries\nwfc3tvb queries worst_visits")
 def queries(name: str | None, as_json: bool) -> None:

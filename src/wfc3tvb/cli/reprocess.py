@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wfc3tvb import suggest
+from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -180,6 +181,7 @@ def _plain(result: Any) -> dict[str, Any]:
     default="auto",
     show_default=True,
     metavar="auto|s3|mast|DIR",
+    shell_complete=completion.sources,
     help="Source of the files; auto: the folder from which an exposure was surveyed, otherwise S3 and MAST.",
 )
 @click.option(

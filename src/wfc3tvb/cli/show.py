@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wfc3tvb import suggest
+from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @main.command("show")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=completion.ids)
 @catalog_option
 @json_option
 @example("wfc3tvb show IBOHBF040\nwfc3tvb show ibohbfb9q")

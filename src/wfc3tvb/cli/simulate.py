@@ -7,6 +7,7 @@ from shlex import quote
 
 import click
 
+from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import echo, example, main, print_text
 from wfc3tvb.cli.progress import progress_bars
 
@@ -17,6 +18,7 @@ _PORT = click.IntRange(0, 65535)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--preset",
+    shell_complete=completion.presets,
     default="demo",
     show_default=True,
     help="Visit to simulate; with an unknown name, the known ones are listed.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wfc3tvb import suggest
+from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -100,8 +101,19 @@ def demo(out: Path, jobs: int) -> None:
 
 @main.command()
 @id_option
-@click.option("--proposal", "proposals", type=int, multiple=True, help="Proposal number; repeatable.")
-@click.option("--filters", help="Filters separated by commas, or all; default: F105W,F110W, or all with --id.")
+@click.option(
+    "--proposal",
+    "proposals",
+    type=int,
+    multiple=True,
+    shell_complete=completion.programs,
+    help="Proposal number; repeatable.",
+)
+@click.option(
+    "--filters",
+    shell_complete=completion.filters,
+    help="Filters separated by commas, or all; default: F105W,F110W, or all with --id.",
+)
 @click.option("--start", help="Observed after this date (2013-01-06, or an MJD).")
 @click.option("--end", help="Observed before this date.")
 @click.option(
@@ -111,7 +123,14 @@ def demo(out: Path, jobs: int) -> None:
     help="Survey the whole archive. Without --all, --id, --proposal, --start, --end or --limit, only the plan is "
     "printed, unless --source is a folder.",
 )
-@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Source of the files.")
+@click.option(
+    "--source",
+    default="auto",
+    show_default=True,
+    metavar="auto|s3|mast|DIR",
+    shell_complete=completion.sources,
+    help="Source of the files; auto: S3 and MAST, for known ids of a folder that folder.",
+)
 @click.option(
     "--rows",
     type=click.IntRange(LEAST_ROWS, MOST_ROWS),

@@ -80,7 +80,7 @@ def curve(reads: Sequence[Row], *, top: float | None = None) -> FittedTable:
         FittedColumn("rate [e-/s]", [_cell(row["rate"], ".3f") for row in reads], is_number=True),
         FittedColumn("+-", [_cell(row["rate_err"], ".3f") for row in reads], is_number=True, rank=1),
         FittedColumn(f"0 ... {top:.2f} e-/s", [_bar(row, top) for row in reads]),
-        FittedColumn("Sun alt [deg]", [_sun(row) for row in reads], is_number=True, rank=1),
+        FittedColumn("Sun alt [deg]", [_sun(row) for row in reads], is_number=True, rank=2),
     ]
     if any(row["cumulative_median"] is not None for row in reads):
         medians = [_cell(row["cumulative_median"], ".3f") for row in reads]
@@ -89,14 +89,15 @@ def curve(reads: Sequence[Row], *, top: float | None = None) -> FittedTable:
 
 
 def largest_rate(exposures: Iterable[Sequence[Row]]) -> float:
-    """Return the largest rate, or cumulative median, of the reads of some exposures [electron/s]."""
-    names = ("rate", "cumulative_median")
-    return max((row[name] or 0.0 for reads in exposures for row in reads for name in names), default=0.0) or 1e-9
+    """Return the largest rate, or cumulative median, of some exposures [electron/s]; of the used reads, if any are."""
+    reads = [row for each in exposures for row in each]
+    used = [row for row in reads if row["used"]] or reads
+    return max((row[name] or 0.0 for row in used for name in ("rate", "cumulative_median")), default=0.0) or 1e-9
 
 
 def _bar(row: Row, top: float) -> Text:
     """Return the bar of a read, with the mark of its cumulative median."""
-    length = max(0, round(_BAR * (row["rate"] or 0.0) / top))
+    length = min(max(0, round(_BAR * (row["rate"] or 0.0) / top)), _BAR)
     bar = Text("█" * length + " " * (_BAR - length), style="cyan" if row["used"] else "bright_black")
     if (median := row["cumulative_median"]) is not None and median >= 0:
         place = min(max(round(_BAR * median / top) - 1, 0), _BAR - 1)
