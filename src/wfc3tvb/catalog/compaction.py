@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compacted:
-    """Result for a table: number of files before and after, files removed, and whether another writer prevented it."""
+    """Result of the compaction of a table.
+
+    Attributes
+    ----------
+    table : str
+        Name of the table.
+    n_before, n_after : int
+        Number of its files before and after.
+    n_removed : int
+        Number of unused files removed.
+    in_the_way : bool
+        Whether another command that was writing prevented it.
+    """
 
     table: str
     n_before: int

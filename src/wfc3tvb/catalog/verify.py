@@ -27,7 +27,19 @@ _RESTORE = "restore the catalog from a copy, or survey into another folder with 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Result of a check: whether it passed, its name, its target, and its finding with the remedy."""
+    """Result of a check.
+
+    Attributes
+    ----------
+    passed : bool
+        Whether it passed.
+    check : str
+        Its name.
+    target : str
+        Table that was checked.
+    detail : str
+        What was found, with the remedy.
+    """
 
     passed: bool
     check: str

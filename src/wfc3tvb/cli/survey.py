@@ -356,6 +356,8 @@ def _print_report(report: Any, as_json: bool, catalog: Path) -> None:
 @example("wfc3tvb rescore --jobs 4\nwfc3tvb rescore --systematic 0.012")
 def rescore(catalog: Path, as_json: bool, workers: Workers, systematic: float | None) -> None:
     """Score exposures again from their stored reads."""
+    from dataclasses import asdict
+
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report import terminal
     from wfc3tvb.survey.rescore import recorded_settings
@@ -365,6 +367,6 @@ def rescore(catalog: Path, as_json: bool, workers: Workers, systematic: float | 
         settings = _with_systematic(recorded_settings(store), systematic)
         report = run_rescore(store, settings=settings, workers=workers, progress=progress)
     if as_json:
-        print_json({"n_scored": report.n_scored, "n_changed": report.n_changed, "classes": dict(report.classes)})
+        print_json(asdict(report))
     else:
         show(f"{report.n_scored} exposures scored again, {report.n_changed} changed", terminal.counts(report.classes))
