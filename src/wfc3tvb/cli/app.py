@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from wfc3tvb import __version__
-from wfc3tvb.cli import completion
+from wfc3tvb.cli.completion import complete_ids
 from wfc3tvb.cli.streams import escape_characters, reader_may_leave, say_nothing_more
 from wfc3tvb.errors import DiskFullError, TvbError
 from wfc3tvb.suggest import CATALOG_VARIABLE, DEFAULT_CATALOG
@@ -163,7 +163,7 @@ id_option = click.option(
     "ids",
     multiple=True,
     metavar="ID",
-    shell_complete=completion.ids,
+    shell_complete=complete_ids,
     help="Association, dataset or rootname, any case; repeatable.",
 )
 output_options = option_group(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, FishComplete, add_completion_class
 
 from wfc3tvb.errors import TvbError
 from wfc3tvb.suggest import CATALOG_VARIABLE, DEFAULT_CATALOG
 
-Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 #: Most rootnames and associations that are offered; of more, the visits are.
 _MOST = 200
 #: What the catalog holds, by the name that parameters of queries have.
@@ -21,30 +20,38 @@ _NAMES = {
     "asn_id": "SELECT DISTINCT asn_id FROM exposures WHERE asn_id IS NOT NULL",
     "dataset": "SELECT DISTINCT dataset FROM exposures WHERE dataset IS NOT NULL",
     "visit": "SELECT DISTINCT visit FROM exposures",
-    "proposal_id": "SELECT DISTINCT CAST(proposal_id AS VARCHAR) FROM datasets WHERE proposal_id IS NOT NULL",
+    "proposal_id": "SELECT CAST(proposal_id AS VARCHAR) FROM (SELECT proposal_id FROM datasets UNION "
+    "SELECT proposal_id FROM exposures) WHERE proposal_id IS NOT NULL",
     "filter": "SELECT DISTINCT filter FROM exposures WHERE filter IS NOT NULL",
 }
 
 
-def ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+@add_completion_class
+class Fish(FishComplete):
+    """Completion in fish, also of texts with commas (lists of filters, descriptions), which click's script cuts."""
+
+    source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+
+
+def complete_ids(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the rootnames, associations, datasets and visits of the catalog that begin in this way."""
     found = _in_catalog(context, ("rootname", "asn_id", "dataset", "visit"), incomplete)
     return _items(found if len(found) <= _MOST else [name for name in found if len(name) == 6])
 
 
-def programs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_programs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the proposal numbers of the catalog that begin in this way."""
     return _items(_in_catalog(context, ("proposal_id",), incomplete))
 
 
-def queries(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_queries(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the documented queries, with what they answer."""
     from wfc3tvb.catalog.queries import load_all
 
     return [CompletionItem(q.name, help=q.title) for q in load_all().values() if q.name.startswith(incomplete)]
 
 
-def query_parameters(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_parameters(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the parameters of the query before, with the values that the catalog holds."""
     from wfc3tvb.catalog.queries import load
 
@@ -61,14 +68,14 @@ def query_parameters(context: click.Context, parameter: click.Parameter, incompl
     return [CompletionItem(text, help=about) for text, about in pairs if text.startswith(incomplete)]
 
 
-def presets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_presets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the visits that can be simulated."""
-    from wfc3tvb.simulate.presets import presets as known
+    from wfc3tvb.simulate.presets import presets
 
-    return _items(name for name in known() if name.startswith(incomplete))
+    return _items(name for name in presets() if name.startswith(incomplete))
 
 
-def filters(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_filters(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the filters, for the last of a list separated by commas."""
     from wfc3tvb.instrument import FILTERS
 
@@ -77,7 +84,7 @@ def filters(context: click.Context, parameter: click.Parameter, incomplete: str)
     return _items(f"{before}{comma}{name}" for name in names if name.lower().startswith(last.lower()))
 
 
-def sources(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_sources(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of archives, and let the shell complete folders."""
     names = [name for name in ("auto", "s3", "mast") if name.startswith(incomplete)]
     return [CompletionItem(incomplete, type="dir"), *_items(names)]

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import (
     catalog_option,
     echo,
@@ -22,6 +21,7 @@ from wfc3tvb.cli.app import (
     print_text,
     show,
 )
+from wfc3tvb.cli.completion import complete_parameters, complete_queries
 from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.errors import BadArgumentError
 
@@ -57,13 +57,13 @@ def sql(text: str, form: str | None, output: Path | None, timeout: float, catalo
 
 
 @main.command()
-@click.argument("name", shell_complete=completion.queries)
+@click.argument("name", shell_complete=complete_queries)
 @click.option(
     "--param",
     "params",
     multiple=True,
     metavar="KEY=VALUE",
-    shell_complete=completion.query_parameters,
+    shell_complete=complete_parameters,
     help="Value of a parameter; repeatable.",
 )
 @output_options
@@ -97,7 +97,7 @@ def query(
 
 
 @main.command()
-@click.argument("name", required=False, shell_complete=completion.queries)
+@click.argument("name", required=False, shell_complete=complete_queries)
 @json_option
 @example("wfc3tvb queries\nwfc3tvb queries worst_visits")
 def queries(name: str | None, as_json: bool) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wfc3tvb import suggest
-from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -27,6 +26,7 @@ from wfc3tvb.cli.app import (
     show,
     threads_option,
 )
+from wfc3tvb.cli.completion import complete_sources
 from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.errors import BadArgumentError, TvbError
 from wfc3tvb.schema.methods import METHODS
@@ -181,7 +181,7 @@ def _plain(result: Any) -> dict[str, Any]:
     default="auto",
     show_default=True,
     metavar="auto|s3|mast|DIR",
-    shell_complete=completion.sources,
+    shell_complete=complete_sources,
     help="Source of the files; auto: the folder from which an exposure was surveyed, otherwise S3 and MAST.",
 )
 @click.option(

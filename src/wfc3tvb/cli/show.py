@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from wfc3tvb import suggest
-from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -24,6 +23,7 @@ from wfc3tvb.cli.app import (
     show,
     threads_option,
 )
+from wfc3tvb.cli.completion import complete_ids
 from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @main.command("show")
-@click.argument("name", metavar="ID", shell_complete=completion.ids)
+@click.argument("name", metavar="ID", shell_complete=complete_ids)
 @catalog_option
 @json_option
 @example("wfc3tvb show IBOHBF040\nwfc3tvb show ibohbfb9q")

@@ -7,8 +7,8 @@ from shlex import quote
 
 import click
 
-from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import echo, example, main, print_text
+from wfc3tvb.cli.completion import complete_presets
 from wfc3tvb.cli.progress import progress_bars
 
 _PORT = click.IntRange(0, 65535)
@@ -18,7 +18,7 @@ _PORT = click.IntRange(0, 65535)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--preset",
-    shell_complete=completion.presets,
+    shell_complete=complete_presets,
     default="demo",
     show_default=True,
     help="Visit to simulate; with an unknown name, the known ones are listed.",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wfc3tvb import suggest
-from wfc3tvb.cli import completion
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -27,6 +26,7 @@ from wfc3tvb.cli.app import (
     renamed,
     show,
 )
+from wfc3tvb.cli.completion import complete_filters, complete_programs, complete_sources
 from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.config import BAND_ROWS, LEAST_ROWS, MOST_ROWS
 from wfc3tvb.errors import BadArgumentError
@@ -106,12 +106,12 @@ def demo(out: Path, jobs: int) -> None:
     "proposals",
     type=int,
     multiple=True,
-    shell_complete=completion.programs,
+    shell_complete=complete_programs,
     help="Proposal number; repeatable.",
 )
 @click.option(
     "--filters",
-    shell_complete=completion.filters,
+    shell_complete=complete_filters,
     help="Filters separated by commas, or all; default: F105W,F110W, or all with --id.",
 )
 @click.option("--start", help="Observed after this date (2013-01-06, or an MJD).")
@@ -128,7 +128,7 @@ def demo(out: Path, jobs: int) -> None:
     default="auto",
     show_default=True,
     metavar="auto|s3|mast|DIR",
-    shell_complete=completion.sources,
+    shell_complete=complete_sources,
     help="Source of the files; auto: S3 and MAST, for known ids of a folder that folder.",
 )
 @click.option(
