@@ -45,6 +45,11 @@ def test_what_has_no_raw_file_comes_from_the_archive(tmp_path: Path) -> None:
     assert source.notes[-1] == f"{folder} lacks RAW files; they come from the archive"
 
 
+def test_an_exposure_that_could_not_be_measured_comes_from_the_folder_of_the_others(tmp_path: Path) -> None:
+    folder = files(tmp_path / "mine", "ibohbfb7q_raw", "ibohbfb9q_raw")
+    assert set(open_surveyed({"ibohbfb7q": folder}, PAIR).folders) == {"ibohbfb7q", "ibohbfb9q", "ibohbf040"}
+
+
 def test_simulated_exposures_never_come_from_the_archive(tmp_path: Path) -> None:
     folder = files(tmp_path / "made", "ibohbfb7q_ima", "ibohbfb9q_ima")
     (folder / "truth").mkdir()

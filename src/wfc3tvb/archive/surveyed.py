@@ -66,7 +66,9 @@ def open_surveyed(
     """
     folders: dict[str, FolderArchive] = {}
     for exposures, associations in datasets:
-        found = {name: each for name in exposures if name in surveyed and (each := _having(surveyed[name], name))}
+        beside = next((surveyed[name] for name in exposures if name in surveyed), None)
+        places = {name: place for name in exposures if (place := surveyed.get(name, beside))}
+        found = {name: each for name, place in places.items() if (each := _having(place, name))}
         folders |= found | {name: each for name in associations for each in found.values()}
     used = Counter(str(folders[name].folder) for name in surveyed if name in folders)
     notes = [f"files of {n} exposures: from {path}, where they were surveyed" for path, n in sorted(used.items())]

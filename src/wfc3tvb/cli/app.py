@@ -208,9 +208,10 @@ def main(verbose: bool) -> None:
 
 
 def echo(text: str, *, fg: str | None = None, err: bool = False, nl: bool = True, color: bool | None = None) -> None:
-    """Print a text as it is."""
+    """Print a text as it is; in a colour, unless the environment variable NO_COLOR is set."""
+    styled = click.style(text, fg=fg) if fg and not os.environ.get("NO_COLOR") else text
     with reader_may_leave():
-        click.echo(click.style(text, fg=fg) if fg else text, err=err, nl=nl, color=color)
+        click.echo(styled, err=err, nl=nl, color=color)
 
 
 def print_text(text: str, *, fg: str | None = None, err: bool = False) -> None:
