@@ -31,7 +31,7 @@ RESUMABLE = ("survey", "reprocess", "validate")
 #: Commands in the order of the help text: as a new user needs them.
 COMMANDS = (
     "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "serve",
-    "export", "rescore", "null", "verify", "compact", "doctor", "validate", "simulate", "archive",
+    "export", "release", "rescore", "null", "verify", "compact", "doctor", "validate", "simulate", "archive",
 )  # fmt: skip
 
 
