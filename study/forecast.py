@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from curves import reliability, reliability_figure
-from forecast_table import OUT, Brightness, Row, View, damaged, exposures_of, least_damaging, views
-from listing import Dataset, read_list
+from forecast_table import OUT, Brightness, Exposures, Row, View, damaged, exposures_of, least_damaging, views
+from listing import LIMBS, Dataset, read_list
 from numpy.typing import NDArray
 from pyarrow.parquet import read_table
 from scipy.optimize import least_squares
@@ -99,14 +99,33 @@ def cases(
     usual, other = views(datasets, elements), views(datasets, elements, brightness)
     for dataset, view, world in zip(datasets, usual, other, strict=True):
         exposures = exposures_of(dataset, view)
-        if exposures.length < _LEAST:
-            continue
-        last = max(dataset.stop - exposures.length / DAY, dataset.start)
-        around = 0.0 if exposures.n == 1 else rng.uniform(-0.5, 0.5) * (last - dataset.start) / (exposures.n - 1)
-        times = list(exposures.read_times())
-        places = np.clip(exposures.starts + around, dataset.start, last).tolist()
-        found += [Case(dataset, world, start, times[rng.integers(len(times))]) for start in places]
+        if exposures.length >= _LEAST:
+            times = list(exposures.read_times())
+            places = _random_places(exposures, dataset, view, rng)
+            found += [Case(dataset, world, start, times[rng.integers(len(times))]) for start in places]
     return found
+
+
+def _random_places(exposures: Exposures, dataset: Dataset, view: View, rng: np.random.Generator) -> list[float]:
+    """Return random starts of the exposures [MJD] at which the target is visible from beginning to end."""
+    if exposures.n == 1:
+        return exposures.starts.tolist()
+    length = exposures.length / DAY
+    free = view.place.limb_angle > np.where(view.place.bright_limb, *LIMBS)
+    hidden = np.concatenate([[0], np.cumsum(~free)])
+    ends = np.searchsorted(view.mjd, view.mjd + length)
+    possible = np.flatnonzero((hidden[np.minimum(ends + 1, view.mjd.size)] == hidden[:-1]) & (ends < view.mjd.size))
+    return rng.choice(view.mjd[possible], exposures.n).tolist() if possible.size else exposures.starts.tolist()
+
+
+def probable(datasets: Sequence[Dataset], elements: Elements) -> Floats:
+    """Return the mean relative brightness of the exposures of 100 s and more at their probable places."""
+    found = []
+    for dataset, view in zip(datasets, views(datasets, elements), strict=True):
+        exposures = exposures_of(dataset, view)
+        if exposures.length >= _LEAST:
+            found += [view.means(start, np.array([0, exposures.length]))[0] for start in exposures.starts]
+    return np.array(found)
 
 
 def course_fit() -> str:
@@ -206,9 +225,9 @@ query forecast_check` says how often the stated chances came true, and the repor
 
 ## Reliability
 
-Exposures drawn at random places within their datasets, with an error of 0.1 electron/s in the zodiacal light and 15 %
-of scatter in the course, in worlds where helium follows other rules than the forecast assumes, but the same published
-percentiles. Over all: Brier score {brier}.
+Exposures drawn at random places within their datasets at which the target is visible, with an error of 0.1 electron/s
+in the zodiacal light and 15 % of scatter in the course, in worlds where helium follows other rules than the forecast
+assumes, but the same published percentiles. Over all: Brier score {brier}.
 
 ![How often stated chances came true](study-forecast.png)
 
@@ -283,13 +302,12 @@ def main(list_path: str, elements_path: str, n: str = "1500", folder: str = "doc
     for k, (name, brightness) in enumerate(WORLDS.items()):
         rng = np.random.default_rng([20140103, k])
         found = cases(lit, elements, brightness, rng)
-        if k == 0:
-            alike = np.array([case.relative for case in found])
         here = outcomes(found, table, max(int(n) // len(WORLDS), 1), rng)
         stated, came = np.append(stated, here[0]), np.append(came, here[1])
         page += [f"### {name.capitalize()}", "", f"Brier score {np.mean((here[0] - here[1]) ** 2):.3f}.", ""]
         page += [*reliability(*here), ""]
     text = PAGE
+    alike = probable(lit, elements)
     visit = next(each for each in lit if each.name == "ibohbf040")
     parts = {
         "n": str(stated.size),

@@ -30,7 +30,7 @@ _USUAL = 1600.0
 _ROUNDING = 0.002
 _MOST_EXPOSURES = 24
 #: Smallest angle from the sunlit and from the dark limb at which the telescope observes [deg].
-_LIMBS = 15.0, 7.0
+LIMBS = 15.0, 7.0
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def starts(dataset: Dataset, n: int, mjd: Floats, limb_angle: Floats, bright_lim
         Times within it, the first at its start, and the view then.
     """
     length = dataset.exptime / n / DAY
-    free = limb_angle > np.where(bright_limb, *_LIMBS)
+    free = limb_angle > np.where(bright_limb, *LIMBS)
     edges = np.flatnonzero(np.diff(free.astype(int), prepend=0, append=0)).reshape(-1, 2)
     places = [place for first, end in edges for place in _places(mjd[first], mjd[end - 1], length, most=n)]
     if len(places) < n:

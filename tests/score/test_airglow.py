@@ -32,7 +32,9 @@ def test_path_through_the_shell_by_hand() -> None:
     assert path_length(np.array([0.0, 90.0])) == pytest.approx([1.0, 5.6356], abs=0.0005)
 
 
-@pytest.mark.parametrize(("name", "hour_angle", "off"), [("b9q", -60.0, 0.6), ("bkq", -60.0, 0.13), ("bgq", 90.0, 0.05)])
+@pytest.mark.parametrize(
+    ("name", "hour_angle", "off"), [("b9q", -60.0, 0.6), ("bkq", -60.0, 0.13), ("bgq", 90.0, 0.05)]
+)
 def test_course_of_a_published_exposure(name: str, hour_angle: float, off: float) -> None:
     """One brightness fits the long reads of all three, of up to 1.9 electron/s, and there is none in the shadow.
 

@@ -46,7 +46,13 @@ class Listed(FakeSource):
 
 
 def one(name: str, **known: Any) -> Row:
-    return {"dataset": name, "members": [name], "filters": "F105W", "start_time": 59000.0, "stop_time": 59000.015} | known
+    return {
+        "dataset": name,
+        "members": [name],
+        "filters": "F105W",
+        "start_time": 59000.0,
+        "stop_time": 59000.015,
+    } | known
 
 
 def test_every_dataset_of_the_list_has_a_forecast(release: Catalog) -> None:
