@@ -175,6 +175,46 @@ def charts(catalog: Catalog, limit: int | None = None) -> Iterator[tuple[Chart, 
             yield chart, rows
 
 
+def _with_parameters(chart: Chart, name: str, limit: int | None) -> Chart:
+    """Return a chart with its parameters: the filter, or the number of exposures."""
+    if chart.kind == "points":
+        return replace(chart, parameters={"limit": str(limit)}) if limit else chart
+    if "filter" not in chart.parameters:
+        return chart
+    parameters = {"filter": name} | ({"step": "5"} if chart.kind == "lines" else {})
+    marks = chart.marks if name == "F105W" else ()
+    return replace(chart, title=f"{chart.title}, {name}", parameters=parameters, marks=marks)
+
+
+def _can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
+    """Return whether any row has all values of a chart; bars by year need two years."""
+    needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
+    return bool(rows.select(needed).drop_null().num_rows > (1 if chart.kind == "bars" else 0))
+
+
+def main_filter(catalog: Catalog) -> str:
+    """Return the filter for charts of a single filter; F105W where the catalog is empty."""
+    found = catalog.sql(
+        "SELECT filter FROM exposures WHERE filter IS NOT NULL GROUP BY filter "
+        "ORDER BY filter <> 'F105W', count(*) DESC LIMIT 1"
+    ).fetchall()
+    return str(found[0][0]) if found else "F105W"
+
+
+def dates(mjd: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    """Convert Modified Julian Dates to dates."""
+    return _MJD_ZERO + (np.asarray(mjd, float) * DAY).astype("timedelta64[s]")
+
+
+def classes(rows: Sequence[Row], column: str = "tvb_class") -> list[str | None]:
+    """Return the classes in a column, the mildest first; None means no verdict."""
+    present = {row.get(column) for row in rows}
+    return [name for name in CLASS_COLORS if name in present]
+
+
+# --- rows by filter, for the report ----------------------------------------------------------------------------------
+
+
 def charts_by_filter(catalog: Catalog) -> Iterator[tuple[Chart, ChartRows]]:
     """Yield the charts for which a catalog has data, with their rows by filter."""
     names, total = _filters(catalog)
@@ -228,40 +268,3 @@ def _enough(chart: Chart, rows: Sequence[Row]) -> bool:
     needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
     found = sum(all(row[name] is not None for name in needed) for row in rows)
     return found > (1 if chart.kind == "bars" else 0)
-
-
-def _with_parameters(chart: Chart, name: str, limit: int | None) -> Chart:
-    """Return a chart with its parameters: the filter, or the number of exposures."""
-    if chart.kind == "points":
-        return replace(chart, parameters={"limit": str(limit)}) if limit else chart
-    if "filter" not in chart.parameters:
-        return chart
-    parameters = {"filter": name} | ({"step": "5"} if chart.kind == "lines" else {})
-    marks = chart.marks if name == "F105W" else ()
-    return replace(chart, title=f"{chart.title}, {name}", parameters=parameters, marks=marks)
-
-
-def _can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
-    """Return whether any row has all values of a chart; bars by year need two years."""
-    needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
-    return bool(rows.select(needed).drop_null().num_rows > (1 if chart.kind == "bars" else 0))
-
-
-def main_filter(catalog: Catalog) -> str:
-    """Return the filter for charts of a single filter; F105W where the catalog is empty."""
-    found = catalog.sql(
-        "SELECT filter FROM exposures WHERE filter IS NOT NULL GROUP BY filter "
-        "ORDER BY filter <> 'F105W', count(*) DESC LIMIT 1"
-    ).fetchall()
-    return str(found[0][0]) if found else "F105W"
-
-
-def dates(mjd: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    """Convert Modified Julian Dates to dates."""
-    return _MJD_ZERO + (np.asarray(mjd, float) * DAY).astype("timedelta64[s]")
-
-
-def classes(rows: Sequence[Row], column: str = "tvb_class") -> list[str | None]:
-    """Return the classes in a column, the mildest first; None means no verdict."""
-    present = {row.get(column) for row in rows}
-    return [name for name in CLASS_COLORS if name in present]

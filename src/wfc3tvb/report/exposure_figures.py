@@ -1,4 +1,4 @@
-"""Figures of exposures: their curves, and their files."""
+"""Figures of exposures: their curves, and histograms of their sky before and after a repair."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import Measurement, Row
 from wfc3tvb.report.colors import BLUE, CLASS_COLORS, GREEN, ORANGE
+from wfc3tvb.report.comparison import Comparison, Pane, compare
 
 #: Formats of a figure, and the metadata in its file.
 FORMATS: dict[str, dict[str, str | None]] = {
@@ -112,6 +113,32 @@ def _curve(axis: Axes, one: Measurement) -> None:
 def _points(axis: Axes, reads: Sequence[Row], **style: Any) -> None:
     middle = [(read["t_start"] + read["t_end"]) / 2 for read in reads]
     axis.errorbar(middle, [read["rate"] for read in reads], [read["rate_err"] for read in reads], **style)
+
+
+def histograms_figure(pairs: Sequence[tuple[Pane, Pane]], columns: int = 3) -> Figure:
+    """Draw the histograms of the sky before and after repair, each about its own level, one plot per product."""
+    columns = min(columns, len(pairs))
+    lines = -(-len(pairs) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.0 * lines), layout="constrained")
+    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for axis in axes[len(pairs) :]:
+        axis.set_axis_off()
+    for axis, (before, after) in zip(axes, pairs, strict=False):
+        draw_histograms(axis, compare({}, before, after), after.title.split()[-1])
+        axis.set_title(before.title.split()[0], fontsize=9)
+    return figure
+
+
+def draw_histograms(axis: Axes, pair: Comparison, method: str) -> None:
+    """Draw the histograms of a product before its repair (filled) and after it (a line)."""
+    edges, before, after = pair.histograms()
+    axis.stairs(before, edges, fill=True, color="0.75", label="archive")
+    axis.stairs(after, edges, color=BLUE, lw=1.4, label=method)
+    axis.set_xlabel("electron/s above the sky", fontsize=9)
+    axis.set_ylabel("pixels in a bin [%]", fontsize=9)
+    axis.tick_params(labelsize=8)
+    axis.legend(fontsize=8, frameon=False)
+    axis.grid(alpha=0.25, lw=0.5)
 
 
 def save(figure: Figure, path: Path, dpi: int = 120) -> Path:

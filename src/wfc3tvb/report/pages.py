@@ -38,7 +38,7 @@ _AT_A_TIME = 100
 VISITS_A_PAGE, ROWS_SHOWN = 1000, 500
 _REPAIRS = "SELECT * FROM reprocessed WHERE method <> 'perform' ORDER BY dataset, kind, rootname, product_id"
 _ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, n_inspect,
-    worst_class, sky_min, sky_max, excess_visit, tvb_score, sun_alt_max
+    worst_class, sky_max, excess_visit, tvb_score
 FROM visits ORDER BY tvb_score DESC NULLS LAST, visit, filter"""
 
 

@@ -10,8 +10,9 @@ from matplotlib.image import AxesImage
 
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.models import Row
-from wfc3tvb.report.colors import BLUE
 from wfc3tvb.report.comparison import CENTER, Comparison, Image, central_square, comparisons
+from wfc3tvb.report.comparison import read_pairs as read_pairs
+from wfc3tvb.report.exposure_figures import draw_histograms
 
 #: The products of a visit, the exposures first.
 PRODUCTS = "SELECT * FROM reprocessed WHERE left(dataset, 6) = $visit ORDER BY kind DESC, rootname, product_id"
@@ -53,10 +54,10 @@ def _figure(pair: Comparison) -> Figure:
     figure = Figure(figsize=(12.6, 7.4), layout="constrained")
     axes = figure.subplots(2, 3, height_ratios=(1, 1))
     for column, (pane, level) in enumerate(zip((pair.before, pair.after), pair.levels, strict=True)):
-        _image(axes[0, column], pane.image, pair, f"{pane.title} - {level:.3f} electron/s")
+        _image(axes[0, column], pane.image, pair, f"{pane.title}, minus its sky of {level:z.3f} e-/s")
         drawn = _image(axes[1, column], central_square(pane.image, CENTER), pair, f"its central {CENTER} pixels")
     figure.colorbar(drawn, ax=axes[1, :2], label="electron/s above the sky", location="bottom", shrink=0.5, aspect=40)
-    _histograms(axes[0, 2], pair)
+    draw_histograms(axes[0, 2], pair, str(pair.row["method"]))
     axes[1, 2].set_axis_off()
     return figure
 
@@ -67,28 +68,3 @@ def _image(axis: Axes, image: Image, pair: Comparison, title: str) -> AxesImage:
     axis.set_xticks([])
     axis.set_yticks([])
     return axis.imshow(image, origin="lower", cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-
-
-def _histograms(axis: Axes, pair: Comparison) -> None:
-    edges, before, after = pair.histograms()
-    axis.stairs(before, edges, fill=True, color="0.75", label="archive")
-    axis.stairs(after, edges, color=BLUE, lw=1.4, label=str(pair.row["method"]))
-    axis.set_xlabel("electron/s above the sky", fontsize=9)
-    axis.set_ylabel("pixels in a bin [%]", fontsize=9)
-    axis.tick_params(labelsize=8)
-    axis.legend(fontsize=8, frameon=False)
-    axis.grid(alpha=0.25, lw=0.5)
-
-
-def histograms_figure(pairs: Sequence[Comparison], columns: int = 3) -> Figure:
-    """Draw the histograms of the sky before and after repair, one plot per product."""
-    columns = min(columns, len(pairs))
-    lines = -(-len(pairs) // columns)
-    figure = Figure(figsize=(4.2 * columns, 3.0 * lines), layout="constrained")
-    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for axis in axes[len(pairs) :]:
-        axis.set_axis_off()
-    for axis, pair in zip(axes, pairs, strict=False):
-        _histograms(axis, pair)
-        axis.set_title(pair.name, fontsize=9)
-    return figure

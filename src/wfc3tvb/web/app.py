@@ -33,9 +33,9 @@ from wfc3tvb.catalog.views import RELATIONS, column_comment
 from wfc3tvb.errors import BadArgumentError, CatalogError, TvbError, UnknownDatasetError
 from wfc3tvb.models import Row
 from wfc3tvb.report.charts import charts
-from wfc3tvb.report.comparison import comparisons
+from wfc3tvb.report.exposure_figures import histograms_figure
 from wfc3tvb.report.rendering import environment
-from wfc3tvb.report.repair_figures import histograms_figure, products_of
+from wfc3tvb.report.repair_figures import products_of, read_pairs
 from wfc3tvb.report.sentences import reasons
 from wfc3tvb.report.thumbnails import find_image, surveyed_folders, thumbnails, why_missing
 from wfc3tvb.web.plotly_charts import chart_plot, visit_plot
@@ -184,7 +184,8 @@ class Explorer:
     def _histograms(self, visit: str) -> Response:
         with self._open() as catalog:
             products = products_of(catalog, visit)
-        pairs = list(comparisons([row for row in products if row["kind"] == "flt"]))
+        repaired = [row for row in products if row["kind"] == "flt" and row["method"] != "perform"]
+        pairs = [pair for _, pair in read_pairs(repaired)]
         if not pairs:
             raise UnknownDatasetError(visit, "the repaired products on this machine")
         buffer = BytesIO()
