@@ -36,7 +36,7 @@ COMMANDS = {
     "Find and measure": ("survey", "show", "measure"),
     "Ask": ("sql", "query", "queries", "columns", "serve"),
     "Repair": ("reprocess", "calibrate"),
-    "Publish": ("report", "export"),
+    "Publish": ("report", "export", "release"),
     "Look after": ("rescore", "systematic", "verify", "compact", "doctor", "validate"),
     "Try out": ("demo", "simulate", "archive"),
 }
