@@ -129,6 +129,9 @@ _CHARTS = (
           "Fraction of the exposures with at most this mean helium excess. Published: the archive's "
           "F105W exposures until 2014 (G. Brammer).", "steps", "excess_helium", "fraction",
           ("excess_helium [electron/s]", "fraction of exposures"), marks=PUBLISHED, parameters={"filter": ""}),
+    Chart("forecast_against_measured", "Forecast and measured helium",
+          "Mean helium excess of an exposure against the median that was forecast for its dataset from geometry alone.",
+          "points", "excess_helium_50", "excess_helium", ("forecast median [electron/s]", "measured [electron/s]")),
     Chart("excess_by_sun_altitude", "Helium at dawn and at dusk",
           "Mean excess over the predicted zodiacal light: at dawn it begins late, at dusk it ends with sunlight. "
           "Altitudes with few reads are left out.",
