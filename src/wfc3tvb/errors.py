@@ -11,7 +11,8 @@ import errno
 import os
 import signal
 from pathlib import Path
-from shlex import quote
+
+from wfc3tvb.suggest import command
 
 
 class TvbError(Exception):
@@ -288,8 +289,8 @@ class NoCatalogError(CatalogError):
         self.path = str(path)
 
     def __str__(self) -> str:
-        command = f"wfc3tvb survey --asn IBOHBF040 --catalog {quote(self.path)}"
-        return f"no catalog in {self.path}; create one with: {command}"
+        create = command("survey", "--asn", "IBOHBF040", catalog=self.path)
+        return f"no catalog in {self.path}; create one with: {create}"
 
 
 class CatalogNotWritableError(CatalogError):
@@ -337,7 +338,7 @@ class DamagedCatalogError(CatalogError):
         self.path, self.problem = str(path), problem
 
     def __str__(self) -> str:
-        return f"{self.path} is damaged: {self.problem}; see: wfc3tvb verify --catalog {quote(self.path)}"
+        return f"{self.path} is damaged: {self.problem}; see: {command('verify', catalog=self.path)}"
 
 
 class NewerCatalogError(CatalogError):

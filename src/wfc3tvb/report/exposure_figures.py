@@ -62,7 +62,8 @@ def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:
     """Plot the curves of several exposures in a grid, on one scale, with the Sun's altitude below each.
 
     Points are interval rates with their errors (small and grey where the interval is too short to be used), the line is
-    the cumulative rate, and shading marks Earth's shadow.
+    the cumulative rate, and shading marks Earth's shadow. Cumulative medians, where there are any, are diamonds: the
+    curve that STScI's notebook draws from wfc3tools.pstat.
     """
     columns = min(columns, len(measured))
     lines = -(-len(measured) // columns)
@@ -116,6 +117,12 @@ def _curve(axis: Axes, one: Measurement) -> None:
     _points(axis, [read for read in reads if read["used"]], fmt="o", ms=4, color=color, lw=1, label="between reads")
     cumulative = [read["cumulative_rate"] for read in reads]
     axis.plot([read["t_end"] for read in reads], cumulative, color=BLUE, lw=1.2, label="cumulative")
+    if known := [read for read in reads if read["cumulative_median"] is not None]:
+        medians = [read["cumulative_median"] for read in known]
+        axis.plot(
+            [read["t_end"] for read in known], medians, "D--", ms=4, mfc="none", lw=1, color=ORANGE,
+            label="pstat (cumulative)",
+        )  # fmt: skip
     for read in one.reads:
         if read["in_shadow"]:
             axis.axvspan(read["t_start"], read["t_end"], color="0.9", lw=0, zorder=0)
