@@ -15,7 +15,18 @@ from pathlib import Path
 
 import numpy as np
 from curves import reliability, reliability_figure
-from forecast_table import OUT, Brightness, Exposures, Row, View, damaged, exposures_of, least_damaging, views
+from forecast_table import (
+    OUT,
+    Brightness,
+    Exposures,
+    Row,
+    View,
+    damaged,
+    exposures_of,
+    is_scored,
+    least_damaging,
+    views,
+)
 from listing import LIMBS, Dataset, read_list
 from numpy.typing import NDArray
 from pyarrow.parquet import read_table
@@ -259,8 +270,7 @@ def outcomes(found: Sequence[Case], stated: dict[str, Row], n: int, rng: np.rand
         shape = case.world.means(case.start, case.times) * np.exp(0.15 * rng.standard_normal(case.times.size - 1))
         level = zodiacal_level(case.dataset.filter, case.dataset.ra, case.dataset.dec, case.dataset.start) or 0.6
         zodi = max(level + ZODI_ERROR * rng.standard_normal(), 0.2)
-        scored = np.isfinite(least_damaging(case.times, shape, zodi))
-        came.append(bool(scored and damaged(case.times, zodi + amplitude * shape)))
+        came.append(is_scored(case.times) and damaged(case.times, zodi + amplitude * shape))
     return np.array([stated[case.dataset.name]["prob_damaged"] for case in chosen]), np.array(came, float)
 
 

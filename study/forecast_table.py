@@ -149,15 +149,19 @@ def least_damaging(times: Floats, relative: Floats, zodi: float) -> float:
     zodi : float
         Zodiacal light [electron/s].
     """
-    usual = MeasureSettings()
-    n_used = int((np.diff(times)[1:] >= usual.min_interval).sum())
-    if n_used < usual.min_reads or not damaged(times, zodi + _HIGHEST * relative):
+    if not is_scored(times) or not damaged(times, zodi + _HIGHEST * relative):
         return np.inf
     low, high = np.log(_LOWEST), np.log(_HIGHEST)
     for _ in range(7):  # to 6 %
         middle = (low + high) / 2
         low, high = (low, middle) if damaged(times, zodi + np.exp(middle) * relative) else (middle, high)
     return float(np.exp((low + high) / 2))
+
+
+def is_scored(times: Floats) -> bool:
+    """Return whether an exposure has enough reads for a score."""
+    usual = MeasureSettings()
+    return int((np.diff(times)[1:] >= usual.min_interval).sum()) >= usual.min_reads
 
 
 def damaged(times: Floats, rate: Floats) -> bool:
