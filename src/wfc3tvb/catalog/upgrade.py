@@ -16,6 +16,7 @@ from wfc3tvb.catalog.released import released_snapshots
 from wfc3tvb.errors import DamagedCatalogError, NewerCatalogError, NoCatalogError, OldCatalogError
 from wfc3tvb.schema import OLDEST_VERSION, TABLES
 from wfc3tvb.schema.migrations import Comparison, StoredSchema, compare, parse_version
+from wfc3tvb.suggest import catalog_option
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ def upgrade(tables: Tables) -> bool:
         if name in outdated or compared.added:
             tables.add_columns(name, compared.added)
     # A warning, so that it appears without any logging set up: older programs are affected by the change.
-    log.warning("%s: %s", tables.folder, describe(found))
+    log.warning("%s: %s%s", tables.folder, describe(found), catalog_option(tables.folder))
     return True
 
 

@@ -47,8 +47,10 @@ class SurveyPlan:
         Estimated time.
     basis : str
         Basis of the estimate.
-    n_expected, n_forecast : float, int
-        Number of exposures to measure that helium probably damages, by the table `forecast`, and of those with one.
+    n_expected : float
+        Number of the exposures to measure that helium probably damages, by the table `forecast`.
+    n_forecast : int
+        Number of them that the table lists.
     """
 
     n_datasets: int

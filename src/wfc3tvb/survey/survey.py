@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from shlex import quote
 
+from wfc3tvb import suggest
 from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures, recorded_run
@@ -260,7 +260,8 @@ def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | N
 
 
 def _next_command(catalog: Catalog, example: str | None, n_flagged: int) -> str:
-    where = f" --catalog {quote(str(catalog.folder))}"
     if example is None:
-        return f'wfc3tvb sql "SELECT rootname, filter, sky_mean, tvb_class FROM exposures"{where}'
-    return f"wfc3tvb show {example}{where}" if n_flagged < 50 else f"wfc3tvb query worst_visits{where}"
+        text = '"SELECT rootname, filter, sky_mean, tvb_class FROM exposures"'
+        return f"wfc3tvb sql {text}{suggest.catalog_option(catalog.folder)}"
+    words = ("show", example) if n_flagged < 50 else ("query", "worst_visits")
+    return suggest.command(*words, catalog=catalog.folder)
