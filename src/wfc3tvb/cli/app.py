@@ -28,7 +28,7 @@ EXIT_ITEMS_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 #: Commands that resume after an interruption.
-RESUMABLE = ("survey", "reprocess", "validate")
+RESUMABLE = ("survey", "reprocess", "report", "validate")
 #: Characters of the longest first sentence of a command's help, which is never cut.
 _WHOLE = 200
 #: Commands in groups, in the order of the help text: as a user needs them.
