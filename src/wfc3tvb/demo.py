@@ -91,7 +91,7 @@ def _report(out: Path, progress: Progress) -> Iterator[RenderableType]:
     yield terminal.pairs([
         ("all in one page", visit),
         ("the report", page),
-        ("the curves", out / "report" / "figures" / f"{ASSOCIATION[:6]}_curves.png"),
+        ("the curves", out / "report" / "figures" / f"{ASSOCIATION[:6]}_curves.svg"),
         ("the catalog", out / "catalog"),
         ("the repaired images", out / "products"),
     ])  # fmt: skip

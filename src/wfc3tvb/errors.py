@@ -272,6 +272,25 @@ class WorkerDiedError(TvbError):
         return "a worker process was killed, perhaps for lack of memory; run the command again with fewer --jobs"
 
 
+class ReportError(TvbError):
+    """A page of the report cannot be written.
+
+    Parameters
+    ----------
+    visit : str
+        The first visit of those whose pages were being written.
+    problem : str
+        What went wrong.
+    """
+
+    def __init__(self, visit: str, problem: str) -> None:
+        super().__init__(visit, problem)
+        self.visit, self.problem = visit, problem
+
+    def __str__(self) -> str:
+        return f"the page of visit {self.visit} or of the next ones was not written: {self.problem}"
+
+
 # --- the catalog -------------------------------------------------------------------------------------------------
 
 

@@ -48,7 +48,7 @@ license: CC-BY-4.0
 _SYNTHETIC = "**Synthetic: the exposures in these tables are simulated, not observed.**\n\n"
 
 
-def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
+def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -> Iterator[Path]:
     """Write every table with README, citation, licence and checksums into a folder, and yield the files written.
 
     Parameters
@@ -59,6 +59,8 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         Folder, created if needed.
     format : str
         One of `wfc3tvb.catalog.export.FORMATS`.
+    note : str, optional
+        Markdown at the top of the README.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         written[name] = path, rows.num_rows
         yield path
     texts = {
-        "README.md": _readme(written, _SYNTHETIC if is_synthetic(catalog) else "", format),
+        "README.md": _readme(written, (_SYNTHETIC if is_synthetic(catalog) else "") + note, format),
         "CITATION.cff": _CITATION.format(version=__version__),
         "LICENSE": _LICENSE,
     }

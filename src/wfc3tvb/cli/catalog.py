@@ -32,18 +32,21 @@ images_option = click.option(
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False), default="tvb-report")
 @images_option
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
 @catalog_option
 @example("wfc3tvb report my-report")
-def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
+def report(out: Path, images: Sequence[Path], jobs: int, catalog: Path) -> None:
     """Write the report: a folder of HTML pages for use offline.
 
-    The figures, and the tables behind them, are written as files too.
+    The figures, and the tables behind them, are written as files too. Pages of visits that are in the folder already
+    are written again only where something has changed.
     """
     from wfc3tvb.catalog.catalog import open_catalog
+    from wfc3tvb.parallel.workers import Workers
     from wfc3tvb.report.pages import write_report
 
     with open_catalog(catalog) as store, progress_bars() as progress:
-        page = write_report(store, out, images=images, progress=progress)
+        page = write_report(store, out, images=images, workers=Workers(jobs), progress=progress)
     print_text(f"wrote {page}")
 
 

@@ -150,6 +150,13 @@ def demo(out: Path, jobs: int) -> None:
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median from all pixels (reads whole files).")
 @click.option("--recheck", is_flag=True, help="Measure known exposures again.")
 @click.option("--limit", type=click.IntRange(1), help="Measure at most this many exposures.")
+@click.option(
+    "--order",
+    type=click.Choice(["name", "risk"]),
+    default="name",
+    show_default=True,
+    help="Order of the exposures; risk: first those that helium probably damages, by the table forecast.",
+)
 @click.option("--dry-run", is_flag=True, help="Only estimate the work: exposures, requests, bytes, time.")
 @parallel_options()
 @catalog_option
@@ -165,7 +172,8 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, workers: Workers
     selection, restricted = _selection(given)
     settings = _settings(given)
     source = open_source(_place(given["source"], catalog, selection))
-    options = {"source": source, "settings": settings, "workers": workers, "recheck": given["recheck"]}
+    options: dict[str, Any] = {"source": source, "settings": settings, "workers": workers}
+    options |= {name: given[name] for name in ("recheck", "order")}
     if given["dry_run"] or not (restricted or given["everything"] or Path(given["source"]).is_dir()):
         with _store(catalog, settings, only_plan=True) as (store, progress):
             plan = plan_survey(store, selection, progress=progress, **options)
@@ -316,6 +324,9 @@ def _print_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
     show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
     if plan.n_exposures:
         show(f"estimated from: {plan.basis}")
+    if plan.n_forecast:
+        expected = f"helium probably damages {plan.n_expected:.0f} of {plan.n_forecast}"
+        show(f"forecast: {expected}; to fetch those first: --order risk")
     if not asked:
         show("nothing is selected: add --all for the whole archive, or select with --id, --proposal, --start, --end")
 

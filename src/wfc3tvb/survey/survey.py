@@ -127,6 +127,7 @@ def survey(
     settings: MeasureSettings | None = None,
     workers: Workers = HERE,
     recheck: bool = False,
+    order: str = "name",
     progress: Progress = silent,
     measure: Measure | None = None,
 ) -> SurveyReport:
@@ -146,6 +147,8 @@ def survey(
         Processes or cluster to use; by default a worker measures with one thread while others read ahead.
     recheck : bool, optional
         Also measure exposures again that are known and unchanged, or were given up.
+    order : {"name", "risk"}, optional
+        Order of the exposures: by name, or those first that helium probably damages, by the table `forecast`.
     progress : Progress, optional
         Called with stages ``list``, ``measure`` and ``visits``.
     measure : callable, optional
@@ -153,6 +156,8 @@ def survey(
 
     Raises
     ------
+    BadArgumentError
+        If the order is unknown.
     UnknownDatasetError
         If the source has no dataset with one of the ids; nothing is measured.
     ServiceError
@@ -163,7 +168,7 @@ def survey(
     began = time.monotonic()
     settings = settings or MeasureSettings()
     with backends.started(workers, MEASURING):
-        plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
+        plan = Plan(catalog, selection, source, recheck=recheck, order=order, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
     arguments = _request(selection, settings, source) | _state(catalog, known) | {"jobs": workers.count}
     with recorded_run(catalog, "survey", arguments) as run:
@@ -210,13 +215,14 @@ def plan_survey(
     settings: MeasureSettings | None = None,
     workers: Workers = HERE,
     recheck: bool = False,
+    order: str = "name",
     progress: Progress = silent,
 ) -> SurveyPlan:
     """Estimate the exposures, requests, bytes and time of `survey`, with the same parameters and errors.
 
     Only the archive's list is stored in the catalog.
     """
-    plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
+    plan = Plan(catalog, selection, source, recheck=recheck, order=order, progress=progress)
     catalog.update_views()
     return estimate(catalog, plan, source, settings or MeasureSettings(), workers.count)
 
