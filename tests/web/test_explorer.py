@@ -178,11 +178,11 @@ def test_a_visit_that_only_failed_says_so(tmp_path: Path) -> None:
 
 def test_simulated_data_say_so_on_every_page(client: TestClient, tmp_path: Path) -> None:
     pages = ("/", "/visits", "/programs", "/program/12442", "/visit/ibohbf", "/statistics", "/sql", "/api", "/nothing")
-    assert all("synthetic data" in client.get(page).text for page in pages)
+    assert all("simulated, not observed" in client.get(page).text for page in pages)
     with open_catalog(tmp_path / "real", mode="a") as catalog:
         catalog.record([known.exposure("ibohbfb9q", known.HIT | {"cal_ver": "3.7.2"})])
     with TestClient(application(tmp_path / "real"), **HOST) as real:
-        assert not any("synthetic data" in real.get(page).text for page in pages)
+        assert not any("simulated, not observed" in real.get(page).text for page in pages)
 
 
 def test_the_newest_version_is_shown(tmp_path: Path) -> None:

@@ -40,20 +40,27 @@ PAGES = {"/": exposures, "/visits": visits, "/programs": programs}
 
 def found(site: Site, search: Search) -> tuple[list[Row], int]:
     """Return the rows of a page of a search, and the number of all rows that it finds."""
-    values = search.values()
-    total = site.once(
-        f"{search.count()} {values}",
-        lambda catalog: catalog.fetch(search.count(), values, timeout=limits.SECONDS).to_pylist()[0]["n"],
-    )
-    with site.open() as catalog:
-        if search.listing is EXPOSURES and int(search.page) <= _DIRECT:
-            text = search.sql(limits.ROWS_A_PAGE)
-            return catalog.fetch(text, values, timeout=limits.SECONDS).to_pylist(), total
-        return _by_keys(catalog, search), total
+    asked = (search.count(), search.keys(limits.ROWS_A_PAGE), search.values())
+    rows = site.once(f"rows {asked}", lambda catalog: _rows(catalog, search))
+    if search.page == "1" and len(rows) < limits.ROWS_A_PAGE:
+        return rows, len(rows)
+    return rows, site.once(f"total {asked[::2]}", lambda catalog: _total(catalog, search))
+
+
+def _total(catalog: Catalog, search: Search) -> int:
+    return int(catalog.fetch(search.count(), search.values(), timeout=limits.SECONDS).to_pylist()[0]["n"])
+
+
+def _rows(catalog: Catalog, search: Search) -> list[Row]:
+    # DuckDB reads every column where a condition is more than a comparison, and aggregates every column of a view.
+    if search.listing is not EXPOSURES or search.text or search.cone or int(search.page) > _DIRECT:
+        return _by_keys(catalog, search)
+    rows: list[Row] = catalog.fetch(search.sql(limits.ROWS_A_PAGE), search.values(), timeout=limits.SECONDS).to_pylist()
+    return rows
 
 
 def _by_keys(catalog: Catalog, search: Search) -> list[Row]:
-    """Return the rows of a page in two steps, because other columns take longer to read and aggregate than the keys."""
+    """Return the rows of a page in two steps: their keys, then the other columns of these alone."""
     keys = catalog.fetch(search.keys(limits.ROWS_A_PAGE), search.values(), timeout=limits.SECONDS).to_pylist()
     if not keys:
         return []

@@ -32,8 +32,8 @@ SHOWN, DOWNLOADED = Cap(500, 400, 32 * 2**20), Cap(1_000_000, 400, 256 * 2**20)
 AT_A_TIME = 4
 #: Rows on a page of a list.
 ROWS_A_PAGE = 100
-#: Most values that `Site.once` keeps; the oldest is dropped.
-_MOST_KNOWN = 1000
+#: Most values that `Site.once` keeps.
+_MOST_KNOWN = 200
 
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Site:
         self.folder = folder
         self._templates = environment()
         self._templates.globals |= {"table_cell": cell, "linked": linked}
-        self._limiter = CapacityLimiter(AT_A_TIME)
+        self.limiter = CapacityLimiter(AT_A_TIME)
         self._lock = threading.Lock()
         self._idle: list[tuple[Version, Catalog]] = []
         self._known: dict[str, tuple[Version, Any]] = {}
@@ -73,7 +73,7 @@ class Site:
         """Return the endpoint of a function that may query the catalog: it runs in a thread, `AT_A_TIME` at once."""
 
         async def answer(request: Request) -> Response:
-            return await to_thread.run_sync(function, self, request, limiter=self._limiter)
+            return await to_thread.run_sync(function, self, request, limiter=self.limiter)
 
         return answer
 
@@ -130,17 +130,21 @@ class Site:
         return self.fetch(documented.sql, documented.values(params), cap=cap)
 
     def once(self, name: str, make: Callable[[Catalog], T]) -> T:
-        """Return what a function finds in the catalog, computed once for every version of it."""
+        """Return what a function finds in the catalog, computed once for every version of it.
+
+        Of many values, those that were not asked for lately are computed again.
+        """
         version = self.version()
-        stored, value = self._known.get(name, ((), None))
+        with self._lock:
+            stored, value = self._known.pop(name, ((), None))
         if stored != version:
             with self.open() as catalog:
                 value = make(catalog)
-            with self._lock:
-                self._known = {key: each for key, each in self._known.items() if each[0] == version}
-                while len(self._known) >= _MOST_KNOWN:
-                    self._known.pop(next(iter(self._known)))
-                self._known[name] = version, value
+        with self._lock:  # at the end of the dictionary: the first ones have not been asked for the longest time
+            self._known = {key: each for key, each in self._known.items() if each[0] == version}
+            self._known[name] = version, value
+            if len(self._known) > _MOST_KNOWN:
+                del self._known[next(iter(self._known))]
         found: T = value
         return found
 

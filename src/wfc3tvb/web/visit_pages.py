@@ -45,7 +45,7 @@ def visit(site: Site, request: Request) -> Response:
     found = visit_rows(site, name)
     exposures, reads, products = found["exposures"], found["reads"], found["reprocessed"]
     if not exposures and not found["failures"]:
-        raise UnknownDatasetError(name, f"the catalog in {site.folder}")
+        raise UnknownDatasetError(name, "this catalog")
     context: dict[str, Any] = {
         "visit": name, "exposures": exposures, "reads": reads, "failures": found["failures"],
         "verdicts": [(row, reasons(row)) for row in exposures],
