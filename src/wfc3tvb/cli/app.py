@@ -30,8 +30,8 @@ EXIT_INTERRUPTED = 130
 RESUMABLE = ("survey", "reprocess", "validate")
 #: Commands in the order of the help text: as a new user needs them.
 COMMANDS = (
-    "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "serve",
-    "export", "rescore", "null", "verify", "compact", "doctor", "validate", "simulate", "archive",
+    "demo", "survey", "show", "measure", "sql", "query", "queries", "columns", "reprocess", "calibrate", "report",
+    "serve", "export", "rescore", "null", "verify", "compact", "doctor", "validate", "simulate", "archive",
 )  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def print_text(text: str, *, fg: str | None = None, err: bool = False) -> None:
 
 def print_error(error: TvbError) -> None:
     """Print an error as one line."""
-    print_text(f"wfc3tvb: {error}", fg="red", err=True)
+    print_text(f"wfc3tvb: {error.for_shell()}", fg="red", err=True)
 
 
 def print_json(value: Any) -> None:

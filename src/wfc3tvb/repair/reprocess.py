@@ -176,7 +176,7 @@ def _alone_in(outdir: Path, chosen: Chosen) -> Iterator[None]:
         return
     with folder_lock(outdir, _LOCK_FILE) as locked:
         if not locked:
-            remedy = "wait for it to finish, or choose another folder with --outdir"
+            remedy = "wait for it to finish, or choose another folder (parameter outdir)"
             raise BadArgumentError(f"{outdir}: another reprocess writes there; {remedy}")
         yield
 
@@ -189,4 +189,4 @@ def _check_disk(chosen: Chosen, outdir: Path, n_workers: int) -> None:
     free = shutil.disk_usage(folder).free
     if need > free:
         problem = f"{need / 1e6:.0f} MB of scratch space needed, {free / 1e6:.0f} MB free"
-        raise BadArgumentError(f"{outdir}: {problem}; choose another folder with --outdir")
+        raise BadArgumentError(f"{outdir}: {problem}; choose another folder (parameter outdir)")
