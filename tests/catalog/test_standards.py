@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import shutil
 import subprocess
+import tracemalloc
 import warnings
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
@@ -22,7 +26,9 @@ from deltalake import DeltaTable
 
 from tests.helpers.rows import curve_rows
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.column_notes import COLUMNS
 from wfc3tvb.catalog.export import FORMATS, read_table, write_table
+from wfc3tvb.catalog.formats.rows import Rows
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES, to_arrow
@@ -183,3 +189,50 @@ def test_files_are_noted_once_and_stay_right(tmp_path: Path) -> None:
     with open_catalog(tmp_path / "catalog", mode="r+") as store:
         store.replace("exposures", [], keys=["ibaaaa01q"])
         assert store.sql("SELECT count(*) FROM exposures").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_columns_of_dates_and_of_nulls_alone_are_written(tmp_path: Path, format: str) -> None:
+    columns = {"n": pa.nulls(2), "d": pa.array([datetime.date(2013, 1, 6), None]), "t": pa.array([[1.5], None])}
+    path = write_table(pa.table(columns), tmp_path / f"x.{format}", format)
+    if format != "json":
+        assert str(read_table(path)["d"][0]) == "2013-01-06"
+
+
+def test_csv_has_quotes_where_needed_and_the_digits_of_the_errors(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "rate": [1.23456789, -0.00012345678, None], "rate_err": [0.0123, 0.0, 0.05],
+            "expstart": [56298.123456789012] * 3,
+            "ra": [189.123456789] * 3, "sky_mean": [0.123456789, 1e-9, float("nan")], "x": [0.1 + 0.2, 1e22, 2.0],
+            "t": ["a b", 'say "a,b"', ""], "flagged": [True, None, False], "jump_read": [3, None, 4],
+        }
+    )  # fmt: skip
+    assert write_table(table, tmp_path / "x.csv", "csv").read_text().splitlines() == [
+        "rate,rate_err,expstart,ra,sky_mean,x,t,flagged,jump_read",
+        "1.2346,0.0123,56298.12345679,189.123457,0.1234568,0.3,a b,true,3",
+        '-0.0001234568,0,56298.12345679,189.123457,1e-9,1e+22,"say ""a,b""",,',
+        ',0.05,56298.12345679,189.123457,nan,2,"",false,4',
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", ["parquet", "csv", "ecsv", "votable", "fits"])
+def test_a_million_rows_take_little_memory(tmp_path: Path, format: str) -> None:
+    # 10^6 rows of 20 columns are 160 MB in memory; of 2 columns as texts, more than 100 MB.
+    n_columns = 20 if format in ("parquet", "fits") else 2
+    names = [c.name for c in TABLES["exposures"].columns if c.type == "float"][:n_columns]
+    batch = pa.RecordBatch.from_arrays([pa.array(np.linspace(0.1, 100, 10_000))] * n_columns, names=names)
+    n_batches, pool = 100, pa.default_memory_pool()
+
+    def read() -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(batch.schema, (batch for _ in range(n_batches)))
+
+    before = pool.bytes_allocated()
+    rows = Rows.of_query(read, n_batches * batch.num_rows, {name: COLUMNS[name] for name in names})
+    tracemalloc.start()
+    path = write_table(rows, tmp_path / f"x.{format}", format)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak + pool.bytes_allocated() - before < 50e6
+    assert path.stat().st_size > 1e6

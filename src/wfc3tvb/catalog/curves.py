@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.display import html_table
 from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
-from wfc3tvb.models import Measurement
+from wfc3tvb.models import Measurement, Row
 from wfc3tvb.schema import TABLES
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def curves(catalog: Catalog | str | Path, *names: str) -> Curves:
     if not isinstance(catalog, Catalog):
         with open_catalog(catalog) as store:
             return curves(store, *names)
-    exposures = {}
+    exposures: dict[str, Row] = {}
     for name in names:
         rows = catalog.fetch(_EXPOSURES, {"name": name.lower()}).to_pylist()
         if not rows:

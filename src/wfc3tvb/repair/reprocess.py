@@ -18,6 +18,7 @@ from wfc3tvb.archive.source import Archive, open_source
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import recorded_run
 from wfc3tvb.config import Services
+from wfc3tvb.display import Result
 from wfc3tvb.engines import calwf3
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import Row
@@ -37,8 +38,8 @@ _LOCK_FILE = ".reprocess"
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]
 
 
-@dataclass(frozen=True)
-class ReprocessReport:
+@dataclass(frozen=True, repr=False)
+class ReprocessReport(Result):
     """Result of a run of repairs.
 
     Attributes

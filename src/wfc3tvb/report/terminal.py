@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from wfc3tvb.catalog.column_notes import notes_of
 from wfc3tvb.catalog.queries import Query
 from wfc3tvb.models import Row
 from wfc3tvb.report.fitted_table import FittedColumn, FittedTable
@@ -96,26 +97,35 @@ def counts(classes: Mapping[str, int]) -> Text:
 
 
 def relation(rows: pa.Table, limit: int | None = None, width: int | None = None) -> Table:
-    """Return the result of a query as a table of at most `limit` rows, and the columns that fit into `width`."""
+    """Return the result of a query as a table of at most `limit` rows, and the columns that fit into `width`.
+
+    With a width the headings have units, in a second line.
+    """
     from pyarrow import types
 
     shown = rows.slice(0, limit).to_pylist()
     table = Table(box=None, header_style="bold", pad_edge=False)
-    names = _fitting_columns(rows.column_names, shown, width)
+    noted = {} if width is None else notes_of(rows.schema)  # a program that reads the table gets one line of names
+    units = {name: column.unit for name, column in noted.items() if column.unit}
+    names = _fitting_columns(rows.column_names, shown, units, width)
     for name in names:
         kind = rows.schema.field(name).type
         is_number = types.is_integer(kind) or types.is_floating(kind)
-        table.add_column(Text(printable(name)), justify="right" if is_number else "left", overflow="fold")
+        heading = Text(printable(name) + (f"\n[{units[name]}]" if name in units else ""))
+        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
     for row in shown:
         table.add_row(*(Text(_value(row[name])) for name in names))
     return table
 
 
-def _fitting_columns(names: Sequence[str], rows: Sequence[Row], width: int | None) -> Sequence[str]:
+def _fitting_columns(
+    names: Sequence[str], rows: Sequence[Row], units: Mapping[str, str], width: int | None
+) -> Sequence[str]:
     """Return the first columns that fit side by side, at least one; long texts count as `_LONG` characters."""
     if width is None:
         return names
-    needed = [max(len(name), *(min(len(_value(row[name])), _LONG) for row in rows), 0) + 2 for name in names]
+    headings = {name: max(len(name), len(f"[{units[name]}]") if name in units else 0) for name in names}
+    needed = [max(headings[name], *(min(len(_value(row[name])), _LONG) for row in rows), 0) + 2 for name in names]
     return names[: max(1, sum(1 for end in accumulate(needed) if end - 2 <= width))]
 
 

@@ -16,7 +16,7 @@ from wfc3tvb.catalog.formats.rows import flatten_nested
 from wfc3tvb.schema import Column
 from wfc3tvb.schema.quantities import Values, quantity_table
 
-_NULL = {"i": 0, "f": np.nan, "b": False, "U": ""}
+_NULL = {"i": 0, "f": np.nan, "b": False}
 _DTYPE = {"i": np.int64, "f": np.float64, "b": np.bool_}
 
 
@@ -53,13 +53,8 @@ def _no_rows(schema: pa.Schema) -> list[pa.RecordBatch]:
 def _values(column: pa.ChunkedArray) -> NDArray[Any]:
     kind = _kind(column.type)
     if kind == "U":
-        texts = (
-            column if pa.types.is_string(column.type) else [None if v is None else str(v) for v in column.to_pylist()]
-        )
-        filled = [
-            _NULL[kind] if text is None else str(text) for text in pa.chunked_array(texts, pa.string()).to_pylist()
-        ]
-        return np.array(filled, dtype=np.str_)
+        texts = ["" if value is None else str(value) for value in column.to_pylist()]
+        return np.array(texts, dtype=np.str_)
     return np.asarray(column.fill_null(_NULL[kind])).astype(_DTYPE[kind])
 
 
