@@ -77,7 +77,7 @@ def test_importing_the_package_imports_nothing_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("survey", "interrupted; run the same command to continue\n"), ("report", "interrupted\n")],
+    [("survey", "interrupted; run the same command to continue\n"), ("export", "interrupted\n")],
 )
 def test_an_interrupted_command_promises_only_what_it_does(name: str, said: str) -> None:
     app = App()

@@ -12,7 +12,8 @@ import os
 import re
 import signal
 from pathlib import Path
-from shlex import quote
+
+from wfc3tvb.suggest import command
 
 #: How a message names a parameter, and how the command line then names the option.
 _OPTIONS = {
@@ -293,6 +294,25 @@ class WorkerDiedError(TvbError):
         )
 
 
+class ReportError(TvbError):
+    """A page of the report cannot be written.
+
+    Parameters
+    ----------
+    visit : str
+        The first visit of those whose pages were being written.
+    problem : str
+        What went wrong.
+    """
+
+    def __init__(self, visit: str, problem: str) -> None:
+        super().__init__(visit, problem)
+        self.visit, self.problem = visit, problem
+
+    def __str__(self) -> str:
+        return f"the page of visit {self.visit} or of the next ones was not written: {self.problem}"
+
+
 # --- the catalog -------------------------------------------------------------------------------------------------
 
 
@@ -314,8 +334,8 @@ class NoCatalogError(CatalogError):
 
     def for_shell(self) -> str:
         """Return the message with the command that creates a catalog."""
-        command = f"wfc3tvb survey --asn IBOHBF040 --catalog {quote(self.path)}"
-        return f"no catalog in {self.path}; create one with: {command}"
+        create = command("survey", "--asn", "IBOHBF040", catalog=self.path)
+        return f"no catalog in {self.path}; create one with: {create}"
 
 
 class CatalogNotWritableError(CatalogError):
@@ -363,7 +383,7 @@ class DamagedCatalogError(CatalogError):
         self.path, self.problem = str(path), problem
 
     def __str__(self) -> str:
-        return f"{self.path} is damaged: {self.problem}; see: wfc3tvb verify --catalog {quote(self.path)}"
+        return f"{self.path} is damaged: {self.problem}; see: {command('verify', catalog=self.path)}"
 
 
 class NewerCatalogError(CatalogError):

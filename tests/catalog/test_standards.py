@@ -26,8 +26,8 @@ from deltalake import DeltaTable
 
 from tests.helpers.rows import curve_rows
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
-from wfc3tvb.catalog.column_notes import COLUMNS
 from wfc3tvb.catalog.export import FORMATS, read_table, write_table
+from wfc3tvb.catalog.formats.column_notes import COLUMNS
 from wfc3tvb.catalog.formats.rows import Rows
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.models import Measurement

@@ -11,9 +11,9 @@ import pyarrow.parquet
 from astropy.table import MaskedColumn
 from astropy.table import Table as AstropyTable
 
-from wfc3tvb.catalog.column_notes import COLUMNS
 from wfc3tvb.catalog.formats import fits_table, parquet, text, votable
 from wfc3tvb.catalog.formats.astropy_tables import to_astropy
+from wfc3tvb.catalog.formats.column_notes import COLUMNS
 from wfc3tvb.catalog.formats.rows import Rows
 from wfc3tvb.errors import BadArgumentError, BadFileError
 

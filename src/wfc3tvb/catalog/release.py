@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from wfc3tvb import __version__
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.export import how_to_read, write_table
@@ -47,7 +49,7 @@ license: CC-BY-4.0
 _SYNTHETIC = "**Synthetic: the exposures in these tables are simulated, not observed.**\n\n"
 
 
-def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
+def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -> Iterator[Path]:
     """Write every table with README, citation, licence and checksums into a folder, and yield the files written.
 
     Parameters
@@ -58,6 +60,8 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         Folder, created if needed.
     format : str
         One of `wfc3tvb.catalog.export.FORMATS`.
+    note : str, optional
+        Markdown at the top of the README.
 
     Raises
     ------
@@ -72,7 +76,7 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         written[name] = path, rows.n_rows
         yield path
     texts = {
-        "README.md": _readme(written, _SYNTHETIC if is_synthetic(catalog) else "", format),
+        "README.md": _readme(written, (_SYNTHETIC if is_synthetic(catalog) else "") + note, format),
         "CITATION.cff": _CITATION.format(version=__version__),
         "LICENSE": _LICENSE,
     }
@@ -94,6 +98,11 @@ def _rows(catalog: Catalog, table: Table) -> Rows:
     return Rows.of_query(lambda: catalog.sql(ordered).to_arrow_reader(BATCH_ROWS), n_rows, columns)
 
 
+def published_rows(catalog: Catalog, table: Table) -> pa.Table:
+    """Return the rows of a table in the order of its key, without places on the disk they were made on."""
+    return catalog.fetch(f"{_SELECT.get(table.name, f'FROM {table.name}')} ORDER BY {', '.join(table.key)}")
+
+
 def is_synthetic(catalog: Catalog) -> bool:
     """Return whether a catalog contains simulated exposures: calibrated by this package, and not from a local folder.
 
@@ -112,15 +121,16 @@ def _readme(written: dict[str, tuple[Path, int]], note: str, format: str) -> str
     how = how_to_read(file_name("exposures", format), format)
     text = _HEAD.format(note=note, how=how, version=__version__, schema=SCHEMA_VERSION)
     text += "".join(f"| {path.name} | {n} | {RELATIONS[name].row} |\n" for name, (path, n) in written.items())
-    return text + "".join(_section(RELATIONS[name]) for name in written) + _FOOT
+    return text + "".join(table_section(RELATIONS[name]) for name in written) + _FOOT
 
 
 def schema_markdown() -> str:
     """Return the description of every table and view as the Markdown in ``docs/catalog.md``."""
-    return "".join(_section(table) for table in RELATIONS.values()).lstrip()
+    return "".join(table_section(table) for table in RELATIONS.values()).lstrip()
 
 
-def _section(table: Table) -> str:
+def table_section(table: Table) -> str:
+    """Return the description of a table's columns as Markdown."""
     lines = "".join(f"| {c.name} | {c.type} | {c.unit} | {c.description} |\n" for c in table.columns)
     head = "| column | type | unit | description |\n|---|---|---|---|\n"
     return f"\n## {table.name}\n\nOne row per {table.row}.\n\n{head}{lines}"

@@ -11,7 +11,7 @@ from astropy.table import MaskedColumn, QTable
 from astropy.table import Table as AstropyTable
 from numpy.typing import NDArray
 
-from wfc3tvb.catalog.column_notes import notes_of
+from wfc3tvb.catalog.formats.column_notes import notes_of
 from wfc3tvb.catalog.formats.rows import flatten_nested
 from wfc3tvb.schema import Column
 from wfc3tvb.schema.quantities import Values, quantity_table

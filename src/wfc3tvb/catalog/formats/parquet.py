@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from astropy.table import meta
 
 from wfc3tvb import __version__
-from wfc3tvb.catalog.column_notes import noted
 from wfc3tvb.catalog.formats.astropy_tables import to_astropy
+from wfc3tvb.catalog.formats.column_notes import noted
 from wfc3tvb.catalog.formats.rows import Extent, Rows
 from wfc3tvb.catalog.formats.votable import fields
 from wfc3tvb.schema import SCHEMA_VERSION

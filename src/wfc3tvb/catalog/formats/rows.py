@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from wfc3tvb.catalog.column_notes import notes_of
+from wfc3tvb.catalog.formats.column_notes import notes_of
 from wfc3tvb.schema import Column
 
 #: Rows in a batch; a row of `exposures` takes a kilobyte.

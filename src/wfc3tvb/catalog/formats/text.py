@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from wfc3tvb.catalog.column_notes import COLUMNS
+from wfc3tvb.catalog.formats.column_notes import COLUMNS
 from wfc3tvb.catalog.formats.rows import Rows, json_value
 from wfc3tvb.schema import Column, arrow_type
 
