@@ -229,7 +229,7 @@ def print_text(text: str, *, fg: str | None = None, err: bool = False) -> None:
 
 def print_error(error: TvbError) -> None:
     """Print an error as one line."""
-    print_text(f"wfc3tvb: {error}", fg="red", err=True)
+    print_text(f"wfc3tvb: {error.for_shell()}", fg="red", err=True)
 
 
 def print_json(value: Any) -> None:
