@@ -201,6 +201,9 @@ def print_json(value: Any) -> None:
 
 def show(*things: Any) -> None:
     """Print texts without markup, and rich renderables; lines are not wrapped where the output is not a terminal."""
+    if not sys.stdout.isatty() and all(isinstance(thing, str) for thing in things):
+        print_text("\n".join(things))  # without rich, which takes longer to import than `wfc3tvb --help` to answer
+        return
     from rich.console import Console
     from rich.segment import Segment, Segments
     from rich.text import Text
