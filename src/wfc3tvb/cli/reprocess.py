@@ -21,7 +21,6 @@ from wfc3tvb.cli.app import (
     print_text,
     progress_bars,
     show,
-    threads_option,
 )
 from wfc3tvb.errors import BadArgumentError, TvbError
 from wfc3tvb.schema.methods import METHODS
@@ -64,7 +63,7 @@ engine_option = click.option(
     help="Folder of the products; default: that of the RAW file.",
 )
 @iref_option
-@threads_option
+@click.option("--threads", type=click.IntRange(1), help="Number of threads; default: up to 4, one a core.")
 @json_option
 @example("iref=/my/references/ wfc3tvb calibrate ibohbfb9q_raw.fits --crcorr omit")
 @click.pass_context

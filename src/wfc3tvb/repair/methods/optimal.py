@@ -80,7 +80,7 @@ def read_detector(made: EngineFiles, reads: IntegrationReads) -> Detector:
     rows, columns = slice(light.y0, light.y1), slice(light.x0, light.x1)
     sequence = str(header["SAMP_SEQ"]), str(header["SUBTYPE"])
     times = [0.0, *(float(t) for t in reads.times)]
-    dark = images.read_dark(folder / names["DARKFILE"], *sequence, times, shape=reads.shape, light=light)
+    dark = images.read_dark(folder / names["DARKFILE"], *sequence, times, shape=reads.shape)
     span = np.float32(times[-1] - times[1]) if len(times) > 2 else np.float32(times[-1])
     grown = dark.sci[len(times) - 1] - (dark.sci[1] if len(times) > 2 else 0)
     noise = np.empty(reads.shape, np.float32)
@@ -88,6 +88,7 @@ def read_detector(made: EngineFiles, reads: IntegrationReads) -> Detector:
     a, b, c, d = amplifiers.readnoise
     noise[:y, :x], noise[:y, x:], noise[y:, :x], noise[y:, x:] = b, c, a, d
     flat = images.read_flat(flats, reads.shape, images.corner_of(reads.ltv)).sci if flats else np.ones_like(noise)
+    flat = flat.astype(np.float32)  # in the byte order of this machine
     return Detector(
         flat[rows, columns],
         np.maximum(grown[rows, columns] * amplifiers.mean_gain / span, 0),
