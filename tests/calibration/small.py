@@ -14,7 +14,7 @@ from wfc3tvb.calibration.steps import STEPS
 
 Float32Array = NDArray[np.float32]
 
-#: Reads, rows and columns of the frame: two bands of rows, five reference pixels on every side.
+#: Reads, rows and columns of the frame: five reference pixels on every side.
 N, NY, NX = 4, 18, 16
 LIGHT = slice(5, NY - 5), slice(5, NX - 5)
 OVERSCAN = Overscan((5, 5), (5, 5), (1, 4), (NX - 3, NX))
@@ -71,7 +71,7 @@ def run(work: Work, *names: str) -> Work:
     return work
 
 
-def calibrated(work: Work) -> tuple[Calibrated, Imset]:
+def calibrated(work: Work, *, threads: int = 1) -> tuple[Calibrated, Imset]:
     """Return the result of the steps that the switches ask for, and the reads as they are stored."""
     made = Imset(*(np.full(work.ramp.sci.shape, -1, kind) for kind in (np.float32, np.float32, np.int16)))
 
@@ -79,7 +79,7 @@ def calibrated(work: Work) -> tuple[Calibrated, Imset]:
         for planes, rows in zip(made, reads, strict=True):
             planes[:, y0 : y0 + rows.shape[1]] = rows
 
-    return calibrate_bands(work, store=store, threads=1), made
+    return calibrate_bands(work, store=store, threads=threads), made
 
 
 def outside(cube: NDArray[Any]) -> NDArray[Any]:

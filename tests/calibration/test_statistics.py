@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.calibration.small import NX, NY, N, calibrated, images, no_flags, ramp, work_of
+from wfc3tvb.calibration import run
 from wfc3tvb.calibration.model import Imset, Switches, Window
 from wfc3tvb.calibration.statistics import add_rows, keywords, no_totals
 
@@ -80,12 +81,29 @@ def test_without_a_good_pixel_there_is_only_their_number() -> None:
     assert in_pieces(nothing, rows=4)[0] == {"SCI": {"NGOODPIX": 0}, "ERR": {"NGOODPIX": 0}}
 
 
-def test_bands_in_threads_add_up_in_the_order_of_the_rows() -> None:
+def test_bands_in_threads_add_up_in_the_order_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums of numbers of very different size depend on the order."""
+    monkeypatch.setattr(run, "BAND", 2)
     cube = images(5, -1, 1) * F(10) ** np.arange(-6, NY - 6, dtype=F)[:, None]
-    made, stored = calibrated(work_of(ramp(cube, err=images(6, 1, 2)), Switches(*[False] * 10)))
+    made, stored = calibrated(work_of(ramp(cube, err=images(6, 1, 2)), Switches(*[False] * 10)), threads=3)
     np.testing.assert_array_equal(stored.sci, cube)
     total = 0.0
     for value in cube[1, 5:-5, 5:-5].ravel():
         total += float(value)
     assert made.statistics[1]["SCI"]["GOODMEAN"] == float(F(total / ((NY - 10) * (NX - 10))))
+
+
+def test_bands_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for rows in (3, NY):
+        monkeypatch.setattr(run, "BAND", rows)
+        switches = Switches(dqicorr=False, nlincorr=False, zsigcorr=False, darkcorr=False, crcorr=False, flatcorr=False)
+        made, stored = calibrated(work_of(ramp(images(7, 0, 3e4)), switches))
+        planes = [made.image.sci, made.image.err, *stored, *made.corners, *made.constant]
+        results.append((made.statistics, made.image_statistics, made.bias_levels, planes))
+    (*numbers, planes), (*others, other_planes) = results
+    assert numbers == others
+    for plane, other in zip(planes, other_planes, strict=True):
+        np.testing.assert_array_equal(plane, other)
+    assert planes[0].any()
+    assert [k for k, same in enumerate(made.constant.dq) if same] == list(range(N))

@@ -21,8 +21,8 @@ from wfc3tvb.calibration.model import (
 )
 from wfc3tvb.calibration.reference_pixels import reference_pixels, resistant_mean
 
-#: Rows of a band, few enough that all reads of a band fit into the processor's cache.
-BAND = 16
+#: Rows of a band: few enough for all reads to stay in the processor's caches, enough for Python not to matter.
+BAND = 32
 
 
 class Work:

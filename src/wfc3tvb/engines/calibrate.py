@@ -26,6 +26,7 @@ from wfc3tvb.fits.association import exposures_of, is_association
 from wfc3tvb.instrument import DQ
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.references.locate import Loaded, find, load
+from wfc3tvb.system.memory import keep_freed_memory
 from wfc3tvb.system.threads import usable_threads
 
 ENGINES = ("auto", "native", "calwf3")
@@ -275,6 +276,7 @@ def _write(
     done = loaded.switches
     bad = int(source.headers[-1]["SCI"].number("SDQFLAGS", 65535))
     primary = primary_header(source, loaded, done)
+    keep_freed_memory()
     history = list(history_lines(loaded, done, image=False))
     with _scratch_folder(flt) as scratch:
         if ima is None:
