@@ -42,6 +42,17 @@ def test_reads_in_reverse_order_and_of_one_value() -> None:
     assert np.all(same.rows(0, 6) == 0.5)
 
 
+def test_images_of_different_owners_around_the_new_rows() -> None:
+    """The new array lies between them in memory, which NumPy would take for an overlap without end."""
+    whole = np.zeros(1000, np.float32)
+    for first, last in ((whole[:30], whole[-30:]), (whole[-30:], whole[:30])):
+        parts = tuple(np.frombuffer(memoryview(part.tobytes()), ">f4").reshape(6, 5) for part in (first, last))
+        assert Planes(parts, np.float32)._stack is None
+    one = Planes((np.broadcast_to(np.float32(1), (6, 5)), np.broadcast_to(np.float32(2), (6, 5))), np.float32)
+    assert one._stack is None
+    np.testing.assert_array_equal(one.rows(0, 1)[:, 0, 0], [1, 2])
+
+
 def test_rows_are_new_numbers_of_this_machine() -> None:
     for images in (CUBE.astype(">i2"), CUBE, Planes(tuple(CUBE), np.int16)):
         rows = rows_of(images, 2, 5)

@@ -64,14 +64,25 @@ class Planes:
 
     @cached_property
     def _stack(self) -> NDArray[Any] | None:
-        """The images as one array, if they are equally far from each other in memory: one call converts them all."""
+        """The images as one array, if they are equally far from each other in a file: one call converts them all.
+
+        Images of different owners are never one: what lies between them may be the array that they are copied to.
+        """
         first, *others = self.stored
-        places = [image.__array_interface__["data"][0] for image in self.stored]
-        steps = set(np.diff(places).tolist()) or {0}
-        if len(steps) > 1 or any((i.dtype, i.strides) != (first.dtype, first.strides) for i in others):
+        steps = set(np.diff([image.__array_interface__["data"][0] for image in self.stored]).tolist()) or {0}
+        same = all((i.dtype, i.strides) == (first.dtype, first.strides) and _owner(i) is _owner(first) for i in others)
+        if len(steps) > 1 or not same:
             return None
         strides = steps.pop(), *first.strides
         return np.lib.stride_tricks.as_strided(first, (len(self.stored), *first.shape), strides, writeable=False)
+
+
+def _owner(image: NDArray[Any]) -> Any:
+    """Return the object whose memory an image uses."""
+    owner: Any = image
+    while isinstance(owner, np.ndarray) and owner.base is not None:
+        owner = owner.base
+    return owner.obj if isinstance(owner, memoryview) else owner
 
 
 def rows_of(images: NDArray[Any] | Planes, y0: int, y1: int) -> NDArray[Any]:

@@ -171,6 +171,7 @@ def _cubes(
     """Return signal, error and flags of all reads, left in the file."""
     n = len(reads)
     images: dict[str, list[NDArray[Any]]] = {"SCI": [], "ERR": [], "DQ": []}
+    constants: dict[tuple[str, float], NDArray[Any]] = {}
     unsigned = all(_is_unsigned(read["SCI"]) for read in reads)
     for k, read in enumerate(reads):
         for name, planes in images.items():
@@ -180,7 +181,8 @@ def _cubes(
             if name == "DQ" and image is not None and image.dtype.itemsize > np.dtype(np.int16).itemsize:
                 _check_flags(path, image, n - k)
             if image is None:
-                image = np.broadcast_to(extension.value.astype(np.int16 if name == "DQ" else np.float32), shape)
+                value = extension.value.astype(np.int16 if name == "DQ" else np.float32)
+                image = constants.setdefault((name, value.item()), np.broadcast_to(value, shape))
             elif not (unsigned and name == "SCI") and extension.scaling != (1, 0):
                 image = _scaled(image, *extension.scaling)
             planes.append(image)
