@@ -16,7 +16,7 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 PRINTED = {
     "bench_calibrate": [
         "64 x 64 pixels, 16 reads",
-        "wfc3tvb * s (*); later exposures of a process * s (*); limit of the bytes * s",
+        "wfc3tvb * s (*); later exposures of a process * s (*); limit of the bytes",
         "likelihood fit of ibohbfbkq, one core: * s; input read once * s",
     ],
     "bench_catalog": ["300 exposures, 4500 reads", "open and first query * s", "query worst_visits * s"],
