@@ -95,11 +95,15 @@ class DrizzleSettings:
         AstroDrizzle parameters that override the MDRIZTAB's.
     timeout : float
         Seconds after which the child is stopped.
+    by : str
+        ``astrodrizzle``; ``native``, its steps with arrays in memory and the same pixels; or ``auto``, native unless a
+        parameter needs AstroDrizzle.
     """
 
     use_db: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = 3600.0
+    by: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,8 @@ class Drizzled:
         Time [s] and memory [Mbyte] taken.
     dropped : tuple of str
         Rootnames of exposures that AstroDrizzle left out.
+    by : str
+        ``native`` or ``astrodrizzle``; empty where exposures were only aligned.
     """
 
     path: Path | None
@@ -132,6 +138,7 @@ class Drizzled:
     wall_s: float
     peak_rss_mb: float
     dropped: tuple[str, ...] = ()
+    by: str = ""
 
 
 class DrizzleProcess:
@@ -263,7 +270,7 @@ def drizzle(
     inputs: list[str] | str = names if weights is None else _weighted_inputs(flts, weights, folder)
     job = {
         "files": names, "inputs": inputs, "product": product, "parameters": parameters, "use_db": settings.use_db,
-        "iref": f"{iref.absolute()}{os.sep}", "good_bits": GOOD_BITS,
+        "iref": f"{iref.absolute()}{os.sep}", "good_bits": GOOD_BITS, "by": settings.by,
     }  # fmt: skip
     name = product or names[0]
     began = time.monotonic()
@@ -280,6 +287,7 @@ def drizzle(
         wall_s=time.monotonic() - began,
         peak_rss_mb=answer["peak_rss_mb"],
         dropped=_dropped(flts, path),
+        by=answer["by"],
     )
 
 

@@ -46,6 +46,9 @@ class ReprocessSettings:
     recover_saturated : bool
         Give pixels that saturate only in the last reads the rate of their last good read, under omit; without it the
         image is that of calwf3 with CRCORR=OMIT, and bright stars lose flux.
+    drizzle : str
+        ``astrodrizzle``, ``native`` (the same steps and pixels in less time), or ``auto``: native unless a parameter
+        needs AstroDrizzle.
     drizzle_pars : Path or None
         JSON file of AstroDrizzle parameters.
     weight : str
@@ -68,6 +71,7 @@ class ReprocessSettings:
     references: str = "crds"
     use_db: bool = False
     recover_saturated: bool = True
+    drizzle: str = "auto"
     drizzle_pars: Path | None = None
     weight: str = "auto"
     keep: bool = False
