@@ -4,7 +4,7 @@ Run with ``python benchmarks/bench_reprocess.py [--toy] [FOLDER [size [associati
 at full frame) is kept in FOLDER when given; the batch works on copies of it under other names (200 MB each while it is
 under way). The recipe is that of the notebook calwf3_recal_tvb: calwf3 on the association, updatewcs, AstroDrizzle
 with its defaults, each a process; it needs ``calwf3.e`` on the PATH. References come from the headers on both sides.
-Beside both stands the limit of the bytes: reading every input once and writing every product once. CPU seconds (user and
+Beside both stands the limit of the bytes: every input read once, every product written once. CPU seconds (user and
 system, children included) hold on a busy machine, too.
 """
 
