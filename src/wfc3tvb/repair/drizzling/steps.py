@@ -199,14 +199,14 @@ def _separate(job: Job) -> None:
         pixels = light, chip._exptime * good.astype(np.float32)
         exposures.append(_exposure(job, chip, pixels, frame, pars))
 
-    def drizzled(exposure: Exposure) -> Output:
+    def drizzled(exposure: Exposure) -> tuple[Image, Image]:
         out = Output(*(np.zeros(frame.array_shape, kind) for kind in (np.float32, np.float32, np.int32)))
         kernel(exposure, out)
-        return out
+        return out.image, out.weight
 
-    for image, out in zip(job.images, in_threads(drizzled, exposures), strict=True):
-        _keep(image, image.outputNames["outSingle"], out.image)
-        _keep(image, image.outputNames["outSWeight"], out.weight)
+    for image, planes in zip(job.images, in_threads(drizzled, exposures), strict=True):
+        for name, plane in zip(("outSingle", "outSWeight"), planes, strict=True):
+            _keep(image, image.outputNames[name], plane)
 
 
 def _blot(job: Job) -> None:
@@ -351,7 +351,8 @@ def _combine(job: Job) -> None:
 def _final_parameters(job: Job) -> dict[str, Any]:
     """Return the parameters of the combination."""
     config = job.config
-    return adrizzle.buildDrizParamDict(config, single=False) | {
+    return {
+        **adrizzle.buildDrizParamDict(config, single=False),
         "crbit": config["crbit"], "proc_unit": config["proc_unit"], "wht_type": job.step(7)["final_wht_type"],
         "rules_file": config["rules_file"] or None, "clean": True, "logfile": LOG,
     }  # fmt: skip
