@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from wfc3tvb.cli.app import catalog_option, example, json_option, main, print_json, print_text, progress_bars
+from wfc3tvb.cli.app import catalog_option, example, json_option, main, print_json, print_text
+from wfc3tvb.cli.progress import progress_bars
 
 
 @main.command()

@@ -65,6 +65,11 @@ class Column:
     ucd: str = ""
     since: str = OLDEST_VERSION
 
+    @property
+    def is_date(self) -> bool:
+        """Whether its values are dates (MJD, UTC)."""
+        return self.unit == "d" and "MJD" in self.description
+
 
 @dataclass(frozen=True)
 class Table:
