@@ -21,7 +21,11 @@ PRINTED = {
     ],
     "bench_catalog": ["300 exposures, 4500 reads", "open and first query * s", "query worst_visits * s"],
     "bench_curve": ["wfc3tools.pstat, medians * ms 1.00 x", "the whole curve * ms * x", "processes: * minutes"],
-    "bench_reprocess": ["native * s", "1 of 1 associations with --jobs 1: * s"],
+    "bench_reprocess": [
+        "drizzled by native, --method omit: * s",
+        "limit of the bytes: * s for * MB read and written once",
+        "1 of 1 associations with --jobs 1: * s",
+    ],
     "bench_scale": ["60 * * * * * * * 5 *"],
     "bench_survey": ["s3 80 1 300 ms 4 MB/s 3.0 *", "256 x 256, stars 2 * * *"],
 }

@@ -161,6 +161,14 @@ def _plain(result: Any) -> dict[str, Any]:
     help="Under omit, take pixels that saturate late from their last good read; no: as calwf3 leaves them.",
 )
 @click.option(
+    "--drizzle",
+    type=click.Choice(["auto", "native", "astrodrizzle"]),
+    default="auto",
+    show_default=True,
+    help="native: AstroDrizzle's steps in memory, the same pixels in less time; auto: native unless a parameter needs "
+    "AstroDrizzle.",
+)
+@click.option(
     "--drizzle-pars",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="JSON file of AstroDrizzle parameters that override the MDRIZTAB's.",

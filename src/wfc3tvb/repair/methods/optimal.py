@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.likelihood.fit import READ_NOISE, fit_ramps_optimal
 from wfc3tvb.calibration.likelihood.model import MOST_HITS, OptimalFit
-from wfc3tvb.fits.images import IntegrationReads, read_integration
+from wfc3tvb.fits.images import IntegrationReads
 from wfc3tvb.instrument import DQ
 from wfc3tvb.references import images, tables
 from wfc3tvb.repair.fit_quality import ALLOWED_CARD, LEFT_CARD, sky_left
@@ -154,7 +154,7 @@ def _sky_left(
 
 def _image(made: EngineFiles, member: Member) -> Image:
     """Fit the ramps and return the planes of the FLT."""
-    reads = read_integration(made.ima)
+    reads = made.reads
     light, detector = known_light(reads, member), read_detector(made, reads)
     fit = fit_ramps_optimal(
         reads.rate, reads.times, light.sky, dq=_with_lost_reads(reads.dq, member.lost), **light.arguments(),
