@@ -31,8 +31,12 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from wfc3tvb.catalog.views import RELATIONS, column_comment
 
-#: All columns of the schema and of the derived views, by name.
-COLUMNS = {column.name: column for table in RELATIONS.values() for column in table.columns}
+#: All columns of the schema and of the derived views, by name; obscore has other types for some names of the schema.
+COLUMNS = {
+    column.name: column
+    for table in sorted(RELATIONS.values(), key=lambda table: table.name != "obscore")
+    for column in table.columns
+}
 _NULL = {"i": 0, "f": np.nan, "b": False, "U": ""}
 
 

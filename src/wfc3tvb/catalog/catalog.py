@@ -22,6 +22,7 @@ from wfc3tvb.catalog import compaction, duckdb_views, queries, results, statemen
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.catalog.forked import check_not_forked, is_forked
 from wfc3tvb.catalog.views import Files, StoredFiles
+from wfc3tvb.catalog.vo.regions import uses_macros
 from wfc3tvb.errors import (
     BadArgumentError,
     CatalogExistsError,
@@ -132,6 +133,8 @@ class Catalog:
             statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
             if "duckdb_" in text.lower():
                 duckdb_views.add_comments(self.connection)
+            if uses_macros(text):
+                duckdb_views.add_macros(self.connection)
             return self.connection.sql(checked, params=params)
 
     def fetch(
