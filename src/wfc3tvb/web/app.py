@@ -42,6 +42,7 @@ from wfc3tvb.web.plotly_charts import chart_plot, visit_plot
 from wfc3tvb.web.search import Search
 from wfc3tvb.web.security import Guard
 from wfc3tvb.web.sql_console import examples, limit_rows, shorten_cells
+from wfc3tvb.web.tap.service import TapService
 
 #: Limits of a statement: seconds, DuckDB's memory, size of the result shown, and size of a download.
 SECONDS, MEMORY = 20.0, "512MB"
@@ -73,7 +74,7 @@ class Explorer:
     def __init__(self, folder: Path, images: Sequence[Path] = ()) -> None:
         self.folder = folder
         self._templates = environment()
-        self._limiter = CapacityLimiter(AT_A_TIME)
+        self.limiter = CapacityLimiter(AT_A_TIME)
         with open_catalog(folder) as catalog:  # fails now, not at the first request, if there is no catalog
             self._images = [*images, *surveyed_folders(catalog)]
 
@@ -131,7 +132,7 @@ class Explorer:
 
     async def _run(self, function: Callable[..., Response], *arguments: Any) -> Response:
         """Run a function that queries the catalog in a thread, `AT_A_TIME` at once: each may take `MEMORY`."""
-        return await to_thread.run_sync(function, *arguments, limiter=self._limiter)
+        return await to_thread.run_sync(function, *arguments, limiter=self.limiter)
 
     # --- implementation ------------------------------------------------------------------------------------------
 
@@ -272,7 +273,8 @@ def application(
     explorer = Explorer(folder, images)
     middleware = [Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Guard, token=token)]
     handlers: Any = dict.fromkeys((TvbError, MemoryError, 404), explorer.problem) | {500: explorer.bug}
-    return Starlette(routes=explorer.routes(), middleware=middleware, exception_handlers=handlers)
+    tap = TapService(folder, explorer.limiter)
+    return Starlette(routes=[*explorer.routes(), *tap.routes()], middleware=middleware, exception_handlers=handlers)
 
 
 _SCRIPT = (files("wfc3tvb.report") / "templates" / "explorer" / "explorer.js").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import sys
 from collections.abc import Awaitable, Callable
@@ -19,8 +20,8 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-#: Pages that run a statement from their address, and must not be opened by other sites; links to other pages may be.
-_SAME_ORIGIN_ONLY = ("/sql", "/download")
+#: Addresses that run a statement, and must not be opened by other sites; links to other pages may be.
+_SAME_ORIGIN_ONLY = ("/sql", "/download", "/tap")
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -39,8 +40,8 @@ class Guard(BaseHTTPMiddleware):
         elif self.token and self._is_token(given) and request.method == "GET":
             answer = RedirectResponse(request.url.remove_query_params("token"))
             answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
-        elif self.token and not self._is_token(request.cookies.get(_COOKIE, "")):
-            answer = Response("a token is needed; open the address that wfc3tvb serve printed\n", 403)
+        elif self.token and not any(map(self._is_token, (request.cookies.get(_COOKIE, ""), _password(request)))):
+            answer = _refusal(request)
         else:
             answer = await call_next(request)
         answer.headers.update(_HEADERS)
@@ -48,6 +49,30 @@ class Guard(BaseHTTPMiddleware):
 
     def _is_token(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
+
+def _password(request: Request) -> str:
+    """Return the password of HTTP Basic authentication, as TOPCAT sends it, or a bearer token; empty without any."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip()
+    try:
+        return base64.b64decode(text, validate=True).decode().partition(":")[2] if scheme.lower() == "basic" else ""
+    except ValueError:
+        return ""
+
+
+def _refusal(request: Request) -> Response:
+    """Return the answer to a request without the token; programs that query tables are asked for a password."""
+    if _is_below(request, "/tap"):
+        text = "a token is needed; give the one that wfc3tvb serve printed as password, with any user name\n"
+        return Response(text, 401, {"WWW-Authenticate": 'Basic realm="wfc3tvb"'})
+    return Response("a token is needed; open the address that wfc3tvb serve printed\n", 403)
+
+
+def _is_below(request: Request, *paths: str) -> bool:
+    """Return whether the address of a request is one of some paths, or below one."""
+    return any(request.url.path == path or request.url.path.startswith(f"{path}/") for path in paths)
 
 
 def _is_cross_site(request: Request) -> bool:
@@ -59,7 +84,7 @@ def _is_cross_site(request: Request) -> bool:
     if site in ("same-origin", "none"):
         return False
     is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return not is_link or request.url.path.rstrip("/") in _SAME_ORIGIN_ONLY
+    return not is_link or _is_below(request, *_SAME_ORIGIN_ONLY)
 
 
 def limit_memory(n_bytes: int) -> None:
