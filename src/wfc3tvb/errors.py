@@ -11,7 +11,8 @@ import errno
 import os
 import signal
 from pathlib import Path
-from shlex import quote
+
+from wfc3tvb.suggest import command
 
 
 class TvbError(Exception):
@@ -271,6 +272,25 @@ class WorkerDiedError(TvbError):
         return "a worker process was killed, perhaps for lack of memory; run the command again with fewer --jobs"
 
 
+class ReportError(TvbError):
+    """A page of the report cannot be written.
+
+    Parameters
+    ----------
+    visit : str
+        The first visit of those whose pages were being written.
+    problem : str
+        What went wrong.
+    """
+
+    def __init__(self, visit: str, problem: str) -> None:
+        super().__init__(visit, problem)
+        self.visit, self.problem = visit, problem
+
+    def __str__(self) -> str:
+        return f"the page of visit {self.visit} or of the next ones was not written: {self.problem}"
+
+
 # --- the catalog -------------------------------------------------------------------------------------------------
 
 
@@ -288,8 +308,8 @@ class NoCatalogError(CatalogError):
         self.path = str(path)
 
     def __str__(self) -> str:
-        command = f"wfc3tvb survey --asn IBOHBF040 --catalog {quote(self.path)}"
-        return f"no catalog in {self.path}; create one with: {command}"
+        create = command("survey", "--asn", "IBOHBF040", catalog=self.path)
+        return f"no catalog in {self.path}; create one with: {create}"
 
 
 class CatalogNotWritableError(CatalogError):
@@ -337,7 +357,7 @@ class DamagedCatalogError(CatalogError):
         self.path, self.problem = str(path), problem
 
     def __str__(self) -> str:
-        return f"{self.path} is damaged: {self.problem}; see: wfc3tvb verify --catalog {quote(self.path)}"
+        return f"{self.path} is damaged: {self.problem}; see: {command('verify', catalog=self.path)}"
 
 
 class NewerCatalogError(CatalogError):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -229,4 +232,24 @@ def test_without_a_selection_a_repair_is_only_planned(catalog: Path, tmp_path: P
 
 def test_the_readme_names_every_command() -> None:
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-    assert [name for name in main.commands if not re.search(rf"`(wfc3tvb )?{name}`|wfc3tvb {name}\b", readme)] == []
+    names = [name for name, command in main.commands.items() if not command.hidden]
+    assert [name for name in names if not re.search(rf"`(wfc3tvb )?{name}`|wfc3tvb {name}\b", readme)] == []
+
+
+@pytest.mark.slow
+def test_a_plot_is_written_although_nobody_reads(real_images: Path, tmp_path: Path) -> None:
+    image, plot = sorted(real_images.glob("*_ima.fits"))[0], tmp_path / "curve.png"
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "wfc3tvb", "measure", str(image), "--plot", str(plot)]
+    with os.fdopen(writer, "wb") as stdout:
+        done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_several_files_end_in_one_table(real_images: Path) -> None:
+    names = [path.name[:9] for path in sorted(real_images.glob("*_ima.fits"))]
+    lines = run("measure", *sorted(real_images.glob("*_ima.fits"))).stdout.splitlines()
+    assert lines[-3].split()[:3] == ["rootname", "filter", "samp_seq"]
+    assert [line.split()[0] for line in lines[-2:]] == names

@@ -108,9 +108,13 @@ def test_sums_are_numbers_and_names_stay_apart(folder: Path, tmp_path: Path) -> 
 def test_a_wide_result_shows_the_columns_that_fit(folder: Path) -> None:
     with open_catalog(folder) as catalog:
         rows = catalog.fetch("FROM exposures")
-    assert len(terminal.relation(rows).columns) == rows.num_columns
-    shown = terminal.relation(rows, None, 40)
-    assert [column.header.plain for column in shown.columns] == ["rootname", "dataset", "asn_id", "visit"]
+    table = terminal.relation(rows)
+    assert len(table.fitting(None)) == rows.num_columns
+    shown = [column.heading for column in table.fitting(80)]
+    assert {"rootname", "sky_mean", "tvb_class", "recommend"} <= set(shown)
+    narrow = CliRunner().invoke(main, ["sql", "FROM exposures", "--catalog", str(folder)], env={"COLUMNS": "80"})
+    assert narrow.stdout.splitlines()[0].split() == shown
+    assert f"{rows.num_columns - len(shown)} of {rows.num_columns} columns do not fit" in narrow.stderr
     piped = ask(folder, "sql", "SELECT * FROM exposures")
     assert len(piped.stdout.splitlines()) == 4
     assert "56298.78520" in piped.stdout

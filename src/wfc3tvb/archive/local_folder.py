@@ -60,6 +60,12 @@ class FolderArchive:
 
     prefetch: ClassVar[int] = 0
 
+    @property
+    def references(self) -> Path | None:
+        """Folder of the reference files beside simulated exposures; None where there is none."""
+        folder = self.folder / "references"
+        return folder if self.name == "simulated" and folder.is_dir() else None
+
     def shared_by(self, n_workers: int) -> FolderArchive:
         """Return itself."""
         return self

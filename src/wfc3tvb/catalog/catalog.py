@@ -21,6 +21,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from wfc3tvb.catalog import compaction, duckdb_views, queries, results, statements, upgrade
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.catalog.forked import check_not_forked, is_forked
+from wfc3tvb.catalog.released import is_release
 from wfc3tvb.catalog.views import Files, StoredFiles
 from wfc3tvb.catalog.vo.regions import uses_macros
 from wfc3tvb.errors import (
@@ -265,7 +266,7 @@ class Catalog:
         current = found.get("fingerprint") == duckdb_views.fingerprint(files)
         with duckdb_views.damage_errors(self.folder):
             whole = found.get("whole") == "True" if current else duckdb_views.has_no_orphans(connection, files)
-            if not current:
+            if not current and not is_release(self.folder):
                 duckdb_views.write_views(self.folder, files, whole=whole)
             self._connection = self._with_views(connection, whole=whole)
 
@@ -336,7 +337,9 @@ def open_catalog(
     """Open a catalog.
 
     A catalog of an older version opens as one of this version: missing columns read as null, and the first write adds
-    them. A catalog of a newer minor version can be read, without the columns that it added, but not written.
+    them. A catalog of a newer minor version can be read, without the columns that it added, but not written. A folder
+    of released tables (``catalogs/`` of the repository, or `wfc3tvb export`) can be read, too; nothing is written
+    there.
 
     Parameters
     ----------
@@ -392,6 +395,8 @@ def open_catalog(
 
 def _prepare_to_write(tables: Tables, mode: str) -> None:
     """Check that a catalog can be written, and create the tables of a new one in modes ``a`` and ``w``."""
+    if is_release(tables.folder):
+        raise CatalogNotWritableError(tables.folder, "it holds released tables, which can only be read")
     snapshots = upgrade.read_snapshots(tables)
     holds_rows = any(snapshot.n_rows for snapshot in snapshots.values())
     if mode == "w" and holds_rows:

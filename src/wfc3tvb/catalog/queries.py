@@ -25,7 +25,19 @@ _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 @dataclass(frozen=True)
 class Parameter:
-    """Parameter of a documented query; `default` is None where a value is required."""
+    """Parameter of a documented query.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    type : str
+        Type of its value: str, bool, int or float, with ``> 0`` where it must be positive.
+    default : str or None
+        Value that is taken where none is given; None where one is required.
+    description : str
+        What it means.
+    """
 
     name: str
     type: str

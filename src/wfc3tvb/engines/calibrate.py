@@ -99,7 +99,7 @@ def calibrate(
     paths : path or sequence of paths
         ``_raw.fits``, ``_ima.fits`` or ``_asn.fits`` files; the RAW files of an association must be in its folder.
     engine : {"auto", "native", "calwf3"}
-        ``native`` is this package's engine, ``calwf3`` STScI's program; ``auto`` uses calwf3 if it is on the PATH.
+        ``native`` is this package's engine, which ``auto`` takes; ``calwf3`` is STScI's program, from the PATH.
     crcorr : {"header", "omit", "perform"}
         The up-the-ramp fit: as the header says, left out, or done.
     write_ima : bool

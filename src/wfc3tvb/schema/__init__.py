@@ -105,6 +105,9 @@ TABLES: Mapping[str, Table] = {
             ("rootname", "read"),
             read_columns(columns.VISIT_FITS),
         ),
+        Table(
+            "forecast", "dataset, with the helium forecast for it", ("dataset",), read_columns(columns.FORECAST), "1.3"
+        ),
         Table("failures", "failed attempt", ("key", "stage", "attempt"), read_columns(columns.FAILURES)),
         Table("reprocessed", "product made", ("product_id",), read_columns(columns.REPROCESSED)),
         Table("runs", "command run", ("run_id",), read_columns(columns.RUNS)),

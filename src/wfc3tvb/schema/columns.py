@@ -40,7 +40,7 @@ asn_id | str | | association, null for a single exposure | meta.id.assoc
 visit | str | | first six characters of the rootname | meta.id
 proposal_id | int | | proposal number | meta.id
 target_name | str | | target name given by the proposer | meta.id;src
-filter | str | | filter | instr.filter
+filter | str | | filter; O I airglow at 1128.7 nm reaches F105W, F110W and F125W, so F098M, F140W and F160W are the clean controls | instr.filter
 samp_seq | str | | sample sequence, e.g. SPARS100 | instr.setup
 nsamp | int | | number of reads in the file, including the zeroth | meta.number
 exptime | float | s | exposure time | time.duration;obs.exposure
@@ -69,7 +69,7 @@ excess_variable | float | electron/s | mean excess of the interval rates over th
 excess_zodi | float | electron/s | mean excess over the zodiacal model | phot.count;arith.diff
 excess_helium | float | electron/s | time-weighted excess over the zodiacal model of the reads out of Earth's shadow | phot.count;arith.diff
 zodi_model | float | electron/s | modelled zodiacal light, thermal and dark level | phot.count;obs.sky;meta.modelled
-he_kr | float | kR | brightness of the helium line that corresponds to excess_helium (F105W only) | phot.radiance
+he_kr | float | kR | brightness of the helium line that corresponds to excess_helium (F105W only); O I airglow at 1128.7 nm lies in the same band and counts as helium | phot.radiance
 elevated | bool | | excess_zodi above 0.5 electron/s | meta.code.qual
 lr_diff_max | float | electron/s | largest left-minus-right difference among used reads | arith.diff
 lr_ratio_max | float | | largest left-over-right ratio among used reads | arith.ratio
@@ -164,6 +164,40 @@ cov_helium_scattered | float | electron2/s2 | covariance of helium and scattered
 anchored | bool | | whether a read in Earth's shadow determines zodi; otherwise zodi is an upper limit and helium a lower limit | meta.code.qual
 chi2 | float | | chi squared of the fit of visit and filter | stat.fit.chi2
 measured_at | float | d | when the exposure was measured [MJD, UTC] | time.processing
+"""
+
+#: Forecasts of helium in the datasets that an archive lists, from geometry alone.
+FORECAST = """
+dataset | str | | dataset of the archive; the rootname of a single exposure | meta.id;meta.main | 1.3
+visit | str | | first six characters of its name | meta.id | 1.3
+filters | str | | filters, as MAST writes them | instr.filter | 1.3
+aperture | str | | aperture name | instr.setup | 1.3
+ra | float | deg | right ascension of the target (ICRS) | pos.eq.ra;meta.main | 1.3
+dec | float | deg | declination of the target (ICRS) | pos.eq.dec;meta.main | 1.3
+start_time | float | d | start of the first exposure [MJD, UTC] | time.start;obs | 1.3
+stop_time | float | d | end of the last exposure [MJD, UTC] | time.end;obs | 1.3
+exptime | float | s | total exposure time | time.duration;obs.exposure | 1.3
+n_exposures | int | | smallest number of exposures that exptime implies; null where no sequence agrees with it | meta.number | 1.3
+samp_seqs | str[] | | sample sequences that agree with exptime; several where it does not tell them apart | instr.setup | 1.3
+sun_alt_start | float | deg | altitude of the Sun above the Earth's limb at start_time, from two-line elements (error 0.1 deg); where basis is sun_alt, SUN_ALT of the archive | pos.az.alt | 1.3
+sun_alt_min | float | deg | lowest altitude of the Sun over the probable exposures | pos.az.alt;stat.min | 1.3
+sun_alt_max | float | deg | highest altitude of the Sun over the probable exposures | pos.az.alt;stat.max | 1.3
+frac_in_shadow | float | | fraction of the probable exposures spent in Earth's shadow | time.interval;arith.ratio | 1.3
+limb_angle_min | float | deg | smallest angle between target and Earth's limb over the probable exposures | pos.angDistance;stat.min | 1.3
+bright_limb_min | float | deg | smallest angle between target and the limb while the nearest limb is sunlit; null where it never is | pos.angDistance;stat.min | 1.3
+elements_age | float | d | start_time minus the epoch of the two-line elements | time.interval | 1.3
+zodi_model | float | electron/s | modelled zodiacal light, thermal and dark level | phot.count;obs.sky;meta.modelled | 1.3
+relative_helium | float | | mean brightness of helium over that straight up by day, from geometry alone | arith.ratio;meta.modelled | 1.3
+he_kr_50 | float | kR | forecast of the mean brightness of the helium line in an exposure (any filter): half are fainter; O I at 1128.7 nm counts as helium, as in he_kr | phot.radiance;stat.median;meta.modelled | 1.3
+he_kr_75 | float | kR | 75 % are fainter | phot.radiance;stat.value;meta.modelled | 1.3
+he_kr_95 | float | kR | 95 % are fainter | phot.radiance;stat.value;meta.modelled | 1.3
+excess_helium_50 | float | electron/s | forecast of excess_helium of an exposure: half have less; null for grisms | phot.count;stat.median;meta.modelled | 1.3
+excess_helium_75 | float | electron/s | 75 % have less | phot.count;stat.value;meta.modelled | 1.3
+excess_helium_95 | float | electron/s | 95 % have less | phot.count;stat.value;meta.modelled | 1.3
+prob_elevated | float | | probability that helium alone adds more than 0.5 electron/s to an exposure; null for grisms | stat.probability | 1.3
+prob_damaged | float | | probability that helium makes the class of an exposure moderate or severe; null for grisms | stat.probability | 1.3
+basis | str | | what the forecast rests on: orbit (two-line elements), sun_alt (filter, length and SUN_ALT of the archive), filter (filter and length) | meta.ref | 1.3
+forecast_version | str | | version of the forecast | meta.version | 1.3
 """
 
 #: Failed attempts.
