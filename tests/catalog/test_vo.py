@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from astropy.table import Table as AstropyTable
 from astropy.units import Quantity
 from spherical_geometry.polygon import SphericalPolygon
 
 from tests.helpers import known
+from tests.helpers.samp import samp_hub, viewer
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.duckdb_views import add_macros
 from wfc3tvb.catalog.vo.moc import write_mocs
@@ -238,40 +238,14 @@ def test_no_map_without_footprints(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A SAMP hub of pyvo on this machine, found as programs find it."""
-    from pyvo.samp import SAMPHubServer
-
-    monkeypatch.setenv("SAMP_HUB", f"std-lockurl:file://{tmp_path}/samp")
-    server = SAMPHubServer(web_profile=False, lockfile=str(tmp_path / "samp"), addr="127.0.0.1")
-    server.start()
-    yield server
-    server.stop()
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with samp_hub(tmp_path, monkeypatch):
+        yield
 
 
-def viewer(received: list[Any], *, status: str = "samp.ok") -> Any:
-    """Return a client that loads tables as TOPCAT does, or refuses them."""
-    from pyvo.samp import SAMPIntegratedClient
-
-    client = SAMPIntegratedClient("viewer", addr="127.0.0.1")
-    client.connect()
-
-    def load(key: str, sender: str, call: str, mtype: str, parameters: dict[str, str], extra: Any) -> None:
-        received.append((parameters["name"], AstropyTable.read(parameters["url"].removeprefix("file://"))))
-        answer = {"samp.status": status, "samp.result": {}, "samp.error": {"samp.errortxt": "no memory"}}
-        client.reply(call, answer)
-
-    client.bind_receive_call("table.load.votable", load)
-    return client
-
-
-def test_a_result_is_sent_to_a_viewer(hub: Any, catalog: Catalog) -> None:
-    received: list[Any] = []
-    client = viewer(received)
-    try:
+def test_a_result_is_sent_to_a_viewer(hub: None, catalog: Catalog) -> None:
+    with viewer() as received:
         names = send_table(catalog.fetch("SELECT rootname, sky_mean FROM exposures ORDER BY rootname"), "worst_visits")
-    finally:
-        client.disconnect()
     assert names == ["viewer"]
     [(name, table)] = received
     assert name == "worst_visits"
@@ -279,16 +253,12 @@ def test_a_result_is_sent_to_a_viewer(hub: Any, catalog: Catalog) -> None:
     assert table["sky_mean"].unit.to_string() == "electron / s"
 
 
-def test_a_viewer_that_refuses_is_named(hub: Any, catalog: Catalog) -> None:
-    client = viewer([], status="samp.error")
-    try:
-        with pytest.raises(ServiceError, match="viewer did not load the table .no memory."):
-            send_table(catalog.fetch("SELECT 1 AS x"), "x")
-    finally:
-        client.disconnect()
+def test_a_viewer_that_refuses_is_named(hub: None, catalog: Catalog) -> None:
+    with viewer(status="samp.error"), pytest.raises(ServiceError, match="viewer did not load the table .no memory."):
+        send_table(catalog.fetch("SELECT 1 AS x"), "x")
 
 
-def test_a_hub_without_viewers(hub: Any, catalog: Catalog) -> None:
+def test_a_hub_without_viewers(hub: None, catalog: Catalog) -> None:
     with pytest.raises(ServiceError, match="no program that loads tables"):
         send_table(catalog.fetch("SELECT 1 AS x"), "x")
 

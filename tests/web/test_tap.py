@@ -31,6 +31,7 @@ from wfc3tvb.web.app import application
 from wfc3tvb.web.tap import run
 from wfc3tvb.web.tap.adql import to_duckdb
 from wfc3tvb.web.tap.documents import EXAMPLES
+from wfc3tvb.web.tap.jobs import Jobs
 from wfc3tvb.web.tap.metadata import table_names
 
 HOST = {"base_url": "http://localhost"}
@@ -326,6 +327,12 @@ def test_a_token_is_a_password(folder: Path) -> None:
             assert client.get("/tap/tables", headers={"Authorization": header}).status_code == 401
 
 
+def test_the_address_itself_shows_the_examples(client: TestClient) -> None:
+    page = client.get("/tap")
+    assert page.headers["content-type"].startswith("application/xhtml+xml")
+    assert "worst_exposures" in page.text
+
+
 def test_other_sites_cannot_ask(client: TestClient) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
     assert client.get("/tap/sync?QUERY=SELECT+1", headers=headers).status_code == 403
@@ -363,6 +370,24 @@ def wait_for(client: TestClient, job: str) -> str:
         if any(phase in text for phase in ("COMPLETED", "ERROR", "ABORTED")):
             return text
     raise AssertionError(text)
+
+
+def test_ended_jobs_give_way_to_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.web.tap.jobs.LARGEST_NUMBER", 3)
+    jobs = Jobs(60)
+    first = jobs.add([("QUERY", "x")])
+    first.finish("COMPLETED")
+    second = jobs.add([])
+    second.finish("ERROR")
+    assert [job.id for job in jobs.every()] == [first.id, second.id]
+    jobs.add([])
+    last = jobs.add([])
+    assert first not in jobs.every()
+    assert second in jobs.every()
+    last.destruction = last.created
+    time.sleep(0.01)
+    jobs.add([])
+    assert last not in jobs.every()
 
 
 def test_jobs_that_fail_or_are_stopped(client: TestClient) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Version of the schema, ``major.minor``; see `migrations` for when to raise each.
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 #: Oldest version whose catalogs are read: that of the first release.
 OLDEST_VERSION = "1.0"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +146,7 @@ class AsynchronousQueries:
     def _execute(self, job: Job) -> None:
         if job.has_ended:
             return
-        job.phase, job.started = "EXECUTING", job.created.now(job.created.tzinfo)
+        job.phase, job.started = "EXECUTING", datetime.now(UTC)
         asked = read_parameters(job.pairs)
         content = run_query(self.folder, asked, Limits(job.seconds, self.limits.memory))
         if not job.has_ended:
@@ -199,4 +199,4 @@ def _time(text: str) -> datetime:
         found = datetime.fromisoformat(text.strip()[:40])
     except ValueError as error:
         raise BadArgumentError(f"DESTRUCTION={text[:40]} is not a time; write 2026-01-31T12:00:00Z") from error
-    return found if found.tzinfo else datetime.fromisoformat(f"{text.strip()[:40]}+00:00")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -93,7 +93,8 @@ class Jobs:
         now = datetime.now(UTC)
         for job in [job for job in self._jobs.values() if job.destruction < now]:
             self.remove(job)
-        for job in [job for job in self._jobs.values() if job.has_ended][: len(self._jobs) - LARGEST_NUMBER + 1]:
+        n_too_many = max(0, len(self._jobs) - LARGEST_NUMBER + 1)
+        for job in [job for job in self._jobs.values() if job.has_ended][:n_too_many]:
             self.remove(job)
         if len(self._jobs) >= LARGEST_NUMBER:
             raise BadArgumentError(f"{LARGEST_NUMBER} jobs are waiting or running; try again later")

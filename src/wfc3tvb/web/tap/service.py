@@ -9,7 +9,7 @@ from typing import Any
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from wfc3tvb.errors import TvbError
@@ -45,6 +45,7 @@ class TapService:
     def routes(self) -> list[Route]:
         """Return the routes of the service."""
         return [
+            Route(PATH, self.start),
             Route(f"{PATH}/sync", self.sync, methods=["GET", "POST"]),
             *AsynchronousQueries(self.folder, self.limiter, self.limits, f"{PATH}/async").routes(),
             Route(f"{PATH}/tables", self.document(tables_document)),
@@ -52,6 +53,10 @@ class TapService:
             Route(f"{PATH}/capabilities", self.capabilities),
             Route(f"{PATH}/examples", self.document(examples_page, "application/xhtml+xml")),
         ]
+
+    async def start(self, _: Request) -> Response:
+        """Show the examples to a person who opens the address of the service."""
+        return RedirectResponse(f"{PATH}/examples")
 
     async def sync(self, request: Request) -> Response:
         """Run a query, and answer with its result or with the document of an error."""
