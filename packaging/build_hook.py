@@ -69,9 +69,10 @@ def _day() -> str:
 
 
 def _completions(folder: Path) -> list[str]:
-    from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
+    from click.shell_completion import BashComplete, ShellComplete, ZshComplete
 
     from wfc3tvb.cli import main
+    from wfc3tvb.cli.completion import Fish
 
     class Bash(BashComplete):
         """The script for bash, whose version on the machine of the build does not matter."""
@@ -80,7 +81,7 @@ def _completions(folder: Path) -> list[str]:
         def _check_version() -> None:
             pass
 
-    shells: dict[str, type[ShellComplete]] = {"bash": Bash, "zsh": ZshComplete, "fish": FishComplete}
+    shells: dict[str, type[ShellComplete]] = {"bash": Bash, "zsh": ZshComplete, "fish": Fish}
     for shell, script in shells.items():
         path = folder / COMPLETIONS[shell]
         path.parent.mkdir(parents=True, exist_ok=True)

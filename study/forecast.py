@@ -15,8 +15,19 @@ from pathlib import Path
 
 import numpy as np
 from curves import reliability, reliability_figure
-from forecast_table import OUT, Brightness, Exposures, Row, View, damaged, exposures_of, least_damaging, views
-from listing import LIMBS, Dataset, read_list
+from forecast_table import (
+    OUT,
+    Brightness,
+    Row,
+    View,
+    damaged,
+    exposures_of,
+    is_scored,
+    least_damaging,
+    random_places,
+    views,
+)
+from listing import Dataset, read_list
 from numpy.typing import NDArray
 from pyarrow.parquet import read_table
 from scipy.optimize import least_squares
@@ -101,21 +112,9 @@ def cases(
         exposures = exposures_of(dataset, view)
         if exposures.length >= _LEAST:
             times = list(exposures.read_times())
-            places = _random_places(exposures, dataset, view, rng)
+            places = random_places(exposures, view, rng)
             found += [Case(dataset, world, start, times[rng.integers(len(times))]) for start in places]
     return found
-
-
-def _random_places(exposures: Exposures, dataset: Dataset, view: View, rng: np.random.Generator) -> list[float]:
-    """Return random starts of the exposures [MJD] at which the target is visible from beginning to end."""
-    if exposures.n == 1:
-        return exposures.starts.tolist()
-    length = exposures.length / DAY
-    free = view.place.limb_angle > np.where(view.place.bright_limb, *LIMBS)
-    hidden = np.concatenate([[0], np.cumsum(~free)])
-    ends = np.searchsorted(view.mjd, view.mjd + length)
-    possible = np.flatnonzero((hidden[np.minimum(ends + 1, view.mjd.size)] == hidden[:-1]) & (ends < view.mjd.size))
-    return rng.choice(view.mjd[possible], exposures.n).tolist() if possible.size else exposures.starts.tolist()
 
 
 def probable(datasets: Sequence[Dataset], elements: Elements) -> Floats:
@@ -183,7 +182,8 @@ it were the pixels read.
    Sun, limb and shadow as for measured exposures. The list has no times of the exposures of an association: they are
    placed evenly where the target is visible (15 deg from the sunlit limb, 7 deg from the dark one) between start and
    stop. Number and sequence of the exposures follow from the exposure time; where several sequences agree with it,
-   the chances are averaged over them.
+   the chances are averaged over them,
+   and over as many places drawn at random, because evenly placed exposures would make the chances too sure.
 2. **The course of helium.** Rises with the Sun, at dawn (half at 32 deg above the limb) later than at dusk (11 deg),
    and grows with the length of the line of sight within a shell up to 1000 km. The numbers are fitted to the long reads
    of IBOHBF040, one visit, with an error of 15 % and 0.05 electron/s: {course}.
@@ -259,8 +259,7 @@ def outcomes(found: Sequence[Case], stated: dict[str, Row], n: int, rng: np.rand
         shape = case.world.means(case.start, case.times) * np.exp(0.15 * rng.standard_normal(case.times.size - 1))
         level = zodiacal_level(case.dataset.filter, case.dataset.ra, case.dataset.dec, case.dataset.start) or 0.6
         zodi = max(level + ZODI_ERROR * rng.standard_normal(), 0.2)
-        scored = np.isfinite(least_damaging(case.times, shape, zodi))
-        came.append(bool(scored and damaged(case.times, zodi + amplitude * shape)))
+        came.append(is_scored(case.times) and damaged(case.times, zodi + amplitude * shape))
     return np.array([stated[case.dataset.name]["prob_damaged"] for case in chosen]), np.array(came, float)
 
 

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
-from listing import Dataset, read_list, sequences, starts, usual_number
+from listing import LIMBS, Dataset, read_list, sequences, starts, usual_number
 from listing import Sequence as Readout
 from numpy.typing import NDArray
 from two_line_elements import Elements
@@ -137,6 +138,18 @@ def exposures_of(dataset: Dataset, view: View) -> Exposures:
     return Exposures(found, n, begins, dataset.exptime / n)
 
 
+def random_places(exposures: Exposures, view: View, rng: np.random.Generator) -> list[float]:
+    """Return random starts of the exposures [MJD] at which the target is visible from beginning to end."""
+    if exposures.n == 1:
+        return exposures.starts.tolist()
+    length = exposures.length / DAY
+    free = view.place.limb_angle > np.where(view.place.bright_limb, *LIMBS)
+    hidden = np.concatenate([[0], np.cumsum(~free)])
+    ends = np.searchsorted(view.mjd, view.mjd + length)
+    possible = np.flatnonzero((hidden[np.minimum(ends + 1, view.mjd.size)] == hidden[:-1]) & (ends < view.mjd.size))
+    return rng.choice(view.mjd[possible], exposures.n).tolist() if possible.size else exposures.starts.tolist()
+
+
 def least_damaging(times: Floats, relative: Floats, zodi: float) -> float:
     """Return the brightness straight up by day from which an exposure is moderately or severely damaged [electron/s].
 
@@ -149,15 +162,19 @@ def least_damaging(times: Floats, relative: Floats, zodi: float) -> float:
     zodi : float
         Zodiacal light [electron/s].
     """
-    usual = MeasureSettings()
-    n_used = int((np.diff(times)[1:] >= usual.min_interval).sum())
-    if n_used < usual.min_reads or not damaged(times, zodi + _HIGHEST * relative):
+    if not is_scored(times) or not damaged(times, zodi + _HIGHEST * relative):
         return np.inf
     low, high = np.log(_LOWEST), np.log(_HIGHEST)
     for _ in range(7):  # to 6 %
         middle = (low + high) / 2
         low, high = (low, middle) if damaged(times, zodi + np.exp(middle) * relative) else (middle, high)
     return float(np.exp((low + high) / 2))
+
+
+def is_scored(times: Floats) -> bool:
+    """Return whether an exposure has enough reads for a score."""
+    usual = MeasureSettings()
+    return int((np.diff(times)[1:] >= usual.min_interval).sum()) >= usual.min_reads
 
 
 def damaged(times: Floats, rate: Floats) -> bool:
@@ -229,10 +246,12 @@ def _chances(dataset: Dataset, exposures: Exposures, view: View, relative: Float
         elevated = float(probability_above(ELEVATED / (response * relative)).mean())
     least = [np.inf]
     if response > 0.1:
+        rng = np.random.default_rng(crc32(dataset.name.encode()))
+        places = exposures.starts.tolist() + (random_places(exposures, view, rng) if exposures.n > 1 else [])
         least = [
             least_damaging(times, view.means(start, times), zodi) / response
             for times in exposures.read_times()
-            for start in exposures.starts
+            for start in places
         ]
     damaged = float(probability_above(np.array(least)).mean())
     return {"prob_elevated": round(elevated, 3), "prob_damaged": round(damaged, 3)}

@@ -16,8 +16,10 @@ SRC = ROOT / "src" / "wfc3tvb"
 #: The public names by the page's headings.
 GROUPS = {
     "Measure an exposure": ("measure", "plot", "explain", "Measurement", "MeasureSettings"),
-    "Survey an archive": ("run_survey", "open_archive", "Selection", "Services", "SurveyReport", "Workers"),
-    "Read and query a catalog": ("open_catalog", "Catalog", "read_table", "write_table"),
+    "Survey an archive": ("survey", "run_survey", "open_archive", "Selection", "Services", "SurveyReport", "Workers"),
+    "Read and query a catalog": (
+        "open_catalog", "Catalog", "curves", "Curves", "columns", "read_table", "write_table",
+    ),
     "Calibrate": (
         "calibrate", "CalResult", "fit_ramps", "RampFit", "fit_ramps_optimal", "OptimalFit", "OptimalSettings",
     ),

@@ -116,7 +116,7 @@ def test_a_picture_that_cannot_be_is_refused_before_measuring(place: str, words:
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("measure", "use: wfc3tvb survey --source"), ("calibrate", "give the _raw.fits")]
+    ("command", "words"), [("measure", "survey it (--source)"), ("calibrate", "give the _raw.fits")]
 )
 def test_a_folder_given_as_a_file_is_named_one(command: str, words: str, tmp_path: Path) -> None:
     answer = run(command, tmp_path)
@@ -184,10 +184,10 @@ def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None
     ("arguments", "words"),
     [
         (["survey", "--filters", "F999W"], "'F999W' is not a WFC3/IR filter; choose all, or from F098M, F105W"),
-        (["survey", "--precision", "0"], "--precision 0: give a rate above zero"),
+        (["survey", "--precision", "0"], "precision 0: give a rate above zero"),
         (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
         (["archive", "."], "create such a folder with: wfc3tvb simulate"),
-        (["survey", "--source", "."], "give their folder with --source"),
+        (["survey", "--source", "."], "give their folder (--source)"),
     ],
 )
 def test_options_without_sense_are_refused_before_anything_is_made(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,60 @@ def test_a_command_whose_reader_leaves_ends_its_work(tmp_path: Path) -> None:
         done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "out" / "SHA256SUMS").is_file()
+
+
+#: What a command does that prints while bars are drawn.
+TALKING = """
+from wfc3tvb.cli.app import print_text, show
+from wfc3tvb.cli.progress import progress_bars
+with progress_bars() as progress:
+    progress("survey", 1, 5)
+    show("first")
+    progress("survey", 3, 5)
+    progress.line("second")
+    progress("visits", 1, 2)
+    print_text("third", fg="red", err=True)
+    progress("visits", 2, 2)
+    show("fourth")
+show("fifth")
+"""
+
+
+def screen(output: str) -> list[str]:
+    """Return the lines that a terminal shows after this output, which moves the cursor up and erases lines."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", output):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part.startswith("\x1b") and part[-1] == "A":
+            row -= int(part[2:-1])
+        elif part == "\x1b[2K":
+            lines[row] = ""
+        elif not part.startswith(("\x1b", "\r")):
+            lines[row] += part
+    return lines
+
+
+@pytest.mark.slow
+def test_nothing_that_is_said_is_overwritten_by_the_bars() -> None:
+    main, child = os.openpty()
+    env = os.environ | {"TERM": "xterm", "COLUMNS": "80"}
+    done = subprocess.Popen([sys.executable, "-c", TALKING], stdout=child, stderr=child, env=env)
+    os.close(child)
+    output = b""
+    while part := _read(main):
+        output += part
+    os.close(main)
+    assert done.wait() == 0
+    lines = [line.strip() for line in screen(output.decode())]
+    assert lines[:4] == ["first", "second", "third", "fourth"]
+    assert [line.split()[0] for line in lines[4:] if line] == ["survey", "visits", "fifth"]
+
+
+def _read(terminal: int) -> bytes:
+    """Return what comes from a terminal; nothing at its end, for which Linux has an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""

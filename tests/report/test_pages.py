@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import re
 import shutil
 import subprocess
@@ -17,13 +18,14 @@ from PIL import Image
 
 from tests.helpers import known
 from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.errors import ReportError
 from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.report.chart_plots import draw
 from wfc3tvb.report.charts import Chart, ChartRows
 from wfc3tvb.report.curve_plots import curve_plots
 from wfc3tvb.report.pages import write_report
 from wfc3tvb.report.thumbnails import read_small
-from wfc3tvb.report.visit_pages import Setting, fingerprints, outdated
+from wfc3tvb.report.visit_pages import Setting, VisitRows, fingerprints, outdated
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.catalog import simulate_catalog
 
@@ -282,6 +284,18 @@ def test_workers_write_the_same_pages(drawn: Path, tmp_path: Path, monkeypatch: 
     for page in (drawn / "report" / "visits").iterdir():
         assert (tmp_path / "report" / "visits" / page.name).read_bytes() == page.read_bytes()
     assert seen == [(0, 15), (5, 15), (10, 15), (15, 15)]
+
+
+def test_a_page_that_cannot_be_written_is_named(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(rows: VisitRows, *_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr("wfc3tvb.report.visit_pages.write_page", full)
+    with (
+        open_catalog(drawn / "catalog") as catalog,
+        pytest.raises(ReportError, match=r"visit is0000 .* no space is left"),
+    ):
+        write_report(catalog, tmp_path / "report")
 
 
 def test_curves_show_zodiacal_light_shadow_and_class(drawn: Path) -> None:

@@ -67,7 +67,7 @@ def rows_for_precision(precision: float) -> int:
         If `precision` is not above zero.
     """
     if not precision > 0:
-        raise BadArgumentError(f"--precision {precision:g}: give a rate above zero, e.g. 0.001")
+        raise BadArgumentError(f"precision {precision:g}: give a rate above zero, e.g. 0.001")
     n_pixels = (NOISE_PER_PIXEL / 100 / max(precision, 1e-9)) ** 2
     return int(min(max(math.ceil(n_pixels / SKY_FRACTION / LINE), LEAST_ROWS), MOST_ROWS))
 

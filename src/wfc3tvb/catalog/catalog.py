@@ -12,20 +12,24 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from wfc3tvb.catalog import compaction, duckdb_views, queries, results, statements, upgrade
+from wfc3tvb.catalog import compaction, duckdb_views, queries, results, upgrade
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.catalog.forked import check_not_forked, is_forked
+from wfc3tvb.catalog.formats.column_notes import with_notes
 from wfc3tvb.catalog.released import is_release
-from wfc3tvb.catalog.views import Files, StoredFiles
+from wfc3tvb.catalog.sql import comments, frames, lineage, statements
+from wfc3tvb.catalog.views import RELATIONS, Files, StoredFiles
 from wfc3tvb.catalog.vo.regions import uses_macros
+from wfc3tvb.display import html_table
 from wfc3tvb.errors import (
     BadArgumentError,
+    CatalogError,
     CatalogExistsError,
     CatalogNotWritableError,
     DamagedCatalogError,
@@ -33,7 +37,10 @@ from wfc3tvb.errors import (
     ReadOnlyCatalogError,
 )  # fmt: skip
 from wfc3tvb.models import Measurement
-from wfc3tvb.schema import TABLES, to_arrow
+from wfc3tvb.schema import TABLES, Column, to_arrow
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +90,7 @@ class Catalog:
         self._snapshots: dict[str, Snapshot] | None = None
         self._n_commits = 0
         self._connection: DuckDBPyConnection | None = None
+        self._frames: dict[str, object] = {}
 
     # --- reading -------------------------------------------------------------------------------------------
 
@@ -120,6 +128,8 @@ class Catalog:
         ----------
         text : str
             One statement that only reads: SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
+            A table that the catalog does not have may be the name of a variable of the caller that holds a pandas,
+            Polars, Arrow or astropy table (not in a locked catalog), or a name given to `register`.
         params : mapping or sequence, optional
             Values for ``$name`` or ``?`` in it.
 
@@ -128,20 +138,12 @@ class Catalog:
         QueryError
             If DuckDB rejects the statement (the message shows where), or if it would write.
         """
-        with duckdb_views.query_errors(text):
-            own_files, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
-            checked = statements.check_statement(self.connection, text, own_files=own_files, scheme=scheme)
-            statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
-            if "duckdb_" in text.lower():
-                duckdb_views.add_comments(self.connection)
-            if uses_macros(text):
-                duckdb_views.add_macros(self.connection)
-            return self.connection.sql(checked, params=params)
+        return self._run(text, params)[0]
 
     def fetch(
         self, text: str, params: Params = None, *, timeout: float | None = None, cap: results.Cap | None = None
     ) -> pa.Table:
-        """Run one SELECT to completion and return an Arrow table.
+        """Run one SELECT to completion and return an Arrow table, with units and descriptions in its fields' metadata.
 
         Parameters
         ----------
@@ -163,13 +165,53 @@ class Catalog:
             if timer:
                 timer.start()
             with duckdb_views.query_errors(text):
-                found = self.sql(text, params)
-                return results.tidy(found.to_arrow_table() if cap is None else results.capped(found, cap))
+                found, columns = self._run(text, params)
+                rows = results.tidy(found.to_arrow_table() if cap is None else results.capped(found, cap))
+                return with_notes(rows, columns)
         except duckdb.InterruptException as error:
             raise QueryError(f"stopped after {timeout:g} s; select less, add a LIMIT, or allow more time") from error
         finally:
             if timer:
                 timer.cancel()
+
+    def table(self, text: str, params: Params = None, *, times: bool = True) -> QTable:
+        """Run one SELECT and return an astropy table of quantities.
+
+        Columns of the catalog, also renamed ones, have their unit and description; computed columns have none.
+
+        Parameters
+        ----------
+        text, params
+            As in `sql`.
+        times : bool, optional
+            Whether columns of dates are `astropy.time.Time` (scale UTC, format mjd), or numbers [d].
+
+        Returns
+        -------
+        astropy.table.QTable
+            Nulls are masked; lists are texts joined by semicolons.
+
+        Raises
+        ------
+        QueryError
+            As in `fetch`.
+        """
+        from wfc3tvb.catalog.formats.astropy_tables import to_quantities
+
+        return to_quantities(self.fetch(text, params), times=times)
+
+    def register(self, name: str, frame: object) -> None:
+        """Make a pandas, Polars, Arrow or astropy table a table of later statements, under a name.
+
+        Raises
+        ------
+        BadArgumentError
+            If it is no such table, or the catalog has a table of that name.
+        """
+        if name.lower() in RELATIONS:
+            raise BadArgumentError(f"the catalog has a table {name} of its own; choose another name")
+        frames.register(self.connection, name, frame)
+        self._frames[name] = frame
 
     def query(self, name: str, /, **params: object) -> DuckDBPyRelation:
         """Run a documented query (``queries/<name>.sql``).
@@ -250,7 +292,7 @@ class Catalog:
         self._connection = None
 
     def update_views(self) -> None:
-        """Switch to the newest version, and rewrite ``catalog.duckdb`` if it is out of date.
+        """Switch to the newest version, write units into new files, and update ``catalog.duckdb``.
 
         Raises
         ------
@@ -259,6 +301,10 @@ class Catalog:
         NewerCatalogError, OldCatalogError, DamagedCatalogError
             If this version cannot read the catalog.
         """
+        if self._writable and self.tables.changed:
+            from wfc3tvb.catalog.file_notes import note_files
+
+            note_files(self.tables)
         self.reload()
         files, connection = self._files(), duckdb_views.connection_without_views(**self._options)
         self._check_files(files)
@@ -288,7 +334,44 @@ class Catalog:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        """Return folder and number of exposures."""
+        return f"<Catalog {self._title()}>"
+
+    def _repr_html_(self) -> str:
+        """Return the tables with their numbers of rows, for notebooks."""
+        rows = [(name, str(snapshot.n_rows), f"one row per {TABLES[name].row}") for name, snapshot in self._known()]
+        return html_table(rows, ("table", "rows", ""), title=self._title())
+
     # --- implementation ------------------------------------------------------------------------------------
+
+    def _title(self) -> str:
+        counts = {name: snapshot.n_rows for name, snapshot in self._known()}
+        held = f": {counts['exposures']} exposures, {counts['reads']} reads" if counts else ""
+        return f"{self.folder}{held}"
+
+    def _known(self) -> list[tuple[str, Snapshot]]:
+        """Return the tables, none where the catalog cannot be read: a representation raises no error."""
+        try:
+            return list(self.snapshots.items())
+        except CatalogError:
+            return []
+
+    def _run(self, text: str, params: Params) -> tuple[DuckDBPyRelation, dict[str, Column]]:
+        """Run one SELECT, and return its relation and those of its columns that are the catalog's."""
+        with duckdb_views.query_errors(text):
+            own_files, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
+            checked = statements.check_statement(self.connection, text, own_files=own_files, scheme=scheme)
+            statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
+            if "duckdb_" in text.lower():
+                duckdb_views.add_comments(self.connection)
+            if uses_macros(text):
+                duckdb_views.add_macros(self.connection)
+            if not self._locked:
+                frames.register_callers(self.connection, checked.tables - RELATIONS.keys() - self._frames.keys())
+            relation = self.connection.sql(comments.with_comments(checked.sql, checked.tree), params=params)
+        known = lineage.origins(checked.tree)
+        return relation, {name: known[name.lower()] for name in relation.columns if name.lower() in known}
 
     def _arrow(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> pa.Table:
         """Return rows as an Arrow table of the schema, sorted by key."""
@@ -308,6 +391,8 @@ class Catalog:
         if self._locked:
             files = duckdb_views.lock(connection, files, own_files=self._own_files)
         duckdb_views.add_views(connection, files, whole=whole)
+        for name, frame in self._frames.items():
+            frames.register(connection, name, frame)
         return connection
 
     def _check_files(self, files: Files) -> None:

@@ -97,7 +97,7 @@ class Query:
             raise QueryParameterError(f"query {self.name} has no parameter {unknown[0]}; {self._usage()}")
         missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
         if missing:
-            raise QueryParameterError(f"query {self.name} needs --param {missing[0]}=VALUE; {self._usage()}")
+            raise QueryParameterError(f"query {self.name} needs a value of {missing[0]}; {self._usage()}")
         return {p.name: p.value(given.get(p.name, p.default)) for p in self.parameters}
 
     def example(self, given: Mapping[str, str] | None = None) -> str:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from wfc3tvb import __version__
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.export import how_to_read, write_table
+from wfc3tvb.catalog.formats.rows import BATCH_ROWS, Rows
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 from wfc3tvb.system.files import checksum
@@ -70,9 +71,9 @@ def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -
     out.mkdir(parents=True, exist_ok=True)
     written: dict[str, tuple[Path, int]] = {}
     for name, table in TABLES.items():
-        rows = published_rows(catalog, table)
+        rows = _rows(catalog, table)
         path = write_table(rows, out / file_name(name, format), format)
-        written[name] = path, rows.num_rows
+        written[name] = path, rows.n_rows
         yield path
     texts = {
         "README.md": _readme(written, (_SYNTHETIC if is_synthetic(catalog) else "") + note, format),
@@ -86,6 +87,15 @@ def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -
     files = [path for path, _ in written.values()] + [out / name for name in texts]
     sums.write_text("".join(f"{checksum(path)}  {path.name}\n" for path in files), encoding="ascii")
     yield sums
+
+
+def _rows(catalog: Catalog, table: Table) -> Rows:
+    """Return the rows of a table in order, which are read from the catalog as they are written."""
+    select = _SELECT.get(table.name, f"FROM {table.name}")
+    (n_rows,) = catalog.sql(f"SELECT count(*) FROM ({select})").fetchall()[0]
+    ordered = f"{select} ORDER BY {', '.join(table.key)}"
+    columns = {column.name: column for column in table.columns}
+    return Rows.of_query(lambda: catalog.sql(ordered).to_arrow_reader(BATCH_ROWS), n_rows, columns)
 
 
 def published_rows(catalog: Catalog, table: Table) -> pa.Table:

@@ -22,7 +22,7 @@ from wfc3tvb.schema.migrations import StoredSchema, parse_version
 from wfc3tvb.suggest import catalog_option
 
 _AGAIN = "run the same survey again to measure them"
-_RESTORE = "restore the catalog from a copy, or survey into another folder with --catalog"
+_RESTORE = "restore the catalog from a copy, or survey into another folder"
 
 
 @dataclass(frozen=True)
@@ -263,7 +263,7 @@ def _version(found: CatalogSchema, table: str, stored: StoredSchema) -> CheckRes
         remedy = f"this program's is {schema.SCHEMA_VERSION}; pip install 'wfc3tvb>={stored.package_version}'"
         return CheckResult(False, "version", table, f"{detail}, {remedy}")
     if version < parse_version(OLDEST_VERSION):
-        remedy = f"this program reads {OLDEST_VERSION} and later; survey into another folder with --catalog"
+        remedy = f"this program reads {OLDEST_VERSION} and later; survey into another folder"
         return CheckResult(False, "version", table, f"{detail}, {remedy}")
     if version < known:
         added = found.tables[table].added

@@ -17,6 +17,7 @@ import click
 
 from wfc3tvb import __version__
 from wfc3tvb.cli.completion import complete_ids
+from wfc3tvb.cli.progress import console_above_bars
 from wfc3tvb.cli.streams import escape_characters, reader_may_leave, say_nothing_more
 from wfc3tvb.errors import DiskFullError, TvbError
 from wfc3tvb.suggest import CATALOG_VARIABLE, DEFAULT_CATALOG
@@ -27,7 +28,7 @@ EXIT_ITEMS_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 #: Commands that resume after an interruption.
-RESUMABLE = ("survey", "reprocess", "validate")
+RESUMABLE = ("survey", "reprocess", "report", "validate")
 #: Characters of the longest first sentence of a command's help, which is never cut.
 _WHOLE = 200
 #: Commands in groups, in the order of the help text: as a user needs them.
@@ -210,6 +211,11 @@ def main(verbose: bool) -> None:
 def echo(text: str, *, fg: str | None = None, err: bool = False, nl: bool = True, color: bool | None = None) -> None:
     """Print a text as it is; in a colour, unless the environment variable NO_COLOR is set."""
     styled = click.style(text, fg=fg) if fg and not os.environ.get("NO_COLOR") else text
+    if (above := console_above_bars(err=err)) is not None:
+        from rich.text import Text
+
+        above.print(Text.from_ansi(styled), soft_wrap=True)
+        return
     with reader_may_leave():
         click.echo(styled, err=err, nl=nl, color=color)
 
@@ -223,7 +229,7 @@ def print_text(text: str, *, fg: str | None = None, err: bool = False) -> None:
 
 def print_error(error: TvbError) -> None:
     """Print an error as one line."""
-    print_text(f"wfc3tvb: {error}", fg="red", err=True)
+    print_text(f"wfc3tvb: {error.for_shell()}", fg="red", err=True)
 
 
 def print_json(value: Any) -> None:
@@ -247,7 +253,7 @@ def show(*things: Any) -> None:
         def on_broken_pipe(self) -> None:
             say_nothing_more()
 
-    console = OnStdout(highlight=False, width=output_width() or 10_000)
+    console = console_above_bars() or OnStdout(highlight=False, width=output_width() or 10_000)
     for thing in things:
         drawn = console.render(Text(thing) if isinstance(thing, str) else thing, console.options.update(markup=False))
         console.print(Segments(Segment(printable(text), style) for text, style, _ in drawn), crop=False)

@@ -15,11 +15,23 @@ import click
 from wfc3tvb.cli.streams import reader_may_leave, say_nothing_more
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bars
 
 #: Seconds before anything is drawn of a command without stages, and before the first and the later lines of a log.
 _DRAWN_AFTER = 2.0
 _FIRST_LINE, _LATER_LINES = 10.0, 60.0
+
+
+#: Progress that is drawn in the terminal at present.
+_drawing: list[_InTerminal] = []
+
+
+def console_above_bars(*, err: bool = False) -> Console | None:
+    """Return the console that prints above the bars; None where there are none, or the output is no terminal."""
+    if not _drawing or not (sys.stderr if err else sys.stdout).isatty():
+        return None
+    return _drawing[-1].console()
 
 
 class Shown(Protocol):
@@ -152,11 +164,17 @@ class _InTerminal:
             with suppress(KeyError):
                 self.bars.remove_task(self.tasks[self.command])
         self.bars.stop()
+        _drawing.remove(self)
+
+    def console(self) -> Console | None:
+        """Return the console of the bars; None where none are drawn yet."""
+        return self.bars.console if self.bars else None
 
     def _drawn(self) -> Bars:
         if self.bars is None:
             self.bars = _new_bars()
             self.bars.start()
+            _drawing.append(self)
         return self.bars
 
 
@@ -170,10 +188,10 @@ def _new_bars() -> Bars:
             say_nothing_more()
 
     columns = TextColumn("{task.description:>10}"), BarColumn(bar_width=24), MofNCompleteColumn(), _rate_column()
-    # Text for stdout goes there directly: with a bar in between, that of `command > file` would come to the terminal.
+    # What this program prints goes through `console_above_bars`, and what others write to stderr through the bars.
     return Progress(
         *columns, TimeRemainingColumn(), TextColumn("{task.fields[failed]}"), console=OnStderr(stderr=True),
-        redirect_stdout=sys.stdout.isatty(),
+        redirect_stdout=False,
     )  # fmt: skip
 
 

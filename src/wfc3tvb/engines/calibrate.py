@@ -15,6 +15,7 @@ import numpy as np
 from wfc3tvb.calibration.bands import Work
 from wfc3tvb.calibration.model import Switches
 from wfc3tvb.config import Services
+from wfc3tvb.display import Result
 from wfc3tvb.engines import calwf3
 from wfc3tvb.engines.machine_code import loaded_kernels
 from wfc3tvb.engines.products import CAL_VER, history_lines, primary_header, write_flt, write_ima
@@ -33,8 +34,8 @@ _KNOWN = {"PERFORM", "OMIT", "COMPLETE", "SKIPPED"}
 _MANY_HITS = 2
 
 
-@dataclass(frozen=True)
-class CalResult:
+@dataclass(frozen=True, repr=False)
+class CalResult(Result):
     """Result of the calibration of one exposure.
 
     Attributes

@@ -21,6 +21,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.origins import folders_of
 from wfc3tvb.catalog.run_log import recorded_run
 from wfc3tvb.config import CRDS_URL, Services
+from wfc3tvb.display import Result
 from wfc3tvb.engines import calwf3
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import Row
@@ -40,8 +41,8 @@ _LOCK_FILE = ".reprocess"
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]
 
 
-@dataclass(frozen=True)
-class ReprocessReport:
+@dataclass(frozen=True, repr=False)
+class ReprocessReport(Result):
     """Result of a run of repairs.
 
     Attributes
@@ -212,7 +213,7 @@ def _alone_in(outdir: Path, chosen: Chosen) -> Iterator[None]:
         return
     with folder_lock(outdir, _LOCK_FILE) as locked:
         if not locked:
-            remedy = "wait for it to finish, or choose another folder with --outdir"
+            remedy = "wait for it to finish, or choose another folder (parameter outdir)"
             raise BadArgumentError(f"{outdir}: another reprocess writes there; {remedy}")
         yield
 
@@ -225,4 +226,4 @@ def _check_disk(chosen: Chosen, outdir: Path, n_workers: int) -> None:
     free = shutil.disk_usage(folder).free
     if need > free:
         problem = f"{need / 1e6:.0f} MB of scratch space needed, {free / 1e6:.0f} MB free"
-        raise BadArgumentError(f"{outdir}: {problem}; choose another folder with --outdir")
+        raise BadArgumentError(f"{outdir}: {problem}; choose another folder (parameter outdir)")

@@ -167,15 +167,19 @@ def charts(catalog: Catalog, limit: int | None = None) -> Iterator[tuple[Chart, 
     limit : int, optional
         Number of exposures in scatter plots, drawn at random; by default that of the query.
     """
-    name = main_filter(catalog)
     known: dict[str, pa.Table] = {}
-    for general in _CHARTS:
-        chart = _with_parameters(general, name, limit)
+    for chart in possible_charts(catalog, limit):
         if chart.query not in known:
             known[chart.query] = chart.rows(catalog)
         rows = known[chart.query]
-        if _can_be_drawn(chart, rows):
+        if can_be_drawn(chart, rows):
             yield chart, rows
+
+
+def possible_charts(catalog: Catalog, limit: int | None = None) -> list[Chart]:
+    """Return every chart with its parameters, without running its query; `limit` as in `charts`."""
+    name = main_filter(catalog)
+    return [_with_parameters(general, name, limit) for general in _CHARTS]
 
 
 def _with_parameters(chart: Chart, name: str, limit: int | None) -> Chart:
@@ -189,7 +193,7 @@ def _with_parameters(chart: Chart, name: str, limit: int | None) -> Chart:
     return replace(chart, title=f"{chart.title}, {name}", parameters=parameters, marks=marks)
 
 
-def _can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
+def can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
     """Return whether any row has all values of a chart; bars by year need two years."""
     needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
     return bool(rows.select(needed).drop_null().num_rows > (1 if chart.kind == "bars" else 0))

@@ -23,22 +23,23 @@ FORMATS: dict[str, dict[str, str | None]] = {
 }
 
 
-def plot(*measured: Measurement) -> Figure:
+def plot(*measured: Measurement | Sequence[Measurement]) -> Figure:
     """Plot the curves of measured exposures, and return the figure; its ``savefig`` writes a file.
 
     Parameters
     ----------
-    *measured : Measurement
-        One or more results of `measure`; all curves share one scale [electron/s].
+    *measured : Measurement or sequence of Measurement
+        One or more results of `measure`, or of `curves`; all curves share one scale [electron/s].
 
     Raises
     ------
     BadArgumentError
         If no exposure is given.
     """
-    if not measured:
+    every = [one for each in measured for one in (each if isinstance(each, Sequence) else [each])]
+    if not every:
         raise BadArgumentError("plot() needs at least one Measurement, as wfc3tvb.measure returns")
-    return curves_figure(measured)
+    return curves_figure(every)
 
 
 def curves_figure(measured: Sequence[Measurement], columns: int = 3) -> Figure:

@@ -29,7 +29,7 @@ from wfc3tvb.report.visit_pages import (
     remove_others,
     repair_row,
 )
-from wfc3tvb.system.files import atomic_write
+from wfc3tvb.system.files import atomic_write, remove_old
 
 Item = TypeVar("Item")
 #: Visits that a worker writes at a time.
@@ -86,6 +86,7 @@ def write_report(
     """
     for name in ("figures", "tables", "visits"):
         (out / name).mkdir(parents=True, exist_ok=True)
+    remove_old(out / "visits", ".*.part", hours=1)
     setting = Setting(catalog.folder, out, (*images, *surveyed_folders(catalog)), is_synthetic(catalog))
     wanted = fingerprints(catalog, setting)
     _write_visit_pages(outdated(setting, wanted), setting, workers, progress)

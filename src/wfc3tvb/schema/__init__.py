@@ -66,6 +66,11 @@ class Column:
     since: str = OLDEST_VERSION
     utype: str = ""
 
+    @property
+    def is_date(self) -> bool:
+        """Whether its values are dates (MJD, UTC)."""
+        return self.unit == "d" and "MJD" in self.description
+
 
 @dataclass(frozen=True)
 class Table:

@@ -18,6 +18,7 @@ from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures, recorded_run
 from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.display import Result
 from wfc3tvb.models import Measurement, Row
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome
@@ -39,8 +40,8 @@ REFRESH_SECONDS = 20.0
 SHOWN = 20
 
 
-@dataclass(frozen=True)
-class SurveyReport:
+@dataclass(frozen=True, repr=False)
+class SurveyReport(Result):
     """Result of a survey.
 
     Attributes

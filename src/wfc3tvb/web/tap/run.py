@@ -6,6 +6,7 @@ the catalog and cannot write, and rows, memory and time are limited.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,15 +14,16 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.csv
 
-from wfc3tvb.catalog.astropy_tables import flatten_nested
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.export import write_table
+from wfc3tvb.catalog.formats.column_notes import notes_of
 from wfc3tvb.catalog.results import Cap
-from wfc3tvb.web.sql_console import limit_rows
+from wfc3tvb.schema import Column
+from wfc3tvb.web.console_pages import limit_rows
 from wfc3tvb.web.tap.adql import Translation, to_duckdb
 from wfc3tvb.web.tap.metadata import columns_of, create_tap_schema, table_names
 from wfc3tvb.web.tap.parameters import Format, Parameters
-from wfc3tvb.web.tap.votable import result_document
+from wfc3tvb.web.tap.votable import flat_table, result_document
 
 #: Columns and bytes of a result; formats that are not written from Arrow take several times the memory of the rows.
 _COLUMNS, _BYTES, _BYTES_OTHERS = 1000, 256 * 2**20, 64 * 2**20
@@ -66,8 +68,19 @@ def run_query(folder: Path, asked: Parameters, limits: Limits) -> bytes:
         found = catalog.fetch(limit_rows(text, cap.rows), timeout=limits.seconds, cap=cap)
     rows = found.slice(0, asked.maxrec)
     if asked.format.name == "votable":  # the only format that can say that there are more rows
-        return result_document(rows, columns_of(translated.tables), overflow=found.num_rows > asked.maxrec)
+        return result_document(rows, _columns(rows, translated.tables), overflow=found.num_rows > asked.maxrec)
     return _written(rows, asked.format)
+
+
+def _columns(rows: pa.Table, tables: Sequence[str]) -> Mapping[str, Column]:
+    """Return what is known of the columns of a result: their places in the tables say it, but not the utypes."""
+    traced = notes_of(rows.schema)
+    declared = {
+        name: column
+        for name, column in columns_of(tables).items()
+        if name in traced and column.description == traced[name].description
+    }
+    return dict(columns_of(name for name in tables if name.startswith("tap_schema."))) | traced | declared
 
 
 def _written(rows: pa.Table, form: Format) -> bytes:
@@ -76,7 +89,7 @@ def _written(rows: pa.Table, form: Format) -> bytes:
         path = Path(scratch) / "result"
         if form.name == "tsv":
             options = pyarrow.csv.WriteOptions(delimiter="\t", quoting_style="needed")
-            pyarrow.csv.write_csv(flatten_nested(rows), path, options)
+            pyarrow.csv.write_csv(flat_table(rows), path, options)
         else:
             write_table(rows, path, form.name)
         return path.read_bytes()

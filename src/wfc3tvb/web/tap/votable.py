@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from wfc3tvb.catalog.astropy_tables import flatten_nested
+from wfc3tvb.catalog.formats.rows import flat_schema, flatten_nested
 from wfc3tvb.schema import Column
 from wfc3tvb.web.tap.metadata import datatype
 
@@ -38,12 +38,17 @@ def result_document(rows: pa.Table, known: Mapping[str, Column], *, overflow: bo
     overflow : bool, optional
         Whether more rows match.
     """
-    rows = flatten_nested(rows)
+    rows = flat_table(rows)
     fields = "\n".join(_field(field, known.get(field.name)) for field in rows.schema)
     head = f'{_HEAD}<INFO name="QUERY_STATUS" value="OK"/>\n<TABLE>\n{fields}\n<DATA><TABLEDATA>\n'
     end = f"</TABLEDATA></DATA>\n</TABLE>\n{_OVERFLOW if overflow else ''}{_TAIL}"
     lines = _lines(rows)
     return b"".join([head.encode(), *(text.as_py().encode() for text in lines), end.encode()])
+
+
+def flat_table(rows: pa.Table) -> pa.Table:
+    """Return rows with lists joined to texts, and other nested values as JSON."""
+    return pa.Table.from_batches(map(flatten_nested, rows.to_batches()), flat_schema(rows.schema))
 
 
 def error_document(message: str) -> bytes:
