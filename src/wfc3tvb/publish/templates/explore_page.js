@@ -64,7 +64,8 @@ function resultTable({ rows, columns }) {
   const known = new Map(release.tables.flatMap((table) => table.columns.map((column) => [column.name, column])));
   const head = columns.map((name) => {
     const { unit, description } = known.get(name) ?? {};
-    return html("th", { title: description ? `${description}${unit ? ` [${unit}]` : ""}` : "", scope: "col" }, name);
+    const number = rows.some((row) => typeof row[name] === "number") ? "number" : "";
+    return html("th", { class: number, title: description ? `${description}${unit ? ` [${unit}]` : ""}` : "", scope: "col" }, name);
   });
   const lines = rows.slice(0, SHOWN).map((row) => html("tr", {}, ...columns.map((name) => cell(name, row[name]))));
   const table = html("table", {}, html("thead", {}, html("tr", {}, ...head)), html("tbody", {}, ...lines));
