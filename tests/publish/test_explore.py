@@ -26,6 +26,8 @@ from wfc3tvb.publish.release import write_published
 from wfc3tvb.schema import TABLES, arrow_schema
 from wfc3tvb.simulate.catalog import simulate_catalog
 
+pytestmark = pytest.mark.slow
+
 TITLE = 'Sky of "GOODS-N" </script><b>'
 Story = Callable[[Browser], Awaitable[None]]
 
@@ -160,7 +162,6 @@ def test_a_server_without_ranges_and_the_disk(chromium: str, catalog: Catalog, f
     opened(chromium, f"file://{folder}/explore.html", tmp_path / "disk", disk)
 
 
-@pytest.mark.slow
 def test_queries_of_ten_thousand_exposures_by_ranges(chromium: str, tmp_path: Path) -> None:
     with many(tmp_path / "catalog") as catalog:
         write_published(catalog, tmp_path / "release", Release(), products=False)
