@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,15 +22,25 @@ _GROUP_ROWS = 100_000
 
 def write(rows: Rows, path: Path) -> None:
     """Write a Parquet file, batch by batch, with `notes` in its metadata."""
-    schema = noted(rows.schema, rows.columns, notes(rows))
+    write_batches(rows.read(), path, noted(rows.schema, rows.columns, notes(rows)))
+
+
+def write_batches(batches: Iterable[pa.RecordBatch], path: Path, schema: pa.Schema) -> pq.FileMetaData:
+    """Write a Parquet file of batches that have the columns of a schema, and return its footer."""
     waiting: list[pa.RecordBatch] = []
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in rows.read():
+    footers: list[pq.FileMetaData] = []
+
+    def rows() -> pa.Table:
+        return pa.Table.from_batches(waiting).cast(schema) if waiting else schema.empty_table()
+
+    with pq.ParquetWriter(path, schema, compression="zstd", metadata_collector=footers) as writer:
+        for batch in batches:
             waiting.append(batch)
             if sum(each.num_rows for each in waiting) >= _GROUP_ROWS:
-                writer.write_table(pa.Table.from_batches(waiting).cast(schema))
+                writer.write_table(rows())
                 waiting.clear()
-        writer.write_table(pa.Table.from_batches(waiting, rows.schema).cast(schema))
+        writer.write_table(rows())
+    return footers[0]
 
 
 def notes(rows: Rows) -> dict[str, str]:
