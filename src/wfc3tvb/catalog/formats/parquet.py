@@ -20,12 +20,14 @@ from wfc3tvb.schema import SCHEMA_VERSION
 _GROUP_ROWS = 100_000
 
 
-def write(rows: Rows, path: Path) -> None:
-    """Write a Parquet file, batch by batch, with `notes` in its metadata."""
-    write_batches(rows.read(), path, noted(rows.schema, rows.columns, notes(rows)))
+def write(rows: Rows, path: Path, *, group_rows: int = _GROUP_ROWS) -> None:
+    """Write a Parquet file, batch by batch, with `notes` in its metadata and so many rows in a row group."""
+    write_batches(rows.read(), path, noted(rows.schema, rows.columns, notes(rows)), group_rows=group_rows)
 
 
-def write_batches(batches: Iterable[pa.RecordBatch], path: Path, schema: pa.Schema) -> pq.FileMetaData:
+def write_batches(
+    batches: Iterable[pa.RecordBatch], path: Path, schema: pa.Schema, *, group_rows: int = _GROUP_ROWS
+) -> pq.FileMetaData:
     """Write a Parquet file of batches that have the columns of a schema, and return its footer."""
     waiting: list[pa.RecordBatch] = []
     footers: list[pq.FileMetaData] = []
@@ -37,9 +39,9 @@ def write_batches(batches: Iterable[pa.RecordBatch], path: Path, schema: pa.Sche
         for batch in batches:
             waiting.append(batch)
             if sum(each.num_rows for each in waiting) >= _GROUP_ROWS:
-                writer.write_table(rows())
+                writer.write_table(rows(), group_rows)
                 waiting.clear()
-        writer.write_table(rows())
+        writer.write_table(rows(), group_rows)
     return footers[0]
 
 
