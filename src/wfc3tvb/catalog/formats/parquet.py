@@ -22,7 +22,8 @@ _GROUP_ROWS = 100_000
 
 def write(rows: Rows, path: Path, *, group_rows: int = _GROUP_ROWS) -> None:
     """Write a Parquet file, batch by batch, with `notes` in its metadata and so many rows in a row group."""
-    write_batches(rows.read(), path, noted(rows.schema, rows.columns, notes(rows)), group_rows=group_rows)
+    schema = noted(rows.schema, rows.columns, notes(rows))  # before the second reading begins
+    write_batches(rows.read(), path, schema, group_rows=group_rows)
 
 
 def write_batches(
