@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,17 +75,40 @@ def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -
         path = write_table(rows, out / file_name(name, format), format)
         written[name] = path, rows.n_rows
         yield path
+    yield from write_texts(catalog, out, written, how=how_to_read(file_name("exposures", format), format), note=note)
+
+
+def write_texts(
+    catalog: Catalog, out: Path, written: Mapping[str, tuple[Path, int]], *, how: str, note: str = ""
+) -> Iterator[Path]:
+    """Write README, citation, licence and checksums of tables beside them, and yield these files.
+
+    Parameters
+    ----------
+    catalog : Catalog
+        The catalog.
+    out : Path
+        Folder of the tables.
+    written : mapping
+        Name of a table to its file or folder, and its number of rows.
+    how : str
+        Python expressions that read a table.
+    note : str, optional
+        Markdown at the top of the README.
+    """
     texts = {
-        "README.md": _readme(written, (_SYNTHETIC if is_synthetic(catalog) else "") + note, format),
+        "README.md": _readme(written, (_SYNTHETIC if is_synthetic(catalog) else "") + note, how),
         "CITATION.cff": _CITATION.format(version=__version__),
         "LICENSE": _LICENSE,
     }
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
         yield out / name
+    places = [path for path, _ in written.values()]
+    inside = [sorted(path.rglob("*")) if path.is_dir() else [path] for path in places]
+    files = [path for found in inside for path in found if path.is_file()] + [out / name for name in texts]
     sums = out / "SHA256SUMS"
-    files = [path for path, _ in written.values()] + [out / name for name in texts]
-    sums.write_text("".join(f"{checksum(path)}  {path.name}\n" for path in files), encoding="ascii")
+    sums.write_text("".join(f"{checksum(path)}  {path.relative_to(out)}\n" for path in files), encoding="ascii")
     yield sums
 
 
@@ -117,8 +140,7 @@ def file_name(table: str, format: str) -> str:
     return f"{table}.{_ENDINGS.get(format, format)}"
 
 
-def _readme(written: dict[str, tuple[Path, int]], note: str, format: str) -> str:
-    how = how_to_read(file_name("exposures", format), format)
+def _readme(written: Mapping[str, tuple[Path, int]], note: str, how: str) -> str:
     text = _HEAD.format(note=note, how=how, version=__version__, schema=SCHEMA_VERSION)
     text += "".join(f"| {path.name} | {n} | {RELATIONS[name].row} |\n" for name, (path, n) in written.items())
     return text + "".join(table_section(RELATIONS[name]) for name in written) + _FOOT

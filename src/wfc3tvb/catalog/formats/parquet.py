@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,15 +22,28 @@ _GROUP_ROWS = 100_000
 
 def write(rows: Rows, path: Path, *, group_rows: int = _GROUP_ROWS) -> None:
     """Write a Parquet file, batch by batch, with `notes` in its metadata and so many rows in a row group."""
-    schema = noted(rows.schema, rows.columns, notes(rows))
+    schema = noted(rows.schema, rows.columns, notes(rows))  # before the second reading begins
+    write_batches(rows.read(), path, schema, group_rows=group_rows)
+
+
+def write_batches(
+    batches: Iterable[pa.RecordBatch], path: Path, schema: pa.Schema, *, group_rows: int = _GROUP_ROWS
+) -> pq.FileMetaData:
+    """Write a Parquet file of batches that have the columns of a schema, and return its footer."""
     waiting: list[pa.RecordBatch] = []
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for batch in rows.read():
+    footers: list[pq.FileMetaData] = []
+
+    def rows() -> pa.Table:
+        return pa.Table.from_batches(waiting).cast(schema) if waiting else schema.empty_table()
+
+    with pq.ParquetWriter(path, schema, compression="zstd", metadata_collector=footers) as writer:
+        for batch in batches:
             waiting.append(batch)
             if sum(each.num_rows for each in waiting) >= _GROUP_ROWS:
-                writer.write_table(pa.Table.from_batches(waiting).cast(schema), group_rows)
+                writer.write_table(rows(), group_rows)
                 waiting.clear()
-        writer.write_table(pa.Table.from_batches(waiting, rows.schema).cast(schema), group_rows)
+        writer.write_table(rows(), group_rows)
+    return footers[0]
 
 
 def notes(rows: Rows) -> dict[str, str]:
