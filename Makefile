@@ -21,6 +21,8 @@ help:
 	@echo "make study   the studies behind the score (long)"
 	@echo "make supply  licences, bill of materials, known vulnerabilities (network, where there is one)"
 	@echo "make newest  the quick tests with the newest release of every dependency, in ./$(NEWEST) (network)"
+	@echo "make differential  beside STScI's programs, on cases drawn anew; MINUTES=10, SEED="
+	@echo "make compare VERSION=v0.1.0  beside another version of the package"
 	@echo "make clean   remove $(VENV) and what the tools left behind"
 
 install: $(VENV)/.installed
