@@ -72,7 +72,8 @@ def source_of(version: str, folder: Path) -> Path:
 
 def simulate(folder: Path, size: int) -> None:
     """Simulate the visit, by this version."""
-    program = "import sys, wfc3tvb; wfc3tvb.simulate_visit(sys.argv[1], 'ibohbf040', size=int(sys.argv[2]))"
+    program = "import sys, pathlib, wfc3tvb\n"
+    program += "wfc3tvb.simulate_visit(pathlib.Path(sys.argv[1]), 'ibohbf040', size=int(sys.argv[2]), products=False)"
     run(ROOT / "src", program, str(folder), str(size))
 
 
