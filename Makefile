@@ -4,8 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 KERNEL_TESTS := tests/calibration tests/curve/test_sky_mask.py tests/curve/test_trails.py
 DEMO   ?= demo
+NEWEST ?= .venv-newest
+MINUTES ?= 10
 
-.PHONY: help install demo test test-quick coverage check docs live bench study clean
+.PHONY: help install demo test test-quick coverage check docs live bench study supply newest differential compare clean
 
 help:
 	@echo "make demo    everything on a simulated visit, in ./$(DEMO) (no network)"
@@ -17,6 +19,10 @@ help:
 	@echo "make live    the checks of doctor and validate against MAST, S3 and CRDS (network)"
 	@echo "make bench   speed, compared with similar programs"
 	@echo "make study   the studies behind the score (long)"
+	@echo "make supply  licences, bill of materials, known vulnerabilities (network, where there is one)"
+	@echo "make newest  the quick tests with the newest release of every dependency, in ./$(NEWEST) (network)"
+	@echo "make differential  beside STScI's programs, on cases drawn anew; MINUTES=10, SEED="
+	@echo "make compare VERSION=v0.1.0  beside another version of the package"
 	@echo "make clean   remove $(VENV) and what the tools left behind"
 
 install: $(VENV)/.installed
@@ -67,5 +73,23 @@ bench: install
 study: install
 	@for name in injection engine causes methods; do echo "== study/$$name.py"; $(BIN)/python study/$$name.py || exit 1; done
 
+# Exit status 2 of the second: there is no network, which it says.
+supply: install
+	$(BIN)/python tools/supply.py
+	$(BIN)/python tools/advisories.py || test $$? -eq 2
+
+# Its own environment, without constraints.txt.
+newest:
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'
+	$(NEWEST)/bin/python tools/newer.py
+	$(NEWEST)/bin/python -m pytest -n 2 --dist loadfile -m 'not slow'
+
+differential: install
+	$(BIN)/python -m tools.differential --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+compare: install
+	$(BIN)/python tools/compare_versions.py $(VERSION)
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov dist build site
+	rm -rf $(VENV) $(NEWEST) .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov dist build site
