@@ -145,8 +145,8 @@ def demo(out: Path, jobs: int) -> None:
 @click.option(
     "--fast",
     is_flag=True,
-    help=f"Fetch half the bytes of a full frame, in 34 instead of 49 requests: its lowest {FAST_ROWS} rows. No effect on "
-    "files that are read whole.",
+    help=f"Fetch half the bytes of a full frame, in 34 instead of 49 requests: its lowest {FAST_ROWS} rows. No effect "
+    "on files that are read whole.",
 )
 @systematic_option
 @click.option(
