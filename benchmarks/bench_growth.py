@@ -1,4 +1,4 @@
-"""How commands grow with the catalog: CPU time, memory and bytes written by query, export and report, as whole processes.
+"""How commands grow with the catalog: CPU time, memory and bytes of query, export and report, as whole processes.
 
 Usage: python benchmarks/bench_growth.py [--toy] [numbers of exposures, default 1000 10000 100000]
 
