@@ -20,7 +20,13 @@ PRINTED = {
         "likelihood fit of ibohbfbkq, one core: * s; input read once * s",
     ],
     "bench_catalog": ["300 exposures, 4500 reads", "open and first query * s", "query worst_visits * s"],
-    "bench_curve": ["wfc3tools.pstat, medians * ms 1.00 x", "the whole curve * ms * x", "processes: * minutes"],
+    "bench_curve": [
+        "wfc3tools.pstat, medians * * 1.00 1.00",
+        "the whole curve * * * *",
+        "ours / pstat / limit: * / * / * ms",
+        "processes: * minutes",
+    ],
+    "bench_growth": ["80 query worst_visits * * 0.0", "80 export * * *", "80 report * * *"],
     "bench_reprocess": [
         "drizzled by native, --method omit: * s",
         "limit of the bytes: * s for * MB read and written once",

@@ -31,6 +31,7 @@ STUDIES = {
         r"Forecast study: (\d+) exposures",
         {r"Median difference ([\d.]+) deg": 0.2, r"at the best lag, ([\d.]+) deg": 0.05, r"Brier score ([\d.]+)": 0.6},
     ),
+    "fast": (["12"], r"Study of the fast survey: (\d+) exposures", {r"\| 36 \| ([\d.]+) % \|": 100.1}),
     "injection": (["20"], r"Injection study: (\d+) curves", {r"Mean absolute error ([\d.]+) over all": 0.05}),
 }
 #: Modules that the others import.

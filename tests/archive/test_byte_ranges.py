@@ -83,34 +83,66 @@ def test_a_real_file(files: MastArchive, folder: Path, real_images: Path) -> Non
     kept = target.read_bytes()
     shutil.copy(real, target)
     try:
-        assert same(read_cube(files, "ibxy01z8q", rows=20), read_ima(real, rows=20))
+        assert same(read_cube(files, "ibxy01z8q", MeasureSettings(rows=20)), read_ima(real, rows=20))
     finally:
         target.write_bytes(kept)
 
 
-def test_full_frame_of_16_reads_within_its_budget(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def full_frame(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an archive with a full frame of 16 reads."""
+    folder = tmp_path_factory.mktemp("full")
     header = primary_header(ROOT, None, 55800.0, 16, 1024)
     hdus = ima(header, 1024, 16, sky=0.8)
     # Real primary headers are 8 blocks.
     hdus[0].header.extend([("HISTORY", f"line {i}") for i in range(230)])
-    write(tmp_path, ROOT, "ima", hdus)
-    with serve(tmp_path) as archive:
-        cube = read_cube(make(BucketArchive, archive), ROOT)
+    write(folder, ROOT, "ima", hdus)
+    return folder
+
+
+def fetched(folder: Path, settings: MeasureSettings) -> tuple[ReadCube, int]:
+    """Return the exposure in a folder, fetched by ranges, and the number of requests."""
+    with serve(folder) as archive:
+        cube = read_cube(make(BucketArchive, archive), ROOT, settings)
         n_requests, n_bytes = archive.log.by_file()[f"{ROOT}_ima.fits"]
+    assert n_bytes == cube.n_bytes
+    return cube, n_requests
+
+
+def test_full_frame_of_16_reads_within_its_budget(full_frame: Path) -> None:
+    cube, n_requests = fetched(full_frame, MeasureSettings())
     assert cube.rate.shape == (15, 80, 1014)
     assert n_requests == 48
-    assert n_bytes == cube.n_bytes < 8_000_000
-    assert same(cube, read_ima(tmp_path / bucket_key(ROOT, "ima"), rows=80))
+    assert cube.n_bytes < 8_000_000
+    assert same(cube, read_ima(full_frame / bucket_key(ROOT, "ima"), rows=80))
+
+
+def test_fast_takes_half_the_bytes_in_two_requests_a_read(full_frame: Path) -> None:
+    cube, n_requests = fetched(full_frame, MeasureSettings(fast=True))
+    assert n_requests == 33
+    # Estimates include the first 28,800 bytes of the support file, in a request of its own.
+    requests, n_bytes = costs.cost_of("IR", MeasureSettings(fast=True))
+    assert (n_requests + 1, cube.n_bytes + 28_800) == (requests, pytest.approx(n_bytes, rel=0.02))
+    assert cube.n_bytes + 28_800 < 4_000_000
+    whole = read_ima(full_frame / bucket_key(ROOT, "ima"))
+    assert np.array_equal(cube.rate, whole.rate[:, :36])
+    assert np.array_equal(cube.dq, whole.dq[:, :36])
+    assert np.array_equal(cube.t, whole.t)
+
+
+def test_fast_measures_a_small_file_whole(files: MastArchive, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(costs, "_SMALL", 16_000_000)
+    assert same(read_cube(files, ROOT, MeasureSettings(fast=True)), read_ima(folder / bucket_key(ROOT, "ima")))
 
 
 def test_pstat_takes_the_whole_file(files: MastArchive, folder: Path) -> None:
-    cube = read_cube(files, ROOT, pstat=True)
+    cube = read_cube(files, ROOT, MeasureSettings(pstat=True))
     assert cube.cumulative_median is not None
     assert cube.n_bytes == (folder / bucket_key(ROOT, "ima")).stat().st_size
 
 
 def test_many_rows_take_the_whole_file(files: MastArchive, folder: Path, archive: Archive) -> None:
-    assert same(read_cube(files, ROOT, rows=500), read_ima(folder / bucket_key(ROOT, "ima"), rows=500))
+    assert same(read_cube(files, ROOT, MeasureSettings(rows=500)), read_ima(folder / bucket_key(ROOT, "ima"), rows=500))
     # The first bytes, then the file.
     assert archive.log.by_file()["ibohbfb9q_ima.fits"][0] == 2
 
@@ -119,7 +151,7 @@ def test_a_small_file_is_fetched_whole_and_all_of_it_measured(
     files: MastArchive, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(costs, "_SMALL", 16_000_000)
-    assert same(read_cube(files, ROOT), read_ima(folder / bucket_key(ROOT, "ima")))
+    assert same(read_cube(files, ROOT, MeasureSettings()), read_ima(folder / bucket_key(ROOT, "ima")))
 
 
 @pytest.mark.parametrize(("name", "scale", "zero"), [("SCI", 2.0, 0.0), ("DQ", 1.0, 32768.0)])
@@ -130,7 +162,7 @@ def test_scaled_planes_are_read_as_their_pixels(
     path = tmp_path / "archive" / bucket_key(ROOT, "ima")
     store_scaled(path, name, scale, zero)
     with serve(tmp_path / "archive") as archive:
-        found = read_cube(make(BucketArchive, archive), ROOT, rows=12)
+        found = read_cube(make(BucketArchive, archive), ROOT, SETTINGS)
     true = read_ima(folder / bucket_key(ROOT, "ima"), rows=12)
     middle = np.isin(found.rows, true.rows)  # a file with scaled flags is fetched whole
     assert np.array_equal(found.rate[:, middle], true.rate)
@@ -152,20 +184,20 @@ def test_no_support_file(files: MastArchive, archive: Archive) -> None:
 
 def test_a_missing_file(files: MastArchive) -> None:
     with pytest.raises(MissingProductError, match="has no file ibohbfzzq_ima.fits"):
-        read_cube(files, "ibohbfzzq")
+        read_cube(files, "ibohbfzzq", MeasureSettings())
 
 
 def test_503_is_tried_again(files: MastArchive, folder: Path, archive: Archive) -> None:
     archive.faults.mast_503 = archive.faults.s3_503 = 2
-    assert same(read_cube(files, ROOT, rows=12), read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
+    assert same(read_cube(files, ROOT, SETTINGS), read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
     archive.faults.mast_503 = archive.faults.s3_503 = 1000
     with pytest.raises(ServiceUnreachableError):
-        read_cube(files, ROOT, rows=12)
+        read_cube(files, ROOT, SETTINGS)
 
 
 def test_cut_answers_are_fetched_again(files: MastArchive, folder: Path, archive: Archive) -> None:
     archive.faults.cut_after, archive.faults.cut_times = 1000, 2
-    assert same(read_cube(files, ROOT, rows=12), read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
+    assert same(read_cube(files, ROOT, SETTINGS), read_ima(folder / bucket_key(ROOT, "ima"), rows=12))
 
 
 def test_a_file_whose_folder_has_another_name(folder: Path, tmp_path: Path) -> None:
@@ -210,14 +242,14 @@ def test_lying_files_are_named(
     hdus = change(ima(primary_header(ROOT, None, 55800.0, 6, 96), 96, 6, sky=0.5))
     write(tmp_path, ROOT, "ima", hdus)
     with serve(tmp_path) as archive, pytest.raises(error, match="ibohbfb9q_ima.fits"):
-        read_cube(make(MastArchive, archive), ROOT, rows=12)
+        read_cube(make(MastArchive, archive), ROOT, SETTINGS)
 
 
 def test_a_file_laid_out_otherwise_is_fetched_whole(tmp_path: Path) -> None:
     hdus = change_header(ima(primary_header(ROOT, None, 55800.0, 6, 96), 96, 6, sky=0.5))
     write(tmp_path, ROOT, "ima", hdus)
     with serve(tmp_path) as archive:
-        cube = read_cube(make(MastArchive, archive), ROOT, rows=12)
+        cube = read_cube(make(MastArchive, archive), ROOT, SETTINGS)
     assert same(cube, read_ima(tmp_path / bucket_key(ROOT, "ima"), rows=12))
 
 
@@ -227,7 +259,7 @@ def test_files_cut_short(tmp_path: Path, folder: Path, size: int) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes((folder / bucket_key(ROOT, "ima")).read_bytes()[:size])
     with serve(tmp_path) as archive, pytest.raises((BadFileError, BadDownloadError)) as caught:
-        read_exposure(make(MastArchive, archive), ROOT, MeasureSettings(rows=12))
+        read_exposure(make(MastArchive, archive), ROOT, SETTINGS)
     assert isinstance(caught.value, TruncatedFileError if size else BadDownloadError)
     assert caught.value.retryable  # it may have been cut on its way
 
@@ -250,14 +282,14 @@ def test_a_huge_claim_takes_no_memory(tmp_path: Path, folder: Path, keyword: str
     card = next(raw[i : i + 80] for i in range(0, 20_000, 80) if raw[i : i + 8].decode() == f"{keyword:<8}")
     path.write_bytes(raw.replace(card, f"{keyword:<8}= {2_000_000_000:>20}".ljust(80).encode()))
     with serve(tmp_path) as archive, pytest.raises(BadFileError, match="implies more data"):
-        read_cube(make(MastArchive, archive), ROOT, rows=12)
+        read_cube(make(MastArchive, archive), ROOT, SETTINGS)
 
 
 def test_no_network() -> None:
     nowhere = Services(mast="http://localhost:9", s3="http://localhost:9", retries=0, timeout=2.0)
     for kind, service in ((BucketArchive, "S3"), (MastArchive, "MAST")):
         with pytest.raises(ServiceUnreachableError, match=f"^{service}: "):
-            read_cube(kind(replace(nowhere)), ROOT)
+            read_cube(kind(replace(nowhere)), ROOT, MeasureSettings())
 
 
 class Memory:
@@ -305,7 +337,7 @@ def test_three_hundred_mutated_files_are_cubes_or_one_line(folder: Path) -> None
     for _ in range(300):
         files = Memory(bytes(mutate(bytearray(truth), rng)))
         try:
-            cube = read_cube(files, ROOT, rows=12)
+            cube = read_cube(files, ROOT, SETTINGS)
         except BadFileError as error:
             assert "\n" not in str(error)
             n_bad += 1

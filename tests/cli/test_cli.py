@@ -185,6 +185,7 @@ def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None
     [
         (["survey", "--filters", "F999W"], "'F999W' is not a WFC3/IR filter; choose all, or from F098M, F105W"),
         (["survey", "--precision", "0"], "precision 0: give a rate above zero"),
+        (["survey", "--fast", "--rows", "80"], "--fast fixes the rows that are fetched; leave out --fast or --rows"),
         (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
         (["archive", "."], "create such a folder with: wfc3tvb simulate"),
         (["survey", "--source", "."], "give their folder (--source)"),

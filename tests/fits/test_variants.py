@@ -15,7 +15,7 @@ from tests.helpers.variants import NO_FLAGS, SAME
 from wfc3tvb.archive.byte_ranges import read_cube
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import open_catalog
-from wfc3tvb.config import Selection, Services
+from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
 from wfc3tvb.fits.blocks import data_size
 from wfc3tvb.fits.ima import read_ima
@@ -88,7 +88,7 @@ def test_the_archive_may_serve_them_too(true: Path, tmp_path: Path, name: str, m
     path = tmp_path / true.name
     path.write_bytes({**SAME, **NO_FLAGS}[name](true.read_bytes()))
     files = Memory(path.read_bytes())
-    found, expected = read_cube(files, ROOT, rows=12), read_ima(path, rows=12)
+    found, expected = read_cube(files, ROOT, MeasureSettings(rows=12)), read_ima(path, rows=12)
     assert_array_equal(found.rate, expected.rate)
     assert_array_equal(found.dq, expected.dq)
 

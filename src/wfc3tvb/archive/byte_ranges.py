@@ -1,6 +1,7 @@
 """Read only the bytes of an exposure that are needed: the headers, and SCI and DQ of a band of rows of every read.
 
-An IMA of 16 full frames is 168.3 MB; 80 rows of every read with their headers are 7.7 MB in 48 requests. The
+An IMA of 16 full frames is 168.3 MB; the middle 80 rows of every read with their headers are 7.7 MB in 48 requests, the
+lowest 36, which follow the header of a read, 4 MB in 33 (`MeasureSettings.fast`). The
 primary header and the first SCI header give the size of the frames; all other ranges are then fetched at once from
 where the archive's files usually have them. The first imset is then followed header by header and gives the offsets
 of all others, since all imsets have the same length; ranges that turn out to lie elsewhere are fetched from there.
@@ -20,13 +21,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wfc3tvb.archive.costs import ranges_pay
+from wfc3tvb.archive.costs import band_by_ranges, ranges_pay
 from wfc3tvb.archive.responses import NoRangesError
-from wfc3tvb.archive.sparse_file import IrregularLayoutError, SparseFile
-from wfc3tvb.config import BAND_ROWS, MeasureSettings
+from wfc3tvb.archive.sparse_file import IrregularLayoutError, SparseFile, joined
+from wfc3tvb.config import MeasureSettings
 from wfc3tvb.errors import BadFileError, MissingProductError, NotFitsError, TruncatedFileError
 from wfc3tvb.fits.blocks import BLOCK, CHECK_THE_COPY, FileBytes
-from wfc3tvb.fits.ima import cube_of, middle_rows, read_ima
+from wfc3tvb.fits.ima import band_of, cube_of, read_ima
 from wfc3tvb.fits.ima_layout import check_instrument, number_of_reads
 from wfc3tvb.fits.plane_headers import PlaneHeader, primary_header
 from wfc3tvb.fits.plane_pixels import FLAGS
@@ -61,8 +62,8 @@ def read_exposure(
     rootname : str
         The exposure.
     settings : MeasureSettings
-        `rows` is the number of middle rows to read; if None, `BAND_ROWS` by ranges, or all if the file is fetched
-        whole. `pstat` reads the whole frame.
+        `rows` is the number of middle rows to read; if None, `BAND_ROWS` by ranges (with `fast` the `FAST_ROWS` lowest
+        ones), or all if the file is fetched whole. `pstat` reads the whole frame.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def read_exposure(
     """
     with ThreadPoolExecutor(1) as beside, _archives_copy():
         support = beside.submit(read_support, archive, rootname)
-        cube = read_cube(archive, rootname, rows=settings.rows, pstat=settings.pstat)
+        cube = read_cube(archive, rootname, settings)
         try:
             orbit, n_bytes = support.result()
         except MissingProductError as error:
@@ -85,17 +86,18 @@ def read_exposure(
     return replace(cube, n_bytes=cube.n_bytes + n_bytes), orbit
 
 
-def read_cube(archive: MastArchive, rootname: str, *, rows: int | None = None, pstat: bool = False) -> ReadCube:
+def read_cube(archive: MastArchive, rootname: str, settings: MeasureSettings) -> ReadCube:
     """Return the reads of an exposure, by ranges where that saves bytes; see `read_exposure`."""
-    if pstat:
-        return _whole(archive, rootname, rows, pstat=True)
+    if settings.pstat:
+        return _whole(archive, rootname, settings.rows, pstat=True)
     remote, cube = _remote(archive, rootname, "ima"), None
+    rows, lowest = band_by_ranges(settings)
     try:
-        cube = _band(remote, rows or BAND_ROWS)
+        cube = _band(remote, rows, lowest=lowest)
     except (NoRangesError, IrregularLayoutError) as error:
         log.info("%s is fetched whole: %s", rootname, error)
     if cube is None:
-        cube = _whole(archive, rootname, rows)
+        cube = _whole(archive, rootname, settings.rows)
     return replace(cube, n_bytes=cube.n_bytes + remote.n_bytes)
 
 
@@ -116,8 +118,8 @@ def _remote(archive: MastArchive, rootname: str, suffix: str) -> SparseFile:
     return SparseFile(f"{rootname}_{suffix}.fits", partial(archive.ranges, rootname, suffix))
 
 
-def _band(remote: SparseFile, rows: int) -> ReadCube | None:
-    """Return the middle rows of every read; None if fetching the whole file is cheaper."""
+def _band(remote: SparseFile, rows: int, *, lowest: bool) -> ReadCube | None:
+    """Return the middle or lowest rows of every read; None if fetching the whole file is cheaper."""
     remote.need([(0, _FIRST)])
     primary, start = primary_header(remote, remote.path)
     check_instrument(primary, remote.path)
@@ -126,16 +128,17 @@ def _band(remote: SparseFile, rows: int) -> ReadCube | None:
     height, width = sci.shape
     if nsamp < 2 or min(height, width) <= 2 * BORDER:
         raise IrregularLayoutError(remote.path, "its extensions are not a stack of IR frames")
-    index = middle_rows(height - 2 * BORDER, rows)
+    index = band_of(height - 2 * BORDER, rows, lowest=lowest)
     first, last = int(index[0]) + BORDER, int(index[-1]) + BORDER + 1
     if not ranges_pay(height, width, nsamp, index.size):
         return None
-    remote.need(_usual(sci, nsamp, first, last))
+    usual = _usual(sci, nsamp, first, last)
+    remote.need(joined(usual) if lowest else usual)
     imsets = _imsets(remote, sci, nsamp)
     remote.need([e.rows(first, last) for imset in imsets[:-1] for e in imset], exact=True)
     remote.grow(max(dq.end for _, dq in imsets))
     planes = [plane for imset in imsets for plane in imset]
-    return cube_of(remote.data, primary, planes, remote.path, rows=rows)
+    return cube_of(remote.data, primary, planes, remote.path, rows=rows, lowest=lowest)
 
 
 def _usual(sci: PlaneHeader, nsamp: int, first: int, last: int) -> list[tuple[int, int]]:

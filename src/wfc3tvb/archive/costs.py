@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from wfc3tvb.config import BAND_ROWS, MeasureSettings
+from wfc3tvb.config import BAND_ROWS, FAST_ROWS, MeasureSettings
 from wfc3tvb.instrument import BORDER
 
 #: Reads assumed for an exposure whose number of reads is unknown.
@@ -21,6 +21,13 @@ def ranges_pay(height: int, width: int, n_reads: float, rows: int) -> bool:
     """Return True if fetching `rows` rows of frames (border included) by ranges beats fetching the whole file."""
     whole = 10 * height * width * n_reads
     return whole >= _SMALL and 6 * rows * width * n_reads <= _WORTH * whole
+
+
+def band_by_ranges(settings: MeasureSettings) -> tuple[int, bool]:
+    """Return how many rows are fetched of a frame that is read by ranges, and whether they are the lowest ones."""
+    if settings.rows is None and settings.fast:
+        return FAST_ROWS, True
+    return settings.rows or BAND_ROWS, False
 
 
 def frame_size(aperture: str | None) -> int:
@@ -41,7 +48,9 @@ def cost_of(aperture: str | None, settings: MeasureSettings, n_reads: float = MO
     n_reads : float, optional
         Reads, the zeroth included; may be a mean.
     """
-    side, rows = frame_size(aperture), settings.rows or BAND_ROWS
+    side, (rows, lowest) = frame_size(aperture), band_by_ranges(settings)
     if settings.pstat or not ranges_pay(side, side, n_reads, rows):
         return 3, n_reads * (10 * side**2 + _IMSET) + _FIRST
+    if lowest:  # one request for headers, reference rows and SCI rows, one for DQ rows
+        return 2 * (n_reads - 1) + 4, (n_reads - 1) * ((6 * rows + 4 * BORDER) * side + _BETWEEN) + _FIRST
     return 3 * (n_reads - 1) + 4, (n_reads - 1) * (6 * rows * side + _BETWEEN) + _FIRST

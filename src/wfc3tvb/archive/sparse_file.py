@@ -17,6 +17,9 @@ from wfc3tvb.fits.plane_headers import PlaneHeader, is_extension, plane_header
 #: Returns ranges ``[start, stop)`` of a file; one past the end comes back shorter.
 Fetch = Callable[[Sequence[tuple[int, int]]], list[bytes]]
 
+#: Bytes between two ranges that cost less than a second request: the reference rows below a full frame's first row.
+_CLOSE = 24_000
+
 
 class IrregularLayoutError(BadFileError):
     """A file does not have the usual layout, in which all imsets have the length of the first."""
@@ -120,6 +123,17 @@ class SparseFile:
             raise BadFileError(self.path, "its headers imply more data than any _ima.fits file has", CHECK_THE_COPY)
         if size > self.data.size:
             self.data = self._room[:size]
+
+
+def joined(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges ``[start, stop)`` in order, those that are close to one another joined into one."""
+    found: list[tuple[int, int]] = []
+    for start, stop in sorted(ranges):
+        if found and start - found[-1][1] <= _CLOSE:
+            start, last = found.pop()
+            stop = max(last, stop)
+        found.append((start, stop))
+    return found
 
 
 def _blank(size: int) -> NDArray[np.uint8]:

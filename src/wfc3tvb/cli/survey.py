@@ -28,7 +28,8 @@ from wfc3tvb.cli.app import (
 )
 from wfc3tvb.cli.completion import complete_filters, complete_programs, complete_sources
 from wfc3tvb.cli.progress import progress_bars
-from wfc3tvb.config import BAND_ROWS, LEAST_ROWS, MOST_ROWS
+from wfc3tvb.cli.selection import selection_of
+from wfc3tvb.config import BAND_ROWS, FAST_ROWS, LEAST_ROWS, MOST_ROWS
 from wfc3tvb.errors import BadArgumentError
 
 if TYPE_CHECKING:
@@ -141,6 +142,12 @@ def demo(out: Path, jobs: int) -> None:
     type=float,
     help="Measure enough rows for this error of a rate on a full frame [e-/s], and at least --rows.",
 )
+@click.option(
+    "--fast",
+    is_flag=True,
+    help=f"Fetch half the bytes of a full frame, in 34 instead of 49 requests: its lowest {FAST_ROWS} rows. No effect "
+    "on files that are read whole.",
+)
 @systematic_option
 @click.option(
     "--iref",
@@ -169,7 +176,7 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, workers: Workers
     from wfc3tvb.survey.survey import plan_survey
     from wfc3tvb.survey.survey import survey as run_survey
 
-    selection, restricted = _selection(given)
+    selection, restricted = selection_of(given)
     settings = _settings(given)
     source = open_source(_place(given["source"], catalog, selection))
     options: dict[str, Any] = {"source": source, "settings": settings, "workers": workers}
@@ -207,9 +214,12 @@ def _settings(given: dict[str, Any]) -> MeasureSettings:
     from wfc3tvb.config import MeasureSettings
 
     rows: int | None = given["rows"]
+    for other in ("rows", "precision", "pstat"):
+        if given["fast"] and given[other]:
+            raise BadArgumentError(f"--fast fixes the rows that are fetched; leave out --fast or --{other}")
     if given["precision"] is not None:
         rows = max(rows or 0, rows_for_precision(given["precision"]))
-    settings = MeasureSettings(rows=rows, pstat=given["pstat"], iref=given["iref"])
+    settings = MeasureSettings(rows=rows, pstat=given["pstat"], iref=given["iref"], fast=given["fast"])
     return _with_systematic(settings, given["systematic"])
 
 
@@ -264,51 +274,6 @@ def _has_runs(catalog: Path) -> bool:
             return bool(store.sql("SELECT 1 FROM runs LIMIT 1").fetchall())
     except CatalogError:
         return False
-
-
-def _selection(given: dict[str, Any]) -> tuple[Selection, bool]:
-    """Return the selection that the options give, and whether it restricts anything."""
-    from wfc3tvb.config import Selection
-    from wfc3tvb.identifiers import dataset_name
-
-    names, start, end = _filters(given["filters"]), _mjd(given["start"]), _mjd(given["end"])
-    if start is not None and end is not None and end < start:
-        raise BadArgumentError(f"--end {given['end']} is before --start {given['start']}; swap them")
-    ids = tuple(dataset_name(text) for text in given["ids"])
-    restricted = bool(ids or given["proposals"] or start or end or given["limit"])
-    return Selection(ids, tuple(given["proposals"]), names, start, end, given["limit"]), restricted
-
-
-def _filters(text: str | None) -> tuple[str, ...] | None:
-    """Return the filters of a comma-separated list; ("all",) for any."""
-    from wfc3tvb.instrument import FILTERS, find_filter
-
-    if text is None:
-        return None
-    if text.strip().lower() == "all":
-        return ("all",)
-    names = tuple(name.strip().upper() for name in text.split(","))
-    if unknown := [name for name in names if find_filter(name) is None]:
-        raise BadArgumentError(
-            f"--filters: {unknown[0]!r} is not a WFC3/IR filter; choose all, or from {', '.join(FILTERS)}"
-        )
-    return names
-
-
-def _mjd(text: str | None) -> float | None:
-    """Return the MJD of a date, which may itself be an MJD."""
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    from astropy.time import Time
-
-    try:
-        return float(Time(text, scale="utc").mjd)
-    except ValueError as error:
-        raise BadArgumentError(f"{text!r} is not a date; write 2013-01-06, 2013-01-06T18:00:00 or an MJD") from error
 
 
 def _print_plan(plan: Any, as_json: bool, *, asked: bool) -> None:

@@ -136,6 +136,7 @@ def cube_of(
     path: Path,
     *,
     rows: int | None = None,
+    lowest: bool = False,
     pstat: bool = False,
 ) -> ReadCube:
     """Return the reads in the bytes of an IMA file; see `read_ima` for result and errors.
@@ -152,6 +153,8 @@ def cube_of(
         Name of the file in messages.
     rows, pstat
         As in `read_ima`.
+    lowest : bool, optional
+        Read the lowest rows instead of the middle ones.
     """
     check_instrument(primary, path)
     sci, dq = planes_of_reads(planes, primary, data.size, path)
@@ -162,7 +165,7 @@ def cube_of(
     check_keywords(primary, sci, t, path)
     frame = sci[0].shape
     light = (frame[0] - 2 * BORDER, frame[1] - 2 * BORDER)
-    index = middle_rows(light[0], rows)
+    index = band_of(light[0], rows, lowest=lowest)
     band, columns = slice(BORDER + index[0], BORDER + index[-1] + 1), slice(BORDER, BORDER + light[1])
     counts = [plane_pixels(data, p, SIGNAL, band) for p in sci]
     unit = sci[-1].unit
@@ -222,10 +225,11 @@ def _check_first(path: Path) -> None:
         raise NotFitsError(path, "not a FITS file" if first else "the file is empty", CHECK_THE_COPY)
 
 
-def middle_rows(height: int, rows: int | None) -> NDArray[np.int64]:
-    """Return the indices of the middle `rows` of `height` rows; all if `rows` is None."""
+def band_of(height: int, rows: int | None, *, lowest: bool = False) -> NDArray[np.int64]:
+    """Return the indices of the middle or lowest `rows` of `height` rows; all if `rows` is None."""
     n = height if rows is None else min(max(rows, 1), height)
-    return np.arange((height - n) // 2, (height - n) // 2 + n)
+    first = 0 if lowest else (height - n) // 2
+    return np.arange(first, first + n)
 
 
 def _stack(planes: list[NDArray[Any]], columns: slice) -> NDArray[Any]:
