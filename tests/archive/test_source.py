@@ -248,7 +248,7 @@ def test_a_dry_run_says_requests_and_bytes(s3: MastArchive, catalog: Catalog) ->
     assert (plan.n_datasets, plan.n_exposures) == (3, 6)
     assert plan.requests == 6 * 49
     assert plan.n_bytes == pytest.approx(6 * 7.7e6, rel=0.02)
-    assert plan.basis == "the apertures listed, 16 reads each, 4 MB/s for each of 1 jobs"
+    assert plan.basis == "the apertures listed, 16 reads each, 4 MB/s"
 
 
 def test_a_dry_run_knows_subarrays_and_the_reads_of_exposures_before(

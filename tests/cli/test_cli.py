@@ -47,7 +47,7 @@ def test_sql_prints_a_table_json_and_csv(catalog: Path) -> None:
         {"rootname": "ibohbfbdq", "sky_mean": None},
     ]
     csv = run("sql", text, "--format", "csv", "--catalog", catalog).stdout.splitlines()
-    assert csv[1] == '"ibohbfb7q",0.47'
+    assert csv[1] == "ibohbfb7q,0.47"
 
 
 def test_sql_writes_the_format_of_the_ending(catalog: Path, tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_sql_writes_the_format_of_the_ending(catalog: Path, tmp_path: Path) -> N
         (["sql", "SELEC 1"], "syntax error"),
         (["sql", "DROP TABLE exposures"], "not allowed"),
         (["query", "worst_visit"], "did you mean worst_visits"),
-        (["query", "my_visit"], "--param visit="),
+        (["query", "my_visit"], "its parameters: visit (give them as --param NAME=VALUE)"),
         (["show", "ibzzzz010"], "ibzzzz010 is not known"),
     ],
 )
@@ -93,6 +93,7 @@ def test_show_gives_the_verdict_and_the_next_command(catalog: Path) -> None:
     assert visit.index("ibohbfb7q") < visit.index("ibohbfb9q")
     found = json.loads(run("show", "ibohbf040", "--json", "--catalog", catalog).stdout)
     assert [len(one["reads"]) for one in found] == [2, 2, 2]
+    assert [one["repairs"] for one in found] == [[], [], []]
 
 
 def test_measure_goes_on_after_a_bad_file(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_a_picture_that_cannot_be_is_refused_before_measuring(place: str, words:
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("measure", "survey it (--source)"), ("calibrate", "give the _raw.fits")]
+    ("command", "words"), [("measure", "give its files, or survey it (--source)"), ("calibrate", "give the _raw.fits")]
 )
 def test_a_folder_given_as_a_file_is_named_one(command: str, words: str, tmp_path: Path) -> None:
     answer = run(command, tmp_path)
@@ -153,7 +154,7 @@ def test_survey_of_real_files(real_images: Path, tmp_path: Path) -> None:
 def test_export_can_be_checked_and_verify_passes(catalog: Path, tmp_path: Path) -> None:
     assert run("export", tmp_path / "release", "--catalog", catalog).exit_code == 0
     sums = (tmp_path / "release" / "SHA256SUMS").read_text().splitlines()
-    assert len(sums) == 7 + 3
+    assert len(sums) == 8 + 3
     readme = (tmp_path / "release" / "README.md").read_text()
     assert "| sky_mean | float | electron/s |" in readme
     assert "Synthetic" in readme

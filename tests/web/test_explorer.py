@@ -204,6 +204,8 @@ def test_there_is_an_icon(client: TestClient) -> None:
 def test_visit(client: TestClient) -> None:
     page = client.get("/visit/ibohbf")
     assert "severe, helium" in page.text
+    assert 'class="answer">1 of 2 exposures was hit (1 could not be scored); it is worth a repair' in page.text
+    assert "<code>wfc3tvb reprocess --id ibohbf040</code>" in page.text
     assert client.get("/visit/ibzzzz").status_code == 404
 
 

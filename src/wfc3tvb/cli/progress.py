@@ -135,6 +135,8 @@ class _InTerminal:
     def __call__(self, stage: str, done: int, total: int | None = None, *, failed: int = 0) -> None:
         with self.lock:
             bars = self._drawn()
+            if stage != self.command and self.command in self.tasks:
+                bars.remove_task(self.tasks.pop(self.command))  # it stood for the time before the first stage
             if stage not in self.tasks:
                 self.tasks[stage] = bars.add_task(stage, total=total, failed="")
             text = f"[red]{failed} failed" if failed else ""

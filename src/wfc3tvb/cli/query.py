@@ -23,7 +23,7 @@ from wfc3tvb.cli.app import (
 )
 from wfc3tvb.cli.completion import complete_parameters, complete_queries
 from wfc3tvb.cli.progress import progress_bars
-from wfc3tvb.errors import BadArgumentError
+from wfc3tvb.errors import BadArgumentError, QueryParameterError
 
 #: Rows shown in the terminal; files get all rows.
 ROWS_SHOWN = 100
@@ -94,7 +94,10 @@ def query(
         key = without_value[0]
         raise BadArgumentError(f"--param {key!r} has no value; write --param {key}=VALUE")
     documented = load(name)
-    values = documented.values({key: value for key, _, value in pairs})
+    try:
+        values = documented.values({key: value for key, _, value in pairs})
+    except QueryParameterError as error:
+        raise QueryParameterError(f"{error} (give them as --param NAME=VALUE)") from error
     with open_catalog(catalog, locked=True, own_files=True) as store, progress_bars():
         rows = store.fetch(documented.sql, values, timeout=timeout)
     _deliver(rows, "json" if as_json else form, output, send_as=name if send else None)

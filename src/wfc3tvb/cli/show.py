@@ -50,9 +50,11 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
         if not exposures:
             raise UnknownDatasetError(name, f"the catalog in {catalog}", "survey it first, or check the name")
         reads = {row["rootname"]: _rows(store, "reads", row["rootname"]) for row in exposures}
-        repairs = _repairs(store, exposures)
+        repairs = _repairs(store, exposures, with_exposures=as_json or len(exposures) == 1)
     if as_json:
-        print_json([{"exposure": row, "reads": reads[row["rootname"]]} for row in exposures])
+        print_json([
+            {"exposure": row, "reads": reads[row["rootname"]], "repairs": _of(row, repairs)} for row in exposures
+        ])  # fmt: skip
         return
     if len(exposures) == 1:
         show(terminal.verdict(exposures[0]), "", terminal.curve(reads[exposures[0]["rootname"]]))
@@ -67,6 +69,8 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
     words: tuple[str, ...]
     if flagged:
         words = ("reprocess", "--id", flagged[0])
+    elif repairs:
+        words = ("report",)
     elif len(exposures) > 1:
         words = ("show", last["rootname"])
     else:
@@ -75,14 +79,20 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
     print_next(suggest.command(*words, catalog=catalog))
 
 
-def _repairs(store: Catalog, exposures: Sequence[Row]) -> list[Row]:
-    """Return the rows of drizzled products of exposures; of a single exposure, also that of its own product."""
-    names = [row["rootname"] for row in exposures] if len(exposures) == 1 else []
+def _repairs(store: Catalog, exposures: Sequence[Row], *, with_exposures: bool) -> list[Row]:
+    """Return the rows of drizzled products of exposures, and those of their own products if asked for."""
+    names = [row["rootname"] for row in exposures] if with_exposures else []
     text = """FROM reprocessed WHERE accepted IS NOT NULL AND (rootname IN (SELECT unnest($names))
         OR (kind = 'drz' AND dataset IN (SELECT unnest($datasets)))) ORDER BY kind DESC, product_id"""
     datasets = sorted({row["dataset"] for row in exposures})
     rows: list[Row] = store.fetch(text, {"names": names, "datasets": datasets}).to_pylist()
     return rows
+
+
+def _of(exposure: Row, repairs: Sequence[Row]) -> list[Row]:
+    """Return the repairs that contain an exposure: its own, and the drizzled image of its dataset."""
+    names = exposure["rootname"], None
+    return [row for row in repairs if row["rootname"] in names and row["dataset"] == exposure["dataset"]]
 
 
 def _rows(store: Catalog, table: str, name: str) -> list[Row]:

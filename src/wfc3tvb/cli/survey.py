@@ -285,7 +285,8 @@ def _print_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
         print_json(asdict(plan))
         return
     cost = f"{plan.requests} requests, {terminal.size(plan.n_bytes)}, about {terminal.duration(plan.seconds)}"
-    show(f"{plan.n_exposures} exposures to measure (of {plan.n_datasets} datasets that the archive lists): {cost}")
+    listed = f"{terminal.counted(plan.n_datasets, 'dataset')} that the archive lists"
+    show(f"{terminal.counted(plan.n_exposures, 'exposure')} to measure (of {listed}): {cost}")
     show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
     if plan.n_exposures:
         show(f"estimated from: {plan.basis}")
@@ -306,7 +307,8 @@ def _print_report(report: Any, as_json: bool, catalog: Path) -> None:
         return
     failures = suggest.command("query", "failures", catalog=catalog)
     speed = f"{terminal.size(report.n_bytes)} in {terminal.duration(report.seconds)}"
-    show(f"{report.n_measured} exposures measured ({speed}), {report.n_known} known before, {report.n_failed} failed")
+    measured = terminal.counted(report.n_measured, "exposure")
+    show(f"{measured} measured ({speed}), {report.n_known} known before, {report.n_failed} failed")
     for row in report.failures:
         show(terminal.failure(row))
     if report.n_failed:

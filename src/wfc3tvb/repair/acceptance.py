@@ -199,7 +199,8 @@ def verdict(
     else:
         error_before, err_before = _pixel_error(before, true_levels[0], level_err)
         errors = (error_before - error_after) / float(np.hypot(err_before, err_after))
-        numbers = f"{error_before:.4f} before, {error_after:.4f} after ({errors:+.0f} errors)"
+        change = f"{abs(errors):.0f} sigma {'better' if errors > 0 else 'worse'}"
+        numbers = f"{error_before:.4f} before, {error_after:.4f} after ({change})"
         sky = f"noise and level error of a sky pixel {numbers}"
         if errors <= _SIGMA:
             return Verdict(False, f"not better: {sky}", gain)

@@ -140,11 +140,11 @@ def _above_limit(row: Row) -> str:
 
 def reason(row: Row) -> str:
     """Return the numbers behind a recommendation."""
-    parts = [f"class {row['tvb_class'] or 'unscored'}"]
+    parts = [row["tvb_class"] or "unscored"] if row["tvb_class"] != "none" else ["no damage"]
     if row["pred_frac_broken"] is not None:
-        parts.append(f"predicted broken {100 * row['pred_frac_broken']:.1f} %")
+        parts.append(f"calwf3 cuts {100 * row['pred_frac_broken']:.1f} % of the ramps")
     if row["pred_level_bias"] is not None:
-        parts.append(f"level bias {row['pred_level_bias']:+z.2f} electron/s")
+        parts.append(f"level off by {row['pred_level_bias']:+z.2f} electron/s")
     elif row["ratio_cumulative"] is not None:
         parts.append(f"cumulative rate changes by {row['ratio_cumulative']:.1f}")
     return ", ".join(parts)

@@ -169,8 +169,14 @@ def reprocess(
         failures=tuple(driver.failures),
         seconds=time.monotonic() - began,
         outdir=str(settings.outdir.absolute()),
-        next_command=suggest.command("report", catalog=catalog.folder),
+        next_command=_next_command(catalog, chosen),
     )
+
+
+def _next_command(catalog: Catalog, chosen: Chosen) -> str:
+    """Return the command to suggest: the report, or what was repaired before where nothing was left to do."""
+    words = ("show", chosen.known[0]) if chosen.known and not chosen.due else ("report",)
+    return suggest.command(*words, catalog=catalog.folder)
 
 
 def _products(catalog: Catalog, chosen: Chosen, settings: ReprocessSettings, services: Services) -> Downloads:

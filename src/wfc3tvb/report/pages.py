@@ -17,8 +17,8 @@ from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.report.chart_plots import SIZE, Drawn, draw
 from wfc3tvb.report.charts import Chart, ChartRows, charts_by_filter
-from wfc3tvb.report.rendering import counted, render
-from wfc3tvb.report.sentences import date
+from wfc3tvb.report.rendering import render
+from wfc3tvb.report.sentences import counted, date
 from wfc3tvb.report.svg import standalone
 from wfc3tvb.report.thumbnails import surveyed_folders
 from wfc3tvb.report.visit_pages import (

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from wfc3tvb.catalog.views import RELATIONS, column_comment
+from wfc3tvb.report.sentences import counted
 from wfc3tvb.schema import TVB_CLASSES
 
 _COMMENTS = {c.name: column_comment(c) for table in RELATIONS.values() for c in table.columns}
@@ -32,11 +33,6 @@ def _templates() -> Environment:
 def render(template: str, **context: Any) -> str:
     """Return a page made from a template of the report."""
     return _templates().get_template(template).render(**context)
-
-
-def counted(n: int, name: str) -> str:
-    """Return a number of things, with thousands separated: 1 exposure, 2,145 exposures."""
-    return f"{n:,} {name}{'' if n == 1 else 's'}"
 
 
 def format_number(value: float) -> str:

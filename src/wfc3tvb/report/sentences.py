@@ -107,6 +107,11 @@ def reasons(row: Row) -> list[str]:
     return ["not scored: " + (", ".join(row["quality_flags"] or ()) or "no reason recorded")]
 
 
+def counted(n: int, name: str) -> str:
+    """Return a number of things, with thousands separated: 1 exposure, 2,145 exposures."""
+    return f"{n:,} {name}{'' if n == 1 else 's'}"
+
+
 def size(n_bytes: float) -> str:
     """Format a number of bytes, e.g. 168.3 MB."""
     for unit in ("B", "kB", "MB", "GB"):

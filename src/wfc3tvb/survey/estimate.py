@@ -92,7 +92,8 @@ def estimate(catalog: Catalog, plan: Plan, source: Archive, settings: MeasureSet
     speed, measured = _speed(catalog, source)
     expected, n_forecast = plan.expected_damage()
     reads_from = f"number of reads as in {n_known} earlier exposures" if n_known else f"{MOST_READS} reads each"
-    speed_from = "the speed of the last survey" if measured else f"{speed / 1e6:.0f} MB/s for each of {jobs} jobs"
+    each = f" for each of {jobs} jobs" if jobs > 1 else ""
+    speed_from = "the speed of the last survey" if measured else f"{speed / 1e6:.0f} MB/s{each}"
     return SurveyPlan(
         plan.n_datasets,
         plan.n_due,

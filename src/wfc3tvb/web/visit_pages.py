@@ -12,6 +12,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.views import literal
 from wfc3tvb.errors import UnknownDatasetError
 from wfc3tvb.models import Row
+from wfc3tvb.report.answer import answer
 from wfc3tvb.report.repair_figures import PRODUCTS, products_of
 from wfc3tvb.report.sentences import reasons
 from wfc3tvb.report.thumbnails import find_image, why_missing
@@ -48,7 +49,7 @@ def visit(site: Site, request: Request) -> Response:
         raise UnknownDatasetError(name, "this catalog")
     context: dict[str, Any] = {
         "visit": name, "exposures": exposures, "reads": reads, "failures": found["failures"],
-        "verdicts": [(row, reasons(row)) for row in exposures],
+        "answer": answer(exposures, products), "verdicts": [(row, reasons(row)) for row in exposures],
         "plot": visit_plot(exposures, reads) if exposures else "",
         "images": [(row, *_image(site, row, products)) for row in exposures],
         "repairs": [{column: row[column] for column in _REPAIR} for row in products],
