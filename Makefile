@@ -7,12 +7,17 @@ DEMO   ?= demo
 NEWEST ?= .venv-newest
 MINUTES ?= 10
 
+<<<<<<< HEAD
 .PHONY: help install demo test test-quick coverage check docs live bench study supply newest differential compare clean
+=======
+.PHONY: help install demo test test-quick fuzz coverage check docs live bench study clean
+>>>>>>> db18
 
 help:
 	@echo "make demo    everything on a simulated visit, in ./$(DEMO) (no network)"
 	@echo "make test    the test suite"
 	@echo "make test-quick  the tests without the slow ones, in under a minute"
+	@echo "make fuzz    the properties with many drawn cases (long); SEED=n repeats a run"
 	@echo "make coverage    lines and branches that the tests reach, in ./htmlcov"
 	@echo "make check   ruff and mypy"
 	@echo "make docs    the documentation as a site, in ./site (no network)"
@@ -42,6 +47,11 @@ test: install
 
 test-quick: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+
+SEED ?= $(shell date +%s)
+fuzz: install
+	@echo "seed $(SEED)"
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --hypothesis-seed=$(SEED) tests/properties
 
 # Compiled code cannot be traced: the kernels' own tests run once more in plain Python.
 coverage: install

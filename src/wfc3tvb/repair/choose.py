@@ -79,7 +79,10 @@ def _notes(due: Sequence[Repair], asked: set[str]) -> Iterator[str]:
 
 
 def _datasets_where(catalog: Catalog, where: str | None) -> list[str]:
-    text = f"SELECT DISTINCT dataset FROM exposures WHERE flagged AND ({where or 'true'}) ORDER BY dataset"
+    condition = f"{where or 'true'}\n"  # a comment in it ends here
+    # It must be valid alone, so that it cannot close the brackets around it below.
+    catalog.sql(f"SELECT dataset FROM exposures WHERE {condition}")
+    text = f"SELECT DISTINCT dataset FROM exposures WHERE flagged AND ({condition}) ORDER BY dataset"
     return [dataset for (dataset,) in catalog.sql(text).fetchall()]
 
 

@@ -26,6 +26,8 @@ _BEYOND_ERROR = 2
 _EXACT = 22
 #: Texts that need quotes: separators, and an empty text, which would be read as null.
 _SPECIAL = '[",\\r\\n]|^$|^\\s|\\s$'
+#: Line ends of Unicode at which astropy's reader of ECSV breaks a row, in quotes too.
+_BREAKS = "[\\x0b\\x0c\\x1c-\\x1e\\x{85}\\x{2028}\\x{2029}]"
 
 
 def write_csv(rows: Rows, path: Path) -> None:
@@ -43,7 +45,7 @@ def write_csv(rows: Rows, path: Path) -> None:
 
 
 def write_ecsv(rows: Rows, path: Path) -> None:
-    """Write ECSV: astropy's header, and rows as CSV with all digits."""
+    """Write ECSV: astropy's header, and rows as CSV with all digits; rare line ends (a vertical tab) become blanks."""
     from wfc3tvb.catalog.formats.astropy_tables import to_astropy
 
     flat, head = rows.flat(), io.StringIO()
@@ -93,7 +95,7 @@ def _csv_cells(batch: pa.RecordBatch, name: str, column: Column | None) -> pa.Ar
 def _ecsv_cells(column: pa.Array) -> pa.Array:
     if pa.types.is_boolean(column.type):
         return pc.fill_null(pc.if_else(column, "True", "False"), "")
-    return pc.fill_null(_quoted(column.cast(pa.string())), "")
+    return pc.fill_null(_quoted(pc.replace_substring_regex(column.cast(pa.string()), _BREAKS, " ")), "")
 
 
 def _quoted(texts: pa.Array) -> pa.Array:
