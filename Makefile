@@ -7,11 +7,7 @@ DEMO   ?= demo
 NEWEST ?= .venv-newest
 MINUTES ?= 10
 
-<<<<<<< HEAD
-.PHONY: help install demo test test-quick coverage check docs live bench study supply newest differential compare clean
-=======
-.PHONY: help install demo test test-quick fuzz coverage check docs live bench study clean
->>>>>>> db18
+.PHONY: help install demo test test-quick fuzz coverage check docs live bench study supply newest differential compare clean
 
 help:
 	@echo "make demo    everything on a simulated visit, in ./$(DEMO) (no network)"

@@ -1,4 +1,4 @@
-"""Speed of a measurement beside wfc3tools.pstat: one full-frame IMA of 16 reads, in the file cache, in the same run.
+"""Speed of a measurement beside wfc3tools.pstat: one full-frame IMA of 16 reads, in the file cache, same run.
 
 Run with ``python benchmarks/bench_curve.py [--toy] [repeats [size [n]]]``. pstat computes the medians of the reads
 alone; the curve has clipped interval rates with errors, sides, quadrants and newly flagged fractions, from all pixels.
