@@ -15,7 +15,7 @@ from scipy import stats
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.fits.images import read_flt
 from wfc3tvb.loopback import serve
-from wfc3tvb.report.repair_figures import before_of
+from wfc3tvb.report.comparison import before_of
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_the_archive_is_wrong_where_it_was(demo: Path) -> None:
 
 
 def test_everything_named_at_the_end_is_there(demo: Path) -> None:
-    for name in ("index.html", "gallery.html", "visits/ibohbf.html", "figures/ibohbf_curves.png"):
+    for name in ("index.html", "repairs.html", "visits/ibohbf.html", "figures/ibohbf_curves.svg"):
         assert (demo / "report" / name).stat().st_size > 1000
 
 

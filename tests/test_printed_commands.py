@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from wfc3tvb import measure
+from wfc3tvb import measure, suggest
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.compaction import advice
 from wfc3tvb.cli import main
@@ -61,3 +61,33 @@ def test_what_show_prints(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     words = shlex.split(done.output.splitlines()[-1])
     assert words == ["next:", "wfc3tvb", "show", "ibaaaa02q", "--catalog", str(folder)]
+
+
+@pytest.mark.parametrize(
+    ("variable", "folder", "option"),
+    [
+        (None, "tvb-catalog", ""),
+        (None, "mine", " --catalog mine"),
+        (None, "two words", " --catalog 'two words'"),
+        ("mine", "mine", ""),
+        ("mine", "tvb-catalog", " --catalog tvb-catalog"),
+    ],
+)
+def test_the_default_catalog_is_not_repeated(
+    variable: str | None, folder: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if variable is None:
+        monkeypatch.delenv("WFC3TVB_CATALOG", raising=False)
+    else:
+        monkeypatch.setenv("WFC3TVB_CATALOG", variable)
+    for place in (folder, tmp_path / folder):
+        assert suggest.catalog_option(place) == option
+    assert suggest.command("show", "ibohbf040", catalog=folder) == f"wfc3tvb show ibohbf040{option}"
+
+
+def test_a_catalog_elsewhere_has_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert suggest.catalog_option(tmp_path / "tvb-catalog") == f" --catalog {tmp_path / 'tvb-catalog'}"

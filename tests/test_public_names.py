@@ -41,9 +41,19 @@ def test_every_public_name_can_be_had_and_is_documented() -> None:
 
 
 def test_no_public_name_is_that_of_a_module() -> None:
-    # `import wfc3tvb.name` would put the module in the place of the function. `errors` is the module itself.
+    # `import wfc3tvb.name` would put the module in the place of the function. `errors` is the module itself, and
+    # `survey` a package that can be called.
     modules = {path.stem for path in PACKAGE.iterdir()}
-    assert modules & set(wfc3tvb.__all__) == {"errors"}
+    assert modules & set(wfc3tvb.__all__) == {"errors", "survey"}
+
+
+def test_survey_is_a_function_before_and_after_its_package_is_imported() -> None:
+    shown = "print(callable(wfc3tvb.survey), *list(inspect.signature(wfc3tvb.survey).parameters)[:2])"
+    expected = "True catalog selection"
+    assert python(f"import inspect, wfc3tvb; {shown}") == expected
+    assert python(f"import inspect, wfc3tvb.survey.plan; {shown}") == expected
+    assert python(f"import inspect, wfc3tvb; wfc3tvb.run_survey; {shown}") == expected
+    assert python("from wfc3tvb import survey; from wfc3tvb.survey.plan import Plan; print(callable(survey))") == "True"
 
 
 def test_a_name_stays_the_same_on_every_use() -> None:
@@ -67,7 +77,7 @@ def test_importing_the_package_imports_nothing_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("survey", "interrupted; run the same command to continue\n"), ("report", "interrupted\n")],
+    [("survey", "interrupted; run the same command to continue\n"), ("export", "interrupted\n")],
 )
 def test_an_interrupted_command_promises_only_what_it_does(name: str, said: str) -> None:
     app = App()

@@ -12,6 +12,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 STUDY = Path(__file__).resolve().parents[1] / "study"
+DATA = Path(__file__).resolve().parent / "data"
 #: Arguments of a run of seconds, and the least that the page must say: its title, and numbers from 0 to a limit.
 STUDIES = {
     "causes": (["--fit", "0.01"], r"Cause study: (\d+) exposures", {r"Brier score over the six causes: ([\d.]+)": 1.0}),
@@ -21,10 +22,19 @@ STUDIES = {
         r"Study of the methods: (\d+) exposures",
         {r"Noise of optimal over the limit: ([\d.]+)": 1.05, r"on average, ([\d.]+) at most": 1.06},
     ),
+    "forecast": (
+        [
+            str(DATA / "archive/wfc3ir_list_part.csv.gz"),
+            str(DATA / "ephemeris/hst_elements_of_list.txt"),
+            "12",
+        ],
+        r"Forecast study: (\d+) exposures",
+        {r"Median difference ([\d.]+) deg": 0.2, r"at the best lag, ([\d.]+) deg": 0.05, r"Brier score ([\d.]+)": 0.6},
+    ),
     "injection": (["20"], r"Injection study: (\d+) curves", {r"Mean absolute error ([\d.]+) over all": 0.05}),
 }
 #: Modules that the others import.
-PARTS = {"curves", "whole"}
+PARTS = {"curves", "whole", "forecast_table", "listing", "two_line_elements"}
 
 
 def test_all_are_here() -> None:

@@ -1,4 +1,4 @@
-"""Write the generated parts of the documentation: the architecture's picture and lists, and the page of public names.
+"""Write the generated parts of the documentation: the architecture, the keys of JSON, the page of public names.
 
 ``python tools/generate_docs.py`` writes them; a test says when they are out of date. Only standard library: the names
 and first lines are read from the source, nothing is imported.
@@ -16,8 +16,10 @@ SRC = ROOT / "src" / "wfc3tvb"
 #: The public names by the page's headings.
 GROUPS = {
     "Measure an exposure": ("measure", "plot", "explain", "Measurement", "MeasureSettings"),
-    "Survey an archive": ("run_survey", "open_archive", "Selection", "Services", "SurveyReport", "Workers"),
-    "Read and query a catalog": ("open_catalog", "Catalog", "read_table", "write_table"),
+    "Survey an archive": ("survey", "run_survey", "open_archive", "Selection", "Services", "SurveyReport", "Workers"),
+    "Read and query a catalog": (
+        "open_catalog", "Catalog", "curves", "Curves", "columns", "read_table", "write_table",
+    ),
     "Calibrate": (
         "calibrate", "CalResult", "fit_ramps", "RampFit", "fit_ramps_optimal", "OptimalFit", "OptimalSettings",
     ),
@@ -31,13 +33,38 @@ GROUPS = {
 }  # fmt: skip
 
 
+#: What the commands print with --json, besides rows of tables: the page's heading, and where its class is.
+JSON = {
+    "survey --dry-run": ("survey/estimate.py", "SurveyPlan", "an object"),
+    "survey": ("survey/survey.py", "SurveyReport", "an object"),
+    "rescore": ("survey/rescore.py", "RescoreReport", "an object"),
+    "systematic": ("survey/null_calibration.py", "Null", "a list with an object for each group of exposures"),
+    "reprocess --dry-run": ("repair/estimate.py", "RepairPlan", "an object"),
+    "reprocess --dry-run, exposures": ("repair/estimate.py", "PlannedExposure", "an object for each exposure"),
+    "reprocess": ("repair/reprocess.py", "ReprocessReport", "an object"),
+    "calibrate": ("engines/calibrate.py", "CalResult", "a list with an object for each exposure"),
+    "queries": ("catalog/queries.py", "Query", "a list with an object for each query; with a name, that object"),
+    "queries, parameters": ("catalog/queries.py", "Parameter", "an object for each parameter"),
+    "verify": ("catalog/verify.py", "CheckResult", "a list with an object for each check"),
+    "compact": ("catalog/compaction.py", "Compacted", "a list with an object for each table"),
+    "doctor, validate": ("checks/doctor.py", "Finding", "a list with an object for each check"),
+}
+
+
 def generated() -> dict[Path, str]:
     """Return every generated file and the text that it should have."""
     page = ROOT / "docs" / "architecture.md"
     text = page.read_text(encoding="utf-8")
     for name, part in (("floors", floors_table()), ("modules", module_lists())):
         text = replace_part(text, name, part)
-    return {page: text, ROOT / "docs" / "images" / "floors.svg": floors_svg(), ROOT / "docs" / "api.md": api_page()}
+    commands = ROOT / "docs" / "command-line.md"
+    json = replace_part(commands.read_text(encoding="utf-8"), "json", json_tables())
+    return {
+        page: text,
+        commands: json,
+        ROOT / "docs" / "images" / "floors.svg": floors_svg(),
+        ROOT / "docs" / "api.md": api_page(),
+    }
 
 
 def replace_part(text: str, name: str, part: str) -> str:
@@ -46,7 +73,7 @@ def replace_part(text: str, name: str, part: str) -> str:
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
     if not (found and closed):
-        raise ValueError(f"docs/architecture.md lacks {begin} or {end}")
+        raise ValueError(f"a page lacks {begin} or {end}")
     return f"{before}{begin}\n\n{part}\n{end}{after}"
 
 
@@ -118,6 +145,46 @@ def floors_svg() -> str:
                 f'<text x="{x + box / 2:.1f}" y="{y + 22}" text-anchor="middle" fill="#1f2937">{room}</text>'
             )
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+# --- the command line --------------------------------------------------------------------------------------------
+
+
+def json_tables() -> str:
+    """Return the keys that each command prints with --json, from the attributes of its classes."""
+    parts = []
+    for command, (path, name, what) in JSON.items():
+        lines = [f"### {command}", "", f"{what[0].upper()}{what[1:]}:", "", "| key | type | meaning |", "|---|---|---|"]
+        lines += [f"| `{key}` | {kind} | {meaning} |" for key, kind, meaning in attributes(SRC / path, name)]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def attributes(path: Path, name: str) -> list[tuple[str, str, str]]:
+    """Return name, type and meaning of a class's attributes, from its numpydoc section; all fields must be there."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    node = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    section = (ast.get_docstring(node) or "").partition("Attributes\n----------\n")[2].split("\n\n")[0]
+    found = []
+    for entry in re.split(r"\n(?=\S)", section):
+        head, _, text = entry.partition("\n")
+        names, _, kind = head.partition(" : ")
+        meaning = _line(re.sub(r"\bNone\b", "null", text))
+        found += [(each.strip(), _json_type(kind), meaning) for each in names.split(",")]
+    fields = {ast.unparse(item.target) for item in node.body if isinstance(item, ast.AnnAssign)}
+    if fields != {key for key, _, _ in found}:
+        raise ValueError(f"{path}: the section Attributes of {name} does not list its fields")
+    return found
+
+
+def _json_type(kind: str) -> str:
+    """Return the JSON type of a Python type."""
+    words = {"str": "string", "Path": "string", "int": "number", "float": "number", "bool": "true or false"}
+    if kind.startswith("tuple"):
+        return "list"
+    if kind.startswith("mapping"):
+        return "object"
+    return " or ".join("null" if word == "None" else words[word] for word in kind.split(" or "))
 
 
 # --- the public names --------------------------------------------------------------------------------------------

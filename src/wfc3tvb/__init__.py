@@ -40,7 +40,10 @@ def __getattr__(name: str) -> Any:
     check_system()
     ensure_home()
     module, original = _public()[name]
-    found = import_module(f"wfc3tvb.{original}") if module == "wfc3tvb" else getattr(import_module(module), original)
+    if module in ("wfc3tvb", f"wfc3tvb.{name}.{name}"):  # a module, or a room that can be called
+        found: Any = import_module(f"wfc3tvb.{name}")
+    else:
+        found = getattr(import_module(module), original)
     globals()[name] = found
     return found
 

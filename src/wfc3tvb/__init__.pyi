@@ -1,7 +1,7 @@
 """The public names: the one list of them, which type checkers read and the package imports from.
 
 A line is ``from <module> import <name there> as <public name>``. No public name may be that of a module or room beside
-this file, since importing the module would put it in the place of the name.
+this file, since importing the module would put it in the place of the name; except `survey`, a room that can be called.
 """
 
 from wfc3tvb import errors as errors
@@ -13,6 +13,9 @@ from wfc3tvb.calibration.likelihood.model import OptimalFit as OptimalFit
 from wfc3tvb.calibration.likelihood.model import OptimalSettings as OptimalSettings
 from wfc3tvb.catalog.catalog import Catalog as Catalog
 from wfc3tvb.catalog.catalog import open_catalog as open_catalog
+from wfc3tvb.catalog.column_list import columns as columns
+from wfc3tvb.catalog.curves import Curves as Curves
+from wfc3tvb.catalog.curves import curves as curves
 from wfc3tvb.catalog.export import read_table as read_table
 from wfc3tvb.catalog.export import write_table as write_table
 from wfc3tvb.config import MeasureSettings as MeasureSettings
@@ -45,11 +48,13 @@ from wfc3tvb.simulate.result import SimulatedVisit as SimulatedVisit
 from wfc3tvb.simulate.visit import simulate as simulate_visit
 from wfc3tvb.survey.survey import SurveyReport as SurveyReport
 from wfc3tvb.survey.survey import survey as run_survey
+from wfc3tvb.survey.survey import survey as survey
 
 __version__: str
 __all__ = [
     "CalResult",
     "Catalog",
+    "Curves",
     "DrizzleProcess",
     "DrizzleSettings",
     "Faults",
@@ -70,6 +75,8 @@ __all__ = [
     "Workers",
     "__version__",
     "calibrate",
+    "columns",
+    "curves",
     "drizzle",
     "errors",
     "explain",
@@ -89,5 +96,6 @@ __all__ = [
     "serve_archive",
     "simulate_catalog",
     "simulate_visit",
+    "survey",
     "write_table",
 ]

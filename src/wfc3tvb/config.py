@@ -9,7 +9,6 @@ from pathlib import Path
 from wfc3tvb.instrument import helium_filters
 from wfc3tvb.system.home import ensure_home
 
-DEFAULT_CATALOG = Path("tvb-catalog")
 MAST_URL = "https://mast.stsci.edu"
 CRDS_URL = "https://hst-crds.stsci.edu"
 #: Rows of a large frame that are fetched by default; the fewest and the most that can be asked for.
@@ -27,7 +26,7 @@ class MeasureSettings:
     #: Fewer used reads than this: no sky, no score.
     min_reads: int = 3
     #: Systematic error of an interval rate [electron/s], in scores and in the fit of a visit (an assumption;
-    #: `wfc3tvb null` measures it).
+    #: `wfc3tvb systematic` measures it).
     systematic: float = 0.02
     #: Fill `cumulative_median` (all pixels, as wfc3tools.pstat).
     pstat: bool = False

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from wfc3tvb import suggest
 from wfc3tvb.archive.source import open_source
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.config import MeasureSettings, Selection
@@ -91,10 +91,12 @@ def _report(out: Path, progress: Progress) -> Iterator[RenderableType]:
     yield terminal.pairs([
         ("all in one page", visit),
         ("the report", page),
-        ("the curves", out / "report" / "figures" / f"{ASSOCIATION[:6]}_curves.png"),
-        ("the catalog", f'{out / "catalog"}  (wfc3tvb sql "FROM exposures" --catalog {quote(str(out / "catalog"))})'),
+        ("the curves", out / "report" / "figures" / f"{ASSOCIATION[:6]}_curves.svg"),
+        ("the catalog", out / "catalog"),
         ("the repaired images", out / "products"),
     ])  # fmt: skip
+    command = suggest.command("show", ASSOCIATION, catalog=out / "catalog")
+    yield Text(f"\nnext: {command}", no_wrap=True, overflow="ignore")
 
 
 def _heading(text: str) -> Text:

@@ -9,9 +9,23 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
 from pathlib import Path
-from shlex import quote
+
+from wfc3tvb.suggest import command
+
+#: How a message names a parameter, and how the command line then names the option.
+_OPTIONS = {
+    re.compile(r"pass (\w+)=True"): r"add --\1",
+    re.compile(r"pass (\w+)='(\w+)'"): r"add --\1 \2",
+    re.compile(r"\(parameter (\w+)\)"): r"(--\1)",
+}
+
+
+def _in_shell(message: str, parameter: re.Pattern[str], option: str) -> str:
+    """Return a message with an option in place of a parameter."""
+    return parameter.sub(lambda found: found.expand(option).replace("_", "-"), message)
 
 
 class TvbError(Exception):
@@ -21,6 +35,13 @@ class TvbError(Exception):
     retryable = False
     #: Step of the pipeline at which it happened (column `stage` of the table `failures`); set by the code that runs it.
     stage: str | None = None
+
+    def for_shell(self) -> str:
+        """Return the message with options of the command line in place of parameters of functions."""
+        message = str(self)
+        for parameter, option in _OPTIONS.items():
+            message = _in_shell(message, parameter, option)
+        return message
 
 
 # --- the user's input --------------------------------------------------------------------------------------------
@@ -96,7 +117,7 @@ class OutputExistsError(InputError):
         self.path = str(path)
 
     def __str__(self) -> str:
-        return f"{self.path} exists already; move it away or add --overwrite"
+        return f"{self.path} exists already; move it away or pass overwrite=True"
 
 
 class UnknownDatasetError(InputError):
@@ -192,7 +213,7 @@ class EngineMissingError(TvbError):
     exit_code = 2
 
     def __str__(self) -> str:
-        return "calwf3.e is not on the PATH; install hstcal (conda-forge: hstcal) or use --engine native"
+        return "calwf3.e is not on the PATH; install hstcal (conda-forge: hstcal) or pass engine='native'"
 
 
 class CalibrationError(TvbError):
@@ -268,7 +289,28 @@ class WorkerDiedError(TvbError):
     retryable = True
 
     def __str__(self) -> str:
-        return "a worker process was killed, perhaps for lack of memory; run the command again with fewer --jobs"
+        return (
+            "a worker process was killed, perhaps for lack of memory; try again with fewer processes (parameter jobs)"
+        )
+
+
+class ReportError(TvbError):
+    """A page of the report cannot be written.
+
+    Parameters
+    ----------
+    visit : str
+        The first visit of those whose pages were being written.
+    problem : str
+        What went wrong.
+    """
+
+    def __init__(self, visit: str, problem: str) -> None:
+        super().__init__(visit, problem)
+        self.visit, self.problem = visit, problem
+
+    def __str__(self) -> str:
+        return f"the page of visit {self.visit} or of the next ones was not written: {self.problem}"
 
 
 # --- the catalog -------------------------------------------------------------------------------------------------
@@ -288,8 +330,12 @@ class NoCatalogError(CatalogError):
         self.path = str(path)
 
     def __str__(self) -> str:
-        command = f"wfc3tvb survey --asn IBOHBF040 --catalog {quote(self.path)}"
-        return f"no catalog in {self.path}; create one with: {command}"
+        return f"no catalog in {self.path}; create one with: wfc3tvb.open_catalog({self.path!r}, mode='a')"
+
+    def for_shell(self) -> str:
+        """Return the message with the command that creates a catalog."""
+        create = command("survey", "--asn", "IBOHBF040", catalog=self.path)
+        return f"no catalog in {self.path}; create one with: {create}"
 
 
 class CatalogNotWritableError(CatalogError):
@@ -302,7 +348,7 @@ class CatalogNotWritableError(CatalogError):
     def __str__(self) -> str:
         full = self.problem in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
         remedy = "free some space and run the command again, or" if full else "make it writable, or"
-        return f"cannot write the catalog in {self.path}: {self.problem}; {remedy} choose another folder with --catalog"
+        return f"cannot write the catalog in {self.path}: {self.problem}; {remedy} choose another folder"
 
 
 class QueryError(CatalogError):
@@ -337,7 +383,7 @@ class DamagedCatalogError(CatalogError):
         self.path, self.problem = str(path), problem
 
     def __str__(self) -> str:
-        return f"{self.path} is damaged: {self.problem}; see: wfc3tvb verify --catalog {quote(self.path)}"
+        return f"{self.path} is damaged: {self.problem}; see: {command('verify', catalog=self.path)}"
 
 
 class NewerCatalogError(CatalogError):
@@ -365,7 +411,7 @@ class OldCatalogError(CatalogError):
         self.path, self.schema_version, self.oldest = str(path), schema_version, oldest
 
     def __str__(self) -> str:
-        remedy = "read it with the version that wrote it, or survey into a new folder with --catalog"
+        remedy = "read it with the version that wrote it, or survey into a new folder"
         return f"{self.path} has schema {self.schema_version}; this version reads {self.oldest} and later; {remedy}"
 
 

@@ -3,9 +3,10 @@
 To add a filter, add a line to `FILTERS`; all code looks up a filter's properties there.
 
 Sources: WFC3 Instrument Handbook, table 7.2 (pivot wavelengths and widths) and sections 5.1 and 5.7 (detector); WFC3
-Data Handbook, table 3.3 (data quality) and section 7.10 (He I 10830 A); the AB zero points for an infinite aperture
-that STScI published in 2012; IMPHTTAB (inverse sensitivities and rms widths); G. Brammer's zodi.py (zodiacal light by
-filter, as N. Pirzkal found it in exposures, and thermal emission); CCDTAB t2c16200i (gains and read noises).
+Data Handbook, table 3.3 (data quality) and section 7.10 (He I 10830 A); SPHEREx (arXiv:2605.00851; O I at 1.1287 um);
+the AB zero points for an infinite aperture that STScI published in 2012; IMPHTTAB (inverse sensitivities and rms
+widths); G. Brammer's zodi.py (zodiacal light by filter, as N. Pirzkal found it in exposures, and thermal emission);
+CCDTAB t2c16200i (gains and read noises).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class Filter:
         Pivot wavelength and width [micrometre].
     helium : bool
         Whether it passes the helium line at 1.083 micrometre.
+    oxygen : bool
+        Whether it passes the oxygen line of the airglow at 1.1287 micrometre.
     grism : bool
         Whether it is a grism: measured on request, never repaired.
     zero_point : float or None
@@ -44,6 +47,7 @@ class Filter:
     pivot: float | None = None
     width: float | None = None
     helium: bool = False
+    oxygen: bool = False
     grism: bool = False
     zero_point: float | None = None
     zodi: float | None = None
@@ -63,11 +67,12 @@ FILTERS: dict[str, Filter] = {
     each.name: each
     for each in (
         Filter("F098M", 0.98641, 0.170, zero_point=25.6674, zodi=0.66, thermal=0.05, photflam=6.0653e-20, photbw=500.9),
-        Filter("F105W", 1.0552, 0.265, helium=True, zero_point=26.2687, zodi=1.23, thermal=0.05, kilorayleigh=1.508,
-               photflam=3.0386e-20, photbw=845.6),
-        Filter("F110W", 1.15345, 0.443, helium=True, zero_point=26.8223, zodi=2.05, thermal=0.05,
+        Filter("F105W", 1.0552, 0.265, helium=True, oxygen=True, zero_point=26.2687, zodi=1.23, thermal=0.05,
+               kilorayleigh=1.508, photflam=3.0386e-20, photbw=845.6),
+        Filter("F110W", 1.15345, 0.443, helium=True, oxygen=True, zero_point=26.8223, zodi=2.05, thermal=0.05,
                photflam=1.5297e-20, photbw=1428.5),
-        Filter("F125W", 1.24861, 0.285, zero_point=26.2303, zodi=1.15, thermal=0.05, photflam=2.2484e-20, photbw=866.3),
+        Filter("F125W", 1.24861, 0.285, oxygen=True, zero_point=26.2303, zodi=1.15, thermal=0.05,
+               photflam=2.2484e-20, photbw=866.3),
         Filter("F126N", 1.2585, 0.0152),
         Filter("F127M", 1.2740, 0.0688),
         Filter("F128N", 1.2832, 0.0159),
@@ -80,8 +85,8 @@ FILTERS: dict[str, Filter] = {
         Filter("F160W", 1.53692, 0.268, zero_point=25.9463, zodi=1.00, thermal=0.13, photflam=1.9276e-20, photbw=826.3),
         Filter("F164N", 1.6404, 0.0209),
         Filter("F167N", 1.6642, 0.0210),
-        Filter("G102", helium=True, grism=True),
-        Filter("G141", helium=True, grism=True),
+        Filter("G102", helium=True, oxygen=True, grism=True),
+        Filter("G141", helium=True, oxygen=True, grism=True),
     )
 }  # fmt: skip
 
@@ -94,6 +99,11 @@ def find_filter(name: object) -> Filter | None:
 def helium_filters() -> tuple[str, ...]:
     """Return the filters that a survey measures by default: those that pass He I 10830 A, without the grisms."""
     return tuple(each.name for each in FILTERS.values() if each.helium and not each.grism)
+
+
+def control_filters() -> tuple[str, ...]:
+    """Return the wide filters that pass neither the helium nor the oxygen line: what varies in them is not airglow."""
+    return tuple(each.name for each in FILTERS.values() if each.zodi is not None and not (each.helium or each.oxygen))
 
 
 def sees_helium(name: object) -> bool:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -142,7 +141,7 @@ def measure(
     """
     settings, path = settings or MeasureSettings(), Path(path)
     if path.is_dir():
-        raise BadFileError(path, "is a folder", f"use: wfc3tvb survey --source {quote(str(path))}")
+        raise BadFileError(path, "is a folder", "give its files, or survey it (parameter source)")
     cube = read_ima(path, rows=settings.rows, pstat=settings.pstat)
     support = Path(spt) if spt is not None else companion(path, "spt")
     logs = beside(path, _value(cube.header, "ASN_ID", str))

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wfc3tvb.display import brief, html_table
+from wfc3tvb.schema import TABLES
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
 
 #: A table row: column name to value, None where unknown.
 Row = dict[str, Any]
@@ -85,7 +91,7 @@ class Jitter:
     bright_limb: NDArray[np.float64] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurement:
     """Measurement of one exposure: its row of `exposures` and its rows of `reads`."""
 
@@ -96,6 +102,36 @@ class Measurement:
     def rootname(self) -> str:
         """Rootname of the exposure."""
         return str(self.exposure["rootname"])
+
+    @property
+    def table(self) -> QTable:
+        """Curve of the exposure: its reads as an astropy table of quantities, the exposure's row in its ``meta``.
+
+        The column ``mjd`` is an `astropy.time.Time` (scale UTC).
+        """
+        from wfc3tvb.schema.quantities import table_of
+
+        found = table_of(self.reads, TABLES["reads"].columns)
+        found.meta.update(self.exposure)
+        return found
+
+    def __repr__(self) -> str:
+        """Return rootname, filter, number of reads and verdict."""
+        parts = [f"{label} {value}" for label, value in self._verdict() if value is not None]
+        return f"<Measurement {self.rootname}: {', '.join(parts)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the verdict and the curve, for notebooks."""
+        names = ("read", "t_end", "used", "rate", "rate_err", "sun_alt", "in_shadow")
+        units = {column.name: column.unit for column in TABLES["reads"].columns}
+        header = [f"{name} [{units[name]}]" if units[name] else name for name in names]
+        return html_table([[brief(row[name]) for name in names] for row in self.reads], header, title=repr(self)[1:-1])
+
+    def _verdict(self) -> list[tuple[str, Any]]:
+        row = self.exposure
+        sky = None if row["sky_mean"] is None else f"{row['sky_mean']:.2f} electron/s"
+        return [("filter", row["filter"]), ("reads", len(self.reads)), ("sky", sky), ("class", row["tvb_class"]),
+                ("recommend", row["recommend"])]  # fmt: skip
 
 
 @dataclass(frozen=True)

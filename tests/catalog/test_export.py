@@ -97,7 +97,7 @@ def test_fits_is_whole_and_tells_topcat_the_rest(tmp_path: Path) -> None:
         number = names.index("sky_mean") + 1
         assert fields[number - 1].unit == RATE
         assert hdus[1].header[f"TCOMM{number}"].endswith("[electron/s]")
-        assert hdus[1].header[f"TUCD{number}"] == "phot.count;obs.sky"
+        assert hdus[1].header[f"TUCD{number}"] == "instr.skyLevel"
 
 
 def test_votable_needs_generic_units_as_the_docs_say(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_fits_takes_texts_beyond_ascii(tmp_path: Path) -> None:
 def test_topcat_reads_units_ucds_and_descriptions(tmp_path: Path, format: str) -> None:
     command = ["stilts", "tpipe", f"in={exported(tmp_path, format)}", "cmd=meta name units ucd description", "ofmt=csv"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert any(line.startswith("sky_mean,electron/s,phot.count;obs.sky,mean sky rate over the") for line in lines)
+    assert any(line.startswith("sky_mean,electron/s,instr.skyLevel,mean sky rate over the") for line in lines)
     assert len(lines) == 1 + len(TABLES["exposures"].names)
 
 
@@ -203,7 +203,7 @@ def test_parquet_is_voparquet(tmp_path: Path) -> None:
         fields = {f.name: f for f in votable.parse(io.BytesIO(content)).get_first_table().fields}
     assert list(fields) == list(TABLES["exposures"].names)
     assert str(fields["sky_mean"].unit).replace(" ", "") == "electron/s"
-    assert fields["sky_mean"].ucd == "phot.count;obs.sky"
+    assert fields["sky_mean"].ucd == "instr.skyLevel"
     assert (fields["affected_reads"].datatype, fields["affected_reads"].arraysize) == ("long", "*")
     assert b"<DATA>" not in content
 

@@ -8,17 +8,17 @@ from collections import namedtuple
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
 from tests.catalog.test_catalog import measurement
 from wfc3tvb.catalog import duckdb_views, export
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.formats.rows import Rows
 from wfc3tvb.cli import main
 from wfc3tvb.errors import CatalogNotWritableError
 
-FULL = "No space left on device; free some space and run the command again, or choose another folder with --catalog"
+FULL = "No space left on device; free some space and run the command again, or choose another folder"
 Usage = namedtuple("Usage", "total used free")
 
 
@@ -59,11 +59,11 @@ def test_the_views_file_stays_whole(catalog: Catalog, monkeypatch: pytest.Monkey
 def test_a_file_is_written_whole_or_not_at_all(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(rows: pa.Table, path: Path) -> None:
+    def fail(rows: Rows, path: Path) -> None:
         path.write_text("half of")
         raise OSError(errno.ENOSPC, "Error writing bytes to file")
 
-    monkeypatch.setattr(export, "_write_json", fail)
+    monkeypatch.setitem(export._WRITERS, "json", fail)
     out = tmp_path / "out" / "reads.json"
     out.parent.mkdir()
     out.write_text("what was there")

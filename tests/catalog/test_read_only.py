@@ -21,8 +21,9 @@ from starlette.testclient import TestClient
 
 from tests.helpers import hostile, known
 from tests.helpers.served import listening
-from wfc3tvb.catalog import duckdb_views, statements
+from wfc3tvb.catalog import duckdb_views
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.sql import statements
 from wfc3tvb.cli import main
 from wfc3tvb.models import Row
 from wfc3tvb.web.app import application
@@ -52,7 +53,7 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def leave(monkeypatch: pytest.MonkeyPatch, walls: Walls) -> None:
     """Take down the other walls."""
     if "statements" not in walls:
-        monkeypatch.setattr(statements, "check_statement", lambda _, text, **__: text)
+        monkeypatch.setattr(statements, "check_statement", lambda _, text, **__: statements.Checked(text))
     if "lock" not in walls:
         monkeypatch.setattr(duckdb_views, "lock", lambda _, files, **__: files)
 
@@ -318,7 +319,7 @@ def test_files_and_pipes_keep_the_data(tmp_path: Path) -> None:
     with_escapes(tmp_path / "catalog").close()
     asked = "SELECT DISTINCT target_name FROM exposures"
     said = CliRunner().invoke(main, ["sql", asked, "--format", "csv", "--catalog", str(tmp_path / "catalog")])
-    assert said.stdout == f'"target_name"\n"[red]{ESCAPE}"\n'
+    assert said.stdout == f"target_name\n[red]{ESCAPE}\n"
     shown = CliRunner().invoke(main, ["show", "ibohbf", "--catalog", str(tmp_path / "catalog")])
     assert "[red]\N{REPLACEMENT CHARACTER}[2J" in shown.stdout
 

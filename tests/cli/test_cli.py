@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,7 +116,7 @@ def test_a_picture_that_cannot_be_is_refused_before_measuring(place: str, words:
 
 
 @pytest.mark.parametrize(
-    ("command", "words"), [("measure", "use: wfc3tvb survey --source"), ("calibrate", "give the _raw.fits")]
+    ("command", "words"), [("measure", "survey it (--source)"), ("calibrate", "give the _raw.fits")]
 )
 def test_a_folder_given_as_a_file_is_named_one(command: str, words: str, tmp_path: Path) -> None:
     answer = run(command, tmp_path)
@@ -181,10 +184,10 @@ def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None
     ("arguments", "words"),
     [
         (["survey", "--filters", "F999W"], "'F999W' is not a WFC3/IR filter; choose all, or from F098M, F105W"),
-        (["survey", "--precision", "0"], "--precision 0: give a rate above zero"),
+        (["survey", "--precision", "0"], "precision 0: give a rate above zero"),
         (["survey", "--start", "2013-01-02", "--end", "2013-01-01"], "--end 2013-01-01 is before --start 2013-01-02"),
         (["archive", "."], "create such a folder with: wfc3tvb simulate"),
-        (["survey", "--source", "."], "give their folder with --source"),
+        (["survey", "--source", "."], "give their folder (--source)"),
     ],
 )
 def test_options_without_sense_are_refused_before_anything_is_made(
@@ -229,4 +232,24 @@ def test_without_a_selection_a_repair_is_only_planned(catalog: Path, tmp_path: P
 
 def test_the_readme_names_every_command() -> None:
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-    assert [name for name in main.commands if not re.search(rf"`(wfc3tvb )?{name}`|wfc3tvb {name}\b", readme)] == []
+    names = [name for name, command in main.commands.items() if not command.hidden]
+    assert [name for name in names if not re.search(rf"`(wfc3tvb )?{name}`|wfc3tvb {name}\b", readme)] == []
+
+
+@pytest.mark.slow
+def test_a_plot_is_written_although_nobody_reads(real_images: Path, tmp_path: Path) -> None:
+    image, plot = sorted(real_images.glob("*_ima.fits"))[0], tmp_path / "curve.png"
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "wfc3tvb", "measure", str(image), "--plot", str(plot)]
+    with os.fdopen(writer, "wb") as stdout:
+        done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_several_files_end_in_one_table(real_images: Path) -> None:
+    names = [path.name[:9] for path in sorted(real_images.glob("*_ima.fits"))]
+    lines = run("measure", *sorted(real_images.glob("*_ima.fits"))).stdout.splitlines()
+    assert lines[-3].split()[:3] == ["rootname", "filter", "samp_seq"]
+    assert [line.split()[0] for line in lines[-2:]] == names

@@ -22,6 +22,7 @@ from click.testing import CliRunner
 
 from tests.helpers import golden
 from wfc3tvb.cli import main
+from wfc3tvb.engines import calwf3
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.errors import (
     BadFileError,
@@ -288,6 +289,14 @@ def test_calwf3_absent(raw: Path, iref: Path, monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(EngineMissingError, match=r"calwf3"):
         calibrate(raw, engine="calwf3", iref=iref)
     assert calibrate(raw, engine="auto", iref=iref)[0].engine == "native"
+
+
+@pytest.mark.parametrize(("engine", "runs_calwf3"), [("auto", False), ("native", False), ("calwf3", True)])
+def test_calwf3_runs_only_by_name(
+    engine: str, runs_calwf3: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program(tmp_path / "bin", "raise SystemExit(1)", monkeypatch)
+    assert calwf3.chosen(engine) is runs_calwf3
 
 
 def program(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,5 +28,5 @@ def test_one_process_does_the_work_and_says_so(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_cluster_of_this_machine_is_refused() -> None:
-    with pytest.raises(BadArgumentError, match=r"--cluster local:2: worker processes cannot be started .*/dev/shm"):
+    with pytest.raises(BadArgumentError, match=r"cluster local:2: worker processes cannot be started .*/dev/shm"):
         list(backends.run(ITEMS, operator.neg, workers=Workers(cluster="local:2")))

@@ -170,7 +170,7 @@ def test_a_server_of_another_telescope_is_named(services: Services, raw: Path) -
     jwst = replace(services, crds="https://jwst-crds.stsci.edu")
     with pytest.raises(BadArgumentError, match="^CRDS_SERVER_URL=https://jwst-crds.stsci.edu is the server of JWST"):
         operational_context(jwst)
-    with pytest.raises(BadArgumentError, match="^--context jwst_1322.pmap: give a CRDS context of the form hst_NNNN"):
+    with pytest.raises(BadArgumentError, match="^context jwst_1322.pmap: give a CRDS context of the form hst_NNNN"):
         best_references([raw], context="jwst_1322.pmap", services=services)
     with pytest.raises(BadArgumentError, match="is not Hubble's server of CRDS: its context is jwst_1322.pmap"):
         check_observatory("jwst_1322.pmap", services)

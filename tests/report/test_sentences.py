@@ -26,3 +26,10 @@ def test_a_flagged_exposure_without_a_ratio_has_sentences_too() -> None:
     row = measure_cube(make_cube(STEP - 0.6, size=128)).exposure | {"ratio_cumulative": None, "factor2": None}
     assert row["flagged"]
     assert "STScI's rule" not in "; ".join(why(row))
+
+
+def test_zero_has_no_sign() -> None:
+    row = measure_cube(make_cube(STEP, size=128)).exposure | {"sky_min": -0.001, "sun_alt_min": -31.0}
+    text = "; ".join(why(row | {"sun_alt_max": -0.3, "frac_in_shadow": 1.0}))
+    assert "Sun -31 to 0 deg above the limb" in text
+    assert "-0.00" not in text

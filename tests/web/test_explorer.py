@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
@@ -33,7 +34,9 @@ from wfc3tvb.catalog.results import Cap
 from wfc3tvb.errors import NoCatalogError
 from wfc3tvb.schema import TABLES
 from wfc3tvb.simulate.catalog import simulate_catalog
-from wfc3tvb.web.app import AT_A_TIME, Explorer, application
+from wfc3tvb.web import console_pages
+from wfc3tvb.web.app import application
+from wfc3tvb.web.site import AT_A_TIME, Site
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +80,7 @@ def test_search_sorts(client: TestClient) -> None:
 
 
 def test_search_turns_pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.web.app.ROWS_A_PAGE", 2)
+    monkeypatch.setattr("wfc3tvb.web.site.ROWS_A_PAGE", 2)
     with TestClient(application(folder), **HOST) as client:
         first = client.get("/?filter=F105W&sort=rootname").text
         assert "3 exposures; shown: 1 to 2" in first
@@ -107,6 +110,97 @@ def test_cells_are_text(client: TestClient) -> None:
     assert "GOODS-N <b>" not in text
 
 
+@pytest.mark.parametrize(("address", "columns"), [("/", 17), ("/visits", 15), ("/programs", 12)])
+def test_every_search_can_be_downloaded_edited_and_shared(client: TestClient, address: str, columns: int) -> None:
+    page = client.get(f"{address}?text=12442&tvb_class=severe").text
+    links = {html.unescape(found) for found in re.findall(r'href="([^"]+)"', page)}
+    download = next(link for link in links if link.startswith("/download") and link.endswith("format=csv"))
+    edit = next(link for link in links if link.startswith("/sql?q="))
+    assert f"{address}?text=12442&tvb_class=severe" in links
+    lines = client.get(download).text.splitlines()
+    assert (len(lines), lines[0].count(",") + 1) == (2, columns)
+    shown = client.get(edit).text
+    assert "1 row in" in shown
+    assert shown.count("<th ") == columns
+
+
+def test_lists_sort_and_turn_pages_in_two_steps(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.web.list_pages._DIRECT", 0)
+    monkeypatch.setattr("wfc3tvb.web.site.ROWS_A_PAGE", 2)
+    with TestClient(application(folder), **HOST) as client:
+        pages = [client.get(f"/?sort=-rootname&page={page}").text for page in (1, 2, 3)]
+    found = [re.findall(r'#ibohbf\w+">(\w+)</a>', page) for page in pages]
+    assert found == [["ibohbfbdq", "ibohbfb9q"], ["ibohbfb7q"], []]
+
+
+def test_programs_without_a_number_are_listed(tmp_path: Path) -> None:
+    with known.make(tmp_path / "catalog") as catalog:
+        catalog.record([known.exposure("iaaaaaaaq", known.CLEAN | {"proposal_id": None, "visit": "iaaaaa"})])
+    with TestClient(application(tmp_path / "catalog"), **HOST) as client:
+        page = client.get("/programs").text
+        assert "2 programs" in page
+        assert '<td><span aria-label="null">' in page
+        assert client.get("/visit/iaaaaa").status_code == 200
+
+
+def test_a_program(client: TestClient) -> None:
+    page = client.get("/program/12442").text
+    assert "1 of 3 exposures in 1 visit is to be repaired" in page
+    assert 'href="/visit/ibohbf"' in page
+    plot = json.loads(html.unescape(re.findall(r'data-plot="([^"]+)"', page)[0]))
+    assert {trace["name"]: trace["y"] for trace in plot["data"]} == {"none": [0.47], "severe": [1.5]}
+    assert client.get("/program/7").status_code == 404
+
+
+def test_an_exposure_leads_to_its_visit(client: TestClient) -> None:
+    answer = client.get("/exposure/IBOHBFB9Q", follow_redirects=False)
+    assert answer.headers["location"] == "/visit/ibohbf#ibohbfb9q"
+    assert 'id="ibohbfb9q"' in client.get("/visit/ibohbf").text
+
+
+def test_names_in_any_result_are_links(client: TestClient) -> None:
+    query = {"q": "SELECT rootnames, visit AS worst_visit, proposal_id AS program FROM visits"}
+    page = client.get("/sql", params=query).text
+    for address in ("/visit/ibohbf#ibohbfb7q", "/visit/ibohbf#ibohbfb9q", "/visit/ibohbf", "/program/12442"):
+        assert f'<a href="{address}">' in page
+
+
+def test_a_visit_that_only_failed_says_so(tmp_path: Path) -> None:
+    with known.make(tmp_path / "catalog") as catalog:
+        failed = {"key": "ibzzzz010", "stage": "measure", "error": "TruncatedFileError", "failed_at": 57000.0}
+        catalog.append("failures", [TABLES["failures"].empty_row() | failed])
+    with TestClient(application(tmp_path / "catalog"), **HOST) as client:
+        page = client.get("/visit/ibzzzz")
+        assert page.status_code == 200
+        assert "No exposure of this visit has been measured" in page.text
+        assert "TruncatedFileError" in page.text
+
+
+def test_simulated_data_say_so_on_every_page(client: TestClient, tmp_path: Path) -> None:
+    pages = ("/", "/visits", "/programs", "/program/12442", "/visit/ibohbf", "/statistics", "/sql", "/api", "/nothing")
+    assert all("simulated, not observed" in client.get(page).text for page in pages)
+    with open_catalog(tmp_path / "real", mode="a") as catalog:
+        catalog.record([known.exposure("ibohbfb9q", known.HIT | {"cal_ver": "3.7.2"})])
+    with TestClient(application(tmp_path / "real"), **HOST) as real:
+        assert not any("simulated, not observed" in real.get(page).text for page in pages)
+
+
+def test_the_newest_version_is_shown(tmp_path: Path) -> None:
+    with known.make(tmp_path / "catalog") as catalog, TestClient(application(tmp_path / "catalog"), **HOST) as client:
+        assert "3 exposures" in client.get("/").text
+        catalog.record([known.exposure("ibohbfbzq", known.CLEAN)])
+        assert "4 exposures" in client.get("/").text
+        assert client.get("/api/catalog.json").json()["exposures"] == 4
+
+
+def test_there_is_an_icon(client: TestClient) -> None:
+    for address in ("/favicon.ico", "/static/favicon.svg"):
+        answer = client.get(address)
+        assert answer.headers["content-type"].startswith("image/svg+xml")
+        assert answer.text.startswith("<svg")
+    assert '<link rel="icon" href="/static/favicon.svg"' in client.get("/").text
+
+
 def test_visit(client: TestClient) -> None:
     page = client.get("/visit/ibohbf")
     assert "severe, helium" in page.text
@@ -122,7 +216,7 @@ def test_unknown_pages_are_pages(client: TestClient) -> None:
 
 
 def test_a_bug_is_a_page_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.web.app.visit_plot", lambda *_: 1 / 0)
+    monkeypatch.setattr("wfc3tvb.web.visit_pages.visit_plot", lambda *_: 1 / 0)
     with TestClient(application(folder), raise_server_exceptions=False, **HOST) as client:
         page = client.get("/visit/ibohbf")
     assert page.status_code == 500
@@ -163,9 +257,38 @@ def test_statistics_have_plots_and_their_numbers(tmp_path: Path) -> None:
         assert len(plots) >= 9
         assert all(trace["x"] and len(trace["x"]) == len(trace["y"]) for plot in plots for trace in plot["data"])
         assert text.count("<summary>Numbers") == len(plots)
-        asked = re.findall(r'href="(/sql[?]q=[^"]+)"', text)
+        asked = re.findall(r'href="(/sql[?]q=[^"]+)">edit as SQL', text)
         assert len(asked) == len(plots)
         assert all(client.get(html.unescape(link)).status_code == 200 for link in asked)
+
+
+def test_numbers_under_a_plot_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.web.statistics_pages.POINTS", 10)
+    simulate_catalog(tmp_path / "drawn", 12).close()
+    with TestClient(application(tmp_path / "drawn"), **HOST) as client:
+        text = client.get("/statistics").text
+        total = client.get("/api/catalog.json").json()["exposures"]
+        assert f"Points of 10 of the {total} exposures." in text
+        for section in re.findall(r"<section.*?</section>", text, re.DOTALL):
+            n = int(re.findall(r"Numbers \((\d+) row", section)[0])
+            csv = html.unescape(re.findall(r'href="(/download[^"]+format=csv)"', section)[0])
+            assert len(client.get(csv).text.splitlines()) == n + 1
+            assert section.count("<td") == 0 if n > 100 else section.count("<tr") == n + 1
+
+
+def test_charts_of_a_large_catalog_come_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.web.statistics_pages.AT_ONCE", 2)
+    with TestClient(application(folder), **HOST) as client:
+        text = client.get("/statistics").text
+        later = re.findall(r'data-from="([^"]+)"', text)
+        assert len(later) >= 9
+        assert "data-plot=" not in text
+        drawn = [address for address in later if "data-plot=" in client.get(address).text]
+        assert "/statistics/classes_by_filter_filter_fraction" in drawn
+        again = client.get("/statistics").text  # what has been counted is there, what cannot be drawn is gone
+        assert again.count("data-plot=") == len(drawn)
+        assert "data-from=" not in again
+        assert client.get("/statistics/nothing").status_code == 404
 
 
 def test_documented_queries_can_be_asked_as_they_stand(client: TestClient) -> None:
@@ -289,7 +412,7 @@ def test_console_refuses_all_but_the_catalog(client: TestClient, text: str) -> N
     ],
 )
 def test_a_statement_without_end_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr("wfc3tvb.web.app.SECONDS", 1.0)
+    monkeypatch.setattr("wfc3tvb.web.site.SECONDS", 1.0)
     with TestClient(application(folder), **HOST) as client:
         assert client.get("/sql", params={"q": text}).status_code == 400
         assert client.get("/").status_code == 200
@@ -315,9 +438,9 @@ def test_too_much_memory_is_a_page(folder: Path, monkeypatch: pytest.MonkeyPatch
     def exhaust(*_: object) -> Response:
         raise MemoryError
 
-    monkeypatch.setattr(Explorer, "_statistics", exhaust)
+    monkeypatch.setitem(console_pages.PAGES, "/sql", exhaust)
     with TestClient(application(folder), **HOST) as client:
-        answer = client.get("/statistics")
+        answer = client.get("/sql")
     assert answer.status_code == 400
     assert "too much memory" in answer.text
 
@@ -355,8 +478,8 @@ def test_what_can_be_shown_is_shown_and_downloaded(client: TestClient, text: str
 def test_results_are_cut_to_rows_and_refused_above_their_bytes(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wfc3tvb.web.app.SHOWN", Cap(5, 10, 10**6))
-    monkeypatch.setattr("wfc3tvb.web.app.DOWNLOADED", Cap(5000, 10, 10**6))
+    monkeypatch.setattr("wfc3tvb.web.site.SHOWN", Cap(5, 10, 10**6))
+    monkeypatch.setattr("wfc3tvb.web.site.DOWNLOADED", Cap(5000, 10, 10**6))
     assert client.get("/sql", params={"q": "SHOW TABLES"}).text.count("<tr>") == 6
     long = {"q": "SELECT * FROM range(100000)"}
     assert len(client.get("/download", params=long).text.splitlines()) == 5001
@@ -371,13 +494,17 @@ def test_a_wide_result_takes_little_memory(folder: Path) -> None:
     script = """
 import resource, sys
 from pathlib import Path
+from urllib.parse import urlencode
 from wfc3tvb.errors import QueryError
-from wfc3tvb.web.app import Explorer
-explorer = Explorer(Path(sys.argv[1]))
+from starlette.requests import Request
+from wfc3tvb.web.console_pages import download
+from wfc3tvb.web.site import Site
+site = Site(Path(sys.argv[1]))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 wide = "SELECT " + ", ".join(f"range + {n} AS c{n}" for n in range(400)) + " FROM range(1000000)"
 try:
-    explorer._download(wide, "csv")
+    query = urlencode({"q": wide, "format": "csv"}).encode()
+    download(site, Request({"type": "http", "query_string": query, "headers": []}))
 except QueryError as error:
     print(error)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
@@ -408,18 +535,17 @@ def text_of(url: str) -> str:
 def test_many_at_once_wait_for_each_other(folder: Path) -> None:
     running, most, lock = 0, 0, threading.Lock()
 
-    class Counted(Explorer):
-        def _console(self, text: str) -> Response:
-            nonlocal running, most
-            with lock:
-                running += 1
-                most = max(most, running)
-            time.sleep(0.05)
-            with lock:
-                running -= 1
-            return Response(text)
+    def counted(site: Site, request: Request) -> Response:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.05)
+        with lock:
+            running -= 1
+        return Response(request.query_params["q"])
 
-    app = Starlette(routes=Counted(folder).routes())
+    app = Starlette(routes=Site(folder).routes({"/sql": counted}))
     with listening(app) as address, ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda n: text_of(f"{address}/sql?q={n}"), range(24)))
     assert answers == [str(n) for n in range(24)]
@@ -457,6 +583,61 @@ def test_chromium_draws_the_plot(folder: Path) -> None:
     page = done.stdout.decode()
     assert "main-svg" in page
     assert page.count('class="legendtext"') >= 3
+
+
+def test_clicks_through_lists_and_statements_in_chromium(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+    monkeypatch.setattr("wfc3tvb.web.statistics_pages.AT_ONCE", 0)
+
+    async def story(address: str) -> None:
+        browser = await Browser(chromium, tmp_path / "profile").open()
+
+        async def click(selector: str, until: str) -> None:
+            await browser.run(f"document.querySelector({json.dumps(selector)}).click()")
+            await browser.until(until)
+
+        try:
+            await browser.go(address)
+            await browser.run("document.querySelector('[name=text]').value = 'GOODS'")
+            await click("form[role=search] button", "location.search.includes('text=GOODS')")
+            await browser.until("document.querySelectorAll('tbody tr').length === 3")
+            assert await browser.run("document.querySelector('[data-copy]').href") == f"{address}/?text=GOODS"
+            await click("a[href^='/sql?q=']", "document.querySelector('textarea')?.value.includes('GOODS')")
+            await browser.until("document.querySelectorAll('tbody tr').length === 3")
+            await click("td a[href='/program/12442']", "document.querySelector('h1').innerText === 'Program 12442'")
+            await browser.until("document.querySelectorAll('.main-svg').length > 0")
+            await click("td a[href='/visit/ibohbf']", "document.querySelector('h1').innerText === 'Visit ibohbf'")
+            await click("nav a[href='/visits']", "document.querySelector('h1').innerText === 'Visits'")
+            await click("nav a[href='/programs']", "document.querySelector('h1').innerText === 'Programs'")
+            await click("nav a[href='/api']", "document.querySelector('h1').innerText === 'API'")
+            await click(".endpoint a", "document.body.innerText.includes('\"exposures\"')")
+            # Charts that were not counted when the page was made arrive, and follow the colours of the page.
+            await browser.go(f"{address}/statistics")
+            await browser.until("document.querySelectorAll('section[data-from]').length === 0")
+            await browser.until("document.querySelectorAll('section [data-plot] .main-svg').length >= 9")
+            ground = "getComputedStyle(document.querySelector('.main-svg')).backgroundColor"
+            assert await browser.run(ground) == "rgb(255, 255, 255)"
+            dark = {"name": "prefers-color-scheme", "value": "dark"}
+            await browser.call("Emulation.setEmulatedMedia", features=[dark])
+            await browser.until(f"{ground} === 'rgb(17, 22, 28)'")
+            # A plot keeps its height when the window changes.
+            height = "document.querySelector('[data-plot]').clientHeight"
+            before = await browser.run(height)
+            await browser.call(
+                "Emulation.setDeviceMetricsOverride", width=700, height=500, deviceScaleFactor=1, mobile=False
+            )
+            await browser.until("document.querySelector('.main-svg').clientWidth < 700")
+            assert await browser.run(height) == before
+            assert await browser.run("document.querySelector('.main-svg').clientHeight") >= before - 4
+        finally:
+            await browser.close()
+
+    with listening(application(folder)) as address:
+        asyncio.run(story(address))
 
 
 def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
@@ -500,7 +681,7 @@ def test_clicks_in_chromium(folder: Path, tmp_path: Path) -> None:
             )
             dark = {"name": "prefers-color-scheme", "value": "dark"}
             await browser.call("Emulation.setEmulatedMedia", features=[dark])
-            for page in ("", "visit/ibohbf", "statistics", "sql"):
+            for page in ("", "visits", "programs", "program/12442", "visit/ibohbf", "statistics", "sql", "api"):
                 await browser.go(f"{address}/{page}")
                 assert await browser.run("document.documentElement.scrollWidth") == 390, page
             assert await browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(17, 22, 28)"

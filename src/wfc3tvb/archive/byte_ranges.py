@@ -78,7 +78,7 @@ def read_exposure(
             orbit, n_bytes = support.result()
         except MissingProductError as error:
             if error.refused:
-                log.warning("%s is measured without geometry (%s), later with it by --recheck", rootname, error)
+                log.warning("%s is measured without geometry (%s), later with it by a recheck", rootname, error)
             else:
                 log.info("no support file for %s: its geometry stays unknown", rootname)
             return cube, None

@@ -56,9 +56,17 @@ class FolderArchive:
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
-            raise BadArgumentError(f"there is no folder {self.folder}; --source takes auto, s3, mast or a folder")
+            raise BadArgumentError(
+                f"there is no folder {self.folder}; give auto, s3, mast or a folder (parameter source)"
+            )
 
     prefetch: ClassVar[int] = 0
+
+    @property
+    def references(self) -> Path | None:
+        """Folder of the reference files beside simulated exposures; None where there is none."""
+        folder = self.folder / "references"
+        return folder if self.name == "simulated" and folder.is_dir() else None
 
     def shared_by(self, n_workers: int) -> FolderArchive:
         """Return itself."""
@@ -80,7 +88,7 @@ class FolderArchive:
         headers = {root: _header(path) for root, path in sorted(self._files("ima").items())}
         if not headers and not selection.ids:
             problem = "no file in it has the name of an IMA file (such as ibohbfb9q_ima.fits)"
-            raise BadArgumentError(f"{self.folder}: {problem}; give their folder with --source")
+            raise BadArgumentError(f"{self.folder}: {problem}; give their folder (parameter source)")
         groups: dict[str, list[str]] = {}
         for root, header in headers.items():
             groups.setdefault(_association(header) or root, []).append(root)
@@ -158,7 +166,9 @@ class FolderArchive:
         path = self.path(rootname, suffix)
         if path is None:
             problem = f"no file {rootname}_{suffix}.fits"
-            raise MissingProductError(str(self.folder), problem, "copy it into the folder, or use --source mast")
+            raise MissingProductError(
+                str(self.folder), problem, "copy it into the folder, or take it from mast (parameter source)"
+            )
         return path
 
     def _files(self, suffix: str) -> dict[str, Path]:

@@ -207,7 +207,7 @@ class Mast:
             if n_missing > 0:
                 between = window.replace("..", " and ")
                 problem = f"returned {total - n_missing} of the {total} datasets it counts between {between}"
-                raise TruncatedQueryError("MAST", problem, "try again later, or with --start and --end closer together")
+                raise TruncatedQueryError("MAST", problem, "try again later, or for a shorter time (start to end)")
             yield from rows
         elif end - start < 1 / DAY:
             raise TruncatedQueryError("MAST", f"counts {total} datasets within one second at {window}", "")

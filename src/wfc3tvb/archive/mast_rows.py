@@ -54,7 +54,7 @@ def window_of(selection: Selection) -> tuple[float, float]:
     start = FIRST_LIGHT if selection.start is None else selection.start
     end = float(Time.now().mjd) + 1 if selection.end is None else selection.end
     if end < start:
-        raise BadArgumentError("--end is earlier than --start")
+        raise BadArgumentError("the end is earlier than the start")
     return start, end
 
 

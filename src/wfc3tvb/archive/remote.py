@@ -151,7 +151,9 @@ class BucketArchive(MastArchive):
             raise BadDownloadError("S3", "the bucket's listing is not XML") from error
         found = next((key for key in keys if key.rpartition("/")[2] == name), None)
         if found is None:
-            raise MissingProductError("S3", f"has no file {name}", "check the name, or use --source mast")
+            raise MissingProductError(
+                "S3", f"has no file {name}", "check the name, or take it from mast (parameter source)"
+            )
         _moved[self.services, name] = f"{self.url}/{quote(found)}"
         return _moved[self.services, name]
 

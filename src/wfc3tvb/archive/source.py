@@ -39,8 +39,19 @@ def open_source(place: str | Path = "auto", *, services: Services | None = None)
         return MastArchive(services)
     if place in ("s3", "auto"):
         return PublicArchive(services)
+    return folder_archive(Path(place))
+
+
+def folder_archive(folder: Path) -> FolderArchive:
+    """Open a folder of files.
+
+    Raises
+    ------
+    BadArgumentError
+        If there is no such folder.
+    """
     # `wfc3tvb simulate` writes a folder `truth` beside its files.
-    return FolderArchive(Path(place), "simulated" if (Path(place) / "truth").is_dir() else "local")
+    return FolderArchive(folder, "simulated" if (folder / "truth").is_dir() else "local")
 
 
 def rows_for_precision(precision: float) -> int:
@@ -56,7 +67,7 @@ def rows_for_precision(precision: float) -> int:
         If `precision` is not above zero.
     """
     if not precision > 0:
-        raise BadArgumentError(f"--precision {precision:g}: give a rate above zero, e.g. 0.001")
+        raise BadArgumentError(f"precision {precision:g}: give a rate above zero, e.g. 0.001")
     n_pixels = (NOISE_PER_PIXEL / 100 / max(precision, 1e-9)) ** 2
     return int(min(max(math.ceil(n_pixels / SKY_FRACTION / LINE), LEAST_ROWS), MOST_ROWS))
 
@@ -71,7 +82,22 @@ class Wanted:
     generation_date: float | None
 
 
-class Archive(Protocol):
+class Downloads(Protocol):
+    """Source of whole files."""
+
+    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
+        """Download the whole file ``<rootname>_<suffix>.fits`` into `folder` and return its path.
+
+        Raises
+        ------
+        MissingProductError
+            If there is no such file, or access to it is refused.
+        ServiceError
+            If it cannot be fetched.
+        """
+
+
+class Archive(Downloads, Protocol):
     """Source of exposures: lists datasets and reads their files. Workers get a pickled copy, so it must be small."""
 
     @property
@@ -105,17 +131,6 @@ class Archive(Protocol):
         ------
         ServiceError, BadFileError
             If a file cannot be fetched, or is not a valid one of its kind.
-        """
-
-    def download(self, rootname: str, suffix: str, folder: Path) -> Path:
-        """Download the whole file ``<rootname>_<suffix>.fits`` into `folder` and return its path.
-
-        Raises
-        ------
-        MissingProductError
-            If there is no such file, or access to it is refused.
-        ServiceError
-            If it cannot be fetched.
         """
 
     def cost(

@@ -12,18 +12,23 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from wfc3tvb.catalog import compaction, duckdb_views, queries, results, statements, upgrade
+from wfc3tvb.catalog import compaction, duckdb_views, queries, results, upgrade
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.catalog.forked import check_not_forked, is_forked
-from wfc3tvb.catalog.views import Files, StoredFiles
+from wfc3tvb.catalog.formats.column_notes import with_notes
+from wfc3tvb.catalog.released import is_release
+from wfc3tvb.catalog.sql import comments, frames, lineage, statements
+from wfc3tvb.catalog.views import RELATIONS, Files, StoredFiles
+from wfc3tvb.display import html_table
 from wfc3tvb.errors import (
     BadArgumentError,
+    CatalogError,
     CatalogExistsError,
     CatalogNotWritableError,
     DamagedCatalogError,
@@ -31,7 +36,10 @@ from wfc3tvb.errors import (
     ReadOnlyCatalogError,
 )  # fmt: skip
 from wfc3tvb.models import Measurement
-from wfc3tvb.schema import TABLES, to_arrow
+from wfc3tvb.schema import TABLES, Column, to_arrow
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +89,7 @@ class Catalog:
         self._snapshots: dict[str, Snapshot] | None = None
         self._n_commits = 0
         self._connection: DuckDBPyConnection | None = None
+        self._frames: dict[str, object] = {}
 
     # --- reading -------------------------------------------------------------------------------------------
 
@@ -118,6 +127,8 @@ class Catalog:
         ----------
         text : str
             One statement that only reads: SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SUMMARIZE, SHOW, EXPLAIN.
+            A table that the catalog does not have may be the name of a variable of the caller that holds a pandas,
+            Polars, Arrow or astropy table (not in a locked catalog), or a name given to `register`.
         params : mapping or sequence, optional
             Values for ``$name`` or ``?`` in it.
 
@@ -126,18 +137,12 @@ class Catalog:
         QueryError
             If DuckDB rejects the statement (the message shows where), or if it would write.
         """
-        with duckdb_views.query_errors(text):
-            own_files, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
-            checked = statements.check_statement(self.connection, text, own_files=own_files, scheme=scheme)
-            statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
-            if "duckdb_" in text.lower():
-                duckdb_views.add_comments(self.connection)
-            return self.connection.sql(checked, params=params)
+        return self._run(text, params)[0]
 
     def fetch(
         self, text: str, params: Params = None, *, timeout: float | None = None, cap: results.Cap | None = None
     ) -> pa.Table:
-        """Run one SELECT to completion and return an Arrow table.
+        """Run one SELECT to completion and return an Arrow table, with units and descriptions in its fields' metadata.
 
         Parameters
         ----------
@@ -159,13 +164,53 @@ class Catalog:
             if timer:
                 timer.start()
             with duckdb_views.query_errors(text):
-                found = self.sql(text, params)
-                return results.tidy(found.to_arrow_table() if cap is None else results.capped(found, cap))
+                found, columns = self._run(text, params)
+                rows = results.tidy(found.to_arrow_table() if cap is None else results.capped(found, cap))
+                return with_notes(rows, columns)
         except duckdb.InterruptException as error:
             raise QueryError(f"stopped after {timeout:g} s; select less, add a LIMIT, or allow more time") from error
         finally:
             if timer:
                 timer.cancel()
+
+    def table(self, text: str, params: Params = None, *, times: bool = True) -> QTable:
+        """Run one SELECT and return an astropy table of quantities.
+
+        Columns of the catalog, also renamed ones, have their unit and description; computed columns have none.
+
+        Parameters
+        ----------
+        text, params
+            As in `sql`.
+        times : bool, optional
+            Whether columns of dates are `astropy.time.Time` (scale UTC, format mjd), or numbers [d].
+
+        Returns
+        -------
+        astropy.table.QTable
+            Nulls are masked; lists are texts joined by semicolons.
+
+        Raises
+        ------
+        QueryError
+            As in `fetch`.
+        """
+        from wfc3tvb.catalog.formats.astropy_tables import to_quantities
+
+        return to_quantities(self.fetch(text, params), times=times)
+
+    def register(self, name: str, frame: object) -> None:
+        """Make a pandas, Polars, Arrow or astropy table a table of later statements, under a name.
+
+        Raises
+        ------
+        BadArgumentError
+            If it is no such table, or the catalog has a table of that name.
+        """
+        if name.lower() in RELATIONS:
+            raise BadArgumentError(f"the catalog has a table {name} of its own; choose another name")
+        frames.register(self.connection, name, frame)
+        self._frames[name] = frame
 
     def query(self, name: str, /, **params: object) -> DuckDBPyRelation:
         """Run a documented query (``queries/<name>.sql``).
@@ -246,7 +291,7 @@ class Catalog:
         self._connection = None
 
     def update_views(self) -> None:
-        """Switch to the newest version, and rewrite ``catalog.duckdb`` if it is out of date.
+        """Switch to the newest version, write units into new files, and update ``catalog.duckdb``.
 
         Raises
         ------
@@ -255,6 +300,10 @@ class Catalog:
         NewerCatalogError, OldCatalogError, DamagedCatalogError
             If this version cannot read the catalog.
         """
+        if self._writable and self.tables.changed:
+            from wfc3tvb.catalog.file_notes import note_files
+
+            note_files(self.tables)
         self.reload()
         files, connection = self._files(), duckdb_views.connection_without_views(**self._options)
         self._check_files(files)
@@ -262,7 +311,7 @@ class Catalog:
         current = found.get("fingerprint") == duckdb_views.fingerprint(files)
         with duckdb_views.damage_errors(self.folder):
             whole = found.get("whole") == "True" if current else duckdb_views.has_no_orphans(connection, files)
-            if not current:
+            if not current and not is_release(self.folder):
                 duckdb_views.write_views(self.folder, files, whole=whole)
             self._connection = self._with_views(connection, whole=whole)
 
@@ -284,7 +333,42 @@ class Catalog:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        """Return folder and number of exposures."""
+        return f"<Catalog {self._title()}>"
+
+    def _repr_html_(self) -> str:
+        """Return the tables with their numbers of rows, for notebooks."""
+        rows = [(name, str(snapshot.n_rows), f"one row per {TABLES[name].row}") for name, snapshot in self._known()]
+        return html_table(rows, ("table", "rows", ""), title=self._title())
+
     # --- implementation ------------------------------------------------------------------------------------
+
+    def _title(self) -> str:
+        counts = {name: snapshot.n_rows for name, snapshot in self._known()}
+        held = f": {counts['exposures']} exposures, {counts['reads']} reads" if counts else ""
+        return f"{self.folder}{held}"
+
+    def _known(self) -> list[tuple[str, Snapshot]]:
+        """Return the tables, none where the catalog cannot be read: a representation raises no error."""
+        try:
+            return list(self.snapshots.items())
+        except CatalogError:
+            return []
+
+    def _run(self, text: str, params: Params) -> tuple[DuckDBPyRelation, dict[str, Column]]:
+        """Run one SELECT, and return its relation and those of its columns that are the catalog's."""
+        with duckdb_views.query_errors(text):
+            own_files, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
+            checked = statements.check_statement(self.connection, text, own_files=own_files, scheme=scheme)
+            statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
+            if "duckdb_" in text.lower():
+                duckdb_views.add_comments(self.connection)
+            if not self._locked:
+                frames.register_callers(self.connection, checked.tables - RELATIONS.keys() - self._frames.keys())
+            relation = self.connection.sql(comments.with_comments(checked.sql, checked.tree), params=params)
+        known = lineage.origins(checked.tree)
+        return relation, {name: known[name.lower()] for name in relation.columns if name.lower() in known}
 
     def _arrow(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> pa.Table:
         """Return rows as an Arrow table of the schema, sorted by key."""
@@ -304,6 +388,8 @@ class Catalog:
         if self._locked:
             files = duckdb_views.lock(connection, files, own_files=self._own_files)
         duckdb_views.add_views(connection, files, whole=whole)
+        for name, frame in self._frames.items():
+            frames.register(connection, name, frame)
         return connection
 
     def _check_files(self, files: Files) -> None:
@@ -333,7 +419,9 @@ def open_catalog(
     """Open a catalog.
 
     A catalog of an older version opens as one of this version: missing columns read as null, and the first write adds
-    them. A catalog of a newer minor version can be read, without the columns that it added, but not written.
+    them. A catalog of a newer minor version can be read, without the columns that it added, but not written. A folder
+    of released tables (``catalogs/`` of the repository, or `wfc3tvb export`) can be read, too; nothing is written
+    there.
 
     Parameters
     ----------
@@ -389,6 +477,8 @@ def open_catalog(
 
 def _prepare_to_write(tables: Tables, mode: str) -> None:
     """Check that a catalog can be written, and create the tables of a new one in modes ``a`` and ``w``."""
+    if is_release(tables.folder):
+        raise CatalogNotWritableError(tables.folder, "it holds released tables, which can only be read")
     snapshots = upgrade.read_snapshots(tables)
     holds_rows = any(snapshot.n_rows for snapshot in snapshots.values())
     if mode == "w" and holds_rows:

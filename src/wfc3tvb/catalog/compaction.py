@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
+from wfc3tvb import suggest
 from wfc3tvb.catalog.delta_tables import MERGED_SIZE, Snapshot, Tables
 from wfc3tvb.catalog.duckdb_views import remove_leftovers
 from wfc3tvb.schema import TABLES
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compacted:
-    """Result for a table: number of files before and after, files removed, and whether another writer prevented it."""
+    """Result of the compaction of a table.
+
+    Attributes
+    ----------
+    table : str
+        Name of the table.
+    n_before, n_after : int
+        Number of its files before and after.
+    n_removed : int
+        Number of unused files removed.
+    in_the_way : bool
+        Whether another command that was writing prevented it.
+    """
 
     table: str
     n_before: int
@@ -81,5 +93,5 @@ def advice(folder: Path, snapshots: Iterable[Snapshot]) -> str | None:
     worst = max(snapshots, key=lambda snapshot: snapshot.n_small)
     if worst.n_small <= MANY_FILES:
         return None
-    remedy = f"merge them with: wfc3tvb compact --catalog {quote(str(folder))}"
+    remedy = f"merge them with: {suggest.command('compact', catalog=folder)}"
     return f"table {worst.table} has {worst.n_small} small files; {remedy}"

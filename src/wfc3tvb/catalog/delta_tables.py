@@ -103,6 +103,8 @@ class Tables:
         self.settings = dict(settings or {})
         self._stored: dict[str, pa.Schema] = {}
         self._known: dict[str, Snapshot] = {}
+        #: Tables whose files this object has written.
+        self.changed: set[str] = set()
 
     # --- creating and opening ------------------------------------------------------------------------------
 
@@ -213,7 +215,7 @@ class Tables:
             options = {"mode": "overwrite", "predicate": predicate} | self._options()
             self._commit(table, lambda: write_deltalake(self.open(table), rows, **options), rows.nbytes)
         elif predicate:
-            self._commit(table, lambda: self.open(table).delete(predicate, commit_properties=self._properties()))
+            self._commit(table, lambda: self.open(table).delete(predicate, commit_properties=self.commit_properties()))
 
     def _as_stored(self, table: str, rows: pa.Table) -> pa.Table:
         """Return rows with the columns of the stored table; columns that are no longer in the schema are null.
@@ -237,7 +239,7 @@ class Tables:
             self._commit(table, lambda: self._configure(table, {EXTENDED_KEY: schema.SCHEMA_VERSION}))
             fields = Schema.from_arrow(pa.schema([arrow_schema(table).field(name) for name in names])).fields
             self._commit(
-                table, lambda: self.open(table).alter.add_columns(fields, commit_properties=self._properties())
+                table, lambda: self.open(table).alter.add_columns(fields, commit_properties=self.commit_properties())
             )
         self._commit(table, lambda: self._configure(table, self._configuration()))
         self._stored.pop(table, None)
@@ -267,7 +269,7 @@ class Tables:
         return self._optimize(
             table,
             lambda: self.open(table).optimize.compact(
-                target_size=MERGED_SIZE, writer_properties=WRITER, commit_properties=self._properties()
+                target_size=MERGED_SIZE, writer_properties=WRITER, commit_properties=self.commit_properties()
             ),
             below=MERGED_SIZE,
         )
@@ -278,7 +280,7 @@ class Tables:
         return self._optimize(
             table,
             lambda: self.open(table).optimize.z_order(
-                [key], target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=self._properties()
+                [key], target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=self.commit_properties()
             ),
             patience=_LOCK_TIMEOUT,
         )
@@ -302,7 +304,7 @@ class Tables:
         if found := pattern.search(path):
             shown = path if path.isprintable() else repr(path)
             problem = f"a catalog's path must not contain {found[0]!r}"
-            raise CatalogError(f"{shown}: {problem}; choose another folder with --catalog")
+            raise CatalogError(f"{shown}: {problem}; choose another folder")
 
     def _uri(self, table: str) -> str:
         return self.place(table).as_uri()
@@ -316,24 +318,25 @@ class Tables:
             name=name,
             description=f"One row per {table.row}.",
             configuration=self._configuration(),
-            commit_properties=self._properties(),
+            commit_properties=self.commit_properties(),
             raise_if_key_not_exists=False,
         )
 
-    def _properties(self) -> CommitProperties:
+    def commit_properties(self) -> CommitProperties:
+        """Return the versions and settings that every commit records."""
         parameters = json.dumps(self.settings, sort_keys=True)
         return CommitProperties(custom_metadata={**self._configuration(), "wfc3tvb.settings": parameters})
 
     def _configure(self, table: str, properties: dict[str, str]) -> None:
         self.open(table).alter.set_table_properties(
-            properties, raise_if_not_exists=False, commit_properties=self._properties()
+            properties, raise_if_not_exists=False, commit_properties=self.commit_properties()
         )
 
     def _configuration(self) -> dict[str, str]:
         return {SCHEMA_KEY: schema.SCHEMA_VERSION, PACKAGE_KEY: __version__}
 
     def _options(self) -> dict[str, Any]:
-        return {"writer_properties": WRITER, "commit_properties": self._properties()}
+        return {"writer_properties": WRITER, "commit_properties": self.commit_properties()}
 
     def _predicate(self, table: str, rows: pa.Table, keys: Sequence[str] | None) -> str:
         """Return the SQL condition for the rows to be replaced; empty if there are none."""
@@ -354,6 +357,7 @@ class Tables:
                 problem = f"{self.folder}: another program has just changed the columns of table {table}"
                 raise SchemaMismatchError(f"{problem}; run the command again") from error
             sync_commits(self.place(table), began)
+            self.changed.add(table)
             return done
 
     def _retry(self, action: Callable[[], T]) -> T:
@@ -381,6 +385,7 @@ class Tables:
                     began = time.time()
                     action()
                     sync_commits(self.place(table), began)
+                    self.changed.add(table)
                 return locked
         except CommitFailedError as error:
             log.info("files not merged, another writer committed first: %s", first_line(error))

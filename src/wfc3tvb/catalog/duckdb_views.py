@@ -24,7 +24,7 @@ from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
 from wfc3tvb.catalog import forked
-from wfc3tvb.catalog.statements import READONLY, own_name, readonly_name
+from wfc3tvb.catalog.sql.statements import READONLY, own_name, readonly_name
 from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
 from wfc3tvb.catalog.write_errors import TEMPORARY
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
@@ -42,6 +42,11 @@ _STORAGE_VERSION = "v1.0.0"
 #: Unknown names in messages of DuckDB that do not show their position.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
+#: Comparison of a number with a date, perhaps as a text.
+_DATE = re.compile(
+    r"Could not convert string '(\d{4}-\d\d(?:-\d\d[^']*)?)' to (?:DOUBLE|DECIMAL|INT|BIGINT)"
+    r"|Cannot (?:compare|mix) values of type DOUBLE and (?:type )?(?:DATE|TIMESTAMP)"
+)
 #: Settings of a locked connection. Only the registered file system can be reached, and there is no folder for temporary
 #: files, which would be writable.
 _LOCKED = "; ".join(
@@ -77,6 +82,8 @@ def connection_without_views(**options: str | int | None) -> DuckDBPyConnection:
     forked.register(connection)
     with suppress(duckdb.Error):  # a notebook without ipywidgets has no progress bar
         connection.execute("SET enable_progress_bar = false")  # it would be drawn in the middle of the output
+    with suppress(duckdb.Error):
+        connection.execute("SET TimeZone = 'UTC'")  # for mjd(now())
     return connection
 
 
@@ -113,7 +120,7 @@ def lock(connection: DuckDBPyConnection, files: Files, *, own_files: bool = Fals
     mapping
         The files, with the names under which the connection reads them.
     """
-    from wfc3tvb.catalog.readonly import ReadOnlyFiles  # fsspec takes 50 ms to import
+    from wfc3tvb.catalog.sql.readonly import ReadOnlyFiles  # fsspec takes 50 ms to import
 
     paths = [str(path) for each in files.values() for path in each.files]
     connection.register_filesystem(ReadOnlyFiles(None if own_files else paths))
@@ -142,7 +149,8 @@ def query_errors(text: str = "") -> Iterator[None]:
         raise
     except duckdb.Error as error:
         message = _readable(str(error))
-        raise QueryError(message if "\nLINE " in message else message + _place(message, text)) from error
+        message = message if "\nLINE " in message else message + _place(message, text)
+        raise QueryError(message + _date_advice(message)) from error
     except pa.ArrowInvalid as error:
         if "Recursion level" not in str(error):
             raise
@@ -157,6 +165,15 @@ def _readable(message: str) -> str:
     """Return DuckDB's message without empty lines, prefixes of file names, and tracebacks of the file system."""
     message = own_name(message).replace("\n\n", "\n").strip()
     return message.rpartition("\n")[2] if message.startswith("Traceback ") else message
+
+
+def _date_advice(message: str) -> str:
+    """Return how to compare a column of dates with a date, where the message is about such a comparison."""
+    found = _DATE.search(message)
+    if not found:
+        return ""
+    date = found[1] or "2013-01-31"
+    return f"\nDates are numbers (MJD, UTC): write e.g. expstart > mjd('{date}'), or utc(expstart) > '{date}'"
 
 
 def _place(message: str, text: str) -> str:

@@ -25,7 +25,19 @@ _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 @dataclass(frozen=True)
 class Parameter:
-    """Parameter of a documented query; `default` is None where a value is required."""
+    """Parameter of a documented query.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    type : str
+        Type of its value: str, bool, int or float, with ``> 0`` where it must be positive.
+    default : str or None
+        Value that is taken where none is given; None where one is required.
+    description : str
+        What it means.
+    """
 
     name: str
     type: str
@@ -85,7 +97,7 @@ class Query:
             raise QueryParameterError(f"query {self.name} has no parameter {unknown[0]}; {self._usage()}")
         missing = [p.name for p in self.parameters if p.default is None and p.name not in given]
         if missing:
-            raise QueryParameterError(f"query {self.name} needs --param {missing[0]}=VALUE; {self._usage()}")
+            raise QueryParameterError(f"query {self.name} needs a value of {missing[0]}; {self._usage()}")
         return {p.name: p.value(given.get(p.name, p.default)) for p in self.parameters}
 
     def example(self, given: Mapping[str, str] | None = None) -> str:

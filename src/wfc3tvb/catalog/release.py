@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from wfc3tvb import __version__
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.export import how_to_read, write_table
+from wfc3tvb.catalog.formats.rows import BATCH_ROWS, Rows
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 from wfc3tvb.system.files import checksum
@@ -46,7 +49,7 @@ license: CC-BY-4.0
 _SYNTHETIC = "**Synthetic: the exposures in these tables are simulated, not observed.**\n\n"
 
 
-def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
+def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -> Iterator[Path]:
     """Write every table with README, citation, licence and checksums into a folder, and yield the files written.
 
     Parameters
@@ -57,6 +60,8 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
         Folder, created if needed.
     format : str
         One of `wfc3tvb.catalog.export.FORMATS`.
+    note : str, optional
+        Markdown at the top of the README.
 
     Raises
     ------
@@ -66,12 +71,12 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
     out.mkdir(parents=True, exist_ok=True)
     written: dict[str, tuple[Path, int]] = {}
     for name, table in TABLES.items():
-        rows = catalog.fetch(f"{_SELECT.get(name, f'FROM {name}')} ORDER BY {', '.join(table.key)}")
+        rows = _rows(catalog, table)
         path = write_table(rows, out / file_name(name, format), format)
-        written[name] = path, rows.num_rows
+        written[name] = path, rows.n_rows
         yield path
     texts = {
-        "README.md": _readme(written, _SYNTHETIC if is_synthetic(catalog) else "", format),
+        "README.md": _readme(written, (_SYNTHETIC if is_synthetic(catalog) else "") + note, format),
         "CITATION.cff": _CITATION.format(version=__version__),
         "LICENSE": _LICENSE,
     }
@@ -82,6 +87,20 @@ def write_release(catalog: Catalog, out: Path, format: str) -> Iterator[Path]:
     files = [path for path, _ in written.values()] + [out / name for name in texts]
     sums.write_text("".join(f"{checksum(path)}  {path.name}\n" for path in files), encoding="ascii")
     yield sums
+
+
+def _rows(catalog: Catalog, table: Table) -> Rows:
+    """Return the rows of a table in order, which are read from the catalog as they are written."""
+    select = _SELECT.get(table.name, f"FROM {table.name}")
+    (n_rows,) = catalog.sql(f"SELECT count(*) FROM ({select})").fetchall()[0]
+    ordered = f"{select} ORDER BY {', '.join(table.key)}"
+    columns = {column.name: column for column in table.columns}
+    return Rows.of_query(lambda: catalog.sql(ordered).to_arrow_reader(BATCH_ROWS), n_rows, columns)
+
+
+def published_rows(catalog: Catalog, table: Table) -> pa.Table:
+    """Return the rows of a table in the order of its key, without places on the disk they were made on."""
+    return catalog.fetch(f"{_SELECT.get(table.name, f'FROM {table.name}')} ORDER BY {', '.join(table.key)}")
 
 
 def is_synthetic(catalog: Catalog) -> bool:
@@ -102,15 +121,16 @@ def _readme(written: dict[str, tuple[Path, int]], note: str, format: str) -> str
     how = how_to_read(file_name("exposures", format), format)
     text = _HEAD.format(note=note, how=how, version=__version__, schema=SCHEMA_VERSION)
     text += "".join(f"| {path.name} | {n} | {RELATIONS[name].row} |\n" for name, (path, n) in written.items())
-    return text + "".join(_section(RELATIONS[name]) for name in written) + _FOOT
+    return text + "".join(table_section(RELATIONS[name]) for name in written) + _FOOT
 
 
 def schema_markdown() -> str:
     """Return the description of every table and view as the Markdown in ``docs/catalog.md``."""
-    return "".join(_section(table) for table in RELATIONS.values()).lstrip()
+    return "".join(table_section(table) for table in RELATIONS.values()).lstrip()
 
 
-def _section(table: Table) -> str:
+def table_section(table: Table) -> str:
+    """Return the description of a table's columns as Markdown."""
     lines = "".join(f"| {c.name} | {c.type} | {c.unit} | {c.description} |\n" for c in table.columns)
     head = "| column | type | unit | description |\n|---|---|---|---|\n"
     return f"\n## {table.name}\n\nOne row per {table.row}.\n\n{head}{lines}"

@@ -73,10 +73,11 @@ def tidy(rows: pa.Table) -> pa.Table:
     support (an infinite date, one before the year 1, a union) become text.
     """
     # `pa.table` would import pandas, which takes longer than most queries.
-    return pa.Table.from_arrays([_tidy(column) for column in rows.columns], names=_unique(rows.column_names))
+    return pa.Table.from_arrays([_tidy(column) for column in rows.columns], names=unique(rows.column_names))
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique(names: Sequence[str]) -> list[str]:
+    """Return names without repetition: the second ``x`` becomes ``x_1``."""
     found: list[str] = []
     for name in names:
         number, free = 1, name

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from wfc3tvb import schema
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.catalog.released import released_snapshots
 from wfc3tvb.errors import DamagedCatalogError, NewerCatalogError, NoCatalogError, OldCatalogError
 from wfc3tvb.schema import OLDEST_VERSION, TABLES
 from wfc3tvb.schema.migrations import Comparison, StoredSchema, compare, parse_version
+from wfc3tvb.suggest import catalog_option
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class CatalogSchema:
 
 
 def read_snapshots(tables: Tables) -> dict[str, Snapshot]:
-    """Return the newest version of every table that exists.
+    """Return the newest version of every table that exists, or the files of a release.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def read_snapshots(tables: Tables) -> dict[str, Snapshot]:
             log.debug("%s has no table %s", tables.folder, name)
             if next(tables.place(name).rglob("*.parquet"), None) is not None:
                 raise DamagedCatalogError(tables.folder, f"the log of table {name} is missing") from None
-    return found
+    return found or released_snapshots(tables)
 
 
 def readable_snapshots(tables: Tables) -> dict[str, Snapshot]:
@@ -164,7 +166,7 @@ def upgrade(tables: Tables) -> bool:
         if name in outdated or compared.added:
             tables.add_columns(name, compared.added)
     # A warning, so that it appears without any logging set up: older programs are affected by the change.
-    log.warning("%s: %s", tables.folder, describe(found))
+    log.warning("%s: %s%s", tables.folder, describe(found), catalog_option(tables.folder))
     return True
 
 

@@ -19,14 +19,27 @@ from wfc3tvb.errors import DamagedCatalogError, NoCatalogError
 from wfc3tvb.schema import OLDEST_VERSION, POSITIONS, RECOMMENDATIONS, TABLES, TVB_CLASSES, TVB_KINDS
 from wfc3tvb.schema.methods import METHODS
 from wfc3tvb.schema.migrations import StoredSchema, parse_version
+from wfc3tvb.suggest import catalog_option
 
 _AGAIN = "run the same survey again to measure them"
-_RESTORE = "restore the catalog from a copy, or survey into another folder with --catalog"
+_RESTORE = "restore the catalog from a copy, or survey into another folder"
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Result of a check: whether it passed, its name, its target, and its finding with the remedy."""
+    """Result of a check.
+
+    Attributes
+    ----------
+    passed : bool
+        Whether it passed.
+    check : str
+        Its name.
+    target : str
+        Table that was checked.
+    detail : str
+        What was found, with the remedy.
+    """
 
     passed: bool
     check: str
@@ -88,13 +101,13 @@ _RULES = (
         """SELECT rootname AS key FROM exposures
         LEFT JOIN (SELECT rootname, count(*) AS n, max(read) AS last FROM reads GROUP BY rootname) USING (rootname)
         WHERE n IS NULL OR n != last OR n != nsamp - 1""",
-        "exposures lack reads", "measure them again: wfc3tvb survey --recheck --id {key}",
+        "exposures lack reads", "measure them again: wfc3tvb survey --recheck --id {key}{catalog}",
     ),
     _Rule(
         "values", "exposures", ("exposures",),
         f"""SELECT rootname AS key FROM exposures WHERE {_ALLOWED}
         OR flagged != (recommend IN {tuple(METHODS)}) OR visit != left(rootname, 6)""",
-        "exposures have values that the schema does not allow", "correct them with: wfc3tvb rescore",
+        "exposures have values that the schema does not allow", "correct them with: wfc3tvb rescore{catalog}",
     ),
     _Rule(
         "listed", "exposures", ("datasets", "exposures"),
@@ -104,7 +117,8 @@ _RULES = (
     _Rule(
         "runs", "exposures", ("runs", "exposures"),
         "SELECT rootname AS key FROM exposures ANTI JOIN runs USING (run_id) WHERE run_id IS NOT NULL",
-        "exposures belong to runs that are not recorded", "measure them again: wfc3tvb survey --recheck --id {key}",
+        "exposures belong to runs that are not recorded",
+        "measure them again: wfc3tvb survey --recheck --id {key}{catalog}",
     ),
     _Rule(
         "counts", "exposures", ("runs", "exposures"),
@@ -163,15 +177,15 @@ def verify(catalog: Catalog | str | Path) -> list[CheckResult]:
         results += [log_result, files, columns, _units(tables, name), _version(found, name, snapshot.stored)]
         if files.passed and columns.passed:
             sound[name] = stored
-    return results + _relations(sound)
+    return results + _relations(sound, tables.folder)
 
 
-def _relations(sound: dict[str, StoredFiles]) -> list[CheckResult]:
+def _relations(sound: dict[str, StoredFiles], folder: Path) -> list[CheckResult]:
     """Check the rows of the tables that can be read, and the rules between tables."""
     files = {name: sound.get(name, StoredFiles()) for name in TABLES}
     with closing(duckdb_views.connect(files, whole=True)) as connection:
         results = [_keys(connection, name) for name in sound]
-        results += [_holds(connection, rule) for rule in _RULES if set(rule.needs) <= set(sound)]
+        results += [_holds(connection, rule, folder) for rule in _RULES if set(rule.needs) <= set(sound)]
         if {"datasets", "exposures", "failures"} <= set(sound):
             results.append(_counts(connection))
     return results
@@ -249,7 +263,7 @@ def _version(found: CatalogSchema, table: str, stored: StoredSchema) -> CheckRes
         remedy = f"this program's is {schema.SCHEMA_VERSION}; pip install 'wfc3tvb>={stored.package_version}'"
         return CheckResult(False, "version", table, f"{detail}, {remedy}")
     if version < parse_version(OLDEST_VERSION):
-        remedy = f"this program reads {OLDEST_VERSION} and later; survey into another folder with --catalog"
+        remedy = f"this program reads {OLDEST_VERSION} and later; survey into another folder"
         return CheckResult(False, "version", table, f"{detail}, {remedy}")
     if version < known:
         added = found.tables[table].added
@@ -257,9 +271,9 @@ def _version(found: CatalogSchema, table: str, stored: StoredSchema) -> CheckRes
     return CheckResult(True, "version", table, detail)
 
 
-def _holds(connection: DuckDBPyConnection, rule: _Rule) -> CheckResult:
+def _holds(connection: DuckDBPyConnection, rule: _Rule, folder: Path) -> CheckResult:
     n, key = connection.execute(f"SELECT count(*), min(key) FROM ({rule.sql})").fetchall()[0]
-    example = f", e.g. {key}; {rule.remedy.format(key=key)}" if n else ""
+    example = f", e.g. {key}; {rule.remedy.format(key=key, catalog=catalog_option(folder))}" if n else ""
     return CheckResult(n == 0, rule.check, rule.target, f"{n} {rule.problem}{example}")
 
 

@@ -48,7 +48,7 @@ Files = Mapping[str, StoredFiles]
 
 _VISITS = """
 visit | str | | first six characters of the rootname | meta.id;meta.main
-filter | str | | filter | instr.filter
+filter | str | | filter | meta.id;instr.filter
 proposal_id | int | | proposal number | meta.id
 target_name | str | | target name of the first exposure | meta.id;src
 n_exposures | int | | number of exposures measured | meta.number
@@ -59,8 +59,8 @@ worst_class | str | | worst tvb_class among them | meta.code.class
 exptime | float | s | total exposure time | time.duration;obs.exposure
 expstart | float | d | start of the first exposure [MJD, UTC] | time.start;obs.exposure
 expend | float | d | end of the last exposure [MJD, UTC] | time.end;obs.exposure
-sky_min | float | electron/s | lowest interval rate of visit and filter | phot.count;obs.sky;stat.min
-sky_max | float | electron/s | highest interval rate of visit and filter | phot.count;obs.sky;stat.max
+sky_min | float | electron/s | lowest interval rate of visit and filter | instr.skyLevel;stat.min
+sky_max | float | electron/s | highest interval rate of visit and filter | instr.skyLevel;stat.max
 excess_visit | float | electron/s | largest sky_mean of an exposure minus sky_min | phot.count;arith.diff
 excess_helium | float | electron/s | largest excess_helium of an exposure | phot.count;arith.diff
 tvb_score | float | | largest jump statistic of an exposure | stat.value
@@ -71,11 +71,11 @@ rootnames | str[] | | rootnames of the exposures in order of time | meta.id
 _PROGRAMS = """
 proposal_id | int | | proposal number | meta.id;meta.main
 pi | str | | last name of the principal investigator; null where the archive's list is not available | meta.id.PI
-filters | str[] | | filters | instr.filter
+filters | str[] | | filters | meta.id;instr.filter
 n_visits | int | | number of visits measured | meta.number
 n_exposures | int | | number of exposures measured | meta.number
 n_flagged | int | | number of exposures that are flagged | meta.number
-frac_flagged | float | | n_flagged over n_exposures | arith.ratio
+frac_flagged | float | | n_flagged over n_exposures | stat.value;arith.ratio
 exptime | float | s | total exposure time | time.duration;obs.exposure
 exptime_flagged | float | s | total exposure time of the flagged exposures | time.duration;obs.exposure
 expstart | float | d | start of the first exposure [MJD, UTC] | time.start;obs.exposure
@@ -136,6 +136,11 @@ DERIVED: Mapping[str, View] = {
     )
 }
 
+#: Macros for dates: an MJD from a date or its text, and the date of an MJD, both UTC.
+MACROS = (
+    "CREATE OR REPLACE MACRO mjd(date) AS epoch_us(CAST(date AS TIMESTAMP)) / 86400e6 + 40587",
+    "CREATE OR REPLACE MACRO utc(mjd) AS make_timestamp(CAST(round((mjd - 40587) * 86400e6) AS BIGINT))",
+)
 #: Tables and views that can be queried, with their columns: the schema's tables, then the derived views.
 RELATIONS: Mapping[str, Table] = {**TABLES, **{name: view.table for name, view in DERIVED.items()}}
 
@@ -146,7 +151,7 @@ def duckdb_type(kind: str) -> str:
 
 
 def view_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
-    """Yield the CREATE VIEW statements of a catalog.
+    """Yield the statements that create the macros and views of a catalog.
 
     Parameters
     ----------
@@ -155,6 +160,7 @@ def view_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
     whole : bool, optional
         Whether every read is known to have its exposure, so that `reads` need not join on it.
     """
+    yield from MACROS
     yield _create("exposures", _scan("exposures", files["exposures"]))
     for name in TABLES:
         if name == "reads" and not whole:

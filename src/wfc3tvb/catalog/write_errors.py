@@ -66,7 +66,7 @@ def check_links(folder: Path) -> None:
             if error.errno not in _NO_LINKS:
                 raise
             problem = f"its file system has no hard links ({error.strerror}), which commits need"
-            raise CatalogError(f"{folder}: {problem}; choose a folder on another disk with --catalog") from error
+            raise CatalogError(f"{folder}: {problem}; choose a folder on another disk") from error
 
 
 @contextmanager

@@ -36,7 +36,19 @@ _CONNECT_TIMEOUT, _DISK_SPACE = 5.0, 5e9
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of one check: its name, whether it passed, a detail, and whether the package works without it."""
+    """Result of one check.
+
+    Attributes
+    ----------
+    name : str
+        What is checked.
+    ok : bool
+        Whether it passed.
+    detail : str
+        What was found, with the remedy.
+    optional : bool
+        Whether the package works without it.
+    """
 
     name: str
     ok: bool
@@ -82,7 +94,7 @@ def _packages() -> Finding:
 
 def _calwf3() -> Finding:
     path = shutil.which("calwf3.e")
-    absent = "not on the PATH: the native engine is used (to install it: conda install -c conda-forge hstcal)"
+    absent = "not on the PATH; only --engine calwf3 needs it (to install it: conda install -c conda-forge hstcal)"
     return Finding("calwf3.e", path is not None, path or absent, optional=True)
 
 

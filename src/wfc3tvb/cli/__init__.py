@@ -6,7 +6,16 @@ Exit codes: 0 done, 1 some items failed, 2 wrong arguments or input, 130 interru
 
 from __future__ import annotations
 
-from wfc3tvb.cli import catalog, query, reprocess, show, simulate, survey  # noqa: F401 (registers the commands)
+from wfc3tvb.cli import (  # noqa: F401 (registers the commands)
+    catalog,
+    columns,
+    publish,
+    query,
+    reprocess,
+    show,
+    simulate,
+    survey,
+)
 from wfc3tvb.cli.app import main
 
 __all__ = ["main"]

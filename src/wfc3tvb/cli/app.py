@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from copy import copy
 from functools import wraps
-from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import click
 
 from wfc3tvb import __version__
-from wfc3tvb.config import DEFAULT_CATALOG
+from wfc3tvb.cli.completion import complete_ids
+from wfc3tvb.cli.progress import console_above_bars
+from wfc3tvb.cli.streams import escape_characters, reader_may_leave, say_nothing_more
 from wfc3tvb.errors import DiskFullError, TvbError
-
-if TYPE_CHECKING:
-    from wfc3tvb.progress import Progress
+from wfc3tvb.suggest import CATALOG_VARIABLE, DEFAULT_CATALOG
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,12 +28,18 @@ EXIT_ITEMS_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
 #: Commands that resume after an interruption.
-RESUMABLE = ("survey", "reprocess", "validate")
-#: Commands in the order of the help text: as a new user needs them.
-COMMANDS = (
-    "demo", "survey", "show", "measure", "sql", "query", "queries", "reprocess", "calibrate", "report", "serve",
-    "export", "rescore", "null", "verify", "compact", "doctor", "validate", "simulate", "archive",
-)  # fmt: skip
+RESUMABLE = ("survey", "reprocess", "report", "validate")
+#: Characters of the longest first sentence of a command's help, which is never cut.
+_WHOLE = 200
+#: Commands in groups, in the order of the help text: as a user needs them.
+COMMANDS = {
+    "Find and measure": ("survey", "show", "measure"),
+    "Ask": ("sql", "query", "queries", "columns", "serve"),
+    "Repair": ("reprocess", "calibrate"),
+    "Publish": ("report", "export", "release"),
+    "Look after": ("rescore", "systematic", "verify", "compact", "doctor", "validate"),
+    "Try out": ("demo", "simulate", "archive"),
+}
 
 
 class App(click.Group):
@@ -63,12 +70,21 @@ class App(click.Group):
             if isinstance(error, RuntimeError) and str(error) != "Query interrupted":
                 raise
             advice = "; run the same command to continue" if ctx.invoked_subcommand in RESUMABLE else ""
-            click.secho(f"interrupted{advice}", fg="yellow", err=True)
+            echo(f"interrupted{advice}", fg="yellow", err=True)
             ctx.exit(EXIT_INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the commands in the order of `COMMANDS` instead of alphabetically."""
-        return sorted(self.commands, key=COMMANDS.index)
+        """List the commands in the order of `COMMANDS` instead of alphabetically, then hidden ones."""
+        order = [name for names in COMMANDS.values() for name in names]
+        return sorted(self.commands, key=lambda name: order.index(name) if name in order else len(order))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of each group with the first sentence of their help."""
+        width = max(len(name) for names in COMMANDS.values() for name in names)
+        for group, names in COMMANDS.items():
+            shown = [(name, self.commands[name]) for name in names if name in self.commands]
+            with formatter.section(group):
+                formatter.write_dl([(name.ljust(width), each.get_short_help_str(_WHOLE)) for name, each in shown])
 
 
 def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -95,9 +111,16 @@ def example(text: str) -> Callable[[F], F]:
     return decorate
 
 
+def renamed(command: click.Command, name: str) -> click.Command:
+    """Return a command under its former name, which works and is not listed."""
+    former = copy(command)
+    former.name, former.hidden = name, True
+    return former
+
+
 catalog_option = click.option(
     "--catalog", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_CATALOG, show_default=True,
-    envvar="WFC3TVB_CATALOG", help="Folder of the catalog.",
+    envvar=CATALOG_VARIABLE, help="Folder of the catalog.",
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 threads_option = click.option(
@@ -141,6 +164,7 @@ id_option = click.option(
     "ids",
     multiple=True,
     metavar="ID",
+    shell_complete=complete_ids,
     help="Association, dataset or rootname, any case; repeatable.",
 )
 output_options = option_group(
@@ -161,12 +185,21 @@ def main(verbose: bool) -> None:
     Your visit:        wfc3tvb survey --asn IBOHBF040
                        wfc3tvb show IBOHBF040
                        wfc3tvb reprocess --asn IBOHBF040
+
+    The catalog is in ./tvb-catalog, or where WFC3TVB_CATALOG or --catalog says. Exit codes: 0 done, 1 some items
+    failed, 2 wrong arguments or input, 130 interrupted.
+
+    \b
+    Completion, in the shell's start-up file (all: docs/command-line.md):
+      bash   eval "$(_WFC3TVB_COMPLETE=bash_source wfc3tvb)"
+      zsh    eval "$(_WFC3TVB_COMPLETE=zsh_source wfc3tvb)"
+      fish   _WFC3TVB_COMPLETE=fish_source wfc3tvb | source
     """  # noqa: D301 (click needs the character itself)
     from wfc3tvb.system.home import ensure_home
     from wfc3tvb.system.supported import check_system
 
     check_system()
-    _print_anything()
+    escape_characters()
     ensure_home()
     if verbose:
         _log_to_stderr()
@@ -175,42 +208,68 @@ def main(verbose: bool) -> None:
 # --- printing ------------------------------------------------------------------------------------------------------
 
 
-def _print_anything() -> None:
-    """Let output in another encoding than UTF-8 escape the characters that it lacks."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def echo(text: str, *, fg: str | None = None, err: bool = False, nl: bool = True, color: bool | None = None) -> None:
+    """Print a text as it is; in a colour, unless the environment variable NO_COLOR is set."""
+    styled = click.style(text, fg=fg) if fg and not os.environ.get("NO_COLOR") else text
+    if (above := console_above_bars(err=err)) is not None:
+        from rich.text import Text
+
+        above.print(Text.from_ansi(styled), soft_wrap=True)
+        return
+    with reader_may_leave():
+        click.echo(styled, err=err, nl=nl, color=color)
 
 
 def print_text(text: str, *, fg: str | None = None, err: bool = False) -> None:
     """Print a text without control characters, which file names, cells and messages of services may contain."""
     from wfc3tvb.report.sentences import printable
 
-    click.secho(printable(text), fg=fg, err=err)
+    echo(printable(text), fg=fg, err=err)
 
 
 def print_error(error: TvbError) -> None:
     """Print an error as one line."""
-    print_text(f"wfc3tvb: {error}", fg="red", err=True)
+    print_text(f"wfc3tvb: {error.for_shell()}", fg="red", err=True)
 
 
 def print_json(value: Any) -> None:
     """Print `value` as JSON."""
-    click.echo(json.dumps(value, indent=1, allow_nan=False))
+    echo(json.dumps(value, indent=1, allow_nan=False))
 
 
 def show(*things: Any) -> None:
-    """Print texts without markup, and rich renderables; lines are not wrapped where the output is not a terminal."""
+    """Print texts without markup, and rich renderables.
+
+    They fit into the width of the terminal, or that of the environment variable COLUMNS; in a pipe or file, lines are
+    as long as they need to be.
+    """
     from rich.console import Console
     from rich.segment import Segment, Segments
     from rich.text import Text
 
     from wfc3tvb.report.sentences import printable
 
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000)
+    class OnStdout(Console):
+        def on_broken_pipe(self) -> None:
+            say_nothing_more()
+
+    console = console_above_bars() or OnStdout(highlight=False, width=output_width() or 10_000)
     for thing in things:
         drawn = console.render(Text(thing) if isinstance(thing, str) else thing, console.options.update(markup=False))
-        console.print(Segments(Segment(printable(text), style) for text, style, _ in drawn))
+        console.print(Segments(Segment(printable(text), style) for text, style, _ in drawn), crop=False)
+
+
+def output_width() -> int | None:
+    """Return the width of the output [characters]; None for a pipe or file, where COLUMNS does not set one."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def print_next(command: str) -> None:
+    """Print the command that is suggested next, on a line that can be copied: it is never broken."""
+    print_text(f"next: {command}")
 
 
 def _log_to_stderr() -> None:
@@ -226,27 +285,3 @@ def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Printable("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-
-
-@contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Yield a `Progress` that draws a bar per stage on stderr, silent where stderr is not a terminal."""
-    from wfc3tvb.progress import silent
-
-    if not sys.stderr.isatty():
-        yield silent
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = TextColumn("{task.description:>10}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, TextColumn("{task.fields[failed]}"), console=Console(stderr=True)) as drawn:
-        tasks: dict[str, Any] = {}
-
-        def draw(stage: str, done: int, total: int | None = None, *, failed: int = 0) -> None:
-            if stage not in tasks:
-                tasks[stage] = drawn.add_task(stage, total=total, failed="")
-            text = f"[red]{failed} failed" if failed else ""
-            drawn.update(tasks[stage], completed=done, total=total, failed=text)
-
-        yield draw

@@ -12,14 +12,15 @@ import click
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
+    echo,
     example,
     json_option,
     main,
     print_json,
     print_text,
-    progress_bars,
     show,
 )
+from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.errors import BadArgumentError
 
 images_option = click.option(
@@ -31,18 +32,21 @@ images_option = click.option(
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False), default="tvb-report")
 @images_option
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Worker processes.")
 @catalog_option
 @example("wfc3tvb report my-report")
-def report(out: Path, images: Sequence[Path], catalog: Path) -> None:
+def report(out: Path, images: Sequence[Path], jobs: int, catalog: Path) -> None:
     """Write the report: a folder of HTML pages for use offline.
 
-    The figures, and the tables behind them, are written as files too.
+    The figures, and the tables behind them, are written as files too. Pages of visits that are in the folder already
+    are written again only where something has changed.
     """
     from wfc3tvb.catalog.catalog import open_catalog
+    from wfc3tvb.parallel.workers import Workers
     from wfc3tvb.report.pages import write_report
 
     with open_catalog(catalog) as store, progress_bars() as progress:
-        page = write_report(store, out, images=images, progress=progress)
+        page = write_report(store, out, images=images, workers=Workers(jobs), progress=progress)
     print_text(f"wrote {page}")
 
 
@@ -78,7 +82,7 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
     with _listening(host, port) as sock:
         name = gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         address = f"http://{name}:{sock.getsockname()[1]}/" + (f"?token={token}" if token else "")
-        click.echo(f"open {address}   (stop with Ctrl-C)")
+        echo(f"open {address}   (stop with Ctrl-C)")
         uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])
 
 
@@ -118,10 +122,10 @@ def export(out: Path, form: str, catalog: Path) -> None:
     from wfc3tvb.catalog.export import how_to_read
     from wfc3tvb.catalog.release import file_name, write_release
 
-    with open_catalog(catalog) as store:
+    with open_catalog(catalog) as store, progress_bars():
         for path in write_release(store, out, form):
             print_text(f"wrote {path}")
-    click.echo(f"read with {how_to_read(file_name('exposures', form), form)}")
+    echo(f"read with {how_to_read(file_name('exposures', form), form)}")
 
 
 @main.command()
@@ -136,12 +140,13 @@ def verify(ctx: click.Context, catalog: Path, as_json: bool) -> None:
     from wfc3tvb.catalog.verify import verify as run_verify
     from wfc3tvb.report import terminal
 
-    results = run_verify(catalog)
+    with progress_bars():
+        results = run_verify(catalog)
     if as_json:
         print_json([asdict(result) for result in results])
     else:
         for result in results:
-            show(terminal.finding(result.passed, f"{result.target:12} {result.check:12} {result.detail}"))
+            show(terminal.finding(result.passed, f"{result.target:12} {result.check:12}", result.detail))
     ctx.exit(0 if all(result.passed for result in results) else EXIT_ITEMS_FAILED)
 
 
@@ -163,7 +168,7 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.catalog.compaction import compact as run_compact
 
-    with open_catalog(catalog, mode="r+") as store:
+    with open_catalog(catalog, mode="r+") as store, progress_bars():
         results = run_compact(store, grace_hours=grace_hours)
     if as_json:
         print_json([asdict(result) for result in results])
@@ -186,12 +191,13 @@ def doctor(ctx: click.Context, live: bool, as_json: bool) -> None:
     from wfc3tvb.checks.doctor import examine
     from wfc3tvb.report import terminal
 
-    findings = examine(live=live)
+    with progress_bars():
+        findings = examine(live=live)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            show(terminal.finding(finding.ok, f"{finding.name:16} {finding.detail}", optional=finding.optional))
+            show(terminal.finding(finding.ok, f"{finding.name:16}", finding.detail, optional=finding.optional))
     ctx.exit(0 if all(f.ok or f.optional for f in findings) else EXIT_ITEMS_FAILED)
 
 
@@ -229,8 +235,7 @@ def validate(ctx: click.Context, live: bool, source: str, folder: Path, as_json:
         for finding in run_validate(folder, source=source, progress=progress):
             findings.append(finding)
             if not as_json:
-                text = f"{finding.name:16} {finding.detail}"
-                show(terminal.finding(finding.ok, text, optional=finding.optional))
+                show(terminal.finding(finding.ok, f"{finding.name:16}", finding.detail, optional=finding.optional))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     ctx.exit(0 if all(finding.ok or finding.optional for finding in findings) else EXIT_ITEMS_FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,20 @@ from typing import Any
 
 import click
 
-from wfc3tvb.cli.app import catalog_option, example, json_option, main, output_options, print_json, print_text, show
+from wfc3tvb.cli.app import (
+    catalog_option,
+    echo,
+    example,
+    json_option,
+    main,
+    output_options,
+    output_width,
+    print_json,
+    print_text,
+    show,
+)
+from wfc3tvb.cli.completion import complete_parameters, complete_queries
+from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.errors import BadArgumentError
 
 #: Rows shown in the terminal; files get all rows.
@@ -39,12 +51,21 @@ def sql(text: str, form: str | None, output: Path | None, timeout: float, catalo
     from wfc3tvb.catalog.catalog import open_catalog
 
     with open_catalog(catalog, locked=True, own_files=True) as store:
-        _deliver(store.fetch(text, timeout=timeout), "json" if as_json else form, output)
+        with progress_bars():
+            rows = store.fetch(text, timeout=timeout)
+        _deliver(rows, "json" if as_json else form, output)
 
 
 @main.command()
-@click.argument("name")
-@click.option("--param", "params", multiple=True, metavar="KEY=VALUE", help="Value of a parameter; repeatable.")
+@click.argument("name", shell_complete=complete_queries)
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="KEY=VALUE",
+    shell_complete=complete_parameters,
+    help="Value of a parameter; repeatable.",
+)
 @output_options
 @timeout_option
 @catalog_option
@@ -70,12 +91,13 @@ def query(
     documented = load(name)
     values = documented.values({key: value for key, _, value in pairs})
     with open_catalog(catalog, locked=True, own_files=True) as store:
-        rows = store.fetch(documented.sql, values, timeout=timeout)
+        with progress_bars():
+            rows = store.fetch(documented.sql, values, timeout=timeout)
         _deliver(rows, "json" if as_json else form, output)
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_queries)
 @json_option
 @example("wfc3tvb queries\nwfc3tvb queries worst_visits")
 def queries(name: str | None, as_json: bool) -> None:
@@ -91,9 +113,9 @@ def queries(name: str | None, as_json: bool) -> None:
 
         print_json(asdict(load(name)) if name else [asdict(q) for q in load_all().values()])
     elif name:
-        click.echo(load(name).sql, nl=False)
+        echo(load(name).sql, nl=False)
     else:
-        show(terminal.queries_table(load_all().values()))
+        show(terminal.queries_table(list(load_all().values())))
 
 
 def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
@@ -107,7 +129,7 @@ def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
     if output is None:
         text = text_of(rows, str(form))
         # A pipe or file gets the cells unchanged; without color=True, click would remove what looks like colour codes.
-        click.echo(printable(text) if sys.stdout.isatty() else text, nl=False, color=True)
+        echo(printable(text) if sys.stdout.isatty() else text, nl=False, color=True)
         return
     form = form or format_of(output)
     if form == "table":
@@ -116,14 +138,15 @@ def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
 
 
 def _show_table(rows: Any) -> None:
-    """Print the first rows as a table, and how much is not shown; columns are left out only in a terminal."""
+    """Print the first rows as a table, and how much is not shown: rows, and columns where the width is limited."""
     from wfc3tvb.report import terminal
+    from wfc3tvb.report.fitted_table import NARROWEST
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    table = terminal.relation(rows, ROWS_SHOWN, width)
+    table, width = terminal.relation(rows, ROWS_SHOWN), output_width()
     show(table)
-    more, hidden = rows.num_rows - ROWS_SHOWN, rows.num_columns - len(table.columns)
+    shown = table.fitting(width and max(width, NARROWEST))
+    more, hidden = rows.num_rows - ROWS_SHOWN, rows.num_columns - len(shown)
     note = f"({rows.num_rows} row{'s' if rows.num_rows != 1 else ''}"
     note += f", {more} not shown: add --format csv" if more > 0 else ""
     note += f"; {hidden} of {rows.num_columns} columns do not fit: select some, or add --json" if hidden else ""
-    click.echo(note + ")", err=True)
+    echo(note + ")", err=True)

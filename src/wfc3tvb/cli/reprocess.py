@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wfc3tvb import suggest
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -18,15 +21,19 @@ from wfc3tvb.cli.app import (
     parallel_options,
     print_error,
     print_json,
+    print_next,
     print_text,
-    progress_bars,
     show,
     threads_option,
 )
+from wfc3tvb.cli.completion import complete_sources
+from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.errors import BadArgumentError, TvbError
 from wfc3tvb.schema.methods import METHODS
 
 if TYPE_CHECKING:
+    from wfc3tvb.cli.progress import Shown
+    from wfc3tvb.models import Row
     from wfc3tvb.parallel.workers import Workers
 
 #: Most exposures of a plan that are listed one by one.
@@ -42,7 +49,7 @@ engine_option = click.option(
     type=click.Choice(["auto", "native", "calwf3"]),
     default="auto",
     show_default=True,
-    help="native: built in; calwf3: STScI's program; auto: calwf3 if it is installed, otherwise native.",
+    help="native: built in, with calwf3's results bit for bit; calwf3: STScI's program; auto: native.",
 )
 
 
@@ -169,13 +176,21 @@ def _plain(result: Any) -> dict[str, Any]:
 )
 @click.option("--keep", is_flag=True, help="Keep the scratch files.")
 @click.option("--keep-best", is_flag=True, help="Link the better product of each association into best/.")
-@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Source of the files.")
+@click.option(
+    "--source",
+    default="auto",
+    show_default=True,
+    metavar="auto|s3|mast|DIR",
+    shell_complete=complete_sources,
+    help="Source of the files; auto: the folder from which an exposure was surveyed, otherwise S3 and MAST.",
+)
 @click.option(
     "--references",
-    type=click.Choice(["crds", "header"]),
-    default="crds",
+    type=click.Choice(["auto", "crds", "header"]),
+    default="auto",
     show_default=True,
-    help="crds: chosen by CRDS; header: those that the RAW headers name, from the folder iref.",
+    help="crds: chosen by CRDS; header: those that the RAW headers name, from the folder iref; auto: crds, but for "
+    "simulated exposures the files beside them.",
 )
 @iref_option
 @click.option(
@@ -233,8 +248,9 @@ def reprocess(
             return
         if not as_json:
             _print_plan(plan, as_json)
-        report = run_reprocess(store, workers=workers, progress=progress, **what)
-    _print_report(report, as_json)
+        finished = partial(_print_finished, progress)
+        report = run_reprocess(store, workers=workers, progress=progress, finished=finished, **what)
+    _print_report(report, as_json, catalog)
     ctx.exit(EXIT_ITEMS_FAILED if report.failures else 0)
 
 
@@ -279,11 +295,20 @@ def _print_plan(plan: Any, as_json: bool) -> None:
         show(f"too large to share the memory, so repaired one at a time: {', '.join(plan.alone)}")
 
 
+def _print_finished(progress: Shown, products: Sequence[Row], failures: Sequence[Row]) -> None:
+    """Print a line for a dataset as it ends, beside the progress."""
+    from wfc3tvb.report import terminal
+
+    for row in (*products[-1:], *failures):
+        line = terminal.repaired(row) if products else terminal.failure(row)
+        progress.line(f"{datetime.now():%H:%M:%S} {line.plain.strip()}")
+
+
 def _at_a_time(plan: Any) -> str:
     return "one at a time" if plan.jobs == 1 else f"{plan.jobs} at a time"
 
 
-def _print_report(report: Any, as_json: bool) -> None:
+def _print_report(report: Any, as_json: bool, catalog: Path) -> None:
     from dataclasses import asdict
 
     from wfc3tvb.report import terminal
@@ -296,15 +321,14 @@ def _print_report(report: Any, as_json: bool) -> None:
     for row in report.products:
         if row["accepted"] is not None:
             show(f"{row['rootname'] or row['dataset']}: {row['accept_reason']}", f"  {row['reason']}")
-    last = {row["dataset"]: row for row in report.products if row["accepted"] is not None}
-    show(*(terminal.repaired(row) for row in last.values()))
     for row in report.failures:
         show(terminal.failure(row))
-    if report.failures:
-        show("run the same command again to retry; `wfc3tvb query failures` lists all failures")
     took = terminal.duration(report.seconds)
-    show(
-        f"datasets repaired: {report.n_repaired} in {took}, {report.n_failed} failed, {report.n_known} done before; "
-        f"products in {report.outdir}",
-        f"next: {report.next_command}",
-    )
+    show(f"datasets repaired: {report.n_repaired} in {took}, {report.n_failed} failed, {report.n_known} done before")
+    if report.failures:
+        failures = suggest.command("query", "failures", catalog=catalog)
+        print_text(f"to retry, run the same command again; all failures: {failures}")
+    last = {row["dataset"]: row for row in report.products if row["accepted"] is not None}
+    for row in last.values():
+        show(terminal.repaired(row), terminal.place(row))
+    print_next(report.next_command)

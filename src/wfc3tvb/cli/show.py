@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 import click
 
+from wfc3tvb import suggest
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -18,19 +18,22 @@ from wfc3tvb.cli.app import (
     main,
     print_error,
     print_json,
+    print_next,
     print_text,
     show,
     threads_option,
 )
+from wfc3tvb.cli.completion import complete_ids
+from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 
 if TYPE_CHECKING:
     from wfc3tvb.catalog.catalog import Catalog
-    from wfc3tvb.models import Row
+    from wfc3tvb.models import Measurement, Row
 
 
 @main.command("show")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=complete_ids)
 @catalog_option
 @json_option
 @example("wfc3tvb show IBOHBF040\nwfc3tvb show ibohbfb9q")
@@ -56,14 +59,20 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
     else:
         first = exposures[0]
         show(terminal.exposures_table(exposures, f"{name.lower()}  {first['target_name']}  {first['proposal_id']}"))
-    if repairs:
-        show("", *(terminal.repaired(row) for row in repairs))
+    for row in repairs:
+        show("", terminal.repaired(row), terminal.place(row))
     done = {row["dataset"] for row in repairs}
     flagged = sorted({row["dataset"] for row in exposures if row["flagged"]} - done)
     last = exposures[-1]
-    look = f"query visit_light --param visit={last['visit']}" if len(exposures) == 1 else f"show {last['rootname']}"
-    command = f"reprocess --id {flagged[0]}" if flagged else look
-    show("", f"next: wfc3tvb {command} --catalog {quote(str(catalog))}")
+    words: tuple[str, ...]
+    if flagged:
+        words = ("reprocess", "--id", flagged[0])
+    elif len(exposures) > 1:
+        words = ("show", last["rootname"])
+    else:
+        words = ("query", "visit_light", "--param", f"visit={last['visit']}")
+    show("")
+    print_next(suggest.command(*words, catalog=catalog))
 
 
 def _repairs(store: Catalog, exposures: Sequence[Row]) -> list[Row]:
@@ -92,7 +101,7 @@ def _rows(store: Catalog, table: str, name: str) -> list[Row]:
     metavar="FILE",
     help="Plot the curves into this file: .png, .pdf or .svg.",
 )
-@click.option("--pstat", is_flag=True, help="Fill cumulative_median (all pixels, as wfc3tools.pstat).")
+@click.option("--pstat", is_flag=True, help="Also show wfc3tools.pstat's cumulative medians, of all pixels.")
 @click.option(
     "--iref",
     type=click.Path(exists=True, file_okay=False, resolve_path=True),
@@ -117,30 +126,43 @@ def measure(
     """
     from wfc3tvb.config import MeasureSettings
     from wfc3tvb.measurement import measure as measure_file
-    from wfc3tvb.report import terminal
 
     if plot:
         _check_picture(plot)
     measured, errors = [], []
-    for path in files:
-        try:
-            settings = MeasureSettings(pstat=pstat, iref=iref)
-            measured.append(measure_file(path, settings=settings, threads=threads))
-        except TvbError as error:
-            errors.append(error)
-            print_error(error)
-    if as_json:
-        print_json([{"exposure": m.exposure, "reads": m.reads} for m in measured])
-    else:
-        for m in measured:
-            show(terminal.verdict(m.exposure), terminal.curve(m.reads), "")
+    settings = MeasureSettings(pstat=pstat, iref=iref)
+    with progress_bars() as progress:
+        for n, path in enumerate(files, 1):
+            try:
+                measured.append(measure_file(path, settings=settings, threads=threads))
+            except TvbError as error:
+                errors.append(error)
+                print_error(error)
+            if len(files) > 1:
+                progress("measure", n, len(files), failed=len(errors))
     if plot and measured:
         from wfc3tvb.report.exposure_figures import curves_figure, save
 
         save(curves_figure(measured), plot)
+    if as_json:
+        print_json([{"exposure": m.exposure, "reads": m.reads} for m in measured])
+    else:
+        _print_measured(measured)
+    if plot and measured:
         print_text(f"wrote {plot}", err=as_json)
     if errors:
         ctx.exit(EXIT_ITEMS_FAILED if measured else errors[0].exit_code)
+
+
+def _print_measured(measured: Sequence[Measurement]) -> None:
+    """Print verdicts and curves, with bars on one scale, and for several files a table of all."""
+    from wfc3tvb.report import terminal
+
+    top = terminal.largest_rate(m.reads for m in measured)
+    for m in measured:
+        show(terminal.verdict(m.exposure), terminal.curve(m.reads, top=top), "")
+    if len(measured) > 1:
+        show(terminal.exposures_table([m.exposure for m in measured]))
 
 
 def _check_picture(path: Path) -> None:

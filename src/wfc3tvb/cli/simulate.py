@@ -7,7 +7,9 @@ from shlex import quote
 
 import click
 
-from wfc3tvb.cli.app import example, main, print_text, progress_bars
+from wfc3tvb.cli.app import echo, example, main, print_text
+from wfc3tvb.cli.completion import complete_presets
+from wfc3tvb.cli.progress import progress_bars
 
 _PORT = click.IntRange(0, 65535)
 
@@ -16,6 +18,7 @@ _PORT = click.IntRange(0, 65535)
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--preset",
+    shell_complete=complete_presets,
     default="demo",
     show_default=True,
     help="Visit to simulate; with an unknown name, the known ones are listed.",
@@ -77,5 +80,5 @@ def archive(folder: Path, ports: tuple[int, int], log: Path | None) -> None:
     with serve(folder, ports=ports, log=log) as served:
         print_text(f"serving {folder}; in another terminal:")
         for name, value in served.environment().items():
-            click.echo(f"export {name}={quote(value)}")
+            echo(f"export {name}={quote(value)}")
         threading.Event().wait()

@@ -1,4 +1,4 @@
-"""Commands demo, survey, rescore and null."""
+"""Commands demo, survey, rescore and systematic."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wfc3tvb import suggest
 from wfc3tvb.cli.app import (
     EXIT_ITEMS_FAILED,
     catalog_option,
@@ -20,9 +21,13 @@ from wfc3tvb.cli.app import (
     main,
     parallel_options,
     print_json,
-    progress_bars,
+    print_next,
+    print_text,
+    renamed,
     show,
 )
+from wfc3tvb.cli.completion import complete_filters, complete_programs, complete_sources
+from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.config import BAND_ROWS, LEAST_ROWS, MOST_ROWS
 from wfc3tvb.errors import BadArgumentError
 
@@ -37,19 +42,20 @@ systematic_option = click.option(
     "--systematic",
     type=click.FloatRange(0),
     metavar="RATE",
-    help="Systematic error of a rate [e-/s], which `wfc3tvb null` measures; default: 0.02.",
+    help="Systematic error of a rate [e-/s], which `wfc3tvb systematic` measures; default: 0.02.",
 )
 
 
 @main.command()
 @catalog_option
 @json_option
-@example("wfc3tvb null --catalog tvb-catalog")
-def null(catalog: Path, as_json: bool) -> None:
-    """Measure the variation of exposures that helium cannot affect.
+@example("wfc3tvb systematic\nwfc3tvb rescore --systematic 0.012")
+def systematic(catalog: Path, as_json: bool) -> None:
+    """Measure the systematic error of a rate, on exposures without helium.
 
-    Uses exposures in Earth's shadow, and in filters that do not pass the helium line. Prints the systematic error of a
-    rate, and the jump statistic and excess that 99 % of these exposures stay below.
+    Uses exposures in Earth's shadow, and in filters that do not pass the helium line: their sky should not vary. Prints
+    the systematic error of a rate, for --systematic of `survey` and `rescore`, and the jump statistic and excess that
+    99 % of these exposures stay below.
     """
     from dataclasses import asdict
 
@@ -58,7 +64,7 @@ def null(catalog: Path, as_json: bool) -> None:
     from wfc3tvb.survey.null_calibration import nulls
 
     assumed = MeasureSettings().systematic
-    with open_catalog(catalog) as store:
+    with open_catalog(catalog) as store, progress_bars():
         found = list(nulls(store))
     if as_json:
         print_json([asdict(each) for each in found])
@@ -71,6 +77,10 @@ def null(catalog: Path, as_json: bool) -> None:
         show(f"  systematic of a rate {each.systematic:.4f} e-/s ({assumed:g} is assumed)")
         limits = f"{each.tvb_score_99:.2f} sigma and an excess of {each.excess_variable_99:.3f} e-/s"
         show(f"  99 % stay below a jump of {limits}")
+
+
+# The name of the command in version 0.1.0.
+main.add_command(renamed(systematic, "null"))
 
 
 @main.command()
@@ -91,8 +101,19 @@ def demo(out: Path, jobs: int) -> None:
 
 @main.command()
 @id_option
-@click.option("--proposal", "proposals", type=int, multiple=True, help="Proposal number; repeatable.")
-@click.option("--filters", help="Filters separated by commas, or all; default: F105W,F110W, or all with --id.")
+@click.option(
+    "--proposal",
+    "proposals",
+    type=int,
+    multiple=True,
+    shell_complete=complete_programs,
+    help="Proposal number; repeatable.",
+)
+@click.option(
+    "--filters",
+    shell_complete=complete_filters,
+    help="Filters separated by commas, or all; default: F105W,F110W, or all with --id.",
+)
 @click.option("--start", help="Observed after this date (2013-01-06, or an MJD).")
 @click.option("--end", help="Observed before this date.")
 @click.option(
@@ -102,7 +123,14 @@ def demo(out: Path, jobs: int) -> None:
     help="Survey the whole archive. Without --all, --id, --proposal, --start, --end or --limit, only the plan is "
     "printed, unless --source is a folder.",
 )
-@click.option("--source", default="auto", show_default=True, metavar="auto|s3|mast|DIR", help="Source of the files.")
+@click.option(
+    "--source",
+    default="auto",
+    show_default=True,
+    metavar="auto|s3|mast|DIR",
+    shell_complete=complete_sources,
+    help="Source of the files; auto: S3 and MAST, for known ids of a folder that folder.",
+)
 @click.option(
     "--rows",
     type=click.IntRange(LEAST_ROWS, MOST_ROWS),
@@ -122,6 +150,13 @@ def demo(out: Path, jobs: int) -> None:
 @click.option("--pstat", is_flag=True, help="Fill cumulative_median from all pixels (reads whole files).")
 @click.option("--recheck", is_flag=True, help="Measure known exposures again.")
 @click.option("--limit", type=click.IntRange(1), help="Measure at most this many exposures.")
+@click.option(
+    "--order",
+    type=click.Choice(["name", "risk"]),
+    default="name",
+    show_default=True,
+    help="Order of the exposures; risk: first those that helium probably damages, by the table forecast.",
+)
 @click.option("--dry-run", is_flag=True, help="Only estimate the work: exposures, requests, bytes, time.")
 @parallel_options()
 @catalog_option
@@ -136,8 +171,9 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, workers: Workers
 
     selection, restricted = _selection(given)
     settings = _settings(given)
-    source = open_source(given["source"])
-    options = {"source": source, "settings": settings, "workers": workers, "recheck": given["recheck"]}
+    source = open_source(_place(given["source"], catalog, selection))
+    options: dict[str, Any] = {"source": source, "settings": settings, "workers": workers}
+    options |= {name: given[name] for name in ("recheck", "order")}
     if given["dry_run"] or not (restricted or given["everything"] or Path(given["source"]).is_dir()):
         with _store(catalog, settings, only_plan=True) as (store, progress):
             plan = plan_survey(store, selection, progress=progress, **options)
@@ -145,8 +181,24 @@ def survey(ctx: click.Context, /, catalog: Path, as_json: bool, workers: Workers
         return
     with _store(catalog, settings, only_plan=False) as (store, progress):
         report = run_survey(store, selection, progress=progress, **options)
-    _print_report(report, as_json)
+    _print_report(report, as_json, catalog)
     ctx.exit(EXIT_ITEMS_FAILED if report.n_failed else 0)
+
+
+def _place(place: str, catalog: Path, selection: Selection) -> str | Path:
+    """Return the source that the options give; under ``auto``, the folder from which all named exposures came."""
+    from wfc3tvb.catalog.catalog import open_catalog
+    from wfc3tvb.catalog.origins import folders_of
+    from wfc3tvb.errors import CatalogError
+
+    if place != "auto" or not selection.ids:
+        return place
+    try:
+        with open_catalog(catalog) as store:
+            folders = set(folders_of(store, selection.ids).values())
+    except CatalogError:
+        return place
+    return folders.pop() if len(folders) == 1 else place
 
 
 def _settings(given: dict[str, Any]) -> MeasureSettings:
@@ -272,11 +324,14 @@ def _print_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
     show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
     if plan.n_exposures:
         show(f"estimated from: {plan.basis}")
+    if plan.n_forecast:
+        expected = f"helium probably damages {plan.n_expected:.0f} of {plan.n_forecast}"
+        show(f"forecast: {expected}; to fetch those first: --order risk")
     if not asked:
         show("nothing is selected: add --all for the whole archive, or select with --id, --proposal, --start, --end")
 
 
-def _print_report(report: Any, as_json: bool) -> None:
+def _print_report(report: Any, as_json: bool, catalog: Path) -> None:
     from dataclasses import asdict
 
     from wfc3tvb.report import terminal
@@ -284,15 +339,19 @@ def _print_report(report: Any, as_json: bool) -> None:
     if as_json:
         print_json(asdict(report))
         return
+    failures = suggest.command("query", "failures", catalog=catalog)
     speed = f"{terminal.size(report.n_bytes)} in {terminal.duration(report.seconds)}"
     show(f"{report.n_measured} exposures measured ({speed}), {report.n_known} known before, {report.n_failed} failed")
     for row in report.failures:
         show(terminal.failure(row))
+    if report.n_failed:
+        print_text(f"to retry, run the same command again; all failures: {failures}")
     if report.n_given_up:
-        show(f"{report.n_given_up} failed before and were not tried again (use --recheck); see: wfc3tvb query failures")
-    show(terminal.counts(report.classes), f"{report.n_flagged} flagged for repair", f"next: {report.next_command}")
+        print_text(f"{report.n_given_up} failed before and were not tried again (use --recheck); see: {failures}")
+    show(terminal.counts(report.classes), f"{report.n_flagged} flagged for repair")
     if report.hint:
-        show(report.hint)
+        print_text(report.hint)
+    print_next(report.next_command)
 
 
 @main.command()
@@ -300,7 +359,7 @@ def _print_report(report: Any, as_json: bool) -> None:
     "--systematic",
     type=click.FloatRange(0),
     metavar="RATE",
-    help="Systematic error of a rate [e-/s], which `wfc3tvb null` measures; default: that of the last run.",
+    help="Systematic error of a rate [e-/s], which `wfc3tvb systematic` measures; default: that of the last run.",
 )
 @parallel_options(threads=False)
 @catalog_option
@@ -308,6 +367,8 @@ def _print_report(report: Any, as_json: bool) -> None:
 @example("wfc3tvb rescore --jobs 4\nwfc3tvb rescore --systematic 0.012")
 def rescore(catalog: Path, as_json: bool, workers: Workers, systematic: float | None) -> None:
     """Score exposures again from their stored reads."""
+    from dataclasses import asdict
+
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.report import terminal
     from wfc3tvb.survey.rescore import recorded_settings
@@ -317,6 +378,6 @@ def rescore(catalog: Path, as_json: bool, workers: Workers, systematic: float | 
         settings = _with_systematic(recorded_settings(store), systematic)
         report = run_rescore(store, settings=settings, workers=workers, progress=progress)
     if as_json:
-        print_json({"n_scored": report.n_scored, "n_changed": report.n_changed, "classes": dict(report.classes)})
+        print_json(asdict(report))
     else:
         show(f"{report.n_scored} exposures scored again, {report.n_changed} changed", terminal.counts(report.classes))

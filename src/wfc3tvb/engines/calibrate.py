@@ -15,6 +15,7 @@ import numpy as np
 from wfc3tvb.calibration.bands import Work
 from wfc3tvb.calibration.model import Switches
 from wfc3tvb.config import Services
+from wfc3tvb.display import Result
 from wfc3tvb.engines import calwf3
 from wfc3tvb.engines.machine_code import loaded_kernels
 from wfc3tvb.engines.products import CAL_VER, history_lines, primary_header, write_flt, write_ima
@@ -33,8 +34,8 @@ _KNOWN = {"PERFORM", "OMIT", "COMPLETE", "SKIPPED"}
 _MANY_HITS = 2
 
 
-@dataclass(frozen=True)
-class CalResult:
+@dataclass(frozen=True, repr=False)
+class CalResult(Result):
     """Result of the calibration of one exposure.
 
     Attributes
@@ -99,7 +100,7 @@ def calibrate(
     paths : path or sequence of paths
         ``_raw.fits``, ``_ima.fits`` or ``_asn.fits`` files; the RAW files of an association must be in its folder.
     engine : {"auto", "native", "calwf3"}
-        ``native`` is this package's engine, ``calwf3`` STScI's program; ``auto`` uses calwf3 if it is on the PATH.
+        ``native`` is this package's engine, which ``auto`` takes; ``calwf3`` is STScI's program, from the PATH.
     crcorr : {"header", "omit", "perform"}
         The up-the-ramp fit: as the header says, left out, or done.
     write_ima : bool

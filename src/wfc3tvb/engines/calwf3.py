@@ -26,17 +26,16 @@ _SCRATCH, _LEFT_HOURS = ".calwf3-", 24.0
 
 
 def chosen(engine: str) -> bool:
-    """Return True if calwf3 is to run: it is requested, or the engine is ``auto`` and calwf3 is on the PATH.
+    """Return True if calwf3 is to run: only where it is requested by name.
 
     Raises
     ------
     EngineMissingError
         If it is requested but not on the PATH.
     """
-    installed = shutil.which(_PROGRAM) is not None
-    if engine == "calwf3" and not installed:
+    if engine == "calwf3" and shutil.which(_PROGRAM) is None:
         raise EngineMissingError
-    return installed and engine in ("auto", "calwf3")
+    return engine == "calwf3"
 
 
 @cache

@@ -14,6 +14,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from wfc3tvb.display import Result
 from wfc3tvb.errors import BadFileError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.instrument import BORDER, DQ, ZEROTH_OFFSET
@@ -29,8 +30,8 @@ _FULL_WEIGHT = 0.7
 _PRINTED_END = 1014
 
 
-@dataclass(frozen=True)
-class Picture:
+@dataclass(frozen=True, repr=False)
+class Picture(Result):
     """An FLT or drizzled image.
 
     Attributes

@@ -149,7 +149,7 @@ def _has_processes(workers: Workers) -> bool:
     cause = "JOBLIB_MULTIPROCESSING=0" if _FORBIDDEN else "no semaphores: /dev/shm is missing or cannot be written"
     problem = f"worker processes cannot be started ({cause})"
     if workers.cluster is not None:
-        raise BadArgumentError(f"--cluster {workers.cluster}: {problem}; leave it out")
+        raise BadArgumentError(f"cluster {workers.cluster}: {problem}; leave it out")
     log.warning("%s; one process does the work of %d", problem, workers.jobs)
     return False
 
@@ -318,7 +318,7 @@ def opened(workers: Workers) -> Iterator[Workers]:
     """
     cluster = workers.cluster
     if cluster is not None and find_spec("distributed") is None:
-        raise BadArgumentError("--cluster needs Dask: pip install 'wfc3tvb[cluster]'")
+        raise BadArgumentError("a cluster needs Dask: pip install 'wfc3tvb[cluster]'")
     if cluster is None or not cluster.startswith("local:"):
         yield workers
         return
@@ -326,7 +326,7 @@ def opened(workers: Workers) -> Iterator[Workers]:
 
     count = cluster.removeprefix("local:")
     if not count.isdigit() or int(count) < 1:
-        raise BadArgumentError(f"--cluster {cluster}: give local:N with a number of workers, e.g. local:4")
+        raise BadArgumentError(f"cluster {cluster}: give local:N with a number of workers, e.g. local:4")
     _has_processes(workers)
     # Any free port: the default one may be in use by the cluster of another survey or notebook.
     options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}

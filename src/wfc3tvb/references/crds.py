@@ -144,7 +144,7 @@ def best_references(
     """
     services, sync = services or Services(), sync and not _is_read_only()
     if not (context.endswith(".pmap") and context.startswith(_OBSERVATORY)):
-        raise BadArgumentError(f"--context {context}: give a CRDS context of the form hst_NNNN.pmap")
+        raise BadArgumentError(f"context {context}: give a CRDS context of the form hst_NNNN.pmap")
     with tempfile.TemporaryDirectory(prefix=_SCRATCH) as scratch:
         headers = {str(_header_only(raw, Path(scratch))): raw for raw in raws}
         if sync:
@@ -263,7 +263,7 @@ def _problem(log: str, services: Services) -> ServiceError | BadArgumentError:
     line = next((line for line in reversed(lines) if "ERROR" in line or "Error" in line), lines[-1] if lines else "")
     reason = line.rpartition("ERROR -  ")[2].rpartition("Error: ")[2][:300]
     if ".pmap" in reason:
-        return BadArgumentError(f"CRDS: {reason}; give an existing context with --context")
+        return BadArgumentError(f"CRDS: {reason}; give an existing context (parameter context)")
     return ServiceError("CRDS", f"{services.crds} did not answer: {reason}", "check the network or CRDS_SERVER_URL")
 
 
@@ -295,7 +295,9 @@ def _check(answer: Mapping[str, Any], context: str) -> None:
                     keyword, name, "its checksum differs from the one that CRDS publishes", "run the command again"
                 )
             if name.upper().startswith("NOT FOUND"):
-                raise MissingReferenceError(keyword, name, "CRDS has no matching file", "give another --context")
+                raise MissingReferenceError(
+                    keyword, name, "CRDS has no matching file", "give another context (parameter context)"
+                )
 
 
 def _references(names: Mapping[str, str], answer: Mapping[str, Any], context: str) -> References:

@@ -62,12 +62,14 @@ def read_parameters(path: Path) -> dict[str, Any]:
     try:
         parameters = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise BadArgumentError(f"--drizzle-pars {path}: cannot be read as JSON ({error}); correct the file") from error
+        raise BadArgumentError(
+            f"drizzle parameters {path}: cannot be read as JSON ({error}); correct the file"
+        ) from error
     if not isinstance(parameters, dict):
-        problem = f"--drizzle-pars {path}: not a JSON object"
+        problem = f"drizzle parameters {path}: not a JSON object"
         raise BadArgumentError(f'{problem}; write, e.g., {{"final_pixfrac": 0.8}}')
     if fixed := {"input", "output", "mdriztab", "updatewcs"} & set(parameters):
-        raise BadArgumentError(f"--drizzle-pars {path}: {', '.join(sorted(fixed))} cannot be set; remove it")
+        raise BadArgumentError(f"drizzle parameters {path}: {', '.join(sorted(fixed))} cannot be set; remove it")
     return parameters
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from wfc3tvb.archive.source import Archive
+from wfc3tvb.archive.source import Downloads
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures
 from wfc3tvb.config import Services
@@ -24,6 +24,13 @@ from wfc3tvb.repair.dataset import RepairDataset
 from wfc3tvb.repair.fetch import FetchDataset, Fetched
 from wfc3tvb.repair.model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
 from wfc3tvb.repair.workspace import ReadyDataset
+
+#: Function that is called for each dataset as it ends, with its rows of `reprocessed` and of `failures`.
+Finished = Callable[[Sequence[Row], Sequence[Row]], None]
+
+
+def ignore(rows: Sequence[Row], failures: Sequence[Row]) -> None:
+    """Ignore the end of a dataset: the default `Finished`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,8 @@ class Driver:
         Processes or cluster to use.
     progress : Progress
         Called with stages ``fetch``, ``references`` and ``repair``.
+    finished : Finished
+        Called for each dataset as it ends.
     rows, failures : list of rows
         Rows of `reprocessed` and `failures` of this run.
     n_due, n_fetched : int
@@ -68,6 +77,7 @@ class Driver:
     services: Services
     workers: Workers
     progress: Progress
+    finished: Finished = ignore
     rows: list[Row] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)
     n_due: int = 0
@@ -78,7 +88,7 @@ class Driver:
     def __post_init__(self) -> None:
         self.active = self.workers
 
-    def run(self, due: Sequence[Repair], products: Archive) -> None:
+    def run(self, due: Sequence[Repair], products: Downloads) -> None:
         """Repair in portions, fetching the next one at the same time; two portions of raw files are on disk at most."""
         self.n_due = len(due)
         self.progress("repair", 0, self.n_due)
@@ -146,7 +156,7 @@ class Driver:
         for outcome in backends.run(items, worker, workers=workers) if items else ():
             self._record(outcome)
 
-    def _prepare(self, portion: Sequence[Repair], products: Archive) -> _Portion:
+    def _prepare(self, portion: Sequence[Repair], products: Downloads) -> _Portion:
         """Fetch datasets one after another, then the references of all together."""
         fetch, failed, fetched = FetchDataset(products, self.settings.outdir), [], []
         for repair in portion:
@@ -187,6 +197,7 @@ class Driver:
             self._store(outcome.value)
             self.rows += outcome.value
             self.this_run.n_done += 1
+            self.finished(outcome.value, ())
         elif outcome.failure is not None:
             self._fail(outcome.key, outcome.failure)
         self.progress(
@@ -202,7 +213,9 @@ class Driver:
 
     def _fail(self, key: str, failure: Failure) -> None:
         self.this_run.n_failed += 1
-        self.failures += record_failures(self.catalog, [(key, failure)], self.this_run.run_id)
+        rows = record_failures(self.catalog, [(key, failure)], self.this_run.run_id)
+        self.failures += rows
+        self.finished((), rows)
 
 
 @contextmanager

@@ -28,7 +28,19 @@ _SIMILAR = 3.0
 
 @dataclass(frozen=True)
 class PlannedExposure:
-    """Exposure of a plan: its method, the gain expected [mag] (None where not known), and the reason."""
+    """Exposure of a plan.
+
+    Attributes
+    ----------
+    rootname, dataset : str
+        Its name, and that of its dataset.
+    method : str
+        Method of its repair; perform where it is only recalibrated.
+    gain_mag : float or None
+        Depth that it is expected to gain [mag]; None where not known.
+    reason : str
+        Reason for the method.
+    """
 
     rootname: str
     dataset: str

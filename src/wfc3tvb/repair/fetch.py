@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfc3tvb.archive.source import Archive
+from wfc3tvb.archive.source import Downloads
 from wfc3tvb.errors import BadFileError, MissingProductError, RefusedError
 from wfc3tvb.fits.association import read_members
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
@@ -53,7 +53,7 @@ class Fetched:
 class FetchDataset:
     """Worker that fetches files, unless they exist already."""
 
-    products: Archive
+    products: Downloads
     outdir: Path
 
     def __call__(self, repair: Repair) -> Fetched:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from wfc3tvb.config import MeasureSettings, Services
+from wfc3tvb.display import Result
 from wfc3tvb.engines.calibrate import calibrate
 from wfc3tvb.errors import BadArgumentError, OutputExistsError, RefusedError
 from wfc3tvb.fits.change_reads import change_reads
@@ -29,8 +30,8 @@ from wfc3tvb.system.files import atomic_write
 _PREFIX = "flattened"
 
 
-@dataclass(frozen=True)
-class FlattenedRamp:
+@dataclass(frozen=True, repr=False)
+class FlattenedRamp(Result):
     """Products of `flatten_ramp`.
 
     Attributes

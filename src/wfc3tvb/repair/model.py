@@ -40,7 +40,9 @@ class ReprocessSettings:
     context : str or None
         CRDS context; None means the operational one at the beginning of the run.
     references : str
-        ``crds``: references chosen by CRDS; ``header``: those that the raw headers name, from the folder ``iref``.
+        ``crds``: references chosen by CRDS; ``header``: those that the raw headers name, from the folder ``iref``;
+        ``auto``: ``crds``, except for exposures surveyed from a folder of `wfc3tvb.simulate_visit`, which have theirs
+        beside them.
     use_db : bool
         Use the astrometry service's solution.
     recover_saturated : bool
@@ -56,7 +58,8 @@ class ReprocessSettings:
     memory_gb : float or None
         Memory for all workers on this machine together [Gbyte]; None means four fifths of the free memory.
     source : str
-        Source of the files: auto, s3, mast or a folder.
+        Source of the files: s3, mast, a folder, or ``auto``: the folder that an exposure was surveyed from, and S3 and
+        MAST for all others.
     outdir : Path
         Folder of the products.
     """
@@ -65,7 +68,7 @@ class ReprocessSettings:
     only_flagged: bool = False
     engine: str = "auto"
     context: str | None = None
-    references: str = "crds"
+    references: str = "auto"
     use_db: bool = False
     recover_saturated: bool = True
     drizzle_pars: Path | None = None

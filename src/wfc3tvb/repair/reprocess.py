@@ -10,14 +10,18 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 
-from wfc3tvb.archive.source import Archive, open_source
+from wfc3tvb import suggest
+from wfc3tvb.archive.local_folder import FolderArchive
+from wfc3tvb.archive.source import Downloads, open_source
+from wfc3tvb.archive.surveyed import SurveyedFolders, open_surveyed
 from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.origins import folders_of
 from wfc3tvb.catalog.run_log import recorded_run
-from wfc3tvb.config import Services
+from wfc3tvb.config import CRDS_URL, Services
+from wfc3tvb.display import Result
 from wfc3tvb.engines import calwf3
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import Row
@@ -25,9 +29,9 @@ from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.repair.astrodrizzle import read_parameters
 from wfc3tvb.repair.choose import Chosen, choose
-from wfc3tvb.repair.driver import Driver
+from wfc3tvb.repair.driver import Driver, Finished, ignore
 from wfc3tvb.repair.estimate import RepairPlan, summarize
-from wfc3tvb.repair.model import ReprocessSettings, scratch_bytes
+from wfc3tvb.repair.model import Repair, ReprocessSettings, scratch_bytes
 from wfc3tvb.system.interrupts import InterruptGuard
 from wfc3tvb.system.locks import folder_lock
 
@@ -37,8 +41,8 @@ _LOCK_FILE = ".reprocess"
 __all__ = ["RepairPlan", "ReprocessReport", "ReprocessSettings", "plan_reprocess", "reprocess"]
 
 
-@dataclass(frozen=True)
-class ReprocessReport:
+@dataclass(frozen=True, repr=False)
+class ReprocessReport(Result):
     """Result of a run of repairs.
 
     Attributes
@@ -91,9 +95,12 @@ def plan_reprocess(
     QueryError
         If DuckDB rejects the condition `where`.
     """
-    settings = settings or ReprocessSettings()
+    settings, services = settings or ReprocessSettings(), services or Services()
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
-    return summarize(catalog, chosen, services or Services(), settings, workers=workers)
+    products = _products(catalog, chosen, settings, services)
+    notes = products.notes if isinstance(products, SurveyedFolders) else ()
+    chosen = replace(chosen, notes=(*chosen.notes, *notes))
+    return summarize(catalog, chosen, *_references(products, settings, services), workers=workers)
 
 
 @InterruptGuard()
@@ -104,9 +111,10 @@ def reprocess(
     where: str | None = None,
     settings: ReprocessSettings | None = None,
     workers: Workers = HERE,
-    products: Archive | None = None,
+    products: Downloads | None = None,
     services: Services | None = None,
     progress: Progress = silent,
+    finished: Finished = ignore,
 ) -> ReprocessReport:
     """Repair datasets with flagged exposures, and record a row for each product.
 
@@ -122,12 +130,14 @@ def reprocess(
         Settings of the repair.
     workers : Workers, optional
         Processes or cluster to use; their threads are the number of exposures that each calibrates in parallel.
-    products : Archive, optional
+    products : Downloads, optional
         Source of the files, instead of ``settings.source``.
     services : Services, optional
         Addresses of MAST, S3 and CRDS.
     progress : Progress, optional
         Called with stages ``fetch``, ``references`` and ``repair``.
+    finished : callable, optional
+        Called for each dataset as it ends, with its rows of `reprocessed` and of `failures`.
 
     Raises
     ------
@@ -142,11 +152,12 @@ def reprocess(
         read_parameters(settings.drizzle_pars)
     calwf3.chosen(settings.engine)  # raises an error if the engine is not installed, before anything is fetched
     chosen = choose(catalog, ids=ids, where=where, settings=settings)
-    products = products or open_source(settings.source, services=services)
+    products = products or _products(catalog, chosen, settings, services)
+    services, settings = _references(products, settings, services)
     _check_disk(chosen, settings.outdir, workers.count)
     arguments = {"ids": list(ids), "where": where, "settings": settings.as_json()}
     with _alone_in(settings.outdir, chosen), recorded_run(catalog, "reprocess", arguments) as run:
-        driver = Driver(catalog, run, settings, services, workers, progress)
+        driver = Driver(catalog, run, settings, services, workers, progress, finished)
         driver.run(chosen.due, products)
     return ReprocessReport(
         run_id=run.run_id,
@@ -158,8 +169,34 @@ def reprocess(
         failures=tuple(driver.failures),
         seconds=time.monotonic() - began,
         outdir=str(settings.outdir.absolute()),
-        next_command=f"wfc3tvb report --catalog {quote(str(catalog.folder))}",
+        next_command=suggest.command("report", catalog=catalog.folder),
     )
+
+
+def _products(catalog: Catalog, chosen: Chosen, settings: ReprocessSettings, services: Services) -> Downloads:
+    """Return the source of the files; under ``auto``, the folders from which exposures were surveyed come first."""
+    if settings.source != "auto":
+        return open_source(settings.source, services=services)
+    surveyed = folders_of(catalog, [repair.dataset for repair in chosen.due])
+    datasets = [([m.rootname for m in repair.members], _tables(repair)) for repair in chosen.due]
+    return open_surveyed(surveyed, datasets, services=services)
+
+
+def _tables(repair: Repair) -> list[str]:
+    """Return the names of a dataset's association table and drizzled image."""
+    return [repair.table, repair.association] if repair.association else []
+
+
+def _references(
+    products: Downloads, settings: ReprocessSettings, services: Services
+) -> tuple[Services, ReprocessSettings]:
+    """Return services and settings with the references that ``auto`` means."""
+    if settings.references != "auto":
+        return services, settings
+    beside = products.references if isinstance(products, SurveyedFolders | FolderArchive) else None
+    if beside is None or services.crds != CRDS_URL:
+        return services, replace(settings, references="crds")
+    return replace(services, iref=beside), replace(settings, references="header")
 
 
 @contextmanager
@@ -176,7 +213,7 @@ def _alone_in(outdir: Path, chosen: Chosen) -> Iterator[None]:
         return
     with folder_lock(outdir, _LOCK_FILE) as locked:
         if not locked:
-            remedy = "wait for it to finish, or choose another folder with --outdir"
+            remedy = "wait for it to finish, or choose another folder (parameter outdir)"
             raise BadArgumentError(f"{outdir}: another reprocess writes there; {remedy}")
         yield
 
@@ -189,4 +226,4 @@ def _check_disk(chosen: Chosen, outdir: Path, n_workers: int) -> None:
     free = shutil.disk_usage(folder).free
     if need > free:
         problem = f"{need / 1e6:.0f} MB of scratch space needed, {free / 1e6:.0f} MB free"
-        raise BadArgumentError(f"{outdir}: {problem}; choose another folder with --outdir")
+        raise BadArgumentError(f"{outdir}: {problem}; choose another folder (parameter outdir)")

@@ -20,6 +20,10 @@ _MJD_ZERO = np.datetime64("1858-11-17T00:00:00")
 PUBLISHED = ((0.1, 0.50), (0.5, 0.75), (1.5, 0.95))
 
 
+#: Most filters with plots of their own.
+_FILTERS = 6
+
+
 @dataclass(frozen=True)
 class Chart:
     """Chart of the result of a documented query.
@@ -91,6 +95,29 @@ class Chart:
         return catalog.query(self.query, **self.parameters).to_arrow_table()
 
 
+@dataclass(frozen=True)
+class ChartRows:
+    """Rows of a chart, and how many exposures they come from.
+
+    Attributes
+    ----------
+    panels : mapping of str to list of rows
+        Rows by filter; one entry without a name where a chart shows all filters in one plot.
+    table : pyarrow.Table
+        All rows, with the column `filter`.
+    sampled, exposures : int
+        Number of exposures in the rows, and in the catalog.
+    of_reads : bool
+        Whether a row is a read, rather than an exposure or a bin.
+    """
+
+    panels: Mapping[str, list[Row]]
+    table: pa.Table
+    sampled: int
+    exposures: int
+    of_reads: bool
+
+
 _SUN = "altitude of the Sun above the Earth's limb [deg]"
 _CHARTS = (
     Chart("classes_by_filter", "Damage by filter",
@@ -99,9 +126,12 @@ _CHARTS = (
     Chart("flagged_by_year", "To be repaired, by year", "Fraction of the exposures of a year that are flagged.", "bars",
           "year", "fraction_flagged", ("year", "fraction flagged"), parameters={"filter": ""}),
     Chart("excess_cdf_curve", "Distribution of the helium excess",
-          "Fraction of the exposures with at most this mean helium excess. Diamonds: the archive's F105W "
-          "exposures until 2014 (G. Brammer).", "steps", "excess_helium", "fraction",
+          "Fraction of the exposures with at most this mean helium excess. Published: the archive's "
+          "F105W exposures until 2014 (G. Brammer).", "steps", "excess_helium", "fraction",
           ("excess_helium [electron/s]", "fraction of exposures"), marks=PUBLISHED, parameters={"filter": ""}),
+    Chart("forecast_against_measured", "Forecast and measured helium",
+          "Mean helium excess of an exposure against the median that was forecast for its dataset from geometry alone.",
+          "points", "excess_helium_50", "excess_helium", ("forecast median [electron/s]", "measured [electron/s]")),
     Chart("excess_by_sun_altitude", "Helium at dawn and at dusk",
           "Mean excess over the predicted zodiacal light: at dawn it begins late, at dusk it ends with sunlight. "
           "Altitudes with few reads are left out.",
@@ -137,15 +167,19 @@ def charts(catalog: Catalog, limit: int | None = None) -> Iterator[tuple[Chart, 
     limit : int, optional
         Number of exposures in scatter plots, drawn at random; by default that of the query.
     """
-    name = main_filter(catalog)
     known: dict[str, pa.Table] = {}
-    for general in _CHARTS:
-        chart = _with_parameters(general, name, limit)
+    for chart in possible_charts(catalog, limit):
         if chart.query not in known:
             known[chart.query] = chart.rows(catalog)
         rows = known[chart.query]
-        if _can_be_drawn(chart, rows):
+        if can_be_drawn(chart, rows):
             yield chart, rows
+
+
+def possible_charts(catalog: Catalog, limit: int | None = None) -> list[Chart]:
+    """Return every chart with its parameters, without running its query; `limit` as in `charts`."""
+    name = main_filter(catalog)
+    return [_with_parameters(general, name, limit) for general in _CHARTS]
 
 
 def _with_parameters(chart: Chart, name: str, limit: int | None) -> Chart:
@@ -159,7 +193,7 @@ def _with_parameters(chart: Chart, name: str, limit: int | None) -> Chart:
     return replace(chart, title=f"{chart.title}, {name}", parameters=parameters, marks=marks)
 
 
-def _can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
+def can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
     """Return whether any row has all values of a chart; bars by year need two years."""
     needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
     return bool(rows.select(needed).drop_null().num_rows > (1 if chart.kind == "bars" else 0))
@@ -183,3 +217,61 @@ def classes(rows: Sequence[Row], column: str = "tvb_class") -> list[str | None]:
     """Return the classes in a column, the mildest first; None means no verdict."""
     present = {row.get(column) for row in rows}
     return [name for name in CLASS_COLORS if name in present]
+
+
+# --- rows by filter, for the report ----------------------------------------------------------------------------------
+
+
+def charts_by_filter(catalog: Catalog) -> Iterator[tuple[Chart, ChartRows]]:
+    """Yield the charts for which a catalog has data, with their rows by filter."""
+    names, total = _filters(catalog)
+    known: dict[str, ChartRows] = {}
+    for general in _CHARTS:
+        chart = replace(general, marks=general.marks if "F105W" in names else ())
+        if chart.query not in known:
+            known[chart.query] = _rows_by_filter(chart, catalog, names, total)
+        rows = known[chart.query]
+        panels = {name: part for name, part in rows.panels.items() if _enough(chart, part)}
+        if panels:
+            first = {"filter": next(iter(panels))} if "filter" in chart.parameters else {}
+            yield replace(chart, parameters={**chart.parameters, **first}), replace(rows, panels=panels)
+
+
+def _filters(catalog: Catalog) -> tuple[list[str], int]:
+    """Return the filters with the most exposures, and the number of exposures with a sky."""
+    found = catalog.sql(
+        "SELECT filter, count(*) FROM exposures WHERE sky_mean IS NOT NULL GROUP BY filter ORDER BY 2 DESC, 1"
+    ).fetchall()
+    return sorted([name for name, _ in found if name][:_FILTERS]), sum(n for _, n in found)
+
+
+def _rows_by_filter(chart: Chart, catalog: Catalog, names: Sequence[str], total: int) -> ChartRows:
+    if "filter" in chart.parameters:
+        panels, table = _asked_by_filter(chart, catalog, names)
+        return ChartRows(panels, table, total, total, of_reads=False)
+    table = chart.rows(catalog)
+    rows: list[Row] = table.to_pylist()
+    if chart.kind != "points":
+        return ChartRows({"": rows}, table, total, total, of_reads=False)
+    panels = {name: [row for row in rows if row["filter"] == name] for name in names}
+    sampled = len({row["rootname"] for row in rows})
+    return ChartRows(panels, table, sampled, total, of_reads="read" in table.column_names)
+
+
+def _asked_by_filter(chart: Chart, catalog: Catalog, names: Sequence[str]) -> tuple[dict[str, list[Row]], pa.Table]:
+    """Run a chart's query for each filter."""
+    given = {"step": "5"} if chart.kind == "lines" else {}
+    asked = {name: replace(chart, parameters={"filter": name} | given).rows(catalog) for name in names}
+    tables = [
+        rows.add_column(0, "filter", pa.array([name] * rows.num_rows, pa.string())) for name, rows in asked.items()
+    ]
+    return {name: rows.to_pylist() for name, rows in asked.items()}, pa.concat_tables(tables) if tables else pa.table(
+        {}
+    )
+
+
+def _enough(chart: Chart, rows: Sequence[Row]) -> bool:
+    """Return whether any row has all values of a chart; bars by year need two years."""
+    needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
+    found = sum(all(row[name] is not None for name in needed) for row in rows)
+    return found > (1 if chart.kind == "bars" else 0)

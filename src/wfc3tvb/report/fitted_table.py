@@ -1,14 +1,22 @@
-"""Table that leaves out whole columns where the terminal is narrow, and becomes a list where it is too narrow."""
+"""Table that leaves out whole columns where the terminal is narrow, and is a list below 80 columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+#: Width below which there is a list [characters], of what a table of this width shows.
+NARROWEST = 80
+#: Least width of a column whose text is folded [characters].
+_FOLDED = 24
 
 
 @dataclass(frozen=True)
@@ -25,17 +33,21 @@ class FittedColumn:
         Whether it is aligned at the right.
     rank : int
         Columns of the highest rank are left out first; those of rank 0 never.
+    is_folded : bool
+        Whether long texts go on in the next line; a column of at least 24 characters.
     """
 
     heading: str
     cells: Sequence[Text]
     is_number: bool = False
     rank: int = 0
+    is_folded: bool = False
 
     @property
     def width(self) -> int:
-        """Width of its widest cell [characters]."""
-        return max([len(self.heading), *(cell.cell_len for cell in self.cells)])
+        """Least width in which no cell is cut [characters]."""
+        widest = max((cell_len(line) for cell in self.cells for line in cell.plain.splitlines()), default=0)
+        return max(cell_len(self.heading), min(widest, _FOLDED) if self.is_folded else widest)
 
 
 @dataclass(frozen=True)
@@ -50,22 +62,34 @@ class FittedTable:
         Style of each row.
     title : str or None
         Line above the table.
+    narrowest : int
+        Width below which there is a list [characters].
     """
 
     columns: Sequence[FittedColumn]
     styles: Sequence[str | None]
     title: str | None = None
+    narrowest: int = NARROWEST
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Yield what fits into the width of the console."""
         if self.title:
             yield Text(self.title)
-        for rank in range(max(column.rank for column in self.columns), -1, -1):
-            kept = [column for column in self.columns if column.rank <= rank]
-            if sum(column.width for column in kept) + 2 * (len(kept) - 1) <= options.max_width:
-                yield self._table(kept)
-                return
-        yield from self._list()
+        width = max(options.max_width, self.narrowest)
+        kept = self.fitting(width)
+        if options.max_width < width or _total(kept) > width:
+            yield from _list(kept, self.styles, width=options.max_width)
+        else:
+            yield self._table(kept)
+
+    def fitting(self, width: int | None) -> Sequence[FittedColumn]:
+        """Return the columns that fit side by side into a width, those of rank 0 in any case; all without a width."""
+        kept = self.columns
+        for rank in sorted({column.rank for column in self.columns if column.rank}, reverse=True):
+            if width is None or _total(kept) <= width:
+                break
+            kept = [column for column in kept if column.rank < rank]
+        return kept
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """Return the least and the largest width [characters]."""
@@ -74,15 +98,43 @@ class FittedTable:
     def _table(self, columns: Sequence[FittedColumn]) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
         for column in columns:
-            table.add_column(Text(column.heading), justify="right" if column.is_number else "left", no_wrap=True)
+            justify: Literal["right", "left"] = "right" if column.is_number else "left"
+            width = None if column.is_folded else column.width
+            table.add_column(
+                Text(column.heading), justify=justify, no_wrap=not column.is_folded, overflow="fold", min_width=width
+            )
         for style, *cells in zip(self.styles, *(column.cells for column in columns), strict=True):
             table.add_row(*cells, style=style)
         return table
 
-    def _list(self) -> Iterator[Text]:
-        """Yield a line for each value of the columns that are never left out."""
-        name, *others = [column for column in self.columns if column.rank == 0]
-        for n, cell in enumerate(name.cells):
-            yield Text.assemble(cell, style="bold")
-            for column in others:
-                yield Text.assemble(f"  {column.heading}: ", column.cells[n])
+
+def _total(columns: Sequence[FittedColumn]) -> int:
+    """Return the width of columns side by side."""
+    return sum(column.width for column in columns) + 2 * (len(columns) - 1)
+
+
+def _list(columns: Sequence[FittedColumn], styles: Sequence[str | None], *, width: int) -> Iterator[RenderableType]:
+    """Yield the first cell of each row as a heading, and the others below it, as many to a line as fit."""
+    name, *others = columns
+    for n, cell in enumerate(name.cells):
+        yield Text.assemble(cell, style=styles[n] or "bold")
+        known = [column for column in others if column.cells[n].plain not in ("", "-")]
+        values = [Text.assemble((f"{column.heading} ", "dim"), column.cells[n]) for column in known]
+        yield from (indented(line) for line in _packed(values, width - 2))
+
+
+def _packed(values: Sequence[Text], width: int) -> Iterator[Text]:
+    """Yield lines of values that fit into a width; one that is longer has its own line."""
+    line: list[Text] = []
+    for value in values:
+        if line and sum(each.cell_len + 2 for each in line) + value.cell_len > width:
+            yield Text("; ").join(line)
+            line = []
+        line.append(value)
+    if line:
+        yield Text("; ").join(line)
+
+
+def indented(text: Text) -> Padding:
+    """Return a text whose lines all begin two characters from the left."""
+    return Padding(text, (0, 0, 0, 2), expand=False)

@@ -2,169 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
-import pyarrow as pa
-from matplotlib.figure import Figure
-
-from wfc3tvb import __version__
-from wfc3tvb.catalog import queries
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.export import write_table
 from wfc3tvb.catalog.release import is_synthetic
-from wfc3tvb.models import Measurement, Row
+from wfc3tvb.errors import ReportError
+from wfc3tvb.models import Row
+from wfc3tvb.parallel.backends import run
+from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
-from wfc3tvb.report.chart_figures import chart_figure
-from wfc3tvb.report.charts import Chart, charts
-from wfc3tvb.report.exposure_figures import curves_figure, save
-from wfc3tvb.report.rendering import environment
-from wfc3tvb.report.repair_figures import PRODUCTS, products_of, repair_figures
-from wfc3tvb.report.sentences import date, reasons
-from wfc3tvb.report.thumbnails import Thumbnail, surveyed_folders, thumbnails
-from wfc3tvb.schema import to_arrow
+from wfc3tvb.report.chart_plots import SIZE, Drawn, draw
+from wfc3tvb.report.charts import Chart, ChartRows, charts_by_filter
+from wfc3tvb.report.rendering import counted, render
+from wfc3tvb.report.sentences import date
+from wfc3tvb.report.svg import standalone
+from wfc3tvb.report.thumbnails import surveyed_folders
+from wfc3tvb.report.visit_pages import (
+    Setting,
+    WritePages,
+    fingerprints,
+    outdated,
+    remove_others,
+    repair_row,
+)
+from wfc3tvb.system.files import atomic_write, remove_old
 
-#: Number of visits with a page of their own, the worst.
-VISIT_PAGES = 200
-#: Number of visits in the list, and rows of repairs and failures on the first page; the CSV files have all rows.
-VISITS_LISTED, ROWS_SHOWN = 5000, 100
-_EXPOSURE_COLUMNS = (
-    "rootname", "tvb_class", "recommend", "asn_id", "target_name", "filter", "samp_seq", "nsamp", "exptime",
-    "postarg1", "postarg2", "date", "sky_mean", "sky_min", "sky_max", "ratio_cumulative", "tvb_score",
-    "pred_frac_broken", "flagged",
-)  # fmt: skip
-_REPAIR_COLUMNS = (
-    "rootname", "dataset", "kind", "method", "engine", "sky_before", "sky_after", "noise_before", "noise_after",
-    "noise_expected", "n_peaks_before", "n_peaks_after", "flux_ratio", "depth_gain_mag", "exptime_factor", "chi2_sky",
-    "accepted", "accept_reason",
-)  # fmt: skip
+Item = TypeVar("Item")
+#: Visits that a worker writes at a time.
+_AT_A_TIME = 100
+#: Visits on a page of the list, and rows of repairs, pictures and failures shown; the CSV files have all rows.
+VISITS_A_PAGE, ROWS_SHOWN = 1000, 500
+_REPAIRS = "SELECT * FROM reprocessed WHERE method <> 'perform' ORDER BY dataset, kind, rootname, product_id"
+_ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, n_inspect,
+    worst_class, sky_max, excess_visit, tvb_score
+FROM visits ORDER BY tvb_score DESC NULLS LAST, visit, filter"""
 
 
 @dataclass(frozen=True)
 class Illustration:
-    """Figure of a page: title, caption, file, and the table, command and SQL of its data."""
+    """Chart of a page: its plots, the file of its figure, and the table, command and SQL of its data."""
 
-    title: str
-    caption: str
+    chart: Chart
+    drawn: Drawn
     image: str
-    table: str = ""
-    command: str = ""
-    sql: str = ""
+    table: str
 
 
-def write_report(catalog: Catalog, out: Path, *, images: Sequence[Path] = (), progress: Progress = silent) -> Path:
+def write_report(
+    catalog: Catalog,
+    out: Path,
+    *,
+    images: Sequence[Path] = (),
+    workers: Workers = HERE,
+    progress: Progress = silent,
+) -> Path:
     """Write the report of a catalog, and return its first page.
+
+    Pages of visits that are in the folder already are written again only where rows of the visit, its pictures or
+    this program have changed.
 
     Parameters
     ----------
     catalog : Catalog
         The catalog.
     out : Path
-        Folder to write: ``index.html``, ``visits.html``, ``visits/``, ``figures/``, ``tables/``.
+        Folder to write: ``index.html``, ``visits.html``, ``repairs.html``, ``failures.html``, ``visits/``,
+        ``figures/``, ``tables/``.
     images : sequence of Path, optional
         Folders with FLT or IMA files for thumbnails, in addition to the folders that were surveyed.
+    workers : Workers, optional
+        Processes that write the pages of visits; by default this one.
     progress : Progress, optional
         Called with stage ``report``.
+
+    Raises
+    ------
+    ReportError
+        If a page cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    folders = [*images, *surveyed_folders(catalog)]
-    visits = [row[0] for row in catalog.sql(_VISIT_ORDER, {"limit": VISIT_PAGES}).fetchall()]
-    gallery: list[Illustration] = []
-    for number, visit in enumerate(visits, 1):
-        gallery += write_visit(catalog, visit, out, folders)[1]
-        progress("report", number, len(visits) + 1)
-    if gallery:
-        lead = "All repairs in the catalog: the archive's image and the repaired one, with histograms of their sky."
-        _write(out / "gallery.html", "gallery.html", "Before and after", lead, catalog, {"images": gallery})
-    _write_visits(catalog, out, set(visits))
-    _write_index(catalog, out, visits, gallery=bool(gallery))
-    progress("report", len(visits) + 1, len(visits) + 1)
-    return out / "index.html"
+    for name in ("figures", "tables", "visits"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    remove_old(out / "visits", ".*.part", hours=1)
+    setting = Setting(catalog.folder, out, (*images, *surveyed_folders(catalog)), is_synthetic(catalog))
+    wanted = fingerprints(catalog, setting)
+    _write_visit_pages(outdated(setting, wanted), setting, workers, progress)
+    remove_others(setting, wanted)
+    _write_list(catalog, setting)
+    _write_repairs(catalog, setting)
+    _write_failures(catalog, setting)
+    return _write_index(catalog, setting)
 
 
-def write_visit(
-    catalog: Catalog, visit: str, out: Path, folders: Sequence[Path] = ()
-) -> tuple[Path, list[Illustration]]:
-    """Write the page of a visit into a report's folder, and return its path and the figures of its repairs."""
-    exposures = catalog.query("visit_exposures", visit=visit).to_arrow_table().to_pylist()
-    measured = [Measurement(row, _reads(catalog, row["rootname"])) for row in exposures]
-    products = products_of(catalog, visit)
-    rows = [{name: (row | {"date": _date(row["expstart"])})[name] for name in _EXPOSURE_COLUMNS} for row in exposures]
-    images = _before_and_after(exposures, products, visit, out)
-    context: dict[str, Any] = {
-        "exposures": rows,
-        "thumbnails": [_thumbnail(one, out) for one in thumbnails(exposures, products, folders)],
-        "curves": _curves(catalog, visit, measured, out),
-        "verdicts": [(row, reasons(row)) for row in exposures],
-        "images": images,
-        "repairs": [{name: row[name] for name in _REPAIR_COLUMNS} for row in products],
-        "light": catalog.query("visit_light", visit=visit).to_arrow_table().to_pylist(),
-    }
-    first = exposures[0]
-    day = _date(first["expstart"])
-    known = (("Proposal", first["proposal_id"]), ("target", first["target_name"]), ("", day and day[:10]))
-    described = ", ".join(f"{label} {value}".strip() for label, value in known if value is not None)
-    lead = f"{described}." if described else ""
-    page = _write(
-        out / "visits" / f"{visit}.html",
-        "visit.html",
-        f"Visit {visit}",
-        lead,
-        catalog,
-        context,
-        up="../",
-    )
-    return page, images
+def _write_visit_pages(changed: Mapping[str, str], setting: Setting, workers: Workers, progress: Progress) -> None:
+    """Write the pages that have changed, by several processes where they are many."""
+    # Rows are stored in the order of their names.
+    groups = [dict(group) for group in pieces(sorted(changed.items()), _AT_A_TIME)]
+    done, total = 0, len(changed)
+    progress("report", 0, total)
+    if len(groups) <= workers.count:
+        workers = HERE
+    worker = WritePages(setting)
+    for outcome in run(((next(iter(group)), group) for group in groups), worker, workers=workers, total=len(groups)):
+        if outcome.failure:
+            raise ReportError(outcome.key, outcome.failure.message)
+        done += outcome.value or 0
+        progress("report", done, total)
 
 
-_VISIT_ORDER = """SELECT visit FROM visits
-GROUP BY visit ORDER BY max(tvb_score) DESC NULLS LAST, visit LIMIT $limit"""
+def pieces(items: Sequence[Item], n: int) -> Iterator[Sequence[Item]]:
+    """Yield a sequence in pieces of `n`, the last one perhaps shorter."""
+    return (items[first : first + n] for first in range(0, len(items), n))
 
 
-def _date(mjd: float | None) -> str | None:
-    return None if mjd is None else date(mjd)
-
-
-_ALL_VISITS = """SELECT visit, filter, proposal_id, target_name, expstart AS date, n_exposures, n_flagged, n_inspect,
-    worst_class,
-    sky_min, sky_max, excess_visit, tvb_score, sun_alt_max
-FROM visits ORDER BY tvb_score DESC NULLS LAST, visit, filter LIMIT $limit"""
-
-
-def _write_index(catalog: Catalog, out: Path, visits: Sequence[str], *, gallery: bool) -> None:
-    failures = catalog.query("failures").to_arrow_table().to_pylist()
-    repairs = catalog.fetch("FROM reprocessed ORDER BY dataset, kind DESC, rootname").to_pylist()
+def _write_index(catalog: Catalog, setting: Setting) -> Path:
     context = {
         "headline": _headline(catalog),
         "classes": catalog.query("classes_by_filter").to_arrow_table().to_pylist(),
-        "figures": [_chart(chart, rows, out) for chart, rows in charts(catalog)],
+        "charts": [_illustration(chart, rows, setting.out) for chart, rows in charts_by_filter(catalog)],
         "worst": catalog.query("worst_visits").to_arrow_table().to_pylist(),
-        "pages": set(visits),
-        "repairs": [{name: row[name] for name in _REPAIR_COLUMNS} for row in repairs[:ROWS_SHOWN]],
-        "n_repairs": len(repairs),
-        "failures": failures[:ROWS_SHOWN],
-        "n_failures": len(failures),
-        "gallery": gallery,
     }
-    tables = out / "tables"
-    tables.mkdir(exist_ok=True)
-    for name in ("worst_visits", "repairs", "failures"):
-        write_table(catalog.query(name).to_arrow_table(), tables / f"{name}.csv", "csv")
+    write_table(catalog.query("worst_visits").to_arrow_table(), setting.out / "tables" / "worst_visits.csv", "csv")
     lead = "The time-variable background of WFC3/IR exposures: its size, the damage it did, and the repairs."
-    _write(out / "index.html", "index.html", "WFC3/IR background report", lead, catalog, context)
-
-
-def _write_visits(catalog: Catalog, out: Path, pages: set[str]) -> None:
-    """Write the list of visits, the worst first, with links to their pages."""
-    found = catalog.fetch(_ALL_VISITS, {"limit": VISITS_LISTED})
-    (out / "tables").mkdir(exist_ok=True)
-    write_table(found, out / "tables" / "visits.csv", "csv")
-    rows = [row | {"date": (_date(row["date"]) or "")[:10] or None} for row in found.to_pylist()]
-    lead = f"The worst visits come first; the {len(pages)} worst have their own pages."
-    _write(out / "visits.html", "visits.html", "All visits", lead, catalog, {"rows": rows, "pages": pages})
+    return _write(setting, "index.html", "index.html", "WFC3/IR background report", lead, context)
 
 
 def _headline(catalog: Catalog) -> list[tuple[str, int, str]]:
@@ -172,74 +135,83 @@ def _headline(catalog: Catalog) -> list[tuple[str, int, str]]:
     row = catalog.query("headline").to_arrow_table().to_pylist()[0]
     total = row["exposures"]
     part = {name: f"{row[name] / total:.0%}" for name in ("flagged", "to_inspect", "severe") if total}
-    return [(name.replace("_", " "), n, part.get(name, "")) for name, n in row.items()]
+    return [(_title(name, n), n, part.get(name, "")) for name, n in row.items()]
 
 
-def _chart(chart: Chart, rows: pa.Table, out: Path) -> Illustration:
-    """Write the figure and the table of a chart."""
-    (out / "tables").mkdir(exist_ok=True)
-    write_table(rows, out / "tables" / f"{chart.query}.csv", "csv")
-    image = _picture(chart_figure(chart, rows.to_pylist()), out, chart.name)
-    return Illustration(chart.title, chart.caption, image, f"tables/{chart.query}.csv", chart.command, chart.sql)
-
-
-def _curves(catalog: Catalog, visit: str, measured: Sequence[Measurement], out: Path) -> Illustration:
-    rows = catalog.query("visit_reads", visit=visit).to_arrow_table()
-    (out / "tables").mkdir(exist_ok=True)
-    write_table(rows, out / "tables" / f"{visit}_curves.csv", "csv")
-    caption = (
-        "Points: sky between reads (small and grey: intervals too short to be used); line: cumulative rate; shaded: "
-        "Earth's shadow; below: the Sun's altitude above the limb. All curves are on one scale."
+def _title(name: str, n: int) -> str:
+    """Return a column's name as the title of its number, in the singular where it is one."""
+    text = name.replace("_", " ")
+    return (
+        {"exposures": "exposure", "visits": "visit", "repairs accepted": "repair accepted"}.get(text, text)
+        if n == 1
+        else text
     )
-    image = _picture(curves_figure(measured), out, f"{visit}_curves")
-    command = f"wfc3tvb query visit_reads --param visit={quote(visit)}"
-    sql = queries.load("visit_reads").sql
-    return Illustration("Curves", caption, image, f"tables/{visit}_curves.csv", command, sql)
 
 
-def _before_and_after(exposures: Sequence[Row], products: Sequence[Row], visit: str, out: Path) -> list[Illustration]:
-    """Write the figures of a visit's repairs, and the table of their measurements."""
-    found = list(repair_figures(exposures, products))
-    table = f"tables/{visit}_repairs.csv"
-    if found:
-        (out / "tables").mkdir(exist_ok=True)
-        write_table(to_arrow("reprocessed", products), out / table, "csv")
-    sql = PRODUCTS.replace("$visit", f"'{visit}'")
-    return [
-        Illustration(title, caption, _picture(figure, out, f"{visit}_{name}"), table, f'wfc3tvb sql "{sql}"', sql)
-        for name, title, caption, figure in found
-    ]
+def _illustration(chart: Chart, rows: ChartRows, out: Path) -> Illustration:
+    """Draw a chart, and write its figure and table."""
+    table, image = f"tables/{chart.query}.csv", f"figures/{chart.name}.svg"
+    write_table(rows.table, out / table, "csv")
+    drawn = draw(chart, rows)
+    (out / image).write_text(standalone(drawn.plots, SIZE), encoding="utf-8")
+    return Illustration(chart, drawn, image, table)
 
 
-def _thumbnail(one: Thumbnail, out: Path) -> dict[str, Any]:
-    """Write a thumbnail, and return the fields of its card."""
-    image = ""
-    if one.png is not None:
-        image = f"figures/thumbnails/{one.exposure['rootname']}.png"
-        (out / image).parent.mkdir(parents=True, exist_ok=True)
-        (out / image).write_bytes(one.png)
-    return {"row": one.exposure, "image": image, "caption": one.caption}
+def _write_list(catalog: Catalog, setting: Setting) -> None:
+    """Write the list of visits, the worst first, on as many pages as it takes."""
+    found = catalog.fetch(_ALL_VISITS)
+    write_table(found, setting.out / "tables" / "visits.csv", "csv")
+    parts = list(pieces(found.to_pylist(), VISITS_A_PAGE)) or [[]]
+    names = [f"visits{'' if number == 1 else f'-{number}'}.html" for number in range(1, len(parts) + 1)]
+    for number, part in enumerate(parts):
+        first = number * VISITS_A_PAGE
+        context = {
+            "rows": [row | {"date": None if row["date"] is None else date(row["date"])[:10]} for row in part],
+            "first": first, "total": found.num_rows, "names": names, "number": number,
+        }  # fmt: skip
+        _write(
+            setting,
+            names[number],
+            "visits.html",
+            "All visits",
+            "One row per visit and filter; the worst come first.",
+            context,
+        )
 
 
-def _picture(figure: Figure, out: Path, name: str) -> str:
-    save(figure, out / "figures" / f"{name}.png")
-    return f"figures/{name}.png"
+def _write_repairs(catalog: Catalog, setting: Setting) -> None:
+    """Write the page of repairs: their rows, and pictures of the drizzled images."""
+    write_table(catalog.query("repairs").to_arrow_table(), setting.out / "tables" / "repairs.csv", "csv")
+    rows: list[Row] = catalog.fetch(_REPAIRS).to_pylist()
+    drizzled = [row for row in rows if row["kind"] == "drz"]
+    context = {
+        "rows": [{"visit": row["dataset"][:6]} | repair_row(row) for row in rows[:ROWS_SHOWN]],
+        "total": len(rows),
+        "pairs": [pair for row in drizzled[:ROWS_SHOWN] if (pair := _pair(row, setting.out))],
+    }
+    accepted = sum(bool(row["accepted"]) for row in rows)
+    lead = f"{counted(len(rows), 'image')} made, {accepted} accepted." if rows else ""
+    _write(setting, "repairs.html", "repairs.html", "Repairs", lead, context)
 
 
-def _reads(catalog: Catalog, rootname: str) -> list[Row]:
-    rows: list[Row] = catalog.fetch(
-        "FROM reads WHERE rootname = $rootname ORDER BY read", {"rootname": rootname}
-    ).to_pylist()
-    return rows
+def _pair(row: Row, out: Path) -> Row | None:
+    """Return a drizzled image with the pictures that its visit's page shows; None where there are none."""
+    files = [f"figures/repairs/{row['dataset']}_drz_{when}.png" for when in ("before", "after")]
+    return (
+        row | {"visit": row["dataset"][:6], "files": files} if all((out / file).is_file() for file in files) else None
+    )
 
 
-def _write(
-    path: Path, template: str, title: str, lead: str, catalog: Catalog, context: Mapping[str, Any], up: str = ""
-) -> Path:
-    common = {
-        "title": title, "lead": lead, "version": __version__, "up": up,
-        "source": catalog.folder.name, "synthetic": is_synthetic(catalog),
-    }  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(environment().get_template(template).render(**common, **context), encoding="utf-8")
-    return path
+def _write_failures(catalog: Catalog, setting: Setting) -> None:
+    found = catalog.query("failures").to_arrow_table()
+    write_table(found, setting.out / "tables" / "failures.csv", "csv")
+    rows = found.slice(0, ROWS_SHOWN).to_pylist()
+    lead = f"{counted(found.num_rows, 'attempt')} failed." if rows else ""
+    _write(setting, "failures.html", "failures.html", "Failures", lead, {"rows": rows, "total": found.num_rows})
+
+
+def _write(setting: Setting, name: str, template: str, title: str, lead: str, context: Mapping[str, Any]) -> Path:
+    page = setting.out / name
+    with atomic_write(page) as part:
+        part.write_text(render(template, title=title, lead=lead, **setting.common(), **context), encoding="utf-8")
+    return page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,14 +19,29 @@ def environment() -> Environment:
     jinja = Environment(
         loader=PackageLoader("wfc3tvb.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    jinja.filters["number"] = format_number
-    jinja.globals |= {"describe": describe, "numeric": numeric, "class_names": TVB_CLASSES, "up": ""}
+    jinja.filters |= {"number": format_number, "counted": counted}
+    jinja.globals |= {"describe": describe, "numeric": numeric, "class_names": TVB_CLASSES, "up": "", "fingerprint": ""}
     return jinja
 
 
+@cache
+def _templates() -> Environment:
+    return environment()
+
+
+def render(template: str, **context: Any) -> str:
+    """Return a page made from a template of the report."""
+    return _templates().get_template(template).render(**context)
+
+
+def counted(n: int, name: str) -> str:
+    """Return a number of things, with thousands separated: 1 exposure, 2,145 exposures."""
+    return f"{n:,} {name}{'' if n == 1 else 's'}"
+
+
 def format_number(value: float) -> str:
-    """Format a number with four digits, or with four decimals where it is as large as a date."""
-    return f"{value:.4f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    """Format a number with four digits, or with four decimals where it is as large as a date; zero has no sign."""
+    return f"{value:.4f}" if 1e4 <= abs(value) < 1e9 else f"{value:z.4g}"
 
 
 def numeric(rows: Sequence[Mapping[str, Any]], name: str) -> bool:

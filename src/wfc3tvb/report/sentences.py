@@ -22,12 +22,12 @@ def printable(text: str) -> str:
 
 def why(row: Row) -> list[str]:
     """Return the sentences that explain the verdict of an exposure."""
-    sky = f"sky {row['sky_mean']:.2f} e-/s on average, {row['sky_min']:.2f} to {row['sky_max']:.2f} between reads"
+    sky = f"sky {row['sky_mean']:z.2f} e-/s on average, {row['sky_min']:z.2f} to {row['sky_max']:z.2f} between reads"
     sentences = [sky]
     if (row.get("sky_err") or 0.0) > _UNCERTAIN:
         sentences.append(f"light of sources leaves the level uncertain by {row['sky_err']:.2f} e-/s, not its changes")
     if row["elevated"]:
-        sentences.append(f"that is {row['excess_zodi']:.2f} e-/s above the predicted zodiacal light")
+        sentences.append(f"that is {row['excess_zodi']:z.2f} e-/s above the predicted zodiacal light")
     if row["tvb_score"] is not None and row["crrejtab_sigma"] is not None:
         threshold = row["crrejtab_sigma"]
         relation = "above" if row["tvb_score"] > threshold else "below"
@@ -52,7 +52,7 @@ def why(row: Row) -> list[str]:
         sentences.append("probabilities of the causes: " + ", ".join(likely))
     if row["sun_alt_min"] is not None:
         sentences.append(
-            f"Sun {row['sun_alt_min']:.0f} to {row['sun_alt_max']:.0f} deg above the limb, "
+            f"Sun {row['sun_alt_min']:z.0f} to {row['sun_alt_max']:z.0f} deg above the limb, "
             f"{100 * row['frac_in_shadow']:.0f} % of the time in Earth's shadow"
         )
     if row["quality_flags"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -12,15 +11,16 @@ from rich.text import Text
 
 from wfc3tvb.catalog.queries import Query
 from wfc3tvb.models import Row
-from wfc3tvb.report.fitted_table import FittedColumn, FittedTable
+from wfc3tvb.report.fitted_table import FittedColumn, FittedTable, indented
 from wfc3tvb.report.sentences import date, duration, printable, size, why
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
-    "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "pairs", "planned", "queries_table",
-    "relation", "repaired", "repairs", "size", "verdict", "why",
+    "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "largest_rate", "pairs", "planned",
+    "queries_table",
+    "place", "relation", "repaired", "repairs", "size", "verdict", "why",
 ]  # fmt: skip
 
 CLASS_STYLES = {"none": "green", "mild": "yellow", "moderate": "dark_orange", "severe": "bold red"}
@@ -42,9 +42,14 @@ _EXPOSURE_COLUMNS = (
     ("gain", "gain_mag", "z.2f", 2),
     ("recommend", "recommend", "", 0),
 )
-_BAR = 36
-#: Width at which long texts are folded [characters].
-_LONG = 60
+#: Length of the longest bar [characters], and the mark of pstat's cumulative median on it.
+_BAR, _MARK = 28, "◆"
+#: Width below which a curve is a list [characters].
+_NARROW_CURVE = 58
+#: Columns of a query's result that are never left out: what a row is, and the verdict on it.
+_KEPT = ("rootname", "sky", "sky_mean", "tvb_score", "tvb_class", "worst_class", "tvb_kind", "recommend", "accepted")
+#: Width from which a text of a query's result may be folded [characters].
+_LONG = 24
 
 
 def exposures_table(rows: Sequence[Row], title: str | None = None) -> FittedTable:
@@ -56,35 +61,65 @@ def exposures_table(rows: Sequence[Row], title: str | None = None) -> FittedTabl
     return FittedTable(columns, ["bold" if row["flagged"] else None for row in rows], title)
 
 
-def curve(reads: Sequence[Row]) -> RenderableType:
-    """Return the table of an exposure's reads, with bars for the interval rates and the Sun's altitude."""
-    rates = [row["rate"] for row in reads if row["rate"] is not None]
-    top = max([*rates, 1e-9])
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("read", "t_end [s]", "rate [e-/s]", "+-"):
-        table.add_column(Text(heading), justify="right", no_wrap=True)
-    table.add_column(f"0 ... {top:.2f} e-/s", min_width=_BAR)
-    table.add_column(Text("Sun alt [deg]"), justify="right", no_wrap=True)
-    for row in reads:
-        rate = row["rate"]
-        length = 0 if rate is None else max(0, round(_BAR * rate / top))
-        bar = Text("█" * length, style="cyan" if row["used"] else "bright_black")
-        sun = "" if row["sun_alt"] is None else f"{row['sun_alt']:.1f}" + (" shadow" if row["in_shadow"] else "")
-        cells = Text(f"{row['t_end']:.1f}"), _cell(rate, ".3f"), _cell(row["rate_err"], ".3f")
-        table.add_row(str(row["read"]), *cells, bar, sun)
-    return table
+def curve(reads: Sequence[Row], *, top: float | None = None) -> FittedTable:
+    """Return the table of an exposure's reads, with bars for the interval rates and the Sun's altitude.
+
+    Where the reads have cumulative medians, as wfc3tools.pstat computes them, a mark shows them on the same scale.
+
+    Parameters
+    ----------
+    reads : sequence of rows
+        Rows of `reads`.
+    top : float, optional
+        Rate at the end of the scale [electron/s]; by default the largest of these reads.
+    """
+    top = top or largest_rate([reads])
+    columns = [
+        FittedColumn("read", [Text(str(row["read"])) for row in reads], is_number=True),
+        FittedColumn("t_end [s]", [_cell(row["t_end"], ".1f") for row in reads], is_number=True),
+        FittedColumn("rate [e-/s]", [_cell(row["rate"], ".3f") for row in reads], is_number=True),
+        FittedColumn("+-", [_cell(row["rate_err"], ".3f") for row in reads], is_number=True, rank=1),
+        FittedColumn(f"0 ... {top:.2f} e-/s", [_bar(row, top) for row in reads]),
+        FittedColumn("Sun alt [deg]", [_sun(row) for row in reads], is_number=True, rank=2),
+    ]
+    if any(row["cumulative_median"] is not None for row in reads):
+        medians = [_cell(row["cumulative_median"], ".3f") for row in reads]
+        columns.insert(4, FittedColumn(f"pstat {_MARK}", medians, is_number=True))
+    return FittedTable(columns, [None] * len(reads), narrowest=_NARROW_CURVE)
+
+
+def largest_rate(exposures: Iterable[Sequence[Row]]) -> float:
+    """Return the largest rate, or cumulative median, of some exposures [electron/s]; of the used reads, if any are."""
+    reads = [row for each in exposures for row in each]
+    used = [row for row in reads if row["used"]] or reads
+    return max((row[name] or 0.0 for row in used for name in ("rate", "cumulative_median")), default=0.0) or 1e-9
+
+
+def _bar(row: Row, top: float) -> Text:
+    """Return the bar of a read, with the mark of its cumulative median."""
+    length = min(max(0, round(_BAR * (row["rate"] or 0.0) / top)), _BAR)
+    bar = Text("█" * length + " " * (_BAR - length), style="cyan" if row["used"] else "bright_black")
+    if (median := row["cumulative_median"]) is not None and median >= 0:
+        place = min(max(round(_BAR * median / top) - 1, 0), _BAR - 1)
+        bar = Text.assemble(bar[:place], (_MARK, "bold yellow"), bar[place + 1 :])
+    return bar
+
+
+def _sun(row: Row) -> Text:
+    return Text("" if row["sun_alt"] is None else f"{row['sun_alt']:.1f}" + (" shadow" if row["in_shadow"] else ""))
 
 
 def verdict(row: Row) -> RenderableType:
     """Return the verdict on an exposure, with the reasons."""
-    lines = [Text.assemble((row["rootname"], "bold"), f"  {row['filter']} {row['samp_seq']} NSAMP {row['nsamp']}")]
+    name = Text.assemble((row["rootname"], "bold"), f"  {row['filter']} {row['samp_seq']} NSAMP {row['nsamp']}")
+    lines: list[RenderableType] = [name]
     if row["tvb_class"] is None:
         flags = ", ".join(row["quality_flags"]) or "no reason recorded"
         return Group(*lines, Text(f"no verdict: {flags}", style="yellow"))
     style = CLASS_STYLES[row["tvb_class"]]
     kind = f", {row['tvb_kind']}" if row["tvb_kind"] else ""
     lines.append(Text.assemble("verdict: ", (f"{row['tvb_class']}{kind}", style), f"; recommended: {row['recommend']}"))
-    lines += [Text("  " + sentence) for sentence in why(row)]
+    lines += [indented(Text(sentence)) for sentence in why(row)]
     return Group(*lines)
 
 
@@ -95,39 +130,34 @@ def counts(classes: Mapping[str, int]) -> Text:
     return Text.assemble(*separated[:-1])
 
 
-def relation(rows: pa.Table, limit: int | None = None, width: int | None = None) -> Table:
-    """Return the result of a query as a table of at most `limit` rows, and the columns that fit into `width`."""
+def relation(rows: pa.Table, limit: int | None = None) -> FittedTable:
+    """Return the result of a query as a table of at most `limit` rows."""
     from pyarrow import types
 
     shown = rows.slice(0, limit).to_pylist()
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    names = _fitting_columns(rows.column_names, shown, width)
-    for name in names:
+    columns = []
+    for place, name in enumerate(rows.column_names):
         kind = rows.schema.field(name).type
         is_number = types.is_integer(kind) or types.is_floating(kind)
-        table.add_column(Text(printable(name)), justify="right" if is_number else "left", overflow="fold")
-    for row in shown:
-        table.add_row(*(Text(_value(row[name])) for name in names))
-    return table
+        cells = [Text(_value(row[name])) for row in shown]
+        is_folded = not is_number and max((cell.cell_len for cell in cells), default=0) > _LONG
+        rank = 0 if place == 0 or name in _KEPT else place
+        columns.append(FittedColumn(printable(name), cells, is_number, rank, is_folded))
+    return FittedTable(columns, [None] * len(shown))
 
 
-def _fitting_columns(names: Sequence[str], rows: Sequence[Row], width: int | None) -> Sequence[str]:
-    """Return the first columns that fit side by side, at least one; long texts count as `_LONG` characters."""
-    if width is None:
-        return names
-    needed = [max(len(name), *(min(len(_value(row[name])), _LONG) for row in rows), 0) + 2 for name in names]
-    return names[: max(1, sum(1 for end in accumulate(needed) if end - 2 <= width))]
-
-
-def queries_table(queries: Iterable[Query]) -> Table:
+def queries_table(queries: Sequence[Query]) -> FittedTable:
     """Return the list of documented queries with their parameters."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("query", "answers", "parameters"):
-        table.add_column(heading, no_wrap=heading == "query")
-    for query in queries:
-        parameters = ", ".join(p.name if p.default is None else f"{p.name}={p.default}" for p in query.parameters)
-        table.add_row(query.name, query.title, parameters)
-    return table
+    parameters = [
+        ",\n".join(p.name if p.default is None else f"{p.name}={p.default}" for p in query.parameters)
+        for query in queries
+    ]
+    columns = (
+        FittedColumn("query", [Text(query.name) for query in queries]),
+        FittedColumn("answers", [Text(query.title) for query in queries], is_folded=True),
+        FittedColumn("parameters", [Text(each) for each in parameters]),
+    )
+    return FittedTable(columns, [None] * len(queries))
 
 
 def pairs(rows: Iterable[tuple[str, object]]) -> Table:
@@ -155,12 +185,12 @@ def repairs(rows: Sequence[Row]) -> FittedTable:
 
 
 def planned(exposures: Sequence[Any]) -> FittedTable:
-    """Return the table of the exposures of a plan: method, expected gain [mag], and the reason where it fits."""
+    """Return the table of the exposures of a plan: method, expected gain [mag], and the reason."""
     columns = (
         FittedColumn("rootname", [Text(each.rootname) for each in exposures]),
         FittedColumn("method", [Text(each.method) for each in exposures]),
         FittedColumn("gain [mag]", [_cell(each.gain_mag, "+z.2f") for each in exposures], is_number=True),
-        FittedColumn("reason", [Text(each.reason) for each in exposures], rank=1),
+        FittedColumn("reason", [Text(each.reason) for each in exposures], is_folded=True),
     )
     return FittedTable(columns, ["bold" if each.method != "perform" else None for each in exposures])
 
@@ -180,19 +210,29 @@ def _accepted(accepted: bool | None) -> Text:
 
 
 def repaired(row: Row) -> Text:
-    """Return what became of a repair, on one line: accepted or not, how much deeper, and where the product is."""
-    name = f"{row['rootname'] or row['dataset']}_{row['kind']}"
+    """Return what became of a repair, on one line: accepted or not, and how much deeper."""
+    name = f"{row['rootname'] or row['dataset']}_{row['kind']} by {row['method']}: "
     gain = row["exptime_factor"]
     depth = "" if gain is None else f", as deep as {gain:.1f} times the exposure ({row['depth_gain_mag']:+.2f} mag)"
     if not row["accepted"]:
-        return Text.assemble(f"{name}: ", ("not accepted", "bold red"), f": {row['accept_reason']}")
-    return Text.assemble(f"{name} by {row['method']}: ", ("accepted", "green"), f"{depth}; {row['path']}")
+        return Text.assemble(name, ("not accepted", "bold red"), f": {row['accept_reason']}")
+    return Text.assemble(name, ("accepted", "green"), depth)
 
 
-def finding(passed: bool, text: str, *, optional: bool = False) -> Text:
-    """Return the result of a check on one line: ok, wrong, or no (in yellow) for an optional one."""
+def place(row: Row) -> Text:
+    """Return the path of a product on a line that is never broken."""
+    return Text(f"  {row['path']}", no_wrap=True, overflow="ignore")
+
+
+def finding(passed: bool, about: str, detail: str, *, optional: bool = False) -> Table:
+    """Return the result of a check: ok, wrong, or no (in yellow) for an optional one, what was checked, the finding."""
     word, style = ("ok", "green") if passed else ("no", "yellow") if optional else ("wrong", "bold red")
-    return Text.assemble((f"{word:6}", style), text)
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(min_width=5)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(word, style), Text(about), Text(detail))
+    return grid
 
 
 def failure(row: Row) -> Text:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from matplotlib.image import imsave
 from numpy.typing import NDArray
 
 from wfc3tvb.archive.local_folder import FolderArchive
@@ -19,7 +18,7 @@ from wfc3tvb.errors import BadFileError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import Row
-from wfc3tvb.report.repair_figures import before_of
+from wfc3tvb.report.comparison import before_of, grey
 
 #: Largest height and width of a thumbnail [pixel].
 SIDE = 128
@@ -65,7 +64,7 @@ def as_png(image: NDArray[np.float32]) -> bytes:
     spread = max((high - low) / 2, 1e-6)
     buffer = BytesIO()
     shown = np.nan_to_num(image, nan=float(center))
-    imsave(buffer, shown, cmap="gray", vmin=center - 3 * spread, vmax=center + 8 * spread, format="png", origin="lower")
+    grey(shown, (float(center - 3 * spread), float(center + 8 * spread))).save(buffer, format="png")
     return buffer.getvalue()
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Version of the schema, ``major.minor``; see `migrations` for when to raise each.
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 #: Oldest version whose catalogs are read: that of the first release.
 OLDEST_VERSION = "1.0"
 
@@ -65,6 +65,11 @@ class Column:
     ucd: str = ""
     since: str = OLDEST_VERSION
 
+    @property
+    def is_date(self) -> bool:
+        """Whether its values are dates (MJD, UTC)."""
+        return self.unit == "d" and "MJD" in self.description
+
 
 @dataclass(frozen=True)
 class Table:
@@ -103,6 +108,9 @@ TABLES: Mapping[str, Table] = {
             "used read, with its components from a joint fit of its visit and filter",
             ("rootname", "read"),
             read_columns(columns.VISIT_FITS),
+        ),
+        Table(
+            "forecast", "dataset, with the helium forecast for it", ("dataset",), read_columns(columns.FORECAST), "1.3"
         ),
         Table("failures", "failed attempt", ("key", "stage", "attempt"), read_columns(columns.FAILURES)),
         Table("reprocessed", "product made", ("product_id",), read_columns(columns.REPROCESSED)),

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wfc3tvb.display import Result
 from wfc3tvb.identifiers import bucket_key
 
 
-@dataclass(frozen=True)
-class SimulatedVisit:
+@dataclass(frozen=True, repr=False)
+class SimulatedVisit(Result):
     """Files written by `simulate_visit`.
 
     Attributes

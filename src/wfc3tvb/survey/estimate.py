@@ -47,6 +47,10 @@ class SurveyPlan:
         Estimated time.
     basis : str
         Basis of the estimate.
+    n_expected : float
+        Number of the exposures to measure that helium probably damages, by the table `forecast`.
+    n_forecast : int
+        Number of them that the table lists.
     """
 
     n_datasets: int
@@ -57,6 +61,8 @@ class SurveyPlan:
     n_bytes: int
     seconds: float
     basis: str
+    n_expected: float = 0.0
+    n_forecast: int = 0
 
 
 def estimate(catalog: Catalog, plan: Plan, source: Archive, settings: MeasureSettings, jobs: int = 1) -> SurveyPlan:
@@ -84,6 +90,7 @@ def estimate(catalog: Catalog, plan: Plan, source: Archive, settings: MeasureSet
         requests += n * sum(cost[0] for cost in costs) / len(costs)
         n_bytes += n * sum(cost[1] for cost in costs) / len(costs)
     speed, measured = _speed(catalog, source)
+    expected, n_forecast = plan.expected_damage()
     reads_from = f"number of reads as in {n_known} earlier exposures" if n_known else f"{MOST_READS} reads each"
     speed_from = "the speed of the last survey" if measured else f"{speed / 1e6:.0f} MB/s for each of {jobs} jobs"
     return SurveyPlan(
@@ -95,6 +102,8 @@ def estimate(catalog: Catalog, plan: Plan, source: Archive, settings: MeasureSet
         n_bytes=round(n_bytes),
         seconds=n_bytes / speed / jobs,
         basis=f"the apertures listed, {reads_from}, {speed_from}",
+        n_expected=round(expected, 1),
+        n_forecast=n_forecast,
     )
 
 

@@ -1,10 +1,10 @@
 """Null calibration: the variation of exposures that a time-variable background cannot affect.
 
 Null 1: F105W and F110W exposures with every read in Earth's shadow, the Sun 5 deg or more below the limb, so that there
-is neither helium nor sunlight. Null 2: wide filters that do not pass the helium line. From a catalog of the archive
-this gives the systematic error of a rate (`MeasureSettings.systematic`, initially 0.02 electron/s), with which the
-scatter of the rates about their mean agrees with their errors, and the 99th percentiles of the jump statistic and of
-`excess_variable`, below which a curve cannot be distinguished from a quiet one.
+is neither helium nor sunlight. Null 2: wide filters that pass neither the helium nor the oxygen line of the airglow.
+From a catalog of the archive this gives the systematic error of a rate (`MeasureSettings.systematic`, initially 0.02
+electron/s), with which the scatter of the rates about their mean agrees with their errors, and the 99th percentiles
+of the jump statistic and of `excess_variable`, below which a curve cannot be distinguished from a quiet one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.views import literal
-from wfc3tvb.instrument import FILTERS, helium_filters
+from wfc3tvb.instrument import control_filters, helium_filters
 
 Float64Array = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class Null:
 def selections() -> dict[str, str]:
     """Return the name of each null, with the SQL condition for its exposures."""
     line = helium_filters()
-    others = tuple(each.name for each in FILTERS.values() if each.zodi is not None and not each.helium)
+    others = control_filters()
     return {
         f"{', '.join(line)} in shadow": f"filter IN ({', '.join(map(literal, line))}) AND sun_alt_max < -5",
         ", ".join(others): f"filter IN ({', '.join(map(literal, others))})",

@@ -11,9 +11,10 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.views import literal
 from wfc3tvb.config import Selection
 from wfc3tvb.dates import mjd_now
-from wfc3tvb.errors import UnknownDatasetError
+from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
 from wfc3tvb.models import Row
 from wfc3tvb.progress import Progress, silent
+from wfc3tvb.survey.forecasts import store_forecasts
 
 #: Number of attempts at an exposure whose error may be temporary; then it waits until the archive changes the file.
 MAX_ATTEMPTS = 5
@@ -60,8 +61,13 @@ FROM named n LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (ro
 """
 
 
-_DUE = """SELECT * FROM wanted WHERE state = 'due' OR list_contains($revived, rootname)
-    ORDER BY rootname LIMIT $limit"""
+#: Orders in which exposures are measured: by name, or those first that helium probably damages.
+ORDERS = {
+    "name": "rootname",
+    "risk": "coalesce(prob_damaged, 0) DESC, coalesce(he_kr_75, 0) DESC, rootname",
+}
+_DUE = """SELECT w.*, prob_damaged, he_kr_75 FROM wanted w LEFT JOIN forecast USING (dataset)
+    WHERE state = 'due' OR list_contains($revived, rootname) ORDER BY {order} LIMIT $limit"""
 #: Exposures of an aperture that are used for the estimate; the others are assumed to be similar.
 _SAMPLE = 200
 
@@ -79,8 +85,15 @@ class Plan:
         Source of the list.
     recheck : bool, optional
         Also measure known, unchanged exposures again.
+    order : str, optional
+        One of `ORDERS`: by name, or those first that helium probably damages.
     progress : Progress, optional
         Called with stage ``list``.
+
+    Raises
+    ------
+    BadArgumentError
+        If the order is unknown.
     """
 
     def __init__(
@@ -90,13 +103,18 @@ class Plan:
         source: Archive,
         *,
         recheck: bool = False,
+        order: str = "name",
         progress: Progress = silent,
     ) -> None:
+        if order not in ORDERS:
+            raise BadArgumentError(f"order {order!r} is unknown; choose one of {', '.join(ORDERS)}")
         self._limit, self._source = selection.limit, source
+        self._due, self._order = _DUE.format(order=ORDERS[order]), ORDERS[order]
         names, apertures = list_datasets(catalog, selection, source, progress=progress)
         if selection.ids and not names:
             raise UnknownDatasetError(selection.ids[0], source.name)
         catalog.reload()
+        store_forecasts(catalog, names)
         self.n_datasets = len(names)
         self._connection = catalog.connection
         columns = {"dataset": pa.array(names, pa.string()), "aperture": pa.array(apertures, pa.string())}
@@ -126,17 +144,23 @@ class Plan:
         return due if self._limit is None else min(due, self._limit)
 
     def due(self) -> Iterator[Wanted]:
-        """Yield the exposures to measure, sorted by rootname."""
-        text = f"SELECT rootname, dataset, asn_id, generation_date FROM ({_DUE}) ORDER BY rootname"
+        """Yield the exposures to measure, in their order."""
+        text = f"SELECT rootname, dataset, asn_id, generation_date FROM ({self._due}) ORDER BY {self._order}"
         result = self._connection.execute(text, self._due_parameters())
         while rows := result.fetchmany(1000):
             yield from (Wanted(*row) for row in rows)
 
     def due_by_aperture(self) -> list[tuple[str | None, int, list[str]]]:
         """Return the number of exposures to measure in each aperture, and some of their rootnames."""
-        text = f"""SELECT aperture, count(*), list(rootname ORDER BY rootname)[:{_SAMPLE}] FROM ({_DUE})
+        text = f"""SELECT aperture, count(*), list(rootname ORDER BY rootname)[:{_SAMPLE}] FROM ({self._due})
             GROUP BY aperture ORDER BY aperture"""
         return self._connection.execute(text, self._due_parameters()).fetchall()
+
+    def expected_damage(self) -> tuple[float, int]:
+        """Return the number of exposures to measure that helium probably damages, and of those with a forecast."""
+        text = f"SELECT coalesce(sum(prob_damaged), 0), count(prob_damaged) FROM ({self._due})"
+        expected, known = self._connection.execute(text, self._due_parameters()).fetchall()[0]
+        return float(expected), int(known)
 
     def _due_parameters(self) -> dict[str, object]:
         return {"revived": self._revived, "limit": 2**62 if self._limit is None else self._limit}

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from shlex import quote
 
+from wfc3tvb import suggest
 from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures, recorded_run
 from wfc3tvb.config import MeasureSettings, Selection
+from wfc3tvb.display import Result
 from wfc3tvb.models import Measurement, Row
 from wfc3tvb.parallel import backends
 from wfc3tvb.parallel.backends import Failure, Outcome
@@ -39,8 +40,8 @@ REFRESH_SECONDS = 20.0
 SHOWN = 20
 
 
-@dataclass(frozen=True)
-class SurveyReport:
+@dataclass(frozen=True, repr=False)
+class SurveyReport(Result):
     """Result of a survey.
 
     Attributes
@@ -127,6 +128,7 @@ def survey(
     settings: MeasureSettings | None = None,
     workers: Workers = HERE,
     recheck: bool = False,
+    order: str = "name",
     progress: Progress = silent,
     measure: Measure | None = None,
 ) -> SurveyReport:
@@ -146,6 +148,8 @@ def survey(
         Processes or cluster to use; by default a worker measures with one thread while others read ahead.
     recheck : bool, optional
         Also measure exposures again that are known and unchanged, or were given up.
+    order : {"name", "risk"}, optional
+        Order of the exposures: by name, or those first that helium probably damages, by the table `forecast`.
     progress : Progress, optional
         Called with stages ``list``, ``measure`` and ``visits``.
     measure : callable, optional
@@ -153,6 +157,8 @@ def survey(
 
     Raises
     ------
+    BadArgumentError
+        If the order is unknown.
     UnknownDatasetError
         If the source has no dataset with one of the ids; nothing is measured.
     ServiceError
@@ -163,7 +169,7 @@ def survey(
     began = time.monotonic()
     settings = settings or MeasureSettings()
     with backends.started(workers, MEASURING):
-        plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
+        plan = Plan(catalog, selection, source, recheck=recheck, order=order, progress=progress)
     known, given_up, total = plan.counts()["known"], plan.n_given_up, plan.n_due
     arguments = _request(selection, settings, source) | _state(catalog, known) | {"jobs": workers.count}
     with recorded_run(catalog, "survey", arguments) as run:
@@ -210,13 +216,14 @@ def plan_survey(
     settings: MeasureSettings | None = None,
     workers: Workers = HERE,
     recheck: bool = False,
+    order: str = "name",
     progress: Progress = silent,
 ) -> SurveyPlan:
     """Estimate the exposures, requests, bytes and time of `survey`, with the same parameters and errors.
 
     Only the archive's list is stored in the catalog.
     """
-    plan = Plan(catalog, selection, source, recheck=recheck, progress=progress)
+    plan = Plan(catalog, selection, source, recheck=recheck, order=order, progress=progress)
     catalog.update_views()
     return estimate(catalog, plan, source, settings or MeasureSettings(), workers.count)
 
@@ -254,7 +261,8 @@ def _verdict(catalog: Catalog, plan: Plan) -> tuple[dict[str, int], int, str | N
 
 
 def _next_command(catalog: Catalog, example: str | None, n_flagged: int) -> str:
-    where = f" --catalog {quote(str(catalog.folder))}"
     if example is None:
-        return f'wfc3tvb sql "SELECT rootname, filter, sky_mean, tvb_class FROM exposures"{where}'
-    return f"wfc3tvb show {example}{where}" if n_flagged < 50 else f"wfc3tvb query worst_visits{where}"
+        text = '"SELECT rootname, filter, sky_mean, tvb_class FROM exposures"'
+        return f"wfc3tvb sql {text}{suggest.catalog_option(catalog.folder)}"
+    words = ("show", example) if n_flagged < 50 else ("query", "worst_visits")
+    return suggest.command(*words, catalog=catalog.folder)

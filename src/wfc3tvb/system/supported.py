@@ -29,4 +29,4 @@ def check_docstrings() -> None:
     """
     if sys.flags.optimize >= 2:
         problem = "astroquery cannot be imported without docstrings (PYTHONOPTIMIZE=2 or python -OO)"
-        raise BadArgumentError(f"{problem}; unset PYTHONOPTIMIZE, or give a folder of files with --source")
+        raise BadArgumentError(f"{problem}; unset PYTHONOPTIMIZE, or give a folder of files (parameter source)")

@@ -57,13 +57,43 @@ def _curve(exposure: Row, reads: Sequence[Row], color: str) -> list[dict[str, An
     return [common | sky, common | sun]
 
 
-def chart_plot(chart: Chart, rows: Sequence[Row]) -> str:
-    """Return a chart as an interactive plot."""
-    layout: dict[str, Any] = {
-        "height": 420, "margin": {"t": 75, "r": 20, "b": 55, "l": 60}, "hovermode": "closest",
-        "xaxis": {"title": {"text": chart.labels[0]}}, "yaxis": {"title": {"text": chart.labels[1]}},
+def program_plot(exposures: Sequence[Row]) -> str:
+    """Return the plot of a program: mean sky of its exposures over time, coloured by class.
+
+    Parameters
+    ----------
+    exposures : rows with rootname, filter, expstart, sky_mean and tvb_class
+        Exposures in order of time.
+    """
+    shown = [row for row in exposures if row["sky_mean"] is not None and row["expstart"] is not None]
+    data = [_class_points(name, [row for row in shown if row["tvb_class"] == name]) for name in classes(shown)]
+    layout = _layout(("start of the exposure", "mean sky [electron/s]")) | {"height": 360}
+    return json.dumps({"data": data, "layout": layout}) if data else ""
+
+
+def _class_points(name: str | None, exposures: Sequence[Row]) -> dict[str, Any]:
+    """Return the trace of the exposures of a class."""
+    return {
+        "x": [str(day) for day in dates([row["expstart"] for row in exposures])],
+        "y": [row["sky_mean"] for row in exposures], "mode": "markers", "name": name or "no verdict",
+        "marker": {"color": CLASS_COLORS[name], "size": 7, "opacity": 0.8},
+        "text": [f"{row['rootname']} {row['filter'] or ''}" for row in exposures],
+        "hovertemplate": "%{text}<br>%{x}<br>%{y:.3f} e-/s<extra></extra>",
+    }  # fmt: skip
+
+
+def _layout(labels: tuple[str, str]) -> dict[str, Any]:
+    """Return the layout of a plot with these labels of the axes."""
+    return {
+        "height": 420, "margin": {"t": 75, "r": 20, "b": 60, "l": 60}, "hovermode": "closest",
+        "xaxis": {"title": {"text": labels[0]}, "automargin": True}, "yaxis": {"title": {"text": labels[1]}},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     }  # fmt: skip
+
+
+def chart_plot(chart: Chart, rows: Sequence[Row]) -> str:
+    """Return a chart as an interactive plot."""
+    layout = _layout(chart.labels)
     if chart.kind == "stacked":
         layout["barmode"] = "stack"
     if chart.kind in ("stacked", "bars"):

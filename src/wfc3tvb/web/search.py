@@ -1,29 +1,27 @@
-"""Search form of the explorer, translated into SQL with bound values."""
+"""Search form of the explorer's lists, translated into SQL: with bound values, or as a statement to edit."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from wfc3tvb.catalog.views import literal
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.schema import TVB_CLASSES
-
-COLUMNS = (
-    "rootname", "visit", "tvb_class", "tvb_kind", "recommend", "flagged", "tvb_score", "sky_mean", "ratio_cumulative",
-    "filter", "samp_seq", "exptime", "proposal_id", "target_name", "expstart", "ra", "dec",
-)  # fmt: skip
+from wfc3tvb.web.listings import EXPOSURES, Listing
 
 
 @dataclass(frozen=True)
 class Search:
-    """Search for exposures.
+    """Search in one of the lists.
 
     Attributes
     ----------
+    listing : Listing
+        The list.
     text : str
         Program number, rootname, visit, association, or part of a target name.
     tvb_class : str
@@ -40,16 +38,17 @@ class Search:
         Number of the page, from 1.
     """
 
+    listing: Listing = EXPOSURES
     text: str = ""
     tvb_class: str = ""
     filter: str = ""
     flagged: str = ""
     cone: str = ""
-    sort: str = "-tvb_score"
+    sort: str = EXPOSURES.sort
     page: str = "1"
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> Search:
+    def from_query(cls, query: Mapping[str, str], listing: Listing = EXPOSURES) -> Search:
         """Read a search from the query string of an address.
 
         Raises
@@ -57,13 +56,17 @@ class Search:
         BadArgumentError
             If a value is invalid.
         """
-        found = cls(*(query.get(name, default).strip() for name, default in _DEFAULTS.items()))
-        if found.sort.lstrip("-") not in COLUMNS:
-            raise BadArgumentError(f"cannot sort by {found.sort[:40]!r}; choose one of {', '.join(COLUMNS)}")
+        start = cls(listing, sort=listing.sort)
+        found = replace(start, **{name: query.get(name, getattr(start, name)).strip() for name in _FIELDS})
+        if found.sort.lstrip("-") not in listing.columns:
+            columns = ", ".join(listing.columns)
+            raise BadArgumentError(f"cannot sort by {found.sort[:40]!r}; choose one of {columns}")
         if found.tvb_class and found.tvb_class not in TVB_CLASSES:
             raise BadArgumentError(f"unknown class {found.tvb_class[:40]!r}; choose one of {', '.join(TVB_CLASSES)}")
         if not re.fullmatch(r"0*[1-9][0-9]{0,5}", found.page[:40]) or len(found.page) > 40:
             raise BadArgumentError(f"{found.page[:40]!r} is not a page number; pages are numbered from 1")
+        if found.cone and "cone" not in listing.conditions:
+            raise BadArgumentError(f"{listing.relation} cannot be searched by a cone; search exposures")
         found.center()
         return found
 
@@ -86,45 +89,49 @@ class Search:
             raise BadArgumentError(f"{problem}; dec must be from -90 to 90 and radius above 0, at most 180 degrees")
         return ra, dec, radius
 
-    def where(self) -> str:
-        """Return the SQL condition of the search."""
-        where = ["true"]
-        if self.text:
-            where.append(
-                "(lower($text) IN (rootname, visit, asn_id, dataset) OR CAST(proposal_id AS VARCHAR) = $text"
-                " OR contains(lower(target_name), lower($text)))"
-            )
-        if self.tvb_class:
-            where.append("tvb_class = $tvb_class")
-        if self.filter:
-            where.append("upper(filter) = upper($filter)")
-        if self.flagged:
-            where.append("flagged")
-        if self.cone:
-            # Haversine: exact at any separation.
-            where.append(
-                "2 * asin(sqrt(sin(radians(dec - $dec) / 2) ** 2 + cos(radians(dec)) * cos(radians($dec))"
-                " * sin(radians(ra - $ra) / 2) ** 2)) <= $radius"
-            )
-        return " AND ".join(where)
+    @property
+    def is_restricted(self) -> bool:
+        """Whether it has any condition."""
+        return any(getattr(self, name) for name in self.listing.conditions)
 
     def sql(self, limit: int) -> str:
         """Return the SELECT for the rows of the page, `limit` at most."""
-        order = f"{self.sort.lstrip('-')} {'DESC' if self.sort.startswith('-') else 'ASC'} NULLS LAST, rootname"
-        page = f"LIMIT {limit} OFFSET {(int(self.page) - 1) * limit}"
-        return f"SELECT {', '.join(COLUMNS)} FROM exposures WHERE {self.where()} ORDER BY {order} {page}"
+        return f"{self._select()} {self._page(limit)}"
+
+    def keys(self, limit: int) -> str:
+        """Return the SELECT for the keys of the rows of the page, `limit` at most."""
+        return f"{self._select(columns=self.listing.key)} {self._page(limit)}"
 
     def count(self) -> str:
-        """Return the SELECT for the number of exposures found."""
-        return f"SELECT count(*) AS n FROM exposures WHERE {self.where()}"
+        """Return the SELECT for the number of rows found."""
+        return f"SELECT count(*) AS n FROM {self.listing.relation}{self._where()}"
 
     def values(self) -> dict[str, Any]:
         """Return the values of the parameters in `sql` and `count`."""
-        bound = ("text", "tvb_class", "filter")
+        bound = [name for name in ("text", "tvb_class", "filter") if name in self.listing.conditions]
         values: dict[str, Any] = {name: getattr(self, name) for name in bound if getattr(self, name)}
         if center := self.center():
-            values |= {"ra": center[0], "dec": center[1], "radius": math.radians(center[2])}
+            values |= dict(zip(("ra", "dec", "radius"), center, strict=True))
         return values
+
+    def statement(self) -> str:
+        """Return the SELECT for all rows found, with the values in it, as a statement that anyone can edit and run."""
+        values = {name: literal(value) if isinstance(value, str) else repr(value)
+                  for name, value in self.values().items()}  # fmt: skip
+        return re.sub(r"\$(\w+)", lambda match: values[match[1]], self._select("\n"))
+
+    def _select(self, space: str = " ", columns: Sequence[str] = ()) -> str:
+        order = f"{self.sort.lstrip('-')} {'DESC' if self.sort.startswith('-') else 'ASC'} NULLS LAST"
+        select = f"SELECT {', '.join(columns or self.listing.columns)}{space}FROM {self.listing.relation}"
+        return f"{select}{self._where(space)}{space}ORDER BY {', '.join((order, *self.listing.key))}"
+
+    def _page(self, limit: int) -> str:
+        return f"LIMIT {limit} OFFSET {(int(self.page) - 1) * limit}"
+
+    def _where(self, space: str = " ") -> str:
+        """Return the WHERE clause, empty where there is no condition."""
+        found = [sql for name, sql in self.listing.conditions.items() if getattr(self, name)]
+        return f"{space}WHERE {f'{space}AND '.join(found)}" if found else ""
 
     def sorted_by(self, column: str) -> str:
         """Return the address of the search sorted by a column, in reverse order where it is so sorted already."""
@@ -135,9 +142,15 @@ class Search:
         return self.address(page=str(int(self.page) + pages))
 
     def address(self, **changes: str) -> str:
-        """Return the address of this search with some fields changed."""
-        fields = asdict(self) | changes
-        return "/?" + urlencode({name: value for name, value in fields.items() if value != _DEFAULTS[name]})
+        """Return the address of this search with some fields changed; it is short, and can be shared."""
+        query = self.query(**changes)
+        return self.listing.address + (f"?{query}" if query else "")
+
+    def query(self, **changes: str) -> str:
+        """Return the query string of this search, with some fields changed."""
+        start = Search(self.listing, sort=self.listing.sort)
+        values = {name: changes.get(name, getattr(self, name)) for name in _FIELDS}
+        return urlencode({name: value for name, value in values.items() if value != getattr(start, name)})
 
 
-_DEFAULTS = asdict(Search())
+_FIELDS = tuple(field.name for field in fields(Search) if field.name != "listing")

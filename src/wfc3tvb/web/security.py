@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hmac
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 _COOKIE = "wfc3tvb-token"
 _HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src data: blob: "
-    "'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; "
+    "img-src data: blob: 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-#: Pages that run a statement from their address, and must not be opened by other sites; links to other pages may be.
-_SAME_ORIGIN_ONLY = ("/sql", "/download")
+#: Addresses that run a statement or answer programs, and must not be opened by other sites. Links of other sites to
+#: pages may be followed; the console then shows the statement in its address, and does not run it.
+_SAME_ORIGIN_ONLY = re.compile(r"/download/*|/api/.+", re.DOTALL)
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -35,31 +37,50 @@ class Guard(BaseHTTPMiddleware):
         """Pass a request on, or refuse it."""
         given = request.query_params.get("token", "")
         if _is_cross_site(request):
-            answer: Response = Response("this request came from another site; open the address yourself\n", 403)
+            answer: Response = _refusal(request, "this request came from another site; open the address yourself", 403)
         elif self.token and self._is_token(given) and request.method == "GET":
             answer = RedirectResponse(request.url.remove_query_params("token"))
             answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
-        elif self.token and not self._is_token(request.cookies.get(_COOKIE, "")):
-            answer = Response("a token is needed; open the address that wfc3tvb serve printed\n", 403)
+        elif self.token and not self._has_token(request):
+            answer = _refusal(request, "a token is needed; open the address that wfc3tvb serve printed, or send "
+                              "the header Authorization: Bearer TOKEN", 403)  # fmt: skip
         else:
             answer = await call_next(request)
         answer.headers.update(_HEADERS)
         return answer
 
+    def _has_token(self, request: Request) -> bool:
+        """Return whether a request has the token, as browsers send it (a cookie) or as programs do (a header)."""
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        in_header = kind.lower() == "bearer" and self._is_token(given.strip())
+        return in_header or self._is_token(request.cookies.get(_COOKIE, ""))
+
     def _is_token(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
 
 
-def _is_cross_site(request: Request) -> bool:
-    """Return whether a page of another origin made the request, other than by a link that a user may follow.
+def _refusal(request: Request, reason: str, status: int) -> Response:
+    """Return the answer to a request that is refused: text, or JSON where a program asked."""
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": {"status": status, "message": reason}}, status)
+    return Response(reason + "\n", status)
+
+
+def came_by_a_link(request: Request) -> bool:
+    """Return whether a page of another origin made the request.
 
     Browsers state the origin of a request in headers that pages cannot change; other programs do not send them.
     """
-    site, headers = request.headers.get("sec-fetch-site", "none"), request.headers
-    if site in ("same-origin", "none"):
+    return request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+
+
+def _is_cross_site(request: Request) -> bool:
+    """Return whether a page of another origin made the request, other than by a link that a user may follow."""
+    if not came_by_a_link(request):
         return False
+    headers = request.headers
     is_link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
-    return not is_link or request.url.path.rstrip("/") in _SAME_ORIGIN_ONLY
+    return not is_link or _SAME_ORIGIN_ONLY.fullmatch(request.url.path) is not None
 
 
 def limit_memory(n_bytes: int) -> None:

@@ -26,11 +26,12 @@ from wfc3tvb.calibration.crcorr.lane_slope import Slopes, combine, empty_slopes
 from wfc3tvb.calibration.crcorr.lanes import LANES, Lanes, empty_lanes
 from wfc3tvb.calibration.crcorr.line import FitConstants, fit_constants
 from wfc3tvb.calibration.model import Flags, Float32Array, Window
+from wfc3tvb.display import Result
 from wfc3tvb.system.compiled import compiled
 
 
-@dataclass(frozen=True)
-class RampFit:
+@dataclass(frozen=True, repr=False)
+class RampFit(Result):
     """The fit of many ramps.
 
     Attributes

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.display import Result
+
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 FlagArray = NDArray[np.int16]
@@ -50,8 +52,8 @@ class OptimalSettings:
     drift: float = 0.015
 
 
-@dataclass(frozen=True)
-class OptimalFit:
+@dataclass(frozen=True, repr=False)
+class OptimalFit(Result):
     """Image of an exposure, fitted with the known sky of every interval.
 
     Attributes

@@ -16,7 +16,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem
 
-from wfc3tvb.catalog.statements import ABOVE, READONLY, own_name, readonly_name
+from wfc3tvb.catalog.sql.statements import ABOVE, READONLY, own_name, readonly_name
 
 
 class ReadOnlyFile:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from wfc3tvb.catalog.sql import dates
+from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.errors import QueryError
 
 _Node = dict[str, Any]
@@ -44,7 +47,26 @@ _WRITING = frozenset(
 )
 
 
-def check_statement(connection: DuckDBPyConnection, text: str, *, own_files: bool = True, scheme: str = "") -> str:
+@dataclass(frozen=True)
+class Checked:
+    """Statement that only reads.
+
+    Attributes
+    ----------
+    sql : str
+        The form of it that may run.
+    tree : mapping or None
+        Its syntax tree; None for an EXPLAIN, and for a PIVOT that takes its columns from the data.
+    tables : frozenset of str
+        Names of tables in it, without the names of files.
+    """
+
+    sql: str
+    tree: Mapping[str, Any] | None = None
+    tables: frozenset[str] = frozenset()
+
+
+def check_statement(connection: DuckDBPyConnection, text: str, *, own_files: bool = True, scheme: str = "") -> Checked:
     """Check that a text is one statement that only reads, and return it in the form that may run.
 
     Parameters
@@ -78,9 +100,12 @@ def check_statement(connection: DuckDBPyConnection, text: str, *, own_files: boo
             raise QueryError(f"{len(tree['statements'])} SQL statements were given; write exactly one")
         elif found.refused:
             raise _refused(found.refused[0])
-        if found.named:
+        found.write_dates()
+        if found.changed:
             body = _call_function(parser, "json_deserialize_sql", json.dumps(tree))
-    return f"{match[1]} {body}" if match else body  # only the part of an EXPLAIN that was checked
+    if match:
+        return Checked(f"{match[1]} {body}", tables=frozenset(found.tables))  # only the part that was checked
+    return Checked(body, None if tree["error"] else tree, frozenset(found.tables))
 
 
 def check_text(*values: object) -> None:
@@ -107,12 +132,15 @@ def own_name(text: str) -> str:
 
 
 class _Found:
-    """Findings in a statement's tree: elements that are refused, and whether files were renamed."""
+    """Findings in a statement's tree: elements that are refused, its tables, and whether the tree was changed."""
 
     def __init__(self, own_files: bool, scheme: str) -> None:
         self.own_files, self.scheme = own_files, scheme
         self.refused: list[str] = []
-        self.named = False
+        self.tables: set[str] = set()
+        self.own_names: set[str] = set()
+        self.dates: list[tuple[_Node, str]] = []
+        self.changed = False
 
     def look(self, node: _Node) -> _Node:
         """Check a node, whose child nodes have been checked before."""
@@ -125,7 +153,18 @@ class _Found:
             self._table_function(node["function"])
         elif kind == "BASE_TABLE" and not node["schema_name"] and _FILE_NAME.fullmatch(node["table_name"]):
             self._file(node)
+        elif kind == "BASE_TABLE":
+            self.tables.add(node["table_name"])
+        self.dates += dates.places(node)
+        self.own_names |= {each["key"] for each in (node.get("cte_map") or {}).get("map", ())}
         return node
+
+    def write_dates(self) -> None:
+        """Make dates that are compared with the catalog's numbers; other tables may have columns of real dates."""
+        if self.dates and not self.changed and self.tables <= RELATIONS.keys() | self.own_names:
+            self.changed = True
+            for node, key in self.dates:
+                dates.as_mjd(node, key)
 
     def _table_function(self, function: _Node) -> None:
         name = function["function_name"].lower()
@@ -140,13 +179,13 @@ class _Found:
         if not self.own_files:
             self.refused.append(f"the file {table['table_name']}")
         elif self.scheme:
-            self.named = True
+            self.changed = True
             table["table_name"] = self.scheme + table["table_name"].replace(ABOVE, _INSTEAD)
             table["qualified_name"] = {"path": [table["table_name"]]}
 
     def _renamed(self, expression: _Node) -> _Node:
         """Return the expression of a file name, or of a list of names, with the scheme added."""
-        self.named = True
+        self.changed = True
         if expression.get("function_name") == "list_value":
             for argument in expression["arguments"]:
                 argument["expression"] = self._renamed(argument["expression"])

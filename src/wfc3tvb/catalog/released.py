@@ -1,0 +1,43 @@
+"""Released tables, one Parquet file per table in a folder, opened as a catalog for reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.schema import TABLES, arrow_type
+from wfc3tvb.schema.migrations import StoredSchema
+
+_KINDS = {arrow_type(kind): kind for kind in ("str", "int", "float", "bool", "str[]", "int[]")}
+_SCHEMA, _PACKAGE = b"wfc3tvb.schema_version", b"wfc3tvb.package_version"
+
+
+def is_release(folder: Path) -> bool:
+    """Return whether a folder holds released tables and no catalog."""
+    return any((folder / f"{name}.parquet").is_file() for name in TABLES) and not any(
+        (folder / name / "_delta_log").is_dir() for name in TABLES
+    )
+
+
+def released_snapshots(tables: Tables) -> dict[str, Snapshot]:
+    """Return the released tables of a catalog's folder; empty where it holds a catalog, or neither."""
+    if not is_release(tables.folder):
+        return {}
+    paths = {name: tables.folder / f"{name}.parquet" for name in TABLES}
+    return {name: _snapshot(name, path) for name, path in paths.items() if path.is_file()}
+
+
+def _snapshot(table: str, path: Path) -> Snapshot:
+    file = pa.parquet.read_metadata(path)
+    schema, notes = file.schema.to_arrow_schema(), file.metadata or {}
+    types = {field.name: _KINDS.get(_plain(field.type), str(field.type)) for field in schema}
+    stored = StoredSchema(notes.get(_SCHEMA, b"").decode(), notes.get(_PACKAGE, b"").decode(), types)
+    return Snapshot(table, 0, (path,), file.num_rows, (path.stat().st_size,), stored)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return a type with the usual name for the elements of lists, which Parquet files name in different ways."""
+    return pa.list_(kind.value_type) if pa.types.is_list(kind) else kind
