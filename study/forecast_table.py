@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from listing import LIMBS, Dataset, read_list, sequences, starts, usual_number
@@ -246,12 +245,10 @@ def _chances(dataset: Dataset, exposures: Exposures, view: View, relative: Float
         elevated = float(probability_above(ELEVATED / (response * relative)).mean())
     least = [np.inf]
     if response > 0.1:
-        rng = np.random.default_rng(crc32(dataset.name.encode()))
-        places = exposures.starts.tolist() + (random_places(exposures, view, rng) if exposures.n > 1 else [])
         least = [
             least_damaging(times, view.means(start, times), zodi) / response
             for times in exposures.read_times()
-            for start in places
+            for start in exposures.starts
         ]
     damaged = float(probability_above(np.array(least)).mean())
     return {"prob_elevated": round(elevated, 3), "prob_damaged": round(damaged, 3)}

@@ -16,7 +16,7 @@ from tests.helpers.rows import curve_rows
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.cli import main
 from wfc3tvb.config import MeasureSettings, Selection
-from wfc3tvb.instrument import FILTERS, Filter, find_filter, helium_filters, is_grism, sees_helium
+from wfc3tvb.instrument import FILTERS, Filter, control_filters, find_filter, helium_filters, is_grism, sees_helium
 from wfc3tvb.score.score import score
 from wfc3tvb.score.zodiacal import zodiacal_level
 from wfc3tvb.simulate.optics import pixel_response
@@ -49,11 +49,15 @@ def test_what_the_handbooks_say_of_filters() -> None:
     images = [each for each in FILTERS.values() if each.pivot is not None and each.width is not None]
     assert len(images) == 15
     assert [each.name for each in images if abs(1.083 - each.pivot) < each.width / 2] == ["F105W", "F110W"]
+    # O I at 1.1287 micrometre: inside F110W and F125W, on the red side of F105W (0.90 to 1.20); the controls are clean.
+    inside = [each.name for each in images if abs(1.1287 - each.pivot) < 0.55 * each.width]
+    assert inside == [each.name for each in images if each.oxygen] == ["F105W", "F110W", "F125W"]
+    assert control_filters() == ("F098M", "F140W", "F160W")
 
 
 def test_an_added_filter_is_listed_asked_for_and_calibrated_on(made_up: Filter) -> None:
     assert Selection().wanted_filters == ("F105W", "F110W", "F999W")
-    assert list(selections()) == ["F105W, F110W, F999W in shadow", "F098M, F125W, F140W, F160W"]
+    assert list(selections()) == ["F105W, F110W, F999W in shadow", "F098M, F140W, F160W"]
 
 
 def test_an_added_filter_has_a_zodiacal_model_and_a_helium_brightness(made_up: Filter) -> None:

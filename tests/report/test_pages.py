@@ -75,8 +75,8 @@ def test_numbers(report: Path) -> None:
     assert re.search(r"<b>1</b>\s*<span>flagged \(33%\)</span>", text)
     assert "Synthetic data" in text
     with (report.parent / "tables" / "classes_by_filter.csv").open() as file:
-        found = {row["tvb_class"]: row["fraction"] for row in csv.DictReader(file)}
-    assert found == {"none": str(1 / 3), "severe": str(1 / 3), "": str(1 / 3)}
+        found = {row["tvb_class"]: float(row["fraction"]) for row in csv.DictReader(file)}
+    assert found == pytest.approx({"none": 1 / 3, "severe": 1 / 3, "": 1 / 3}, abs=1e-9)
 
 
 def test_every_figure_has_its_table_command_and_sql(report: Path) -> None:

@@ -193,7 +193,7 @@ excess_helium_50 | float | electron/s | forecast of excess_helium of an exposure
 excess_helium_75 | float | electron/s | 75 % have less | phot.count;stat.value;meta.modelled | 1.3
 excess_helium_95 | float | electron/s | 95 % have less | phot.count;stat.value;meta.modelled | 1.3
 prob_elevated | float | | probability that helium alone adds more than 0.5 electron/s to an exposure; null for grisms | stat.probability | 1.3
-prob_damaged | float | | probability that helium makes the class of an exposure moderate or severe; null for grisms | stat.probability | 1.3
+prob_damaged | float | | probability that helium makes the class of an exposure moderate or severe; high ones are too high for exposures in associations, whose times are not known; null for grisms | stat.probability | 1.3
 basis | str | | what the forecast rests on: orbit (two-line elements), sun_alt (filter, length and SUN_ALT of the archive), filter (filter and length) | meta.ref | 1.3
 forecast_version | str | | version of the forecast | meta.version | 1.3
 """
