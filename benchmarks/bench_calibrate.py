@@ -1,9 +1,10 @@
-"""How fast a full frame of 16 reads is calibrated, beside STScI's calwf3.
+"""How fast a full frame of 16 reads is calibrated, beside STScI's calwf3 and beside the limit of the bytes.
 
 Run with ``python benchmarks/bench_calibrate.py [--toy] [FOLDER [size [rounds]]]``: the simulated visit is kept in
 FOLDER when given. Each round runs both programs as processes, one after the other, and writes IMA and FLT; medians are
-printed. Two exposures are taken: one whose background rises so that 95 % of the pixels have a hit, and one whose does
-not.
+printed, of wall time and of CPU time (user and system), which depends less on what else the machine does. Two exposures
+are taken: one whose background rises so that 95 % of the pixels have a hit, and one whose does not. The limit is the
+time to read the bytes of the RAW and the reference files once, from memory, and to write those of the products.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main() -> None:
         if not (kept / "truth").is_dir():
             simulate(kept, "ibohbf040", size=int(size), products=False)
         os.environ[IREF] = f"{(kept / 'references').absolute()}/"
-        print(f"{size} x {size} pixels, 16 reads; {os.cpu_count()} cores; median of {rounds}")
+        print(f"{size} x {size} pixels, 16 reads; {os.cpu_count()} cores; median of {rounds}; wall time (CPU time)")
         for rootname, kind in list(EXPOSURES.items())[: 1 if TOY else None]:
             raw = next(kept.glob(f"hst/public/*/*/{rootname}_raw.fits"))
             for mode in ("PERFORM", "OMIT"):
@@ -58,18 +59,64 @@ def compare(raw: Path, mode: str, scratch: Path, rounds: int) -> None:
     there = shutil.which("calwf3.e") is not None
     clear(scratch)
     run(program, compiled=True)  # fills the caches of Python and numba
-    ours, theirs = [], []
+    references = [path for path in Path(os.environ[IREF]).iterdir() if path.suffix == ".fits"]
+    products = [path for path in scratch.glob(f"{raw.name[:9]}_???.fits") if path != own]
+    size = sum(path.stat().st_size for path in products)
+    ours, theirs, limit, later = [], [], [], []
+    calibrate(own, engine="native", overwrite=True)
     for _ in range(rounds):
-        ours.append(timed(lambda: run(program), before=lambda: clear(scratch)))
+        ours.append(costs(lambda: run(program), before=lambda: clear(scratch)))
+        limit.append(costs(lambda: move_bytes([own, *references], size, scratch / "bytes")))
+        later.append(costs(lambda: calibrate(own, engine="native"), before=lambda: clear(scratch)))
         if there:
-            theirs.append(timed(lambda: run(["calwf3.e", own.name], scratch), before=lambda: clear(scratch)))
-    later = [timed(lambda: calibrate(own, engine="native"), lambda: clear(scratch)) for _ in range(rounds + 1)]
-    print(f"    wfc3tvb {median(ours):.2f} s; later exposures of a process {median(later[1:]):.2f} s")
+            theirs.append(costs(lambda: run(["calwf3.e", own.name], scratch), before=lambda: clear(scratch)))
+    print(f"    wfc3tvb {said(ours)}; later exposures of a process {said(later)}; limit of the bytes {said(limit)}")
     if there:
-        peer = median(theirs)
-        print(f"    calwf3 {peer:.2f} s: {peer / median(ours):.1f} times, later {peer / median(later[1:]):.1f} times")
+        first, others = (ratios(theirs, own_costs) for own_costs in (ours, later))
+        print(f"    calwf3 {said(theirs)}: {first} times, later {others} times")
     else:
         print("    calwf3.e is not on the PATH: no comparison")
+
+
+def move_bytes(files: list[Path], size: int, target: Path) -> None:
+    """Read every byte of some files, and write as many bytes as there are in the products."""
+    for path in files:
+        np.add.reduce(np.memmap(path, np.uint64, "r"))
+    block = bytes(1 << 20)
+    with target.open("wb", buffering=0) as file:
+        for _ in range(size >> 20):
+            file.write(block)
+
+
+Cost = tuple[float, float]
+
+
+def costs(action: Callable[[], object], before: Callable[[], object] = lambda: None) -> Cost:
+    """Return wall time and CPU time of an action, child processes included [s]."""
+    before()
+    began, cpu = time.perf_counter(), cpu_time()
+    action()
+    return time.perf_counter() - began, cpu_time() - cpu
+
+
+def cpu_time() -> float:
+    """Return the CPU time of this process and of its children that have ended, user and system [s]."""
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def said(measured: list[Cost]) -> str:
+    """Return the medians as text."""
+    wall, cpu = (median(values) for values in zip(*measured, strict=True))
+    return f"{wall:.2f} s ({cpu:.2f})"
+
+
+def ratios(theirs: list[Cost], ours: list[Cost]) -> str:
+    """Return the median ratios of paired rounds as text."""
+    wall, cpu = (median(a[i] / b[i] for a, b in zip(theirs, ours, strict=True)) for i in (0, 1))
+    return f"{wall:.1f} ({cpu:.1f})"
 
 
 def fit_by_likelihood(raw: Path, scratch: Path, rounds: int) -> None:

@@ -4,12 +4,15 @@ Run with ``python benchmarks/bench_reprocess.py [--toy] [FOLDER [size [associati
 at full frame) is kept in FOLDER when given; the batch works on copies of it under other names (200 MB each while it is
 under way). The recipe is that of the notebook calwf3_recal_tvb: calwf3 on the association, updatewcs, AstroDrizzle
 with its defaults, each a process; it needs ``calwf3.e`` on the PATH. References come from the headers on both sides.
+Beside both stands the limit of the bytes: every input read once, every product written once. CPU seconds (user and
+system, children included) hold on a busy machine, too.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -59,8 +62,9 @@ def main() -> None:
         os.environ[IREF] = f"{(kept / 'references').absolute()}/"
         print(f"six exposures of {size} x {size} pixels, 16 reads; {os.cpu_count()} cores")
         recipe = run_recipe(kept, Path(scratch) / "recipe") if shutil.which("calwf3.e") else None
-        for engine in ("native", "calwf3")[: 2 if recipe else 1]:
-            run_ours(kept, Path(scratch), engine, recipe)
+        ways = [("native", "native"), ("native", "astrodrizzle"), ("calwf3", "native")]
+        for engine, drizzle in ways[: 1 if TOY else 3 if recipe else 2]:
+            run_ours(kept, Path(scratch), (engine, drizzle), recipe)
         for jobs in (1, 2)[: 1 if TOY else None]:
             run_batch(kept, Path(scratch), int(n), jobs, recipe)
 
@@ -75,15 +79,35 @@ def run_recipe(visit: Path, folder: Path) -> float:
     shutil.copy(next(visit.glob(f"hst/public/*/{ASSOCIATION}/*_asn.fits")), folder)
     commands = {"calwf3": ["calwf3.e", f"{ASSOCIATION}_asn.fits"]}
     commands |= {name: [sys.executable, "-c", code] for name, code in STEPS.items()}
-    total = 0.0
+    total, cpu = 0.0, cpu_seconds()
     for name, command in commands.items():
-        began = time.monotonic()
+        began, used = time.monotonic(), cpu_seconds()
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
         took = time.monotonic() - began
         total += took
-        print(f"  recipe: {name:14}{took:7.1f} s")
-    print(f"  recipe: {'all':14}{total:7.1f} s")
+        print(f"  recipe: {name:14}{took:7.1f} s ({cpu_seconds() - used:.1f} of CPU)")
+    print(f"  recipe: {'all':14}{total:7.1f} s ({cpu_seconds() - cpu:.1f} of CPU)")
     return total
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and its ended children, user and system [s]."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def limit_of_the_bytes(visit: Path, products: Path, scratch: Path) -> tuple[float, int]:
+    """Return the time to read all inputs of the visit once and write all its products once [s], and the bytes."""
+    made = [path for path in products.rglob("*.fits") if path.parent.name in ("flt", "drz")]
+    used = [*visit.glob("references/*"), *visit.glob("hst/public/*/*/*_[rfd][alr][wtz].fits")]
+    began, total = time.monotonic(), 0
+    for path in used:
+        total += len(path.read_bytes())
+    for path in made:
+        size = path.stat().st_size
+        (scratch / "written").write_bytes(bytes(size))
+        total += size
+    return time.monotonic() - began, total
 
 
 def survey_visit(visit: Path, folder: Path) -> list[dict[str, Any]]:
@@ -96,20 +120,32 @@ def survey_visit(visit: Path, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def settings_for(engine: str, outdir: Path, visit: Path) -> ReprocessSettings:
-    """Return how to repair: by the recipe's method, references from the headers."""
-    return ReprocessSettings(method="omit", engine=engine, references="header", source=str(visit), outdir=outdir)
+def settings_for(ways: tuple[str, str], outdir: Path, visit: Path, method: str = "omit") -> ReprocessSettings:
+    """Return how to repair: engine and way of drizzling, by the recipe's method, references from the headers."""
+    engine, drizzle = ways
+    return ReprocessSettings(
+        method=method, engine=engine, drizzle=drizzle, references="header", source=str(visit), outdir=outdir
+    )
 
 
-def run_ours(visit: Path, scratch: Path, engine: str, recipe: float | None) -> None:
-    """Repair the visit and print the time, beside the recipe's."""
-    folder = scratch / f"catalog-{engine}"
-    survey_visit(visit, folder)
-    with open_catalog(folder, mode="a") as catalog, watched() as memory:
-        report = reprocess(catalog, ids=[ASSOCIATION], settings=settings_for(engine, scratch / engine, visit))
-    than = f", {recipe / report.seconds:.1f} times as fast as the recipe" if recipe else ""
-    print(f"  {engine:8}{report.seconds:6.1f} s ({stages(scratch / engine)}), up to {memory.peak:.0f} MB{than}")
-    shutil.rmtree(scratch / engine)
+def run_ours(visit: Path, scratch: Path, ways: tuple[str, str], recipe: float | None) -> None:
+    """Repair the visit by the recipe's method and by the recommended ones, and print the times."""
+    for method in ("omit", "auto")[: 1 if TOY else None]:
+        name = "-".join((*ways, method))
+        survey_visit(visit, scratch / f"catalog-{name}")
+        used = cpu_seconds()
+        with open_catalog(scratch / f"catalog-{name}", mode="a") as catalog, watched() as memory:
+            settings = settings_for(ways, scratch / name, visit, method)
+            report = reprocess(catalog, ids=[ASSOCIATION], settings=settings)
+        used = cpu_seconds() - used
+        than = f", {recipe / report.seconds:.1f} times as fast as the recipe" if recipe and method == "omit" else ""
+        print(
+            f"  calibrated by {ways[0]}, drizzled by {ways[1]}, --method {method}: {report.seconds:.1f} s "
+            f"({stages(scratch / name)}), {used:.1f} of CPU, up to {memory.peak:.0f} MB{than}"
+        )
+        limit, size = limit_of_the_bytes(visit, scratch / name, scratch)
+        print(f"    limit of the bytes: {limit:.3f} s for {size / 1e6:.0f} MB read and written once")
+        shutil.rmtree(scratch / name)
 
 
 def stages(outdir: Path) -> str:
@@ -154,11 +190,12 @@ def run_batch(visit: Path, scratch: Path, n: int, jobs: int, recipe: float | Non
             catalog.append(table, [row for i in range(n) for row in copy_rows(rows, i)])
         catalog.replace("datasets", [], keys=[ASSOCIATION])
         ids = [f"ib{i:02d}{ASSOCIATION[4:]}" for i in range(n)]
+        used = cpu_seconds()
         with watched() as memory:
             report = reprocess(
                 catalog,
                 ids=ids,
-                settings=settings_for("native", outdir, visit),
+                settings=settings_for(("native", "auto"), outdir, visit),
                 workers=Workers(jobs),
                 products=Copies(visit),
             )
@@ -166,7 +203,8 @@ def run_batch(visit: Path, scratch: Path, n: int, jobs: int, recipe: float | Non
     than = f", {recipe * n / report.seconds:.1f} times the recipe's {3600 / recipe:.0f}" if recipe else ""
     print(
         f"  {report.n_repaired} of {n} associations with --jobs {jobs}: {report.seconds:.0f} s, "
-        f"{per_hour:.0f} an hour{than}; each {stages(outdir)} s; all processes up to {memory.peak:.0f} MB"
+        f"{per_hour:.0f} an hour{than}; each {stages(outdir)} s, {(cpu_seconds() - used) / n:.1f} of CPU; "
+        f"all processes up to {memory.peak:.0f} MB"
     )
     shutil.rmtree(outdir)
 

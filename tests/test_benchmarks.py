@@ -16,12 +16,16 @@ BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 PRINTED = {
     "bench_calibrate": [
         "64 x 64 pixels, 16 reads",
-        "wfc3tvb * s; later exposures of a process * s",
+        "wfc3tvb * s (*); later exposures of a process * s (*); limit of the bytes",
         "likelihood fit of ibohbfbkq, one core: * s; input read once * s",
     ],
     "bench_catalog": ["300 exposures, 4500 reads", "open and first query * s", "query worst_visits * s"],
     "bench_curve": ["wfc3tools.pstat, medians * ms 1.00 x", "the whole curve * ms * x", "processes: * minutes"],
-    "bench_reprocess": ["native * s", "1 of 1 associations with --jobs 1: * s"],
+    "bench_reprocess": [
+        "drizzled by native, --method omit: * s",
+        "limit of the bytes: * s for * MB read and written once",
+        "1 of 1 associations with --jobs 1: * s",
+    ],
     "bench_scale": ["60 * * * * * * * 5 *"],
     "bench_survey": ["s3 80 1 300 ms 4 MB/s 3.0 *", "256 x 256, stars 2 * * *"],
 }

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.config import MeasureSettings
 from wfc3tvb.curve.faint_sources import FaintLight, faint_light, subtract_faint_light
+from wfc3tvb.curve.footprint import sky_place, wcs_corners
 from wfc3tvb.curve.geometry import Geometry, is_in_orbit, jitter_geometry, orbit_position, view_geometry
 from wfc3tvb.curve.intervals import Curve, measure_curve, unsteady
 from wfc3tvb.curve.kernels import flagged_fraction
@@ -276,22 +277,26 @@ def _exposure_row(cube: ReadCube, mask: SkyMask, settings: MeasureSettings) -> R
     if cube.rows.size < cube.shape[0]:
         flags.append("partial_rows")
     observed = header.get("CRCORR") == "COMPLETE"
-    return row | {
-        "rootname": cube.rootname,
-        "asn_id": None if is_single else str(association).lower(),
-        "dataset": cube.rootname if is_single else str(association).lower(),
-        "visit": visit_of(cube.rootname),
-        "ra": None if direction is None else direction[0],
-        "dec": None if direction is None else direction[1],
-        "archive_generation_date": _value(header, "PROCTIME", float),
-        "obs_frac_broken": _fraction(cube, mask, DQ.DATAREJECT | DQ.UNSTABLE) if observed else None,
-        "obs_frac_unstable": _fraction(cube, mask, DQ.UNSTABLE) if observed else None,
-        "quality_flags": flags,
-        "rows_used": int(cube.rows.size),
-        "crrejtab_sigma": rejection_threshold(header, None if settings.iref is None else Path(settings.iref)),
-        "bytes_read": cube.n_bytes,
-        "measure_version": MEASURE_VERSION,
-    }
+    row |= {"ra": None if direction is None else direction[0], "dec": None if direction is None else direction[1]}
+    corners = wcs_corners(header, raw_shape=cube.raw_shape, shape=cube.shape)
+    return (
+        row
+        | sky_place(row, corners)
+        | {
+            "rootname": cube.rootname,
+            "asn_id": None if is_single else str(association).lower(),
+            "dataset": cube.rootname if is_single else str(association).lower(),
+            "visit": visit_of(cube.rootname),
+            "archive_generation_date": _value(header, "PROCTIME", float),
+            "obs_frac_broken": _fraction(cube, mask, DQ.DATAREJECT | DQ.UNSTABLE) if observed else None,
+            "obs_frac_unstable": _fraction(cube, mask, DQ.UNSTABLE) if observed else None,
+            "quality_flags": flags,
+            "rows_used": int(cube.rows.size),
+            "crrejtab_sigma": rejection_threshold(header, None if settings.iref is None else Path(settings.iref)),
+            "bytes_read": cube.n_bytes,
+            "measure_version": MEASURE_VERSION,
+        }
+    )
 
 
 def rejection_threshold(header: Mapping[str, Any], iref: Path | None = None) -> float:

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.bands import Work, bands_of
-from wfc3tvb.calibration.model import Amplifiers, Overscan, Ramp, ReferenceData, Switches
+from wfc3tvb.calibration.model import Amplifiers, Calibrated, Imset, Overscan, Ramp, ReferenceData, Switches
+from wfc3tvb.calibration.run import calibrate_bands
 from wfc3tvb.calibration.steps import STEPS
 
 Float32Array = NDArray[np.float32]
 
-#: Reads, rows and columns of the frame: three bands of rows, five reference pixels on every side.
+#: Reads, rows and columns of the frame: five reference pixels on every side.
 N, NY, NX = 4, 18, 16
 LIGHT = slice(5, NY - 5), slice(5, NX - 5)
 OVERSCAN = Overscan((5, 5), (5, 5), (1, 4), (NX - 3, NX))
@@ -68,6 +69,17 @@ def run(work: Work, *names: str) -> Work:
         for band in bands_of(work):
             _STEPS[name](work, band)
     return work
+
+
+def calibrated(work: Work, *, threads: int = 1) -> tuple[Calibrated, Imset]:
+    """Return the result of the steps that the switches ask for, and the reads as they are stored."""
+    made = Imset(*(np.full(work.ramp.sci.shape, -1, kind) for kind in (np.float32, np.float32, np.int16)))
+
+    def store(y0: int, reads: Imset) -> None:
+        for planes, rows in zip(made, reads, strict=True):
+            planes[:, y0 : y0 + rows.shape[1]] = rows
+
+    return calibrate_bands(work, store=store, threads=threads), made
 
 
 def outside(cube: NDArray[Any]) -> NDArray[Any]:

@@ -9,9 +9,9 @@ from tests.calibration.small import (
     LIGHT,
     NX,
     NY,
-    OVERSCAN,
     Float32Array,
     N,
+    calibrated,
     images,
     no_flags,
     outside,
@@ -20,7 +20,6 @@ from tests.calibration.small import (
     work_of,
 )
 from wfc3tvb.calibration.model import Dark, Planes, Switches
-from wfc3tvb.calibration.run import calibrate_work
 
 
 def dark(sci: Float32Array, err: Float32Array, dq: np.ndarray, order: str = "=") -> Dark:
@@ -29,7 +28,7 @@ def dark(sci: Float32Array, err: Float32Array, dq: np.ndarray, order: str = "=")
         Planes(tuple(cube.astype(cube.dtype.newbyteorder(order))), kind)
         for cube, kind in ((sci, np.float32), (err, np.float32), (dq, np.int16))
     ]
-    return Dark(*planes, OVERSCAN.window((NY, NX)))
+    return Dark(*planes)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -68,7 +67,7 @@ def mean_darks(signal: Float32Array, flags: np.ndarray) -> tuple[float, ...]:
     """Return MEANDARK of every read, calibrated with DARKCORR only."""
     switches = Switches(*[name == "darkcorr" for name in Switches.__dataclass_fields__])
     work = work_of(ramp(), switches, dark=dark(signal, np.zeros_like(signal), flags))
-    return calibrate_work(work, threads=1).mean_dark
+    return calibrated(work)[0].mean_dark
 
 
 def test_mean_dark_is_that_of_good_light_sensitive_pixels() -> None:
@@ -82,6 +81,15 @@ def test_mean_dark_is_that_of_good_light_sensitive_pixels() -> None:
         signal[2, 5, 5 + x], flags[2, 5, 5 + x] = 14, flag
     signal[3, 5, 5], signal[3, 5, 6] = np.nan, np.inf
     assert mean_darks(signal, flags) == (2, 2, 3, 2)
+
+
+def test_mean_dark_of_a_second_exposure_is_that_of_the_first() -> None:
+    signal = images(9, 0, 50)
+    switches = Switches(*[name == "darkcorr" for name in Switches.__dataclass_fields__])
+    same = dark(signal, np.zeros_like(signal), no_flags())
+    first, second = (calibrated(work_of(ramp(), switches, dark=same))[0].mean_dark for _ in range(2))
+    assert first == second
+    assert len(set(first)) == N
 
 
 def test_mean_dark_without_a_good_pixel() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.calibration.small import LIGHT, NX, NY, N, images, outside, ramp, run, work_of
+from tests.calibration.small import LIGHT, NX, NY, N, calibrated, images, outside, ramp, run, work_of
 from wfc3tvb.calibration.model import Switches
-from wfc3tvb.calibration.run import calibrate_work
 
 F = np.float32
 
@@ -41,8 +40,8 @@ def test_read_without_time_becomes_0() -> None:
 def test_rates_are_left_as_they_are() -> None:
     cube = np.full((N, NY, NX), 8, F)
     switches = Switches(*[name == "unitcorr" for name in Switches.__dataclass_fields__])
-    done = calibrate_work(work_of(ramp(cube, unit="COUNTS/S"), switches), threads=1)
-    assert np.all(done.ramp.sci == 8)
-    done = calibrate_work(work_of(ramp(cube), switches), threads=1)
-    assert done.ramp.sci[2, 8, 8] == F(8) / F(102.5)
+    _, reads = calibrated(work_of(ramp(cube, unit="COUNTS/S"), switches))
+    assert np.all(reads.sci == 8)
+    done, reads = calibrated(work_of(ramp(cube), switches))
+    assert reads.sci[2, 8, 8] == F(8) / F(102.5)
     assert done.ramp.unit == "COUNTS/S"

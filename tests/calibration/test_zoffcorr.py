@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.calibration.small import LIGHT, NX, NY, images, no_flags, plane, ramp, run, work_of
+from tests.calibration.small import LIGHT, NX, NY, calibrated, images, no_flags, plane, ramp, run, work_of
 from wfc3tvb.calibration.model import Linearity, Switches
-from wfc3tvb.calibration.run import calibrate_work
 
 
 def test_zeroth_read_is_subtracted_everywhere() -> None:
@@ -39,7 +38,7 @@ def test_times_count_from_the_zeroth_read() -> None:
     times = np.array([3, 5.5, 105.5, 205.5], np.float32)
     assert work_of(ramp(time=times)).time.tolist() == [0, 2.5, 102.5, 202.5]
     switches = Switches(*[False] * 10)
-    without = calibrate_work(work_of(ramp(time=times), switches), threads=1)
+    without, _ = calibrated(work_of(ramp(time=times), switches))
     assert without.ramp.time.tolist() == times.tolist()
     assert np.all(without.image.time == np.float32(205.5))
     assert without.image.sci.shape == plane(0)[LIGHT].shape

@@ -14,6 +14,8 @@ from wfc3tvb.models import Measurement
 from wfc3tvb.schema import TABLES
 
 GIVEN = {
+    "covers_position": {"ra": "150.1", "dec": "2.3"},
+    "overlapping_visits": {"visit": "IBOHBF"},
     "my_visit": {"visit": "IBOHBF"},
     "my_association": {"asn_id": "IBOHBF040"},
     "my_program": {"proposal_id": "12696"},

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.helpers import known
+from tests.helpers.samp import samp_hub, viewer
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.export import FORMATS, read_table, write_table
 from wfc3tvb.catalog.queries import load_all
@@ -205,3 +206,23 @@ def test_a_wiped_table_is_an_error(tmp_path: Path) -> None:
         answer = ask(tmp_path / "catalog", *arguments)
         assert answer.exit_code == 2
         assert "the log of table reads is missing" in answer.stderr
+
+
+def test_a_result_is_sent_to_other_programs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with samp_hub(tmp_path, monkeypatch), viewer() as received:
+        sent = ask(folder, "query", "my_visit", "--param", "visit=ibohbf", "--send")
+        both = ask(folder, "sql", QUESTION, "--send", "--format", "csv")
+    assert sent.exit_code == 0
+    assert (sent.stdout, sent.stderr) == ("", "sent 3 rows to viewer\n")
+    assert [name for name, _ in received] == ["my_visit", "sql"]
+    assert both.stdout.startswith('"rootname"') or both.stdout.startswith("rootname")
+    alone = ask(folder, "sql", QUESTION, "--send")
+    assert alone.exit_code == 1
+    assert alone.stderr == "wfc3tvb: SAMP: no hub is running on this machine; start TOPCAT or Aladin and try again\n"
+
+
+def test_maps_of_coverage_need_footprints(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mocpy", reason="pip install 'wfc3tvb[moc]'")
+    made = CliRunner().invoke(main, ["export", str(tmp_path / "moc"), "--format", "moc", "--catalog", str(folder)])
+    assert made.exit_code == 2
+    assert "no exposure has a footprint" in made.stderr

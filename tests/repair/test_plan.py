@@ -54,7 +54,7 @@ def catalog(tmp_path: Path) -> Catalog:
 def test_twenty_full_frames_stay_below_four_gigabytes() -> None:
     assert repair(20).memory_mb(2) < 4000
     assert repair(6).memory_mb(2) == pytest.approx(1900, abs=100)
-    assert repair(20).memory_mb(1) - repair(6).memory_mb(1) == pytest.approx(14 * 28, rel=0.01)
+    assert repair(20).memory_mb(1) - repair(6).memory_mb(1) == pytest.approx(14 * 41, rel=0.01)
 
 
 def test_the_size_of_the_references_is_that_of_the_real_ones(catalog: Catalog, tmp_path: Path) -> None:

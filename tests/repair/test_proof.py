@@ -18,8 +18,9 @@ from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof import right_flux
 from wfc3tvb.repair.proof.compare_sky import drizzled_skies, exposure_masks
 from wfc3tvb.repair.proof.last_reads import LastReads, without_cosmic_rays
+from wfc3tvb.repair.proof.pictures import Pictures
 from wfc3tvb.repair.rows import _without_faulty
-from wfc3tvb.repair.sky_statistics import SkyStatistics
+from wfc3tvb.repair.sky_statistics import SkyStatistics, source_mask
 
 SIZE = 256
 GOOD = np.ones((SIZE, SIZE), bool)
@@ -111,7 +112,7 @@ def test_sources_of_a_broken_image_are_those_of_the_repaired_one(upper: float) -
     broken, whole = two_peaks(upper), rng.normal(1.5, 0.04, GOOD.shape).astype(np.float32)
     old, new = add_stars(broken, 60, 50.0), add_stars(whole, 60, 50.0)
     new[rng.random(GOOD.shape) < 0.01] += 5.0
-    sky = exposure_masks(picture(old), picture(new))
+    sky = exposure_masks(picture(old), picture(new), source_mask(picture(new).image, picture(new).good))
     before, after = (
         sky_statistics.sky_statistics(image, mask, resolution=0.03) for image, mask in zip((old, new), sky, strict=True)
     )
@@ -349,7 +350,7 @@ def test_nan_becomes_finite_and_flagged(tmp_path: Path) -> None:
 )
 def test_an_exposure_without_light_cannot_be_combined(tmp_path: Path, noise: float, own: dict, words: str) -> None:
     image = 1.0 + noise * np.random.default_rng(11).standard_normal((100, 100))
-    found = inputs.no_image(flt(tmp_path / "ibzz01a1q_flt.fits", image, **own), member())
+    found = inputs.no_image(flt(tmp_path / "ibzz01a1q_flt.fits", image, **own), member(), Pictures())
     assert words in found
     assert bool(found) == bool(words)
 
@@ -371,7 +372,7 @@ def test_a_sky_that_contradicts_the_catalog_is_noticed(
     tmp_path: Path, level: float, own: Member, changed: bool
 ) -> None:
     image = np.random.default_rng(12).normal(level, 0.03, (100, 100))
-    found = inputs.not_the_archives(flt(tmp_path / "ibzz01a1q_flt.fits", image), own)
+    found = inputs.not_the_archives(flt(tmp_path / "ibzz01a1q_flt.fits", image), own, Pictures())
     assert bool(found) == changed
     assert not changed or f"{level:.1f}" in found
 
@@ -379,7 +380,7 @@ def test_a_sky_that_contradicts_the_catalog_is_noticed(
 def test_an_image_of_this_package_is_not_the_archives(tmp_path: Path) -> None:
     path = flt(tmp_path / "ibzz01a1q_flt.fits", np.random.default_rng(12).normal(1.0, 0.03, (100, 100)))
     fits.setval(path, "TVBMETH", value="omit")
-    assert "made by wfc3tvb" in inputs.not_the_archives(path, member())
+    assert "made by wfc3tvb" in inputs.not_the_archives(path, member(), Pictures())
 
 
 def test_the_level_of_a_faint_ramp_fit_is_a_straight_line_through_the_reads() -> None:

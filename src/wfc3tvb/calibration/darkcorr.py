@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-
 import numpy as np
 
 from wfc3tvb.calibration.bands import Band, Work
-from wfc3tvb.calibration.model import Dark, Imset
+from wfc3tvb.calibration.model import Imset
 from wfc3tvb.calibration.rows import row_of
 from wfc3tvb.system.compiled import compiled, vectorized
 
 #: Flags of the dark that keep a pixel out of MEANDARK.
 _BAD = np.int16(956)
-_THREADS = 2
 
 
 def apply(work: Work, band: Band) -> None:
@@ -22,28 +18,28 @@ def apply(work: Work, band: Band) -> None:
     ramp, reference = work.ramp, work.references.dark
     if reference is None:
         return
-    y0, y1 = band.light.y0, band.light.y1
-    for k in range(ramp.n):
-        dark = Imset(*(planes.rows(k, y0, y1) for planes in (reference.sci, reference.err, reference.dq)))
-        subtract_dark(Imset(ramp.sci[k], ramp.err[k], ramp.dq[k]), dark, band.light)
+    y0, y1 = work.y0 + band.light.y0, work.y0 + band.light.y1
+    work.dark = Imset(*(planes.rows(y0, y1) for planes in (reference.sci, reference.err, reference.dq)))
+    subtract_dark(Imset(ramp.sci, ramp.err, ramp.dq), work.dark, band.light)
 
 
 @compiled
-def subtract_dark(read, dark, window):
-    """Subtract the dark of a read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
+def subtract_dark(reads, dark, window):
+    """Subtract the dark of every read: ``SCI -= D; ERR = sqrt(ERR**2 + D_ERR**2); DQ |= D_DQ``.
 
     Parameters
     ----------
-    read : Imset, shape (ny, nx)
-        The read [DN]; changed.
-    dark : Imset, shape (rows of the window, nx)
+    reads : Imset, shape (reads, ny, nx)
+        The reads [DN]; changed.
+    dark : Imset, shape (reads, rows of the window, nx)
         Dark that was exposed as long [DN].
     window : Window
         Where to work.
     """
     columns = slice(window.x0, window.x1)
-    for y in range(window.y0, window.y1):
-        _subtract(row_of(read, (y, columns)), row_of(dark, (y - window.y0, columns)))
+    for k in range(reads.sci.shape[0]):
+        for y in range(window.y0, window.y1):
+            _subtract(row_of(reads, (k, y, columns)), row_of(dark, (k, y - window.y0, columns)))
 
 
 @vectorized
@@ -56,32 +52,30 @@ def _subtract(read, dark):
         dq[x] |= dark_dq[x]
 
 
-@lru_cache(maxsize=1)
-def means(dark: Dark) -> tuple[float, ...]:
-    """Return the mean of the dark of every read [DN]; it is kept for the next exposure of a batch."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        numbers = range(len(dark.sci.stored))
-        return tuple(pool.map(lambda k: float(mean_dark(dark.sci[k], dark.dq[k], dark.light)), numbers))
-
-
 @compiled
-def mean_dark(dark_sci, dark_dq, window):
-    """Return the mean of the dark's good pixels [DN]: the keyword MEANDARK; 0 where there are none.
+def add_to_means(dark, columns, totals, counts, values):
+    """Add rows of the dark to the sums of its good pixels, of which MEANDARK is the mean.
 
     Parameters
     ----------
-    dark_sci, dark_dq : ndarray, shape (ny, nx), float32 and int16
-        Dark of one read.
-    window : Window
-        Where to average.
+    dark : Imset, shape (reads, rows, nx)
+        The rows, which follow those added before: calwf3 adds one value after the other.
+    columns : (int, int)
+        First column to add, and the one after the last.
+    totals, counts : ndarray, shape (reads,), float64 and int64
+        Sums [DN] and numbers of good pixels; changed.
+    values : ndarray, shape (columns,), float64
+        Overwritten.
     """
-    total, n = 0.0, 0
-    values = np.empty(window.x1 - window.x0, np.float64)
-    for y in range(window.y0, window.y1):
-        n += _good_values(dark_sci[y, window.x0 : window.x1], dark_dq[y, window.x0 : window.x1], values)
-        for x in range(values.size):  # one after the other, as calwf3 adds them
-            total += values[x]
-    return np.float32(total / n) if n else np.float32(0)
+    sci, _, dq = dark
+    x0, x1 = columns
+    for k in range(sci.shape[0]):
+        total = totals[k]
+        for y in range(sci.shape[1]):
+            counts[k] += _good_values(sci[k, y, x0:x1], dq[k, y, x0:x1], values)
+            for x in range(values.size):
+                total += values[x]
+        totals[k] = total
 
 
 @vectorized

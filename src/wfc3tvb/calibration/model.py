@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,82 @@ from wfc3tvb.instrument import ZEROTH_OFFSET
 
 Float32Array = NDArray[np.float32]
 Flags = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Images of one shape, one per read, left in their mapped file: rows are converted on demand.
+
+    Attributes
+    ----------
+    stored : tuple of ndarray, shape (ny, nx)
+        The images, in any byte order.
+    kind : dtype
+        Type to convert them to.
+    zero : float
+        What is added to the stored values: BZERO.
+    """
+
+    stored: tuple[NDArray[Any], ...]
+    kind: type
+    zero: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of images, height, width."""
+        ny, nx = self.stored[0].shape
+        return len(self.stored), ny, nx
+
+    def __getitem__(self, k: int) -> NDArray[Any]:
+        """Return an image."""
+        return self.converted(self.stored[k])
+
+    def converted(self, stored: NDArray[Any], into: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return stored values as numbers of this machine, in a new array or in `into`."""
+        made: NDArray[Any] = np.empty(stored.shape, self.kind) if into is None else into
+        if self.zero:
+            np.add(stored, self.kind(self.zero), out=made, casting="unsafe")
+        else:
+            made[...] = stored
+        return made
+
+    def rows(self, y0: int, y1: int) -> NDArray[Any]:
+        """Return rows y0 to y1 (exclusive) of all images, shape (images, rows, nx)."""
+        if self._stack is not None:
+            return self.converted(self._stack[:, y0:y1])
+        made: NDArray[Any] = np.empty((len(self.stored), y1 - y0, self.shape[2]), self.kind)
+        for image, part in zip(self.stored, made, strict=True):
+            self.converted(image[y0:y1], part)
+        return made
+
+    @cached_property
+    def _stack(self) -> NDArray[Any] | None:
+        """The images as one array, if they are equally far from each other in a file: one call converts them all.
+
+        Images of different owners are never one: what lies between them may be the array that they are copied to.
+        """
+        first, *others = self.stored
+        steps = set(np.diff([image.__array_interface__["data"][0] for image in self.stored]).tolist()) or {0}
+        same = all((i.dtype, i.strides) == (first.dtype, first.strides) and _owner(i) is _owner(first) for i in others)
+        if len(steps) > 1 or not same:
+            return None
+        strides = steps.pop(), *first.strides
+        return np.lib.stride_tricks.as_strided(first, (len(self.stored), *first.shape), strides, writeable=False)
+
+
+def _owner(image: NDArray[Any]) -> Any:
+    """Return the object whose memory an image uses."""
+    owner: Any = image
+    while isinstance(owner, np.ndarray) and owner.base is not None:
+        owner = owner.base
+    return owner.obj if isinstance(owner, memoryview) else owner
+
+
+def rows_of(images: NDArray[Any] | Planes, y0: int, y1: int) -> NDArray[Any]:
+    """Return rows y0 to y1 (exclusive) of images, as numbers of this machine that lie together in memory."""
+    if isinstance(images, Planes):
+        return images.rows(y0, y1)
+    return np.array(images[..., y0:y1, :], images.dtype.newbyteorder("="), order="C")
 
 
 class Window(NamedTuple):
@@ -95,9 +172,9 @@ class Ramp:
 
     Attributes
     ----------
-    sci, err : ndarray, shape (n, ny, nx), float32
+    sci, err : ndarray or Planes, shape (n, ny, nx), float32
         Signal and its error [DN, later electron/s].
-    dq : ndarray, shape (n, ny, nx), int16
+    dq : ndarray or Planes, shape (n, ny, nx), int16
         Data-quality flags.
     time : ndarray, shape (n,), float32
         Plane TIME of every read, the same for all pixels [s].
@@ -111,9 +188,9 @@ class Ramp:
         Steps done before (COMPLETE in the header of an IMA), e.g. ``zsigcorr``.
     """
 
-    sci: Float32Array
-    err: Float32Array
-    dq: Flags
+    sci: Any
+    err: Any
+    dq: Any
     time: Float32Array
     samptime: NDArray[np.float64]
     unit: str = "COUNTS"
@@ -134,6 +211,11 @@ class Ramp:
     def sampzero(self) -> float:
         """Time from the reset to the zeroth read [s]."""
         return float(self.samptime[1]) - ZEROTH_OFFSET if self.n > 1 else 0.0
+
+    def rows(self, y0: int, y1: int) -> Ramp:
+        """Return rows y0 to y1 (exclusive), as new arrays: a frame of its own on the detector."""
+        sci, err, dq = (rows_of(images, y0, y1) for images in (self.sci, self.err, self.dq))
+        return replace(self, sci=sci, err=err, dq=dq, ltv=(self.ltv[0], self.ltv[1] - y0))
 
 
 @dataclass(frozen=True)
@@ -177,7 +259,7 @@ class Linearity(NamedTuple):
 
     Attributes
     ----------
-    coef : ndarray, shape (m, ny, nx), float32
+    coef : ndarray or Planes, shape (m, ny, nx), float32
         Coefficients of the polynomial, m = 4 in the files of the archive.
     node : ndarray, shape (ny, nx), float32
         Saturation level [DN].
@@ -187,45 +269,29 @@ class Linearity(NamedTuple):
         Super zero read and its error [DN].
     """
 
-    coef: Float32Array
+    coef: Any
     node: Float32Array
     dq: Flags
     zsci: Float32Array
     zerr: Float32Array
 
 
-@dataclass(frozen=True)
-class Planes:
-    """Images of one shape, one per read, left in their mapped file: rows are converted on demand.
+@dataclass(frozen=True, eq=False)
+class Dark:
+    """Dark of every read (DARKFILE): signal, error [DN], flags.
 
     Attributes
     ----------
-    stored : tuple of ndarray, shape (ny, nx)
-        The images, in any byte order.
-    kind : dtype
-        Type to convert them to.
+    sci, err, dq : Planes
+        The images.
+    means : list of float
+        MEANDARK of every read [DN], filled by the first exposure that is calibrated.
     """
-
-    stored: tuple[NDArray[Any], ...]
-    kind: type
-
-    def __getitem__(self, k: int) -> NDArray[Any]:
-        """Return an image."""
-        return self.stored[k].astype(self.kind)
-
-    def rows(self, k: int, y0: int, y1: int) -> NDArray[Any]:
-        """Return rows y0 to y1 (exclusive) of an image."""
-        return self.stored[k][y0:y1].astype(self.kind)
-
-
-@dataclass(frozen=True, eq=False)
-class Dark:
-    """Dark of every read (DARKFILE): signal, error [DN], flags; `light` is the light-sensitive part of the frame."""
 
     sci: Planes
     err: Planes
     dq: Planes
-    light: Window
+    means: list[float] = field(default_factory=list)
 
 
 class Flat(NamedTuple):
@@ -267,6 +333,16 @@ class ReferenceData:
     rejection: Rejection | None = None
     photometry: Photometry | None = None
 
+    def rows(self, y0: int, y1: int) -> ReferenceData:
+        """Return the data with bad pixels, nonlinearity and flat of rows y0 to y1 (exclusive); the dark stays whole."""
+        bad, linearity, flat = self.bad_pixels, self.linearity, self.flat
+        return replace(
+            self,
+            bad_pixels=None if bad is None else bad[y0:y1],
+            linearity=None if linearity is None else Linearity(*(rows_of(plane, y0, y1) for plane in linearity)),
+            flat=None if flat is None else Flat(*(rows_of(plane, y0, y1) for plane in flat)),
+        )
+
 
 @dataclass
 class Image:
@@ -288,6 +364,11 @@ class Image:
     samp: Flags
     time: Float32Array
 
+    def rows(self, y0: int, y1: int) -> Image:
+        """Return rows y0 to y1 (exclusive), sharing memory."""
+        rows = slice(y0, y1)
+        return Image(self.sci[rows], self.err[rows], self.dq[rows], self.samp[rows], self.time[rows])
+
 
 @dataclass
 class Calibrated:
@@ -296,11 +377,15 @@ class Calibrated:
     Attributes
     ----------
     ramp : Ramp
-        The reads, as in the IMA.
+        The exposure; the pixels of its calibrated reads are stored elsewhere.
     image : Image
         The image, as in the FLT.
     light : Window
         Light-sensitive part of the frame, which the image covers.
+    corners : Imset, shape (n,)
+        The first pixel of every read.
+    constant : Imset, shape (n,), bool
+        Whether all pixels of a read are as the first.
     bias_levels : tuple of float
         MEANBLEV of every read [DN]; empty if BLEVCORR was not done.
     mean_dark : tuple of float
@@ -316,6 +401,8 @@ class Calibrated:
     ramp: Ramp
     image: Image
     light: Window
+    corners: Imset
+    constant: Any
     bias_levels: tuple[float, ...] = ()
     mean_dark: tuple[float, ...] = ()
     statistics: tuple[Mapping[str, Mapping[str, float]], ...] = ()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from wfc3tvb.calibration.bands import Band, Work
 from wfc3tvb.calibration.model import ZerothSignal
@@ -16,12 +19,23 @@ def apply(work: Work, band: Band) -> None:
     """Correct a band of the reads and count saturated pixels."""
     ramp, reference = work.ramp, work.references.linearity
     if reference is not None:
-        found = work.n_saturated[band.number, 2:]
-        correct_nonlinearity(ramp.sci, ramp.dq, reference, work.signal, band, found)
+        found, width = work.n_saturated[band.number, 2:], band.light.x1 - band.light.x0
+        scratch = Scratch(np.empty(width, np.float32), np.empty(width, np.float64), np.zeros(width, np.float32),
+                          np.zeros(width, np.bool_))  # fmt: skip
+        correct_nonlinearity(ramp.sci, ramp.dq, reference, work.signal, band, found, scratch)
+
+
+class Scratch(NamedTuple):
+    """Room for a row: the polynomial and the power of the signal, and a signal that is zero and not seen."""
+
+    factor: NDArray[np.float32]
+    power: NDArray[np.float64]
+    no_signal: NDArray[np.float32]
+    not_seen: NDArray[np.bool_]
 
 
 @compiled
-def correct_nonlinearity(sci, dq, reference, signal, band, n_saturated):
+def correct_nonlinearity(sci, dq, reference, signal, band, n_saturated, scratch):
     """Correct all reads: ``SCI = v (1 + c0 + c1 v + c2 v**2 + c3 v**3) - z`` with ``v = SCI + z``; flag saturation.
 
     Pixels flagged as saturated stay as they are; those above their saturation level are flagged, from that read on.
@@ -38,11 +52,12 @@ def correct_nonlinearity(sci, dq, reference, signal, band, n_saturated):
         Light-sensitive pixels are corrected; in all pixels saturation is carried to the next read.
     n_saturated : ndarray, shape (reads,), int64
         Filled: pixels that are saturated.
+    scratch : Scratch
+        Overwritten.
     """
     light, whole = band.light, band.full
     x0, x1 = light.x0, light.x1
-    no_signal, not_seen = np.zeros(x1 - x0, np.float32), np.zeros(x1 - x0, np.bool_)
-    factor, power = np.empty(x1 - x0, np.float32), np.empty(x1 - x0, np.float64)
+    factor, power, no_signal, not_seen = scratch
     for k in range(sci.shape[0]):
         n_saturated[k] = 0
         for y in range(light.y0, light.y1):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wfc3tvb.calibration.bands import Work, bands_of
+from wfc3tvb.calibration.bands import BAND, Work, bands_of
 from wfc3tvb.calibration.model import (
     Amplifiers,
     Dark,
@@ -19,7 +19,7 @@ from wfc3tvb.calibration.model import (
     Rejection,
     Switches,
 )
-from wfc3tvb.calibration.run import describe
+from wfc3tvb.calibration.run import Tally
 from wfc3tvb.calibration.steps import STEPS
 
 _READS, _SIZE = 3, 12
@@ -37,12 +37,12 @@ def load_kernels(report: Callable[[int, int], object] = lambda done, total: None
     """
     work = Work(_tiny_ramp(), _tiny_references(), Switches())
     steps = [step for name, step in STEPS if fit or name != "crcorr"]
-    bands, total = list(bands_of(work)), len(steps) + 1
+    part, total = work.rows(0, BAND), len(steps) + 1
+    (band,) = bands_of(part)
     for done, step in enumerate(steps, 1):
-        for band in bands:
-            step(work, band)
+        step(part, band)
         report(done, total)
-    describe(work, 31743, 1)
+    Tally(work, 31743).add(part)
     report(total, total)
 
 
@@ -61,7 +61,7 @@ def _tiny_references() -> ReferenceData:
         overscan=overscan,
         bad_pixels=flags,
         linearity=Linearity(np.zeros((4, _SIZE, _SIZE), np.float32), plane, flags, plane, plane),
-        dark=Dark(sci, sci, dq, overscan.window(plane.shape)),
+        dark=Dark(sci, sci, dq),
         flat=Flat(plane, plane, flags),
         rejection=Rejection(),
     )

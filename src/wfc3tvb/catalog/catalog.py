@@ -25,6 +25,7 @@ from wfc3tvb.catalog.formats.column_notes import with_notes
 from wfc3tvb.catalog.released import is_release
 from wfc3tvb.catalog.sql import comments, frames, lineage, statements
 from wfc3tvb.catalog.views import RELATIONS, Files, StoredFiles
+from wfc3tvb.catalog.vo.regions import uses_macros
 from wfc3tvb.display import html_table
 from wfc3tvb.errors import (
     BadArgumentError,
@@ -364,6 +365,8 @@ class Catalog:
             statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
             if "duckdb_" in text.lower():
                 duckdb_views.add_comments(self.connection)
+            if uses_macros(text):
+                duckdb_views.add_macros(self.connection)
             if not self._locked:
                 frames.register_callers(self.connection, checked.tables - RELATIONS.keys() - self._frames.keys())
             relation = self.connection.sql(comments.with_comments(checked.sql, checked.tree), params=params)

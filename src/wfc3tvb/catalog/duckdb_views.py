@@ -26,6 +26,7 @@ from wfc3tvb import __version__
 from wfc3tvb.catalog import forked
 from wfc3tvb.catalog.sql.statements import READONLY, own_name, readonly_name
 from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
+from wfc3tvb.catalog.vo.regions import macro_statements
 from wfc3tvb.catalog.write_errors import TEMPORARY
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
 from wfc3tvb.schema import SCHEMA_VERSION
@@ -204,6 +205,7 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
             config: dict[str, Any] = {"storage_compatibility_version": _STORAGE_VERSION}
             with duckdb.connect(str(path), config=config) as connection:
                 connection.execute("BEGIN")
+                add_macros(connection)
                 add_views(connection, files, whole=whole)
                 add_comments(connection)
                 connection.execute(_about_view(files, whole))
@@ -238,8 +240,14 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
 
 def fingerprint(files: Files) -> str:
     """Return a hash of the views, which changes with the folder, the versions of the tables, and their definitions."""
-    text = "\n".join([__version__, _STORAGE_VERSION, *view_statements(files), *comment_statements()])
+    definitions = [*macro_statements(), *view_statements(files), *comment_statements()]
+    text = "\n".join([__version__, _STORAGE_VERSION, *definitions])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def add_macros(connection: DuckDBPyConnection) -> None:
+    """Add the macros for regions on the sky to a connection (30 ms, so only where they are needed)."""
+    connection.execute("; ".join(macro_statements()))
 
 
 def add_comments(connection: DuckDBPyConnection) -> None:

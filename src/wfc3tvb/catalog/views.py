@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wfc3tvb.catalog.vo.obscore import obscore_sql, obscore_table
 from wfc3tvb.schema import TABLES, TVB_CLASSES, Column, Table, read_columns
 
 _TYPES = {"str": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN"}
@@ -133,6 +134,7 @@ DERIVED: Mapping[str, View] = {
             ),
             _FLAGGED_SQL,
         ),
+        View(obscore_table(TABLES["exposures"]), obscore_sql()),
     )
 }
 

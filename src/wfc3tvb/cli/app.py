@@ -243,6 +243,9 @@ def show(*things: Any) -> None:
     They fit into the width of the terminal, or that of the environment variable COLUMNS; in a pipe or file, lines are
     as long as they need to be.
     """
+    if output_width() is None and all(isinstance(thing, str) for thing in things):
+        print_text("\n".join(things))  # without rich, which takes longer to import than `wfc3tvb --help` to answer
+        return
     from rich.console import Console
     from rich.segment import Segment, Segments
     from rich.text import Text

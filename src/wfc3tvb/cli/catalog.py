@@ -104,10 +104,10 @@ def _listening(host: str, port: int) -> socket:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["parquet", "votable", "fits", "csv", "ecsv", "json"]),
+    type=click.Choice(["parquet", "votable", "fits", "csv", "ecsv", "json", "moc"]),
     default="parquet",
     show_default=True,
-    help="Format of the files.",
+    help="Format of the files; moc: maps of the sky that is covered.",
 )
 @catalog_option
 @example("wfc3tvb export --format fits my-release")
@@ -121,7 +121,13 @@ def export(out: Path, form: str, catalog: Path) -> None:
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.catalog.export import how_to_read
     from wfc3tvb.catalog.release import file_name, write_release
+    from wfc3tvb.catalog.vo.moc import write_mocs
 
+    if form == "moc":
+        with open_catalog(catalog) as store:
+            for path in write_mocs(store, out):
+                print_text(f"wrote {path}")
+        return
     with open_catalog(catalog) as store, progress_bars():
         for path in write_release(store, out, form):
             print_text(f"wrote {path}")

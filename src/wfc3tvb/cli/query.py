@@ -34,26 +34,29 @@ timeout_option = click.option(
     "--timeout", type=click.FloatRange(0, min_open=True), default=TIMEOUT, show_default=True, metavar="SECONDS",
     help="Stop a statement that takes longer.",
 )  # fmt: skip
+send_option = click.option("--send", is_flag=True, help="Send the result to TOPCAT, Aladin, ... (SAMP).")
 
 
 @main.command()
 @click.argument("text", metavar="SELECT")
 @output_options
+@send_option
 @timeout_option
 @catalog_option
 @json_option
 @example('wfc3tvb sql "SELECT visit, worst_class FROM visits WHERE n_flagged > 0"')
-def sql(text: str, form: str | None, output: Path | None, timeout: float, catalog: Path, as_json: bool) -> None:
+def sql(
+    text: str, form: str | None, output: Path | None, send: bool, timeout: float, catalog: Path, as_json: bool
+) -> None:
     """Query the catalog in SQL (DuckDB).
 
     To list tables: wfc3tvb sql "SHOW TABLES"; columns: wfc3tvb sql "DESCRIBE exposures".
     """
     from wfc3tvb.catalog.catalog import open_catalog
 
-    with open_catalog(catalog, locked=True, own_files=True) as store:
-        with progress_bars():
-            rows = store.fetch(text, timeout=timeout)
-        _deliver(rows, "json" if as_json else form, output)
+    with open_catalog(catalog, locked=True, own_files=True) as store, progress_bars():
+        rows = store.fetch(text, timeout=timeout)
+    _deliver(rows, "json" if as_json else form, output, send_as="sql" if send else None)
 
 
 @main.command()
@@ -67,6 +70,7 @@ def sql(text: str, form: str | None, output: Path | None, timeout: float, catalo
     help="Value of a parameter; repeatable.",
 )
 @output_options
+@send_option
 @timeout_option
 @catalog_option
 @json_option
@@ -76,6 +80,7 @@ def query(
     params: Sequence[str],
     form: str | None,
     output: Path | None,
+    send: bool,
     timeout: float,
     catalog: Path,
     as_json: bool,
@@ -90,10 +95,9 @@ def query(
         raise BadArgumentError(f"--param {key!r} has no value; write --param {key}=VALUE")
     documented = load(name)
     values = documented.values({key: value for key, _, value in pairs})
-    with open_catalog(catalog, locked=True, own_files=True) as store:
-        with progress_bars():
-            rows = store.fetch(documented.sql, values, timeout=timeout)
-        _deliver(rows, "json" if as_json else form, output)
+    with open_catalog(catalog, locked=True, own_files=True) as store, progress_bars():
+        rows = store.fetch(documented.sql, values, timeout=timeout)
+    _deliver(rows, "json" if as_json else form, output, send_as=name if send else None)
 
 
 @main.command()
@@ -118,8 +122,20 @@ def queries(name: str | None, as_json: bool) -> None:
         show(terminal.queries_table(list(load_all().values())))
 
 
-def _deliver(rows: Any, form: str | None, output: Path | None) -> None:
-    """Print or write the result of a query."""
+def _send(rows: Any, name: str) -> None:
+    """Send the result of a query to other programs, and say which."""
+    from wfc3tvb.catalog.vo.samp import send_table
+
+    programs = ", ".join(send_table(rows, name))
+    print_text(f"sent {rows.num_rows} rows to {programs}", err=True)
+
+
+def _deliver(rows: Any, form: str | None, output: Path | None, *, send_as: str | None = None) -> None:
+    """Send the result of a query to other programs under a name, write it, or print it."""
+    if send_as is not None:
+        _send(rows, send_as)
+        if output is None and form is None:
+            return
     if output is None and form in (None, "table"):
         _show_table(rows)
         return

@@ -24,7 +24,6 @@ from wfc3tvb.cli.app import (
     print_next,
     print_text,
     show,
-    threads_option,
 )
 from wfc3tvb.cli.completion import complete_sources
 from wfc3tvb.cli.progress import progress_bars
@@ -71,7 +70,7 @@ engine_option = click.option(
     help="Folder of the products; default: that of the RAW file.",
 )
 @iref_option
-@threads_option
+@click.option("--threads", type=click.IntRange(1), help="Number of threads; default: up to 4, one a core.")
 @json_option
 @example("iref=/my/references/ wfc3tvb calibrate ibohbfb9q_raw.fits --crcorr omit")
 @click.pass_context
@@ -160,6 +159,14 @@ def _plain(result: Any) -> dict[str, Any]:
     default=True,
     show_default=True,
     help="Under omit, take pixels that saturate late from their last good read; no: as calwf3 leaves them.",
+)
+@click.option(
+    "--drizzle",
+    type=click.Choice(["auto", "native", "astrodrizzle"]),
+    default="auto",
+    show_default=True,
+    help="native: AstroDrizzle's steps in memory, the same pixels in less time; auto: native unless a parameter needs "
+    "AstroDrizzle.",
 )
 @click.option(
     "--drizzle-pars",

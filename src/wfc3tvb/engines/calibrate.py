@@ -17,8 +17,9 @@ from wfc3tvb.calibration.model import Switches
 from wfc3tvb.config import Services
 from wfc3tvb.display import Result
 from wfc3tvb.engines import calwf3
+from wfc3tvb.engines.ima_file import ImaFile
 from wfc3tvb.engines.machine_code import loaded_kernels
-from wfc3tvb.engines.products import CAL_VER, history_lines, primary_header, write_flt, write_ima
+from wfc3tvb.engines.products import CAL_VER, history_lines, ima_pieces, primary_header, write_flt
 from wfc3tvb.engines.raw_reads import Imsets, read_imsets, read_primary
 from wfc3tvb.engines.trailer import join_trailers, write_trailer
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
@@ -26,6 +27,8 @@ from wfc3tvb.fits.association import exposures_of, is_association
 from wfc3tvb.instrument import DQ
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.references.locate import Loaded, find, load
+from wfc3tvb.system.memory import keep_freed_memory
+from wfc3tvb.system.threads import usable_threads
 
 ENGINES = ("auto", "native", "calwf3")
 _SWITCHED_ON = "PERFORM"
@@ -90,7 +93,7 @@ def calibrate(
     overwrite: bool = False,
     outdir: Path | str | None = None,
     iref: Path | str | None = None,
-    threads: int = 2,
+    threads: int | None = None,
     progress: Progress = silent,
 ) -> list[CalResult]:
     """Calibrate RAW files, IMA files, or the members of associations, as calwf3 does.
@@ -111,8 +114,8 @@ def calibrate(
         Folder of the products; by default that of the RAW file.
     iref : path, optional
         Folder that ``iref$`` in reference names stands for; by default the environment variable ``iref``.
-    threads : int
-        Threads of the native engine.
+    threads : int, optional
+        Threads of the native engine; by default up to four, no more than there are cores.
     progress : Progress
         Called for each exposure, and while the native engine is compiled for the first time on a machine.
 
@@ -133,7 +136,7 @@ def calibrate(
     """
     if engine not in ENGINES:
         raise BadArgumentError(f"unknown engine {engine!r}; choose auto, native or calwf3")
-    if threads < 1:
+    if threads is not None and threads < 1:
         raise BadArgumentError(f"cannot calibrate with {threads} threads; give 1 or more")
     if crcorr not in ("header", "omit", "perform"):
         raise BadArgumentError(f"unknown crcorr {crcorr!r}; choose header, omit or perform")
@@ -145,7 +148,7 @@ def calibrate(
         except OSError as error:
             raise BadFileError(folder, "cannot create this folder", "give another one for the products") from error
     references = Path(iref) if iref is not None else Services().iref
-    options = Options(crcorr, write_ima, overwrite, folder, references, threads)
+    options = Options(crcorr, write_ima, overwrite, folder, references, threads or usable_threads())
     run = _run_calwf3 if calwf3.chosen(engine) else partial(_run_native, progress=progress)
     results: list[CalResult] = []
     expanded = [exposures_of(Path(path)) for path in given]
@@ -222,7 +225,7 @@ def _calibrated(
             source.primary["CRCORR"] = options.crcorr.upper()
         loaded = load(source.primary, source.ramp, switches, files)
         light = loaded.data.overscan.window(source.ramp.shape)
-        if switches.zsigcorr and source.ramp.err[0, light.y0 : light.y1, light.x0 : light.x1].any():
+        if switches.zsigcorr and source.ramp.err.stored[0][light.y0 : light.y1, light.x0 : light.x1].any():
             raise BadFileError(
                 path, "has errors in its zeroth read, which ZSIGCORR cannot handle", "set ZSIGCORR to OMIT"
             )
@@ -252,9 +255,10 @@ def _undefined_in_calwf3(source: Imsets, loaded: Loaded) -> Iterator[str]:
         common.append(ramp.dq[0])
     in_all = [flags[inner] & hit for flags in common if flags is not None]
     arrays = any(int(read["DQ"]["NAXIS"]) for read in source.headers)
-    if not loaded.switches.crcorr or not (arrays or np.any(ramp.dq[:, 0, 0] & hit) or any(map(np.any, in_all))):
+    flagged = any(flags[0, 0] & hit for flags in ramp.dq.stored)
+    if not loaded.switches.crcorr or not (arrays or flagged or any(map(np.any, in_all))):
         return
-    hits = np.count_nonzero(ramp.dq[1:, *inner] & hit, axis=0)
+    hits = np.count_nonzero(ramp.dq.rows(light.y0, light.y1)[1:, :, inner[1]] & hit, axis=0)
     for flags in in_all:
         hits[flags != 0] = _MANY_HITS
     if n := np.count_nonzero(hits >= _MANY_HITS):
@@ -267,17 +271,22 @@ def _undefined_in_calwf3(source: Imsets, loaded: Loaded) -> Iterator[str]:
 def _write(
     source: Imsets, loaded: Loaded, work: Work, options: Options, products: tuple[Path | None, Path, Path]
 ) -> None:
-    from wfc3tvb.calibration.run import calibrate_work  # imported here: compiled code is slow to load
+    from wfc3tvb.calibration.run import calibrate_bands, expected  # imported here: compiled code is slow to load
 
     ima, flt, trailer = products
     done = loaded.switches
     bad = int(source.headers[-1]["SCI"].number("SDQFLAGS", 65535))
-    calibrated = calibrate_work(work, bad=bad, threads=options.threads)
-    primary = primary_header(source, loaded, done, calibrated)
+    primary = primary_header(source, loaded, done)
+    keep_freed_memory()
+    history = list(history_lines(loaded, done, image=False))
     with _scratch_folder(flt) as scratch:
-        if ima is not None:
-            write_ima(scratch / ima.name, source, calibrated, primary, history_lines(loaded, done, image=False))
-        history = history_lines(loaded, done, image=work.switches.unitcorr)
+        if ima is None:
+            calibrated = calibrate_bands(work, bad=bad, threads=options.threads)
+        else:
+            with ImaFile(scratch / ima.name, ima_pieces(ima.name, source, expected(work), primary, history)) as file:
+                calibrated = calibrate_bands(work, store=file.store, bad=bad, threads=options.threads)
+                file.finish(ima_pieces(ima.name, source, calibrated, primary, history))
+        history = list(history_lines(loaded, done, image=work.switches.unitcorr))
         write_flt(scratch / flt.name, source, calibrated, primary, history, fitted=done.crcorr)
         write_trailer(scratch / trailer.name, source, loaded, done, calibrated, before=trailer)
         for product in scratch.iterdir():

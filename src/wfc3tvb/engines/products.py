@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,25 @@ import numpy as np
 from wfc3tvb import __version__
 from wfc3tvb.calibration.model import Calibrated, Switches
 from wfc3tvb.engines.raw_reads import PLANES, Imsets
-from wfc3tvb.fits.blocks import CARD
+from wfc3tvb.fits.blocks import CARD, whole_blocks
 from wfc3tvb.fits.cards import Cards, card, comment_of, header_bytes, history, keyword_of
 from wfc3tvb.fits.hdus import Piece, Pixels, write_pieces
 from wfc3tvb.references.locate import Loaded, ReferenceFile
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Place of a plane in an IMA: number of the read, number of the plane in `KINDS`, type of the pixels, frame."""
+
+    read: int
+    number: int
+    kind: str
+    shape: tuple[int, int]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the data, padding included."""
+        return whole_blocks(prod(self.shape) * np.dtype(self.kind).itemsize)
 
 
 def photfnu(photflam: float, photplam: float) -> float:
@@ -60,12 +77,14 @@ _BOILERPLATE = (
     "COMMENT   FITS (Flexible Image Transport System) format is defined in 'Astronomy".ljust(CARD),
     "COMMENT   and Astrophysics', volume 376, page 359; bibcode: 2001A&A...376..359H".ljust(CARD),
 )
+#: Planes of a read that the calibration makes, and the types of their stored pixels.
+KINDS = {"SCI": ">f4", "ERR": ">f4", "DQ": ">i2"}
 _WITH_FILE = (
     ("nlincorr", "image", "NLINFILE"), ("darkcorr", "image", "DARKFILE"), ("photcorr", "table", "IMPHTTAB"),
 )  # fmt: skip
 
 
-def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: Calibrated) -> Cards:
+def primary_header(source: Imsets, loaded: Loaded, done: Switches) -> Cards:
     """Return the primary header of the products, without FILENAME and NEXTEND.
 
     Parameters
@@ -76,8 +95,6 @@ def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: C
         Its references.
     done : Switches
         The steps that were done.
-    calibrated : Calibrated
-        The result.
     """
     header = source.primary.copy()
     header["CAL_VER"] = CAL_VER
@@ -98,13 +115,15 @@ def primary_header(source: Imsets, loaded: Loaded, done: Switches, calibrated: C
     return header
 
 
-def write_ima(path: Path, source: Imsets, calibrated: Calibrated, primary: Cards, history: Iterable[str]) -> None:
-    """Write all reads, the last first, reference pixels included.
+def ima_pieces(
+    name: str, source: Imsets, calibrated: Calibrated, primary: Cards, history: Iterable[str]
+) -> list[Piece | Plane]:
+    """Return an IMA's headers and pixels, the last read first, reference pixels included.
 
     Parameters
     ----------
-    path : Path
-        The file; an existing one is replaced.
+    name : str
+        Name of the file.
     source : Imsets
         The exposure, whose headers are copied.
     calibrated : Calibrated
@@ -113,16 +132,26 @@ def write_ima(path: Path, source: Imsets, calibrated: Calibrated, primary: Cards
         See `primary_header`.
     history : iterable of str
         See `history_lines`.
+
+    Returns
+    -------
+    list
+        Bytes of headers; `Pixels` of SAMP; `Plane` for the pixels of reads, which are written band by band. ERR and DQ
+        that have one value everywhere are stored in the header.
     """
-    ramp, n = calibrated.ramp, calibrated.ramp.n
-    pieces: list[Piece] = [_primary(primary, path.name, 5 * n, history)]
+    ramp, n, corners = calibrated.ramp, calibrated.ramp.n, calibrated.corners
+    pieces: list[Piece | Plane] = [_primary(primary, name, 5 * n, history)]
     for k in reversed(range(n)):
-        planes = ramp.sci[k], ramp.err[k], ramp.dq[k], source.samp[k], ramp.time[k]
         keywords = _keywords(calibrated, k, calibrated.statistics[k])
-        for name, plane in zip(PLANES, planes, strict=True):
-            corner = plane[0, 0] if np.ndim(plane) else plane
-            pieces += _extension(source.headers[k][name], plane, corner, ramp.shape, keywords.get(name, {}))
-    write_pieces(path, pieces)
+        for i, (plane, kind) in enumerate(KINDS.items()):
+            header, in_header = source.headers[k][plane], plane != "SCI" and bool(calibrated.constant[i][k])
+            changes = keywords.get(plane, {})
+            pieces.append(_extension_header(header, kind, ramp.shape, corners[i][k], changes, constant=in_header))
+            pieces += [] if in_header else [Plane(k, i, kind, ramp.shape)]
+        for plane, value in (("SAMP", source.samp[k]), ("TIME", ramp.time[k])):
+            corner = value[0, 0] if np.ndim(value) else value
+            pieces += _extension(source.headers[k][plane], value, corner, ramp.shape, {})
+    return pieces
 
 
 def write_flt(
@@ -133,7 +162,7 @@ def write_flt(
     Parameters
     ----------
     path, source, calibrated, primary, history
-        See `write_ima`.
+        See `ima_pieces`.
     fitted : bool
         True if the image is a fit of the ramp; otherwise it is the last read.
     """
@@ -143,8 +172,8 @@ def write_flt(
         samp = samp[light.y0 : light.y1, light.x0 : light.x1]
     time = image.time if fitted else ramp.time[last]
     # calwf3 compares a plane with the pixel in its corner, before the trim, to see whether all are the same.
-    err = 0 if fitted else ramp.err[last][0, 0]
-    corners = (0, err, ramp.dq[last][0, 0], np.ravel(source.samp[last])[0], ramp.time[last])
+    err = 0 if fitted else calibrated.corners.err[last]
+    corners = (0, err, calibrated.corners.dq[last], np.ravel(source.samp[last])[0], ramp.time[last])
     keywords = _keywords(calibrated, last, calibrated.image_statistics)
     pieces: list[Piece] = [_primary(primary, path.name, 5, history)]
     planes = image.sci, image.err, image.dq, samp, time
@@ -239,14 +268,25 @@ def _extension(
     header: Cards, plane: Any, corner: Any, shape: tuple[int, int], changes: Mapping[str, Any]
 ) -> Iterator[Piece]:
     """Yield header and pixels of an extension; constant planes (except SCI) are stored in the header only."""
-    name = str(header["EXTNAME"]).strip().upper()
+    name = _name(header)
     kind = ">f4" if name in ("SCI", "ERR", "TIME") else ">i2"
     constant = not np.ndim(plane) or (name != "SCI" and plane[-1, -1] == corner and bool(np.all(plane == corner)))
-    structure = _structure(kind, shape, corner, constant=constant)
-    upper = {} if header["EXTNAME"] == name else {"EXTNAME": name}
-    yield _header(structure, header, {"DATE": _today(), **upper, **changes})
+    yield _extension_header(header, kind, shape, corner, changes, constant=constant)
     if not constant:
         yield Pixels(plane, kind)
+
+
+def _extension_header(
+    header: Cards, kind: str, shape: tuple[int, int], value: Any, changes: Mapping[str, Any], *, constant: bool
+) -> bytes:
+    """Return the header of an extension; if it is constant, `value` is stored in it."""
+    structure, name = _structure(kind, shape, value, constant=constant), _name(header)
+    upper = {} if header["EXTNAME"] == name else {"EXTNAME": name}
+    return _header(structure, header, {"DATE": _today(), **upper, **changes})
+
+
+def _name(header: Cards) -> str:
+    return str(header["EXTNAME"]).strip().upper()
 
 
 def _structure(kind: str, shape: tuple[int, int], value: Any, *, constant: bool) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.model import Flags, Float32Array, Ramp
+from wfc3tvb.calibration.model import Planes, Ramp
 from wfc3tvb.errors import BadFileError, MissingKeywordError, WrongInstrumentError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.hdus import Extension, read_fits, read_header
 from wfc3tvb.references.images import corner_of
-from wfc3tvb.system.threads import Copy, copy_all, scaled
 
 PLANES = ("SCI", "ERR", "DQ", "SAMP", "TIME")
 _PRIMARY = (
@@ -26,6 +25,8 @@ _PRIMARY = (
 #: Keywords of SCI,1 that are 1 for an unbinned frame of the one chip.
 _ONES = ("LTM1_1", "LTM2_2", "BINAXIS1", "BINAXIS2", "CCDCHIP")
 _NUMBERS = ("EXPTIME", "EXPSTART", "EXPEND", "CCDGAIN", "NSAMP")
+#: BZERO of unsigned 16-bit integers.
+_UNSIGNED = 32768
 _UNITS = ("COUNTS/S", "ELECTRONS/S", "COUNTS", "ELECTRONS")
 
 
@@ -42,7 +43,7 @@ class Imsets:
     headers : tuple of mapping
         Headers of SCI, ERR, DQ, SAMP, TIME of every read, the zeroth first.
     ramp : Ramp
-        The pixels.
+        The pixels, left in the file.
     samp : tuple of arrays or int
         Plane SAMP of every read; one number if it is the same for all pixels.
     """
@@ -166,22 +167,39 @@ def _corner(extension: Extension) -> tuple[float, float]:
 
 def _cubes(
     path: Path, reads: Sequence[Mapping[str, Extension]], shape: tuple[int, ...]
-) -> tuple[Float32Array, Float32Array, Flags]:
-    """Return signal, error and flags of all reads."""
+) -> tuple[Planes, Planes, Planes]:
+    """Return signal, error and flags of all reads, left in the file."""
     n = len(reads)
-    sci, err, dq = np.empty((n, *shape), np.float32), np.empty((n, *shape), np.float32), np.empty((n, *shape), np.int16)
-    copies = []
+    images: dict[str, list[NDArray[Any]]] = {"SCI": [], "ERR": [], "DQ": []}
+    constants: dict[tuple[str, float], NDArray[Any]] = {}
+    unsigned = all(_is_unsigned(read["SCI"]) for read in reads)
     for k, read in enumerate(reads):
-        for name, cube in (("SCI", sci), ("ERR", err), ("DQ", dq)):
+        for name, planes in images.items():
             extension, image = read[name], read[name].image
             if image is not None and image.shape != shape:
                 raise BadFileError(path, f"{name},{n - k} has another shape than SCI,1", CHECK_THE_COPY)
-            value = extension.value if image is None else image
-            if name == "DQ" and image is not None and image.dtype.itemsize > dq.itemsize:
+            if name == "DQ" and image is not None and image.dtype.itemsize > np.dtype(np.int16).itemsize:
                 _check_flags(path, image, n - k)
-            copies.append(Copy(cube[k], value, *extension.scaling))
-    copy_all(copies)
-    return sci, err, dq
+            if image is None:
+                value = extension.value.astype(np.int16 if name == "DQ" else np.float32)
+                image = constants.setdefault((name, value.item()), np.broadcast_to(value, shape))
+            elif not (unsigned and name == "SCI") and extension.scaling != (1, 0):
+                image = _scaled(image, *extension.scaling)
+            planes.append(image)
+    zero = float(_UNSIGNED) if unsigned else 0.0
+    sci, err, dq = map(tuple, images.values())
+    return Planes(sci, np.float32, zero), Planes(err, np.float32), Planes(dq, np.int16)
+
+
+def _is_unsigned(extension: Extension) -> bool:
+    """Return True for 16-bit integers without sign, which are converted exactly and fast."""
+    image = extension.image
+    return image is not None and image.dtype == np.dtype(">i2") and extension.scaling == (1, _UNSIGNED)
+
+
+def _scaled(stored: NDArray[Any], scale: float, zero: float) -> NDArray[np.float32]:
+    """Return scaled values: computed in double precision, rounded once, as cfitsio does."""
+    return (stored.astype(np.float64) * scale + zero).astype(np.float32)
 
 
 def _check_flags(path: Path, image: NDArray[Any], version: int) -> None:
@@ -199,4 +217,4 @@ def _constant(extension: Extension) -> NDArray[Any] | np.number[Any]:
     scale, zero = extension.scaling
     if (scale, zero) == (1, 0):
         return image
-    return scaled(image, scale, zero)
+    return _scaled(image, scale, zero)

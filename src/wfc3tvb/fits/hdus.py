@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
-from wfc3tvb.fits.blocks import CHECK_THE_COPY, STORED, data_size, header_size, read_cards, whole_blocks
+from wfc3tvb.fits.blocks import CHECK_THE_COPY, STORED, FileBytes, data_size, header_size, read_cards, whole_blocks
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.unpacked import gunzip, is_gzip
 from wfc3tvb.system.threads import in_threads
@@ -116,14 +116,22 @@ def read_fits(path: Path) -> list[Extension]:
 
 
 def read_header(path: Path) -> Cards:
-    """Return the primary header of a file.
+    """Return the primary header of a file, without reading further.
 
     Raises
     ------
     BadFileError
-        See `read_fits`.
+        See `read_fits`; of a file that is cut short later nothing is noticed.
     """
-    return read_fits(path)[0].header
+    try:
+        if is_gzip(path):
+            return read_fits(path)[0].header
+        with FileBytes(path) as data:
+            if bytes(data[:9]) != b"SIMPLE  =":
+                raise NotFitsError(path, "is not a FITS file", CHECK_THE_COPY)
+            return Cards(read_cards(data, 0, path).decode("latin-1"), path)
+    except OSError as error:
+        raise NotFitsError(path, "is not a FITS file, or cannot be read", CHECK_THE_COPY) from error
 
 
 def _extensions(path: Path, mapped: memoryview) -> Iterator[Extension]:
@@ -171,9 +179,14 @@ def write_pieces(path: Path, pieces: Sequence[Piece]) -> None:
         file.truncate(places[-1])
 
         def write(place: int, piece: Piece) -> None:
-            data = memoryview(piece.stored() if isinstance(piece, Pixels) else piece)
-            while data:  # a call may write less than it is given
-                written = os.pwrite(file.fileno(), data, place)
-                place, data = place + written, data[written:]
+            write_at(file.fileno(), piece.stored() if isinstance(piece, Pixels) else piece, place)
 
         in_threads(lambda item: write(*item), zip(places, pieces, strict=False))
+
+
+def write_at(file: int, data: bytes | memoryview, place: int) -> None:
+    """Write bytes at a place of an open file (its descriptor)."""
+    left = memoryview(data)
+    while left:  # a call may write less than it is given
+        written = os.pwrite(file, left, place)
+        place, left = place + written, left[written:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -277,8 +277,10 @@ def _check_unfitted(hdus: fits.HDUList, path: Path) -> None:
         raise BadFileError(path, "has a ramp fit already, or is not in electron/s", "calibrate with CRCORR=OMIT")
 
 
-def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mapping[str, Any]) -> None:
-    """Replace planes (SCI, ERR, DQ, SAMP, TIME) of an FLT, add missing ones, and set keywords of its primary header."""
+def write_planes(
+    path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mapping[str, Any], history: Sequence[str] = ()
+) -> None:
+    """Replace planes (SCI, ERR, DQ, SAMP, TIME) of an FLT, add missing ones, and change its primary header."""
     with fits.open(path, memmap=False) as hdus:
         for name, plane in planes.items():
             if (name, 1) not in hdus:
@@ -290,6 +292,8 @@ def write_planes(path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mappi
                 header.remove(keyword, ignore_missing=True)
             hdus[hdus.index_of((name, 1))] = fits.ImageHDU(plane, header)
         hdus[0].header.update(keywords)
+        for line in history:
+            hdus[0].header.add_history(line)
         _replace(hdus, path)
 
 

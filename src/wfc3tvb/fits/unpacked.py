@@ -10,8 +10,6 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
@@ -81,6 +79,9 @@ def untiled(data: Bytes, path: Path) -> NDArray[np.uint8]:
     BadFileError
         If the planes cannot be decompressed.
     """
+    from astropy.io import fits  # imported here: it takes a third of a second, and few files are compressed
+    from astropy.utils.exceptions import AstropyWarning
+
     plain = io.BytesIO()
     try:
         with warnings.catch_warnings(), fits.open(io.BytesIO(bytes(data[0 : data.size])), memmap=False) as hdus:

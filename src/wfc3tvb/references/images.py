@@ -11,19 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.calibration.model import Dark, Flat, Linearity, Planes, Window
+from wfc3tvb.calibration.model import Dark, Flat, Linearity, Planes
 from wfc3tvb.errors import BadFileError, MissingReferenceError, UnsuitableReferenceError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.fits.hdus import Extension, read_fits
-from wfc3tvb.system.threads import Copy, copy_all
 
 #: Largest difference between the exposure time of a dark image and that of a read [s].
 _SAME_TIME = 0.01
 
 
-def read_dark(
-    path: Path, samp_seq: str, subtype: str, times: Sequence[float], *, shape: tuple[int, int], light: Window
-) -> Dark:
+def read_dark(path: Path, samp_seq: str, subtype: str, times: Sequence[float], *, shape: tuple[int, int]) -> Dark:
     """Return the dark of every read (DARKFILE).
 
     Parameters
@@ -36,20 +33,18 @@ def read_dark(
         Exposure time of every read, the zeroth first [s].
     shape : (int, int)
         Height and width of the frame; a dark is never cut.
-    light : Window
-        Light-sensitive part of the frame, over which MEANDARK is computed.
 
     Raises
     ------
     UnsuitableReferenceError
         If it is a dark for another sequence, frame or set of times.
     """
-    return _read_dark(path, path.stat().st_mtime_ns, samp_seq, subtype, tuple(times), shape, light)
+    return _read_dark(path, path.stat().st_mtime_ns, samp_seq, subtype, tuple(times), shape)
 
 
 @lru_cache(maxsize=1)
 def _read_dark(
-    path: Path, mtime: int, samp_seq: str, subtype: str, times: tuple[float, ...], shape: tuple[int, int], light: Window
+    path: Path, mtime: int, samp_seq: str, subtype: str, times: tuple[float, ...], shape: tuple[int, int]
 ) -> Dark:
     extensions = _opened("DARKFILE", path)
     header = extensions["PRIMARY", 1].header
@@ -66,7 +61,7 @@ def _read_dark(
         Planes(tuple(_plane("DARKFILE", path, extensions[name, version], shape) for version in versions), kind)
         for name, kind in (("SCI", np.float32), ("ERR", np.float32), ("DQ", np.int16))
     )
-    return Dark(sci, err, dq, light)
+    return Dark(sci, err, dq)
 
 
 def _dark_version(path: Path, exposed: Sequence[float], time: float) -> int:
@@ -103,11 +98,9 @@ def _read_linearity(path: Path, mtime: int, shape: tuple[int, int], corner: tupl
     extensions = _opened("NLINFILE", path)
     cut = _cut("NLINFILE", path, extensions["COEF", 1], shape, corner)
     n = int(extensions["PRIMARY", 1].header.number("NCOEF"))
-    names = [*(("COEF", i + 1) for i in range(n)), ("NODE", 1), ("ZSCI", 1), ("ZERR", 1)]
-    planes, flags = np.empty((n + 3, *shape), np.float32), np.empty(shape, np.int16)
-    copies = [Copy(plane, cut(extensions[name])) for name, plane in zip(names, planes, strict=True)]
-    copy_all([*copies, Copy(flags, cut(extensions["DQ", 1]))])
-    return Linearity(planes[:n], planes[n], flags, planes[n + 1], planes[n + 2])
+    coef = Planes(tuple(cut(extensions["COEF", i + 1]) for i in range(n)), np.float32)
+    node, zsci, zerr = (_typed(cut(extensions[name, 1]), np.float32) for name in ("NODE", "ZSCI", "ZERR"))
+    return Linearity(coef, node, _typed(cut(extensions["DQ", 1]), np.int16), zsci, zerr)
 
 
 def read_flat(paths: Sequence[tuple[str, Path]], shape: tuple[int, int], corner: tuple[int, int]) -> Flat:
@@ -135,10 +128,8 @@ def _read_flat(
             problem = "its size is not that of the other flats"
             raise UnsuitableReferenceError(keyword, path.name, problem, "use the flats that CRDS names")
         cut = _cut(keyword, path, place, shape, corner)
-        planes, flags = np.empty((2, *shape), np.float32), np.empty(shape, np.int16)
-        stored = (cut(extensions[name, 1]) for name in ("SCI", "ERR", "DQ"))
-        copy_all(Copy(plane, image) for plane, image in zip((*planes, flags), stored, strict=True))
-        flat = Flat(planes[0], planes[1], flags)
+        sci, err = (_typed(cut(extensions[name, 1]), np.float32) for name in ("SCI", "ERR"))
+        flat = Flat(sci, err, _typed(cut(extensions["DQ", 1]), np.int16))
         product = flat if product is None else _times(product, flat)
     if product is None:
         raise MissingReferenceError("PFLTFILE", "N/A", "all flats are N/A", "set FLATCORR to OMIT, or name a flat")
@@ -190,6 +181,11 @@ def _cut(
         return image[y0 : y0 + shape[0], x0 : x0 + shape[1]]
 
     return cut
+
+
+def _typed(image: NDArray[Any], kind: type) -> NDArray[Any]:
+    """Return an image in a type, in any byte order: most files have it, and the image stays in its file."""
+    return image if image.dtype.newbyteorder("=") == kind else image.astype(kind)
 
 
 def _plane(keyword: str, path: Path, extension: Extension, shape: tuple[int, int]) -> NDArray[Any]:

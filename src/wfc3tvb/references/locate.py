@@ -181,7 +181,7 @@ def load(header: Header, ramp: Ramp, switches: Switches, found: Mapping[str, Ref
             if able.nlincorr or able.zsigcorr
             else None
         ),
-        dark=_dark(files["DARKFILE"].path, header, ramp, able, over) if able.darkcorr else None,
+        dark=_dark(files["DARKFILE"].path, header, ramp, able) if able.darkcorr else None,
         flat=(
             images.read_flat([(k, files[k].path) for k in _FLATS if k in files], ramp.shape, corner)
             if able.flatcorr
@@ -201,11 +201,11 @@ def _quadrants(gains: Amplifiers, over: Overscan, ramp: Ramp) -> Iterator[str]:
         yield f"the quadrants meet at x {x}, y {y}, outside the frame; calwf3 writes out of bounds there"
 
 
-def _dark(path: Path, header: Header, ramp: Ramp, switches: Switches, over: Any) -> Any:
+def _dark(path: Path, header: Header, ramp: Ramp, switches: Switches) -> Any:
     first = ramp.samptime[0] if switches.zoffcorr else 0.0
     times = [float(time - first) for time in ramp.samptime]
     kind = str(header["SAMP_SEQ"]), str(header["SUBTYPE"])
-    return images.read_dark(path, *kind, times, shape=ramp.shape, light=over.window(ramp.shape))
+    return images.read_dark(path, *kind, times, shape=ramp.shape)
 
 
 def _photometry(files: Mapping[str, ReferenceFile], header: Header, warnings: list[str]) -> Any:

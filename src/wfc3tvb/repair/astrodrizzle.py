@@ -35,10 +35,10 @@ _REJECT: dict[str, Any] = {"driz_separate": True, "median": True, "blot": True, 
 #: has corrected. The ramp fit clears it but `omit` keeps it in the brightest pixels of stars, and if these were masked,
 #: stars would lose 5 % of their flux or more.
 GOOD_BITS = int(DQ.ZEROSIG)
-#: Largest memory for drizzling in memory [byte], and memory per pixel of an exposure [byte] (measured: 482 MB for six
-#: full frames, 310 MB of it for the libraries).
+#: Largest memory for drizzling in memory [byte], and memory per pixel of an exposure [byte] (measured: 612 MB for six
+#: full frames, 357 MB of it for the libraries).
 IN_MEMORY_LIMIT = 2 * 2**30
-_BYTES_PER_PIXEL = 28
+_BYTES_PER_PIXEL = 41
 
 
 def parameters_for(flts: Sequence[Path], given: Mapping[str, Any], *, weighted: bool = False) -> dict[str, Any]:
@@ -97,11 +97,15 @@ class DrizzleSettings:
         AstroDrizzle parameters that override the MDRIZTAB's.
     timeout : float
         Seconds after which the child is stopped.
+    by : str
+        ``astrodrizzle``; ``native``, its steps with arrays in memory and the same pixels; or ``auto``, native unless a
+        parameter needs AstroDrizzle.
     """
 
     use_db: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = 3600.0
+    by: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,8 @@ class Drizzled:
         Time [s] and memory [Mbyte] taken.
     dropped : tuple of str
         Rootnames of exposures that AstroDrizzle left out.
+    by : str
+        ``native`` or ``astrodrizzle``; empty where exposures were only aligned.
     """
 
     path: Path | None
@@ -134,6 +140,7 @@ class Drizzled:
     wall_s: float
     peak_rss_mb: float
     dropped: tuple[str, ...] = ()
+    by: str = ""
 
 
 class DrizzleProcess:
@@ -265,7 +272,7 @@ def drizzle(
     inputs: list[str] | str = names if weights is None else _weighted_inputs(flts, weights, folder)
     job = {
         "files": names, "inputs": inputs, "product": product, "parameters": parameters, "use_db": settings.use_db,
-        "iref": f"{iref.absolute()}{os.sep}", "good_bits": GOOD_BITS,
+        "iref": f"{iref.absolute()}{os.sep}", "good_bits": GOOD_BITS, "by": settings.by,
     }  # fmt: skip
     name = product or names[0]
     began = time.monotonic()
@@ -282,6 +289,7 @@ def drizzle(
         wall_s=time.monotonic() - began,
         peak_rss_mb=answer["peak_rss_mb"],
         dropped=_dropped(flts, path),
+        by=answer["by"],
     )
 
 

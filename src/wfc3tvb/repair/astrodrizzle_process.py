@@ -40,11 +40,12 @@ def main(path: Path) -> None:
     job: dict[str, Any] = json.loads(path.read_text())
     began = time.monotonic()
     astrometry = align(job["files"], use_db=bool(job["use_db"]))
-    aligned = time.monotonic()
+    aligned, used = time.monotonic(), ""
     if job["product"]:
         parameters = with_good_bits(job["files"], job["parameters"], int(job["good_bits"]))
-        drizzle(job["inputs"], job["product"], parameters)
+        used = drizzle(job["inputs"], job["product"], parameters, by=job["by"])
     answer = {
+        "by": used,
         "astrometry": astrometry,
         "align_s": aligned - began,
         "drizzle_s": time.monotonic() - aligned,
@@ -115,17 +116,39 @@ def with_good_bits(files: Sequence[str], parameters: Mapping[str, Any], bits: in
     return added | dict(parameters)
 
 
-def drizzle(inputs: Sequence[str] | str, product: str, parameters: Mapping[str, Any]) -> None:
-    """Run AstroDrizzle with the MDRIZTAB's parameters, overridden by those given."""
+def drizzle(inputs: Sequence[str] | str, product: str, parameters: Mapping[str, Any], *, by: str) -> str:
+    """Combine exposures with the MDRIZTAB's parameters, overridden by those given, and return who did it.
+
+    Parameters
+    ----------
+    inputs, product, parameters
+        As AstroDrizzle takes them.
+    by : str
+        ``astrodrizzle``, ``native`` (its steps with arrays in memory), or ``auto``: native if all parameters allow it.
+    """
     from drizzlepac.astrodrizzle import AstroDrizzle
 
+    from wfc3tvb.repair.drizzling import steps
+
+    if by != "astrodrizzle":
+        try:
+            steps.drizzle(inputs, product, parameters)
+        except steps.UnsupportedError as error:
+            if by == "native":
+                raise
+            sys.stdout.write(f"drizzled by AstroDrizzle, because the native steps do not support: {error}\n")  # the log
+        else:
+            return "native"
     AstroDrizzle(inputs, output=product, mdriztab=True, **parameters)
+    return "astrodrizzle"
 
 
 def load() -> None:
     """Load the libraries before the first job."""
     import astropy.io.fits.card
     import stwcs.updatewcs  # noqa: F401
+
+    import wfc3tvb.repair.drizzling.steps  # noqa: F401
 
     # astropy validates its settings whenever a card is read, a hundred thousand times per job, a tenth of its time.
     settings = {name: item() for name, item in vars(type(fits.conf)).items() if not name.startswith("_")}

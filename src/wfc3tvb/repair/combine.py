@@ -57,10 +57,11 @@ def combine(workspace: Workspace, made: Mapping[str, Recalibrated], process: Dri
 def _signature(workspace: Workspace, flts: Sequence[Path]) -> dict[str, Any]:
     """Return everything that determines the result: FLTs, references, and settings."""
     settings = workspace.settings
+    pars = settings.drizzle_pars
     return {
         "flts": [[str(path), path.stat().st_mtime_ns] for path in flts], "version": __version__,
         "references": dict(workspace.references.sha1), "weights": workspace.weights(), "use_db": settings.use_db,
-        "parameters": None if settings.drizzle_pars is None else read_parameters(settings.drizzle_pars),
+        "by": settings.drizzle, "parameters": None if pars is None else read_parameters(pars),
     }  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def _attempt(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     copies = [Path(shutil.copyfile(path, folder / path.name)) for path in flts]
-    settings = DrizzleSettings(use_db=workspace.settings.use_db, parameters=parameters)
+    settings = DrizzleSettings(workspace.settings.use_db, parameters, by=workspace.settings.drizzle)
     iref = workspace.references.folder
     try:
         return drizzle(process, copies, workspace.association, iref=iref, settings=settings, weights=weights)
@@ -134,7 +135,7 @@ def _write_drizzled_cards(workspace: Workspace, made: Mapping[str, Recalibrated]
         "TVBEXP": (methods[:68], ""),
         "TVBENG": (f"{first.engine} {first.engine_version}"[:40], "engine"),
         "TVBVER": (__version__, "version of wfc3tvb"),
-        "TVBDRZ": (", ".join(f"{name} {version}" for name, version in sorted(done.versions.items())), ""),
+        "TVBDRZ": (", ".join(f"{name} {version}" for name, version in sorted(done.versions.items())), done.by),
         "TVBWGT": ("exptime" if workspace.weights() is None else "ivm", "weight of the exposures"),
         "TVBCTX": (workspace.references.context, "CRDS context of the references"),
     }

@@ -20,6 +20,7 @@ from wfc3tvb.repair.combine import combine
 from wfc3tvb.repair.inputs import NOT_THE_ARCHIVES, no_image, no_light, not_the_archives, sky_differs
 from wfc3tvb.repair.model import Member, ReprocessSettings
 from wfc3tvb.repair.proof.compare_sky import Skies, exposure_skies
+from wfc3tvb.repair.proof.pictures import Pictures
 from wfc3tvb.repair.recalibrate import CalibrateMember, Recalibrated
 from wfc3tvb.repair.rows import left_out_rows, prove_all
 from wfc3tvb.repair.workspace import ReadyDataset, Workspace
@@ -58,18 +59,21 @@ class RepairDataset:
         clock = Clock()
         forget_peak()
         workspace = asked = Workspace(ready, self.settings, self.run_id, self.out_of_core)
+        pictures = Pictures()
         process = warm_process()
         process.start()
         raw = workspace.ready.fetched.raw
         with stage("calibrate"):
             workspace = leave_out(workspace, {m.rootname: no_light(raw(m.rootname)) for m in workspace.members})
-        made = calibrate_all(workspace, self.threads)
+        made = calibrate_all(workspace, pictures, self.threads)
         with stage("calibrate"):
-            empty = {m.rootname: no_image(Path(made[m.rootname].flt), m) for m in workspace.members}
+            empty = {m.rootname: no_image(Path(made[m.rootname].flt), m, pictures) for m in workspace.members}
             workspace = leave_out(workspace, empty)
         clock.lap("calibrate")
         with ThreadPoolExecutor(1) as pool:
-            skies = {member.rootname: pool.submit(_skies, workspace, member, made) for member in workspace.members}
+            skies = {
+                member.rootname: pool.submit(_skies, workspace, member, made, pictures) for member in workspace.members
+            }
             with stage("drizzle"):
                 drizzled = combine(workspace, made, process)
             clock.lap("drizzle")
@@ -77,7 +81,7 @@ class RepairDataset:
                 measured = {rootname: each.result() for rootname, each in skies.items()}
         with stage("compare"):
             workspace = leave_out(workspace, dict.fromkeys(drizzled.dropped, "AstroDrizzle left it out"))
-            rows = left_out_rows(asked, workspace, made) + prove_all(workspace, made, measured, drizzled)
+            rows = left_out_rows(asked, workspace, made) + prove_all(workspace, made, measured, drizzled, pictures)
         clock.lap("compare")
         clock.write(workspace.folder / "times.json")
         finish(workspace, rows)
@@ -143,7 +147,7 @@ def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
 
 
 @stage("calibrate")
-def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibrated]:
+def calibrate_all(workspace: Workspace, pictures: Pictures, threads: int = 2) -> dict[str, Recalibrated]:
     """Calibrate every exposure, several at the same time and the flagged ones first, and return the new FLTs."""
     flagged = [member for member in workspace.members if member.repaired]
     others = [member for member in workspace.members if not member.repaired]
@@ -158,9 +162,9 @@ def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibra
     def new_flt(member: Member) -> Recalibrated:
         raw, references = workspace.ready.fetched.raw(member.rootname), workspace.ready.references[member.rootname]
         path = workspace.before(f"{member.rootname}_flt")
-        problem = not_the_archives(path, member) if path.exists() else ""
-        reused = None if member.repaired or problem else _archive_flt(workspace, member, references, made)
-        return reused or _with_problem(calibrate(member, raw, references), path, problem, member)
+        problem = not_the_archives(path, member, pictures) if path.exists() else ""
+        reused = None if member.repaired or problem else _archive_flt(workspace, (member, references), made, pictures)
+        return reused or _with_problem(calibrate(member, raw, references), (path, problem), member, pictures)
 
     with ThreadPoolExecutor(threads) as pool:
         for members in (flagged, others):
@@ -169,12 +173,13 @@ def calibrate_all(workspace: Workspace, threads: int = 2) -> dict[str, Recalibra
     return made
 
 
-def _with_problem(made: Recalibrated, old: Path, problem: str, member: Member) -> Recalibrated:
-    """Return a recalibrated exposure with a remark if its FLT before is not the archive's.
+def _with_problem(made: Recalibrated, found: tuple[Path, str], member: Member, pictures: Pictures) -> Recalibrated:
+    """Return a recalibrated exposure with a remark if its FLT before, found with a problem, is not the archive's.
 
     An unusual sky that the raw file gives as well is no sign of a change.
     """
-    changed = problem.startswith("it was") or member.repaired or sky_differs(old, Path(made.flt))
+    old, problem = found
+    changed = problem.startswith("it was") or member.repaired or sky_differs(old, Path(made.flt), pictures)
     if not problem or not changed:
         return made
     what = "compared with it all the same" if member.repaired else "made again from the raw file"
@@ -194,11 +199,12 @@ def _make_missing_flts(workspace: Workspace, calibrate: CalibrateMember) -> None
 
 
 def _archive_flt(
-    workspace: Workspace, member: Member, references: References, made: Mapping[str, Recalibrated]
+    workspace: Workspace, asked: tuple[Member, References], made: Mapping[str, Recalibrated], pictures: Pictures
 ) -> Recalibrated | None:
     """Return the archive's FLT of an unflagged exposure if its version and all its references are the new ones."""
+    member, references = asked
     path = workspace.before(f"{member.rootname}_flt")
-    if not made or not path.exists() or no_image(path, member):
+    if not made or not path.exists() or no_image(path, member, pictures):
         return None
     first = next(iter(made.values()))
     old, new = header_of(path), header_of(Path(first.flt))
@@ -213,10 +219,11 @@ def _archive_flt(
 # --- measure ---------------------------------------------------------------------------------------------------------
 
 
-def _skies(workspace: Workspace, member: Member, made: Mapping[str, Recalibrated]) -> Skies:
+def _skies(workspace: Workspace, member: Member, made: Mapping[str, Recalibrated], pictures: Pictures) -> Skies:
     """Measure the sky of an exposure before and after."""
     name = f"{member.rootname}_flt"
-    return exposure_skies(member, workspace.before(name), Path(made[member.rootname].flt), workspace.proof(name, "npz"))
+    files = workspace.before(name), Path(made[member.rootname].flt)
+    return exposure_skies(member, files, workspace.proof(name, "npz"), pictures)
 
 
 # --- finish --------------------------------------------------------------------------------------------------------

@@ -62,13 +62,15 @@ class FitQuality:
         return None
 
 
-def fit_quality(flt: Path) -> FitQuality | None:
+def fit_quality(flt: Path, covered: Bools | None = None) -> FitQuality | None:
     """Return the quality of a likelihood fit; None for an image of another method.
 
     Parameters
     ----------
     flt : Path
         FLT with an extension CHI2.
+    covered : ndarray of bool, shape (ny, nx), optional
+        Its pixels that sources cover, if they are known.
     """
     with fits.open(flt) as hdus:
         if ("CHI2", 1) not in hdus:
@@ -79,7 +81,7 @@ def fit_quality(flt: Path) -> FitQuality | None:
         left, allowed = float(header[LEFT_CARD]), float(header[ALLOWED_CARD])
     whole = good & (samp == samp.max())
     freedom = int(samp.max()) - 2
-    sky = whole & ~sky_statistics.source_mask(image, good)
+    sky = whole & ~(sky_statistics.source_mask(image, good) if covered is None else covered)
     level = float(np.median(image[sky])) if sky.any() else 0.0
     stars = whole & (image - level > _STAR * err)
     return FitQuality(_relative(chi2[sky], freedom), _relative(chi2[stars], freedom), left, allowed)

@@ -8,10 +8,10 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3tvb.curve import noise_model
-from wfc3tvb.fits.images import exposure_of, header_of, read_flt
-from wfc3tvb.repair import sky_statistics
+from wfc3tvb.fits.images import exposure_of, header_of
 from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.proof.pictures import Pictures
 
 #: Beginning of the remark on an exposure whose FLT before is not the archive's.
 NOT_THE_ARCHIVES = "its FLT is not the archive's"
@@ -32,13 +32,13 @@ def no_light(raw: Path) -> str:
     return "" if differ else "all pixels of its last read are equal"
 
 
-def no_image(flt: Path, member: Member) -> str:
+def no_image(flt: Path, member: Member, pictures: Pictures) -> str:
     """Return why a calibrated exposure cannot be combined; empty if it can.
 
     AstroDrizzle leaves out exposures without good pixels or exposure time by itself; others without light would dilute
     the rest, and make it look less noisy.
     """
-    picture = read_flt(flt)
+    picture = pictures.flt(flt)
     if float(picture.header.get("EXPTIME", 1.0)) <= 0:
         return "its EXPTIME is 0"
     if fits.getheader(flt, "SCI", 1).get("NGOODPIX") == 0:
@@ -55,14 +55,14 @@ def no_image(flt: Path, member: Member) -> str:
     return ""
 
 
-def sky_level(flt: Path) -> float:
+def sky_level(flt: Path, pictures: Pictures) -> float:
     """Return the level of an FLT's sky [electron/s]."""
-    picture = read_flt(flt)
-    sky = picture.good & ~sky_statistics.source_mask(picture.image, picture.good)
+    picture = pictures.flt(flt)
+    sky = picture.good & ~pictures.sources(flt)
     return float(np.median(picture.image[sky if np.any(sky) else picture.good]))
 
 
-def not_the_archives(flt: Path, member: Member) -> str:
+def not_the_archives(flt: Path, member: Member, pictures: Pictures) -> str:
     """Return why an FLT cannot be the archive's; empty if nothing speaks against it.
 
     Owners of files subtract the sky, or repair it. The ramp fit of a variable sky gives the level of its weighted fit
@@ -70,12 +70,12 @@ def not_the_archives(flt: Path, member: Member) -> str:
     """
     if method := str(header_of(flt).get("TVBMETH", "")).strip():
         return f"it was made by wfc3tvb (TVBMETH {method})"
-    if not member.times or len(member.times) != len(member.cumulative) or not np.any(read_flt(flt).good):
+    if not member.times or len(member.times) != len(member.cumulative) or not np.any(pictures.flt(flt).good):
         return ""
     times, sky = np.array(member.times), np.array(member.cumulative)
     rates = np.diff(sky * times, prepend=0.0) / np.diff(times, prepend=0.0)
     error = _LEVEL_ERR + (_CROWDED_ERR if "crowded" in member.flags else 0.0)
-    level, low, high = sky_level(flt), float(rates.min()) - error, float(rates.max()) + error
+    level, low, high = sky_level(flt, pictures), float(rates.min()) - error, float(rates.max()) + error
     if not member.repaired:
         fitted, error = noise_model.ramp_fit_level(times, sky), error + _VARIABLE_ERR * float(np.ptp(rates))
         low, high = fitted - error, fitted + error
@@ -84,6 +84,6 @@ def not_the_archives(flt: Path, member: Member) -> str:
     return f"its sky is {level:.3f} electron/s, and that of the catalog {sky[-1]:.3f}"
 
 
-def sky_differs(old: Path, new: Path) -> bool:
+def sky_differs(old: Path, new: Path, pictures: Pictures) -> bool:
     """Return whether the sky of an FLT differs from that of the same exposure made again."""
-    return abs(sky_level(old) - sky_level(new)) > _SAME_SKY
+    return abs(sky_level(old, pictures) - sky_level(new, pictures)) > _SAME_SKY

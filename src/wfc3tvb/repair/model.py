@@ -17,7 +17,7 @@ _FLT_BYTES, _DRZ_BYTES, _RAW_BYTES = 16, 12, 2
 AHEAD = 2
 #: Memory of a worker: libraries, with those of the drizzling process [Mbyte]; per pixel and read of an exposure during
 #: calibration, and per pixel of an exposure that is drizzled in memory [byte]. Measured: docs/reprocess.md.
-_LIBRARIES_MB, _READ_BYTES, _DRIZZLED_BYTES = 660.0, 32, 28
+_LIBRARIES_MB, _READ_BYTES, _DRIZZLED_BYTES = 710.0, 32, 41
 #: Fraction of the free memory that is used by default.
 _SHARE = 0.8
 #: Seconds of a process for each million pixels of an exposure of 16 reads, and in addition for each dataset.
@@ -48,6 +48,9 @@ class ReprocessSettings:
     recover_saturated : bool
         Give pixels that saturate only in the last reads the rate of their last good read, under omit; without it the
         image is that of calwf3 with CRCORR=OMIT, and bright stars lose flux.
+    drizzle : str
+        ``astrodrizzle``, ``native`` (the same steps and pixels in less time), or ``auto``: native unless a parameter
+        needs AstroDrizzle.
     drizzle_pars : Path or None
         JSON file of AstroDrizzle parameters.
     weight : str
@@ -71,6 +74,7 @@ class ReprocessSettings:
     references: str = "auto"
     use_db: bool = False
     recover_saturated: bool = True
+    drizzle: str = "auto"
     drizzle_pars: Path | None = None
     weight: str = "auto"
     keep: bool = False

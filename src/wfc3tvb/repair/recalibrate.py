@@ -113,7 +113,7 @@ class CalibrateMember:
             if result.ima is None:
                 raise CalibrationError(member.rootname, "the engine wrote no IMA")
             files = EngineFiles(result.ima, result.flt, references)
-            write_last_reads(last_reads_path(result.flt), last_reads(result.ima, member))
+            write_last_reads(last_reads_path(result.flt), last_reads(files.reads, member))
             apply_method(files, member, recover=self.recover)
             result.ima.unlink()
         exptime = float(header_of(result.flt)["EXPTIME"])
@@ -152,9 +152,7 @@ def apply_method(files: EngineFiles, member: Member, *, recover: bool) -> Image 
     if step is None:
         return None
     image = step(files, member)
-    write_planes(files.flt, image.planes, image.keywords)
-    if image.history:
-        write_cards(files.flt, {}, *image.history)
+    write_planes(files.flt, image.planes, image.keywords, image.history)
     return image
 
 

@@ -31,6 +31,7 @@ from wfc3tvb.repair.proof.compare_products import (
 )
 from wfc3tvb.repair.proof.compare_sky import Skies
 from wfc3tvb.repair.proof.last_reads import read_last_reads
+from wfc3tvb.repair.proof.pictures import Pictures
 from wfc3tvb.repair.recalibrate import Recalibrated, last_reads_path
 from wfc3tvb.repair.workspace import Workspace
 from wfc3tvb.schema import TABLES
@@ -44,35 +45,48 @@ _UNCOVERED = 0.05
 
 
 def prove_all(
-    workspace: Workspace, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies], drizzled: Drizzled
+    workspace: Workspace,
+    made: Mapping[str, Recalibrated],
+    skies: Mapping[str, Skies],
+    drizzled: Drizzled,
+    pictures: Pictures,
 ) -> list[Row]:
     """Compare all products, and return their rows of `reprocessed`, that of the drizzled image last."""
     stars, last = None, []
-    rights = {member.rootname: _right_image(workspace, member, made, skies) for member in workspace.members}
+    pairs = {member.rootname: _pair(workspace, member, pictures) for member in workspace.members}
+    rights = {member.rootname: _right_image(member, made, skies, pairs) for member in workspace.members}
     if drizzled.path is not None:
-        row, stars = _drizzled_row(workspace, made, skies, drizzled, rights)
+        row, stars = _drizzled_row(workspace, made, skies, drizzled, (pairs, rights))
         last = [row]
     rows, faulty = [], []
     for member in workspace.members:
         name = f"{member.rootname}_flt"
         right = rights[member.rootname] if member.repaired else None
-        before, after = workspace.before(name), workspace.after(name)
-        proof = prove_exposure(member, skies[member.rootname], before, after, stars, right)
+        proof = prove_exposure(member, skies[member.rootname], pairs[member.rootname], stars, right)
         write_numbers(workspace.proof(name, "json"), proof)
         row = _exposure_row(workspace, member, made[member.rootname], proof, drizzled)
+        row = _with_fit_quality(row, Path(made[member.rootname].flt), workspace.after(name), pictures)
         # A fit that is not to be trusted is wrong although its sky may be better.
         faulty += [member.rootname] if proof.faulty or (proof.accepted and not row["accepted"]) else []
         rows.append(row)
     return rows + [_without_faulty(row, faulty) for row in last]
 
 
+def _pair(workspace: Workspace, member: Member, pictures: Pictures) -> tuple[Picture, Picture]:
+    """Return the FLT of an exposure before and after."""
+    name = f"{member.rootname}_flt"
+    return pictures.flt(workspace.before(name)), pictures.flt(workspace.after(name))
+
+
 def _right_image(
-    workspace: Workspace, member: Member, made: Mapping[str, Recalibrated], skies: Mapping[str, Skies]
+    member: Member,
+    made: Mapping[str, Recalibrated],
+    skies: Mapping[str, Skies],
+    pairs: Mapping[str, tuple[Picture, Picture]],
 ) -> Picture:
     """Return the image of an exposure with right star fluxes."""
-    name = f"{member.rootname}_flt"
     reads = read_last_reads(last_reads_path(Path(made[member.rootname].flt))) if member.repaired else None
-    return right_image(workspace.before(name), workspace.after(name), reads, skies[member.rootname])
+    return right_image(*pairs[member.rootname], reads, skies[member.rootname])
 
 
 def _without_faulty(row: Row, faulty: Sequence[str]) -> Row:
@@ -117,13 +131,12 @@ def _exposure_row(workspace: Workspace, member: Member, made: Recalibrated, proo
         "references": workspace.ready.references[member.rootname].as_json(), "peak_rss_mb": _peak_mb(drizzled),
     }  # fmt: skip
     provenance = _provenance(workspace, member.method, "; ".join(remarks), made, name)
-    row = product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
-    return _with_fit_quality(row, workspace.after(name))
+    return product_row(member.rootname, "flt", workspace.after(name), proof, provenance | columns)
 
 
-def _with_fit_quality(row: Row, flt: Path) -> Row:
+def _with_fit_quality(row: Row, flt: Path, aligned: Path, pictures: Pictures) -> Row:
     """Return the row with the quality of a likelihood fit; a fit that is not to be trusted is not accepted."""
-    if (quality := fit_quality(flt)) is None:
+    if (quality := fit_quality(aligned, pictures.sources_before(flt, aligned))) is None:
         return row
     row = row | quality.columns()
     fault = quality.fault()
@@ -135,13 +148,15 @@ def _drizzled_row(
     made: Mapping[str, Recalibrated],
     skies: Mapping[str, Skies],
     drizzled: Drizzled,
-    rights: Mapping[str, Picture],
+    images: tuple[Mapping[str, tuple[Picture, Picture]], Mapping[str, Picture]],
 ) -> tuple[Row, NDArray[np.float64]]:
-    """Return the row of the drizzled image, and the sky positions of its stars."""
+    """Return the row of the drizzled image, and the sky positions of its stars.
+
+    The images are those of the exposures before and after, and those with right star fluxes.
+    """
     name, noise = f"{workspace.association}_drz", _expected_drizzled(workspace, made, weights=workspace.weights())
     fault = float(np.mean([level_fault(member, skies[member.rootname]) for member in workspace.members]))
-    flts = [workspace.after(f"{member.rootname}_flt") for member in workspace.members]
-    inputs = DrizzledInputs(noise, workspace.method, fault, flts, rights)
+    inputs = DrizzledInputs(noise, workspace.method, fault, [new for _, new in images[0].values()], images[1])
     proof, stars = prove_drizzled(workspace.before(name), workspace.after(name), workspace.proof(name, "npz"), inputs)
     write_numbers(workspace.proof(name, "json"), proof)
     columns = {

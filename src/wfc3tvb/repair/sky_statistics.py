@@ -75,8 +75,8 @@ class SkyStatistics:
 def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
     """Return the sorted values within 4 sigma of the median, clipped repeatedly until nothing changes.
 
-    The values are sorted only once; after that medians are central values, and standard deviations follow from
-    cumulative sums.
+    The values are sorted only once; after that medians are central values, and standard deviations follow from sums,
+    less those of the values removed.
 
     Parameters
     ----------
@@ -86,19 +86,21 @@ def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
         Fraction of the values that may be removed. A step that would remove more is not taken: then the values beyond
         4 sigma are too many to be outliers.
     """
-    ordered = np.sort(np.asarray(values, np.float64))
+    ordered = np.sort(values).astype(np.float64)
     from_middle = ordered - ordered[ordered.size // 2]
-    sums, squares = (np.concatenate([[0.0], np.cumsum(from_middle**power)]) for power in (1, 2))
     low, high = 0, ordered.size
+    total, squares = float(from_middle.sum()), float(from_middle @ from_middle)
     for _ in range(_CLIP_ITERATIONS):
         n = high - low
-        mean = (sums[high] - sums[low]) / n
-        width = CLIP * np.sqrt(max((squares[high] - squares[low]) / n - mean**2, 0.0))
+        mean = total / n
+        width = CLIP * np.sqrt(max(squares / n - mean**2, 0.0))
         middle = (ordered[low + (n - 1) // 2] + ordered[low + n // 2]) / 2
         first = max(low, int(np.searchsorted(ordered, middle - width, "right")))
         last = min(high, int(np.searchsorted(ordered, middle + width, "left")))
         if (first, last) == (low, high) or first >= last or ordered.size - (last - first) > most * ordered.size:
             break
+        for removed in (from_middle[low:first], from_middle[last:high]):
+            total, squares = total - float(removed.sum()), squares - float(removed @ removed)
         low, high = first, last
     return ordered[low:high]
 
@@ -123,8 +125,19 @@ def source_mask(image: Image, good: Bools) -> Bools:
     smooth = ndimage.gaussian_filter(filled, _SOURCE_SMOOTHING) / np.maximum(weight, np.float32(0.1))
     smooth -= smooth_background(smooth, good)
     middle, sigma = level_and_scatter(smooth[good])
-    covered: Bools = ndimage.binary_dilation(smooth > middle + _SOURCE_SIGMA * sigma, iterations=_SOURCE_GROWTH)
-    return covered
+    return grown(smooth > middle + _SOURCE_SIGMA * sigma, _SOURCE_GROWTH)
+
+
+def grown(mask: Bools, steps: int) -> Bools:
+    """Return a mask with the four neighbours of its pixels added, repeatedly."""
+    for _ in range(steps):
+        wider = mask.copy()
+        wider[1:] |= mask[:-1]
+        wider[:-1] |= mask[1:]
+        wider[:, 1:] |= mask[:, :-1]
+        wider[:, :-1] |= mask[:, 1:]
+        mask = wider
+    return mask
 
 
 def sky_statistics(
@@ -182,11 +195,13 @@ def _local_noise(image: Image, sky: Bools, most_outliers: float) -> float | None
 
 
 def histogram(values: Float64Array, resolution: float) -> tuple[Float64Array, Float64Array]:
-    """Return edges and counts of a histogram that resolves peaks as narrow as `resolution`."""
-    low, high = float(values.min()), float(values.max())
+    """Return edges and counts of a histogram of sorted values that resolves peaks as narrow as `resolution`."""
+    low, high = float(values[0]), float(values[-1])
     n_bins = int(np.clip((high - low) / resolution * _BINS_PER_NOISE, 16, 2000))
-    counts, edges = np.histogram(values, n_bins, (low, high))
-    return edges, counts.astype(np.float64)
+    edges = np.histogram_bin_edges(values[:0], n_bins, (low, high))
+    below = np.searchsorted(values, edges)
+    below[-1] = values.size  # the last bin includes its end
+    return edges, np.diff(below).astype(np.float64)
 
 
 def count_peaks(values: Float64Array, resolution: float) -> int:

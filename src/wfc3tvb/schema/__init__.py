@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Version of the schema, ``major.minor``; see `migrations` for when to raise each.
-SCHEMA_VERSION = "1.3"
+SCHEMA_VERSION = "1.4"
 #: Oldest version whose catalogs are read: that of the first release.
 OLDEST_VERSION = "1.0"
 
@@ -56,7 +56,7 @@ QUALITY_FLAGS = {
 
 @dataclass(frozen=True)
 class Column:
-    """Column: name, type (``str int float bool str[] int[]``), unit, description, UCD, version that added it."""
+    """Column: name, type (``str int float bool str[] int[]``), unit, description, UCD, version that added it, utype."""
 
     name: str
     type: str
@@ -64,6 +64,7 @@ class Column:
     description: str
     ucd: str = ""
     since: str = OLDEST_VERSION
+    utype: str = ""
 
     @property
     def is_date(self) -> bool:
@@ -92,7 +93,7 @@ class Table:
 
 
 def read_columns(text: str) -> tuple[Column, ...]:
-    """Parse columns from lines ``name | type | unit | description [| UCD [| since]]``, see `columns`."""
+    """Parse columns from lines ``name | type | unit | description [| UCD [| since [| utype]]]``, see `columns`."""
     rows = (tuple(part.strip() for part in line.split("|")) for line in text.strip().splitlines() if line.strip())
     return tuple(Column(*row) for row in rows)
 

@@ -51,6 +51,8 @@ subarray | bool | | whether the frame is a subarray | instr.setup
 ra | float | deg | right ascension of the aperture's reference point, or of the target where the header has no valid one (ICRS) | pos.eq.ra;meta.main
 dec | float | deg | declination of the aperture's reference point, or of the target where the header has no valid one (ICRS) | pos.eq.dec;meta.main
 pa_v3 | float | deg | position angle of the V3 axis | pos.posAng
+s_region | str | | corners of the light-sensitive frame (ICRS, counter-clockwise), good to 2 arcsec | pos.outline;obs.field | 1.4
+healpix | int | | HEALPix pixel of ra and dec (nested, order 29); healpix >> 2 * (29 - n) is that of order n | pos.healpix | 1.4
 postarg1 | float | arcsec | POSTARG in axis 1 direction | instr.offset
 postarg2 | float | arcsec | POSTARG in axis 2 direction | instr.offset
 cal_ver | str | | version of calwf3 that made the archive's file | meta.version

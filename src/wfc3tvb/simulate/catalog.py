@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.run_log import versions
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.curve.footprint import sky_place
 from wfc3tvb.curve.geometry import Geometry, direction, orbit_position, sun_direction, view_geometry
 from wfc3tvb.dates import DAY
 from wfc3tvb.instrument import sees_helium
@@ -64,6 +65,7 @@ class _Visit:
     target: str
     ra: float
     dec: float
+    pa_v3: float
     start: float
     filter: str
     sequence: str
@@ -132,6 +134,7 @@ def _draw(index: int, seed: int) -> _Visit:
         target=target,
         ra=ra,
         dec=dec,
+        pa_v3=float(np.random.default_rng([seed, index, 2]).uniform(0, 360)),
         start=start,
         filter=str(rng.choice(list(_FILTERS), p=list(_FILTERS.values()))),
         sequence=str(rng.choice(_SEQUENCES)),
@@ -194,11 +197,11 @@ def _measure(
         "proposal_id": 12000 + int((visit.start - FIRST_DAY) / 8), "target_name": visit.target,
         "filter": visit.filter, "samp_seq": visit.sequence, "nsamp": times.size, "exptime": float(times[-1]),
         "expstart": start, "expend": start + float(times[-1]) / DAY, "aperture": "IR", "subarray": False,
-        "ra": visit.ra, "dec": visit.dec, "cal_ver": "wfc3tvb drawn", "crrejtab_sigma": 4.0, "quality_flags": [],
-        "geometry_source": "tle", "source": "simulated", "rows_used": 0, "bytes_read": 0, "measure_version": "drawn",
-        "measured_at": LAST_DAY, "run_id": _RUN,
+        "ra": visit.ra, "dec": visit.dec, "pa_v3": visit.pa_v3, "cal_ver": "wfc3tvb drawn", "crrejtab_sigma": 4.0,
+        "quality_flags": [], "geometry_source": "tle", "source": "simulated", "rows_used": 0, "bytes_read": 0,
+        "measure_version": "drawn", "measured_at": LAST_DAY, "run_id": _RUN,
     }  # fmt: skip
-    return Measurement(score(exposure, reads, MeasureSettings()), reads)
+    return Measurement(score(exposure | sky_place(exposure), reads, MeasureSettings()), reads)
 
 
 def _helium(visit: _Visit, seen: Geometry, mjd: Float64Array) -> Float64Array:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import recorded_run
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.curve.footprint import sky_place
 from wfc3tvb.errors import CatalogError
 from wfc3tvb.models import Row
 from wfc3tvb.parallel import backends
@@ -71,7 +72,8 @@ def rescore_rows(exposure: Row, reads: Sequence[Row], settings: MeasureSettings 
     row of `exposures`
         Equal to the row from a new measurement, because random numbers are seeded by the rootname.
     """
-    return score(exposure, reads, settings or MeasureSettings())
+    scored = score(exposure, reads, settings or MeasureSettings())
+    return scored if scored["s_region"] else scored | sky_place(scored)  # earlier versions have no footprint
 
 
 @InterruptGuard()

@@ -1,77 +1,35 @@
-"""Decorators that compile kernels: on the first call, cached on disk, releasing the GIL, without fast-math."""
+"""Decorators that compile kernels: on the first call, cached on disk, releasing the GIL, without fast-math.
+
+numba compiles a kernel once; its object code is kept, and later processes call it without importing numba, which takes
+longer than the arithmetic of an exposure. A kernel that allocates memory needs numba's runtime and is called through
+numba: kernels that must start fast take their scratch arrays as arguments.
+"""
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
+import ctypes
 import os
+import struct
 from collections.abc import Callable
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
+from functools import cached_property, update_wrapper
+from threading import RLock
 from typing import Any, TypeVar, cast
 
-import numba
-from numba.core.caching import FunctionCache
-from numba.core.compiler import Compiler
-from numba.core.runtime.nrt import rtsys
+import numpy as np
 
-log = logging.getLogger(__name__)
+from wfc3tvb.system.object_code import Entry, address_of, entry_of, keep
 
 F = TypeVar("F", bound=Callable[..., Any])
+Kinds = tuple[Any, ...]
 
-
-#: Environment variable by which worker processes know that the user has been told.
-_TOLD = "WFC3TVB_TOLD_OF_CACHE"
-
-
-class _NoAliasCompiler(Compiler):
-    """Numba's compiler with the assumption that arrays do not overlap, without which it uses no vector instructions."""
-
-    def define_pipelines(self) -> Any:
-        self.state.flags.noalias = True
-        return super().define_pipelines()
-
-
-class _ObjectCodeCache(FunctionCache):
-    """Numba's cache on disk, searched before numba prepares to compile.
-
-    The preparation takes a quarter of a second (it imports SciPy) and is not needed for cached code.
-    Numba compares the file of the function alone; here a change to any file of its package makes cached code stale,
-    because a kernel contains the code of the kernels that it calls.
-    """
-
-    def __init__(self, py_func: Callable[..., Any]) -> None:
-        super().__init__(py_func)
-        package = Path(py_func.__code__.co_filename).parent
-        self._cache_file._source_stamp = self._impl.locator.get_source_stamp(), source_state(_room(package))
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        rtsys.initialize(target_context)  # counts references to arrays
-        with self._guard_against_spurious_io_errors():
-            found = self._load_overload(sig, target_context)
-            if found is not None:
-                return found
-        return super().load_overload(sig, target_context)
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(OSError):  # disk full: this process still has the code, the next one compiles it again
-            super().save_overload(sig, data)
-
-
-def _room(folder: Path) -> Path:
-    """Return the package directly below the top-level one that a folder belongs to, or the folder itself."""
-    while (folder.parent / "__init__.py").exists() and (folder.parent.parent / "__init__.py").exists():
-        folder = folder.parent
-    return folder
-
-
-@cache
-def source_state(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return path, time of the last change [ns] and size [bytes] of the Python files below a folder, in order."""
-    files = (Path(root, name) for root, _, names in os.walk(folder) for name in names if name.endswith(".py"))
-    states = ((path.relative_to(folder).as_posix(), path.stat()) for path in files)
-    return tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in states))
+#: Bits of ``ndarray.flags.num``: both orders of the elements; what else the machine code depends on.
+_C_ORDER, _F_ORDER, _ALIGNED_AND_WRITABLE = 0x1, 0x2, 0x500
+#: Types of numbers that are passed to kernels; all others, addresses included, are 64-bit integers.
+_NUMBERS = {"<f4": ctypes.c_float, "<f8": ctypes.c_double, "<i2": ctypes.c_int16, "<i4": ctypes.c_int32,
+            "|b1": ctypes.c_bool, "float": ctypes.c_double, "bool": ctypes.c_bool}  # fmt: skip
+#: What machine code made by numba returns: success, or success without a result.
+_DONE = (0, -2)
+_loading = RLock()
 
 
 def compiled(function: F) -> F:
@@ -79,7 +37,7 @@ def compiled(function: F) -> F:
 
     Groups of arrays are passed as a NamedTuple, which numba splits into its members.
     """
-    return _cached(function)
+    return _kernel(function, overlap=True)
 
 
 def vectorized(function: F) -> F:
@@ -87,24 +45,117 @@ def vectorized(function: F) -> F:
 
     The arrays, those in NamedTuples included, must not share memory.
     """
-    return _cached(function, pipeline_class=_NoAliasCompiler)
+    return _kernel(function, overlap=False)
 
 
-def _cached(function: F, **options: Any) -> F:
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
-    try:
-        dispatcher._cache = _ObjectCodeCache(function)
-    except RuntimeError:  # no writable folder for the cache: every process compiles
-        _say_that_nothing_is_cached()
-    return cast(F, dispatcher)
+def _kernel(function: F, *, overlap: bool) -> F:
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        return function
+    return cast(F, Kernel(function, overlap=overlap))
 
 
-@cache
-def _say_that_nothing_is_cached() -> None:
-    """Say why the program is slow to start; of several worker processes, only the first says it."""
-    if _TOLD not in os.environ and multiprocessing.current_process().name in ("MainProcess", "LokyProcess-1"):
-        os.environ[_TOLD] = "1"
-        log.warning(
-            "compiled code cannot be kept, because no folder for it can be written, so every process compiles it again "
-            "(up to 40 s); set NUMBA_CACHE_DIR to a folder that you can write"
-        )
+class Kernel:
+    """Function that is compiled for the types of its arguments; call it with positional arguments.
+
+    Parameters
+    ----------
+    function : callable
+        The function, in the part of Python that numba compiles.
+    overlap : bool
+        Whether its arrays may share memory.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, overlap: bool) -> None:
+        self.function, self.overlap = function, overlap
+        self._ready: dict[Kinds, Callable[[list[Any]], Any]] = {}
+        self._needs_numba = False
+        update_wrapper(self, function)
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """The kernel as numba calls it."""
+        from wfc3tvb.system.numba_compiler import dispatcher
+
+        return dispatcher(self.function, overlap=self.overlap)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """Type of the kernel in others that call it, by numba's protocol."""
+        return self.dispatcher._numba_type_
+
+    @property
+    def signatures(self) -> list[Any]:
+        """Types of arguments that the kernel has been loaded or compiled for."""
+        return list(self.dispatcher.signatures) if self._needs_numba else list(self._ready)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the machine code, loaded or compiled if need be."""
+        if not self._needs_numba:
+            kinds: list[Any] = []
+            values: list[Any] = []
+            _take_apart(arguments, kinds, values)
+            key = tuple(kinds)
+            ready = self._ready.get(key) or self._load(key, arguments)
+            if ready is not None:
+                return ready(values)
+        return self.dispatcher(*arguments)
+
+    def _load(self, key: Kinds, arguments: tuple[Any, ...]) -> Callable[[list[Any]], Any] | None:
+        """Return the machine code for these types, None if only numba can call it; a new one is compiled and kept."""
+        with _loading:
+            entry = entry_of(self.function, key)
+            if entry is None:
+                from wfc3tvb.system.numba_compiler import object_code
+
+                entry = object_code(self.function, arguments, overlap=self.overlap)
+                keep(entry, self.function, key)
+            address = address_of(entry) if entry.code else 0
+            if not address:
+                self._needs_numba = True
+                return None
+            ready = self._ready[key] = _callable(entry, key, address)
+            return ready
+
+
+def _take_apart(value: Any, kinds: list[Any], values: list[Any]) -> None:
+    """Append the numbers by which numba passes a value to machine code, and the types that it was compiled for.
+
+    An array is passed as owner (two addresses, none here), size, bytes of an element, address, shape, strides.
+    """
+    if isinstance(value, np.ndarray):
+        flags = value.flags.num
+        order = "C" if flags & _C_ORDER else "F" if flags & _F_ORDER else "A"
+        kinds.append((value.dtype.str, value.ndim, order, flags & _ALIGNED_AND_WRITABLE))
+        address = value.__array_interface__["data"][0]
+        values += (0, 0, value.size, value.itemsize, address, *value.shape, *value.strides)
+    elif isinstance(value, tuple):
+        kinds.append((type(value).__name__, len(value)))
+        for member in value:
+            _take_apart(member, kinds, values)
+    elif isinstance(value, np.generic):
+        kinds.append("int" if isinstance(value, np.int64) else value.dtype.str)
+        values.append(value.item())
+    else:
+        kinds.append(type(value).__name__)
+        values.append(value)
+
+
+def _callable(entry: Entry, key: Kinds, address: int) -> Callable[[list[Any]], Any]:
+    """Return a function that calls machine code with the numbers of `_take_apart`; the GIL is released meanwhile."""
+    types: list[Any] = [ctypes.c_void_p, ctypes.c_void_p]
+    for kind in key:
+        if isinstance(kind, str):
+            types.append(_NUMBERS.get(kind, ctypes.c_int64))
+        elif len(kind) == 4:
+            types += [ctypes.c_int64] * (5 + 2 * kind[1])
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address)
+    result = struct.Struct(f"@{entry.result}")
+
+    def call(values: list[Any]) -> Any:
+        returned, error = ctypes.create_string_buffer(max(result.size, 8)), ctypes.c_void_p()
+        if function(ctypes.addressof(returned), ctypes.addressof(error), *values) not in _DONE:
+            raise RuntimeError(f"the kernel {entry.symbol} failed")
+        found = result.unpack_from(returned)
+        return found if len(found) > 1 else found[0] if found else None
+
+    return call

@@ -5,7 +5,23 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from functools import cache
 from pathlib import Path
+
+#: Size of the arrays that are used again [byte].
+_KEPT = 24 << 20
+
+
+@cache
+def keep_freed_memory() -> None:
+    """Have the memory of freed arrays used again, instead of fresh pages, which the system clears one by one.
+
+    glibc keeps freed memory in blocks of up to the size of the largest array that has been freed (mallopt(3),
+    M_MMAP_THRESHOLD), so one is made and freed. Other C libraries are not affected.
+    """
+    import numpy as np
+
+    np.empty(_KEPT, np.uint8)
 
 
 def forget_peak() -> None:

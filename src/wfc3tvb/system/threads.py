@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from contextlib import contextmanager
+from threading import Condition
+from typing import TypeVar
 
 _THREADS = 2
-
-#: BZERO of unsigned 16-bit integers.
-_ZERO_OF_UNSIGNED = 32768
+#: Threads of which each still gains: more wait for each other, for memory or for the disk.
+_MOST = 4
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Copy:
-    """A plane to be copied: target, stored values (or one value for all pixels), BSCALE and BZERO."""
-
-    target: NDArray[Any]
-    stored: Any
-    scale: float = 1.0
-    zero: float = 0.0
-
-    def __call__(self) -> None:
-        """Copy the plane."""
-        if np.ndim(self.stored) == 0 or (self.scale, self.zero) == (1, 0):
-            self.target[...] = self.stored
-        elif self.scale == 1 and self.stored.dtype.kind == "i" and self.zero == _ZERO_OF_UNSIGNED:
-            np.add(self.stored, np.float32(self.zero), out=self.target, casting="unsafe")  # exact, and fast
-        else:
-            self.target[...] = scaled(self.stored, self.scale, self.zero)
+def usable_threads() -> int:
+    """Return the number of threads that are of use on this machine, where the user gives none."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(_MOST, cores)
 
 
-def scaled(stored: NDArray[Any], scale: float, zero: float) -> NDArray[np.float32]:
-    """Return scaled values: computed in double precision, rounded once, as cfitsio does."""
-    return (stored.astype(np.float64) * scale + zero).astype(np.float32)
+class Turns:
+    """Lets threads end their pieces of work in the order of the pieces' numbers, 0 the first.
 
+    Each number must be begun, in any thread, before the next one is.
+    """
 
-def copy_all(copies: Iterable[Copy]) -> None:
-    """Copy planes in threads."""
-    in_threads(lambda copy: copy(), copies)
+    def __init__(self) -> None:
+        self._next, self._changed = 0, Condition()
+
+    @contextmanager
+    def last(self, number: int, action: Callable[[], object]) -> Iterator[None]:
+        """Run the body at once, then an action when it is this number's turn; not the action if the body fails."""
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            with self._changed:
+                self._changed.wait_for(lambda: self._next == number)
+            try:
+                if done:
+                    action()
+            finally:
+                with self._changed:
+                    self._next += 1
+                    self._changed.notify_all()
 
 
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:

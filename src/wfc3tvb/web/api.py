@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wfc3tvb import __version__
-from wfc3tvb.catalog.astropy_tables import COLUMNS, json_value
+from wfc3tvb.catalog.formats.column_notes import COLUMNS
+from wfc3tvb.catalog.formats.rows import json_value
 from wfc3tvb.catalog.queries import load_all
 from wfc3tvb.catalog.results import Cap
 from wfc3tvb.catalog.views import RELATIONS

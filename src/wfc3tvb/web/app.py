@@ -34,6 +34,7 @@ from wfc3tvb.errors import (
 from wfc3tvb.web import api, console_pages, list_pages, pictures, statistics_pages, visit_pages
 from wfc3tvb.web.security import Guard
 from wfc3tvb.web.site import Site
+from wfc3tvb.web.tap.service import TapService
 
 #: Memory of the whole process [byte]: requests that run at the same time, pages, pictures, downloads and stacks.
 PROCESS_MEMORY = 4 * 2**30
@@ -70,6 +71,7 @@ def application(
     """
     site = Site(folder, images)
     answers = Answers(site)
+    tap = TapService(folder, site.limiter)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -78,7 +80,7 @@ def application(
 
     routes = [route for part in _PARTS for route in site.routes(part.PAGES)]
     return Starlette(
-        routes=[*routes, Route("/static/{name}", static), Route("/favicon.ico", favicon)],
+        routes=[*routes, *tap.routes(), Route("/static/{name}", static), Route("/favicon.ico", favicon)],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts)), Middleware(Guard, token=token)],
         exception_handlers=dict.fromkeys((TvbError, MemoryError, HTTPException), answers.problem) | {500: answers.bug},
         lifespan=lifespan,

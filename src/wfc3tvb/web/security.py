@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
 import re
 import sys
@@ -22,7 +23,7 @@ _HEADERS = {
 }
 #: Addresses that run a statement or answer programs, and must not be opened by other sites. Links of other sites to
 #: pages may be followed; the console then shows the statement in its address, and does not run it.
-_SAME_ORIGIN_ONLY = re.compile(r"/download/*|/api/.+", re.DOTALL)
+_SAME_ORIGIN_ONLY = re.compile(r"/download/*|/(?:api|tap)/.+", re.DOTALL)
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -51,18 +52,30 @@ class Guard(BaseHTTPMiddleware):
 
     def _has_token(self, request: Request) -> bool:
         """Return whether a request has the token, as browsers send it (a cookie) or as programs do (a header)."""
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        in_header = kind.lower() == "bearer" and self._is_token(given.strip())
-        return in_header or self._is_token(request.cookies.get(_COOKIE, ""))
+        return self._is_token(_in_header(request)) or self._is_token(request.cookies.get(_COOKIE, ""))
 
     def _is_token(self, given: str) -> bool:
         return self.token is not None and hmac.compare_digest(given.encode(), self.token.encode())
+
+
+def _in_header(request: Request) -> str:
+    """Return the token in a header: of HTTP Bearer, or the password of HTTP Basic, which TOPCAT sends; else empty."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip()
+    try:
+        return base64.b64decode(text, validate=True).decode().partition(":")[2] if scheme.lower() == "basic" else ""
+    except ValueError:
+        return ""
 
 
 def _refusal(request: Request, reason: str, status: int) -> Response:
     """Return the answer to a request that is refused: text, or JSON where a program asked."""
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": {"status": status, "message": reason}}, status)
+    if request.url.path.startswith("/tap") and "token" in reason:  # TAP's clients ask for a password then
+        reason = "a token is needed; give it as password, with any user name"
+        return Response(reason + "\n", 401, {"WWW-Authenticate": 'Basic realm="wfc3tvb"'})
     return Response(reason + "\n", status)
 
 

@@ -63,7 +63,6 @@ class Single(NamedTuple):
     scratch: IntervalScratch
 
 
-@compiled
 def empty_single(n):
     """Return room for a ramp of n reads."""
     return Single(PixelRamp(np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.int16)), empty_scratch(n))

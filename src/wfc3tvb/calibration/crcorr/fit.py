@@ -147,21 +147,16 @@ def fit_window(cubes: Cubes, constants: FitConstants, window: Window, corner: tu
     image : Fitted
         Filled in the window.
     """
-    return int(_fit(cubes, constants, window, corner, image))
+    n = cubes.sci.shape[0]
+    room = empty_lanes(n), empty_lanes(n), empty_single(n), empty_slopes()
+    scratch = _Scratch(*room, np.empty(LANES, np.int32), np.empty(LANES, np.bool_))
+    return int(_fit(cubes, constants, window, corner, image, scratch))
 
 
 @compiled
-def _fit(cubes, constants, window, corner, image):
+def _fit(cubes, constants, window, corner, image, scratch):
     """Fit the ramps of a window, block by block; see `fit_window`."""
-    n, n_unstable = cubes.sci.shape[0], 0
-    scratch = _Scratch(
-        empty_lanes(n),
-        empty_lanes(n),
-        empty_single(n),
-        empty_slopes(),
-        np.empty(LANES, np.int32),
-        np.empty(LANES, np.bool_),
-    )
+    n_unstable = 0
     for y in range(window.y0, window.y1):
         for x0 in range(window.x0, window.x1, LANES):
             m = min(LANES, window.x1 - x0)

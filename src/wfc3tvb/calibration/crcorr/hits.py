@@ -39,7 +39,6 @@ class IntervalScratch(NamedTuple):
     slots: Flags
 
 
-@compiled
 def empty_scratch(n):
     """Return room for the search of a ramp of n reads."""
     kept, begin = np.empty(n, np.int64), np.empty(n + 2, np.int64)

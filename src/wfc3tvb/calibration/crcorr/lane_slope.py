@@ -58,7 +58,6 @@ class PixelSums(NamedTuple):
     sxy: np.float32
 
 
-@compiled
 def empty_slopes():
     """Return room for the slopes of a block."""
     return Slopes(
@@ -91,20 +90,16 @@ def combine(lanes, block, m, constants, slopes):
     for x in range(m):
         weights[x] = rates[x] = times[x] = _ZERO
         samples[x] = np.float32(1)
-    table = constants.weights.ravel()
     left = compact(lanes, m)
     while left > 0:
-        _add_up(lanes, left, constants, table)
+        _add_up(lanes, left, constants)
         _add_slopes(lanes, left, constants, slopes)
         left = compact(lanes, left)
 
 
 @compiled
-def _add_up(lanes, m, constants, table):
-    """Make the sums of the weighted line through each pixel's interval, and find its ends.
-
-    `table` is ``constants.weights`` as one row.
-    """
+def _add_up(lanes, m, constants):
+    """Make the sums of the weighted line through each pixel's interval, and find its ends."""
     interval, ends, sums = interval_of(lanes, m), ends_of(lanes, m), sums_of(lanes, m)
     row, weight, weights = table_row_of(lanes, m), weight_of(lanes, m), constants.weights
     clear(lanes.floats, 0, 5, m)
@@ -118,7 +113,7 @@ def _add_up(lanes, m, constants, table):
         power = power_of(signal_to_noise(y0, y1, e1)) if n[x] > 1 else 0
         row[x] = (power * weights.shape[1] + n[x]) * weights.shape[2]
     for k in range(a, b):
-        _weigh(table, row, sums.n, constants.inverse_variance, weight)
+        _weigh(constants.weight_row, row, sums.n, constants.inverse_variance, weight)
         add_sample(sample_of(lanes, constants.t, k, m), weight, interval, sums)
 
 

@@ -130,7 +130,6 @@ class Search(NamedTuple):
     used: Int32Array
 
 
-@compiled
 def empty_lanes(n):
     """Return room for blocks of ramps of n reads."""
     y, e = np.empty((n, LANES), np.float32), np.empty((n, LANES), np.float32)

@@ -31,6 +31,8 @@ class FitConstants(NamedTuple):
         What each read is multiplied by to have DN: 1, or its time where it is a rate.
     weights : ndarray, shape (powers, reads + 1, reads), float32
         See `weight_table`.
+    weight_row : ndarray, float32
+        The same as one row.
     inverse_variance : float32
         ``1 / (21 e / gain)**2`` [DN-2].
     gain : float32
@@ -47,6 +49,7 @@ class FitConstants(NamedTuple):
     dark: Float32Array
     scale: Float32Array
     weights: Float32Array
+    weight_row: Float32Array
     inverse_variance: np.float32
     gain: np.float32
     threshold: np.float32
@@ -130,6 +133,7 @@ def fit_constants(
         dark,
         own_scale,
         weight_table(times.size),
+        weight_table(times.size).ravel(),
         inverse_variance,
         mean_gain,
         np.float32(threshold),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.errors import CalibrationError
-from wfc3tvb.fits.images import UnfittedRamp, header_of, read_ramp
+from wfc3tvb.fits.images import IntegrationReads, UnfittedRamp, header_of, read_integration, read_ramp
 from wfc3tvb.references.crds import References
 from wfc3tvb.references.tables import rejection
 from wfc3tvb.repair.model import Member
@@ -36,6 +37,11 @@ class EngineFiles:
     ima: Path
     flt: Path
     references: References
+
+    @cached_property
+    def reads(self) -> IntegrationReads:
+        """Calibrated reads as a fit of their differences needs them."""
+        return read_integration(self.ima)
 
     def ramp(self) -> UnfittedRamp:
         """Return the calibrated reads, in time order, without reference pixels."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.likelihood.fit import READ_NOISE, fit_ramps_optimal
 from wfc3tvb.calibration.likelihood.model import MOST_HITS, OptimalFit
-from wfc3tvb.fits.images import IntegrationReads, read_integration
+from wfc3tvb.fits.images import IntegrationReads
 from wfc3tvb.instrument import DQ
 from wfc3tvb.references import images, tables
 from wfc3tvb.repair.fit_quality import ALLOWED_CARD, LEFT_CARD, sky_left
@@ -80,7 +80,7 @@ def read_detector(made: EngineFiles, reads: IntegrationReads) -> Detector:
     rows, columns = slice(light.y0, light.y1), slice(light.x0, light.x1)
     sequence = str(header["SAMP_SEQ"]), str(header["SUBTYPE"])
     times = [0.0, *(float(t) for t in reads.times)]
-    dark = images.read_dark(folder / names["DARKFILE"], *sequence, times, shape=reads.shape, light=light)
+    dark = images.read_dark(folder / names["DARKFILE"], *sequence, times, shape=reads.shape)
     span = np.float32(times[-1] - times[1]) if len(times) > 2 else np.float32(times[-1])
     grown = dark.sci[len(times) - 1] - (dark.sci[1] if len(times) > 2 else 0)
     noise = np.empty(reads.shape, np.float32)
@@ -88,6 +88,7 @@ def read_detector(made: EngineFiles, reads: IntegrationReads) -> Detector:
     a, b, c, d = amplifiers.readnoise
     noise[:y, :x], noise[:y, x:], noise[y:, :x], noise[y:, x:] = b, c, a, d
     flat = images.read_flat(flats, reads.shape, images.corner_of(reads.ltv)).sci if flats else np.ones_like(noise)
+    flat = flat.astype(np.float32)  # in the byte order of this machine
     return Detector(
         flat[rows, columns],
         np.maximum(grown[rows, columns] * amplifiers.mean_gain / span, 0),
@@ -153,7 +154,7 @@ def _sky_left(
 
 def _image(made: EngineFiles, member: Member) -> Image:
     """Fit the ramps and return the planes of the FLT."""
-    reads = read_integration(made.ima)
+    reads = made.reads
     light, detector = known_light(reads, member), read_detector(made, reads)
     fit = fit_ramps_optimal(
         reads.rate, reads.times, light.sky, dq=_with_lost_reads(reads.dq, member.lost), **light.arguments(),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from wfc3tvb.fits.images import Picture, drop_and_scale, read_drz, read_flt
+from wfc3tvb.fits.images import Picture, drop_and_scale, read_drz
 from wfc3tvb.models import Row
 from wfc3tvb.repair.acceptance import QUIETEST, Fluxes, FluxRatio, verdict
 from wfc3tvb.repair.expected import true_level
@@ -84,8 +84,7 @@ class Proof:
 def prove_exposure(
     member: Member,
     skies: Skies,
-    before: Path,
-    after: Path,
+    pair: tuple[Picture, Picture],
     stars: Float64Array | None,
     right: Picture | None = None,
 ) -> Proof:
@@ -97,14 +96,15 @@ def prove_exposure(
         The exposure, with its method.
     skies : Skies
         Statistics of the sky pixels.
-    before, after : Path
-        The files.
+    pair : pair of Picture
+        The FLT before, and the new one, which was aligned.
     stars : ndarray, shape (n, 2), or None
-        Right ascension and declination of the stars in the drizzled image [deg]; None means to find stars in `before`.
+        Right ascension and declination of the stars in the drizzled image [deg]; None means to find stars in the
+        image before.
     right : Picture, optional
         The image of its last good reads, without cosmic rays (`right_image`).
     """
-    old, new = read_flt(before), read_flt(after)
+    old, new = pair
     sky = skies.before or skies.after
     width = max(skies.noise, sky.noise)
     places = places_of(new.wcs, stars) if stars is not None else find_stars(old.image, old.good, width, sky.level)
@@ -139,25 +139,24 @@ def level_fault(member: Member, skies: Skies) -> float:
     return float(np.hypot(level, np.sqrt(excess)))
 
 
-def right_image(before: Path, after: Path, reads: LastReads | None, skies: Skies) -> Picture:
+def right_image(old: Picture, new: Picture, reads: LastReads | None, skies: Skies) -> Picture:
     """Return the image of an exposure with right star fluxes, above its sky and without cosmic rays.
 
     Parameters
     ----------
-    before, after : Path
+    old, new : Picture
         Its FLT before and after.
     reads : LastReads or None
         The image of its last good reads; None for an exposure that is not repaired, whose FLT is right.
     skies : Skies
         Statistics of its sky.
     """
-    new = read_flt(after)
     if reads is None:
         usable = new.good & ~new.rejected
         return Picture(new.image - np.median(new.image[usable]), usable, new.rejected, new.saturated & False,
                        None, new.header, new.wcs)  # fmt: skip
     noise = max(skies.noise, skies.before.noise if skies.before else 0.0)
-    return without_cosmic_rays(reads, read_flt(before), new, noise)
+    return without_cosmic_rays(reads, old, new, noise)
 
 
 def _hit(old: Picture, new: Picture, skies: Skies) -> NDArray[np.bool_]:
@@ -183,7 +182,7 @@ class DrizzledInputs:
         Method of the repair.
     fault : float
         Mean error of the sky of a pixel of the exposures in the old image [electron/s].
-    flts : sequence of Path
+    flts : sequence of Picture
         The new exposures. Stars with a saturated core in one of them are left out of the comparison with the old image,
         because their peak is incomplete.
     rights : mapping of str to Picture
@@ -193,7 +192,7 @@ class DrizzledInputs:
     noise: float | None
     method: str
     fault: float
-    flts: Sequence[Path]
+    flts: Sequence[Picture]
     rights: Mapping[str, Picture]
 
 
@@ -275,11 +274,10 @@ def _saturated_stars(rights: Iterable[Picture], new: Picture) -> Float64Array:
     return stars[kept]
 
 
-def _saturating(stars: Float64Array, flts: Sequence[Path]) -> NDArray[np.bool_]:
+def _saturating(stars: Float64Array, flts: Sequence[Picture]) -> NDArray[np.bool_]:
     """Return which stars have a saturated pixel near their centre in one of the exposures."""
     found = np.zeros(len(stars), bool)
-    for path in flts:
-        picture = read_flt(path)
+    for picture in flts:
         near = ndimage.binary_dilation(picture.saturated, iterations=2)
         x, y = np.round(places_of(picture.wcs, stars)).astype(int).T
         inside = (x >= 0) & (y >= 0) & (x < near.shape[1]) & (y < near.shape[0])

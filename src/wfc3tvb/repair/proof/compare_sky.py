@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError
-from wfc3tvb.fits.images import Picture, drop_and_scale, read_flt
+from wfc3tvb.fits.images import Picture, drop_and_scale
 from wfc3tvb.repair import sky_statistics
 from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.proof.pictures import Pictures
 from wfc3tvb.repair.sky_statistics import SkyStatistics
 
 #: Width of the central piece that is stored for figures [pixel].
@@ -59,49 +60,61 @@ class Skies:
         return self.noise if self.measured else None
 
 
-def exposure_skies(member: Member, before: Path, after: Path, proof: Path) -> Skies:
+def exposure_skies(member: Member, files: tuple[Path, Path], proof: Path, pictures: Pictures) -> Skies:
     """Measure the sky of an exposure's FLT and of the one before.
 
     Parameters
     ----------
     member : Member
         The exposure, with its method.
-    before, after : Path
-        The files; `after` need not have been drizzled.
+    files : pair of Path
+        The FLT before, and the new one, which need not have been drizzled.
     proof : Path
         File to write for figures.
+    pictures : Pictures
+        Images of the dataset.
     """
-    old, new = read_flt(before), read_flt(after)
+    old, new = (pictures.flt(path) for path in files)
     expected = expected_noise(member)
     noise, rejects = expected or _TYPICAL_NOISE, implementation(member.method).description.rejects_cosmic_rays
-    skies = exposure_masks(old, new)
+    covered = pictures.sources(files[1]) if np.any(new.good) else new.good
+    skies = exposure_masks(old, new, covered)
     pair = (
         _before(old.image, skies[0], noise),
         # Cosmic rays that stay in the image are more than a few outliers.
-        statistics(after, new.image, skies[1], noise, most_outliers=_FEW_OUTLIERS if rejects else 1.0),
+        statistics(files[1], new.image, skies[1], noise, most_outliers=_FEW_OUTLIERS if rejects else 1.0),
     )
     write_figures(proof, (old, new), skies, noise, member.method)
     return Skies(*pair, (old.unstable, new.unstable), noise, expected is not None)
 
 
-def exposure_masks(old: Picture, new: Picture) -> tuple[Bools, Bools]:
+def exposure_masks(old: Picture, new: Picture, covered: Bools) -> tuple[Bools, Bools]:
     """Return the sky pixels of an exposure before and after.
 
     The image before cannot show its sources: where the ramp fit broke in many pixels, these look like sources. Sources
     are bright in both images, cosmic rays only in the new one (`omit` keeps them), and broken pixels only in the old.
+
+    Parameters
+    ----------
+    old, new : Picture
+        The images.
+    covered : ndarray of bool, shape (ny, nx)
+        Pixels of the new image that sources cover.
     """
     good = old.good & new.good
     if np.count_nonzero(good) < sky_statistics.MIN_PIXELS:
-        return good, _sky(new)
+        return good, _sky(new, covered)
     both = np.minimum(*(each.image - np.median(each.image[good]) for each in (old, new)))
-    return old.good & ~sky_statistics.source_mask(both, good), _sky(new)
+    return old.good & ~sky_statistics.source_mask(both, good), _sky(new, covered)
 
 
-def _sky(picture: Picture) -> Bools:
+def _sky(picture: Picture, covered: Bools | None = None) -> Bools:
     """Return the sky pixels of an image; all good pixels if too few of them are sky."""
     if not np.any(picture.good):
         return picture.good
-    sky = picture.good & ~sky_statistics.source_mask(picture.image, picture.good)
+    if covered is None:
+        covered = sky_statistics.source_mask(picture.image, picture.good)
+    sky = picture.good & ~covered
     return sky if np.count_nonzero(sky) >= sky_statistics.MIN_PIXELS else picture.good
 
 

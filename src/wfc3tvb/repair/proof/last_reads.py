@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.fits.images import Picture, read_integration
+from wfc3tvb.fits.images import IntegrationReads, Picture
 from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.methods.omit import recover_saturated
 from wfc3tvb.repair.model import Member
@@ -42,9 +42,8 @@ class LastReads:
     saturated: Bools
 
 
-def last_reads(ima: Path, member: Member) -> LastReads:
-    """Return the image of the last good reads of an exposure, from its IMA without a ramp fit."""
-    reads = read_integration(ima)
+def last_reads(reads: IntegrationReads, member: Member) -> LastReads:
+    """Return the image of the last good reads of an exposure, from its reads."""
     n = reads.times.size
     kept = np.array([k for k in range(n) if k + 1 not in member.lost])
     saturated = (reads.dq[kept] & int(DQ.SATPIXEL)) != 0

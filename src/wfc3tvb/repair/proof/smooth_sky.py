@@ -33,7 +33,7 @@ def level_and_scatter(values: Image) -> tuple[float, float]:
     values : ndarray
         Values of pixels, in any order; not empty.
     """
-    kept: Float64Array = np.sort(np.asarray(values, np.float64), axis=None)
+    kept: Float64Array = np.sort(values, axis=None).astype(np.float64)
     level, scatter = 0.0, 0.0
     for _ in range(_ITERATIONS):
         level = float(kept[kept.size // 2])
@@ -74,7 +74,8 @@ def smooth_background(image: Image, good: Bools) -> Image:
             break
         keep = kept
     y, x = ((2 * np.arange(n) + 1) / n - 1 for n in image.shape)
-    return np.asarray(chebyshev.chebgrid2d(x, y, coefficients).T, image.dtype)
+    along_x, along_y = chebyshev.chebvander(x, degree), chebyshev.chebvander(y, degree)
+    return np.asarray(along_y @ coefficients.T @ along_x.T, image.dtype)
 
 
 def _block_levels(image: Image, good: Bools) -> tuple[Float64Array, Float64Array]:
