@@ -21,12 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "how-to"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LEFT_OUT = "..."
-#: What differs from run to run: durations, speeds, the day, numbers of runs, and the room that a table gives a column.
+#: Folder that the pages show, in place of those of the run.
+PLACE = "/home/me"
+#: What differs from run to run: durations, sizes, the day, and how lines are folded.
 VARYING = [
     (re.compile(r"\b\d+(\.\d+)? (s|min|ms)\b"), "<time>"),
     (re.compile(r"\b\d+(\.\d+)? (kB|MB|GB)\b"), "<size>"),
     (re.compile(r"\b20\d\d-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?Z?"), "<now>"),
-    (re.compile(r"[ \t]+"), " "),
+    (re.compile(r"\s+"), " "),
 ]
 
 
@@ -72,20 +74,24 @@ def run(step: Step, folder: Path, environment: dict[str, str]) -> list[str]:
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{step.command[-1]}\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}")
-    return [line.rstrip() for line in done.stdout.rstrip().splitlines()]
+    printed = done.stdout
+    for place in (folder.resolve(), Path(environment["CRDS_PATH"]).parent):
+        printed = printed.replace(str(place), PLACE)
+    return [line.rstrip() for line in printed.rstrip().splitlines()]
 
 
 def same(shown: list[str], printed: list[str]) -> bool:
     """Tell whether a page shows what was printed, apart from what differs from run to run."""
-    pattern = "\n".join(".*" if line.strip() == LEFT_OUT else re.escape(fixed(line)) for line in shown)
-    return re.fullmatch(pattern, "\n".join(map(fixed, printed)), re.DOTALL) is not None
+    parts = "\n".join(shown).split(f"\n{LEFT_OUT}\n") if shown != [LEFT_OUT] else ["", ""]
+    pattern = ".*".join(re.escape(fixed(part)) for part in parts)
+    return re.fullmatch(pattern, fixed("\n".join(printed)), re.DOTALL) is not None
 
 
-def fixed(line: str) -> str:
-    """Return a line without what differs from run to run."""
+def fixed(text: str) -> str:
+    """Return a text without what differs from run to run, on one line: where lines are folded depends on the folder."""
     for pattern, word in VARYING:
-        line = pattern.sub(word, line)
-    return line.strip()
+        text = pattern.sub(word, text)
+    return text.strip()
 
 
 def rewrite(page: Path, folder: Path, environment: dict[str, str]) -> None:
