@@ -1,8 +1,8 @@
 """Run the blocks of the how-to pages, and write into the pages what the commands print.
 
 ``python tools/how_to_pages.py DEMO [PAGE ...]`` runs the pages against the archive of a finished demo, as
-tests/test_how_to.py does, and replaces the printed lines. A line ``...`` in a page stands for lines left out; a block that
-has one keeps its lines.
+tests/test_how_to.py does, and replaces the printed lines. A line ``...`` in a page stands for lines left out; a command
+whose output has one keeps its lines.
 """
 
 from __future__ import annotations
