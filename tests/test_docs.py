@@ -18,7 +18,7 @@ import wfc3tvb
 
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src" / "wfc3tvb"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FLOORS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["wfc3tvb"]["floors"]
 #: `wfc3tvb.errors` and `wfc3tvb.survey`, which can be called, are public; the other rooms and modules are not.

@@ -1,0 +1,34 @@
+"""The how-to pages: every block runs as written, and prints what the page shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tools import how_to_pages
+
+from wfc3tvb.loopback import serve
+
+PAGES = sorted(how_to_pages.FOLDER.glob("*.md"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_block_prints_what_the_page_shows(page: Path, demo: Path, tmp_path: Path) -> None:
+    how_to_pages.prepare(tmp_path, demo)
+    with serve(demo / "archive") as archive:
+        for step in how_to_pages.steps(page):
+            printed = how_to_pages.run(step, tmp_path, archive.environment())
+            if step.command[0] == "bash":
+                assert how_to_pages.same(step.shown, printed), step.command[-1] + "\n" + "\n".join(printed)
+
+
+def test_there_is_a_page_for_every_task() -> None:
+    assert len(PAGES) == 7
+
+
+def test_a_changed_number_is_a_difference() -> None:
+    shown = ["ibohbfb9q  severe   4.27", "...", "it took 3.2 s"]
+    assert how_to_pages.same(shown, ["ibohbfb9q severe 4.27", "left", "out", "it", "took 12 s"])
+    assert not how_to_pages.same(shown, ["ibohbfb9q severe 4.28", "left", "out", "it", "took 12 s"])
+    assert not how_to_pages.same(shown, ["ibohbfb9q severe 4.27", "left", "out"])
