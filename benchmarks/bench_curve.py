@@ -2,8 +2,8 @@
 
 Run with ``python benchmarks/bench_curve.py [--toy] [repeats [size [n]]]``. pstat computes the medians of the reads
 alone; the curve has clipped interval rates with errors, sides, quadrants and newly flagged fractions, from all pixels.
-The limit is one pass over the pixels of SCI, 63 MB: the sum of their bytes as they lie in the mapped file. Times are
-the best of the repeats, which take turns, so that a busy machine slows all alike: CPU seconds of all threads, and the time
+The limit is one pass over the pixels of SCI, 63 MB: their sum, as they lie in the mapped file. Times are the best
+of the repeats, which take turns, so that a busy machine slows all alike: CPU time of all threads, and the time
 on the clock. In the end n exposures are scored again.
 """
 
