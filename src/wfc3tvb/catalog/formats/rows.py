@@ -58,9 +58,10 @@ class Rows:
 
         def read() -> Iterator[pa.RecordBatch]:
             with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(BATCH_ROWS)
+                yield from (batch.cast(schema) for batch in file.iter_batches(BATCH_ROWS))
 
-        schema = pq.read_schema(path)
+        stored = pq.read_schema(path)
+        schema = pa.schema([field.with_type(_plain(field.type)) for field in stored], stored.metadata)
         known = {name: columns[name] for name in schema.names if name in columns}
         return cls(schema, read, pq.read_metadata(path).num_rows, known)
 
@@ -126,6 +127,13 @@ def json_value(value: Any) -> Any:
 
 def _element(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_list(kind) else kind
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return a type with texts as strings; the table library also writes views of texts, which few readers know."""
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type)))
+    return pa.string() if pa.types.is_string_view(kind) or pa.types.is_large_string(kind) else kind
 
 
 def _flat_column(column: pa.Array) -> pa.Array:
