@@ -3,5 +3,5 @@
 -- :step float > 0 = 10 | width of a bin of angle [deg]
 SELECT floor(r.limb_angle / $step) * $step AS limb_angle_from, r.bright_limb, count(*) AS n_reads,
     avg(r.rate - e.sky_min) AS mean_excess
-FROM reads r JOIN exposures e USING (rootname)
-WHERE r.used AND e.filter = $filter AND r.limb_angle IS NOT NULL GROUP BY ALL ORDER BY ALL
+FROM reads r JOIN exposures e ON e.rootname = r.rootname
+WHERE r.used AND e."filter" = $filter AND r.limb_angle IS NOT NULL GROUP BY limb_angle_from, r.bright_limb ORDER BY limb_angle_from, r.bright_limb

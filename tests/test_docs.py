@@ -21,9 +21,9 @@ SRC = ROOT / "src" / "wfc3tvb"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FLOORS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["wfc3tvb"]["floors"]
-#: `wfc3tvb.errors` is public; the other rooms and modules are not.
-ROOMS = "|".join(room for rooms in FLOORS for room in rooms if room != "errors")
-INTERNAL = re.compile(rf"\bwfc3tvb\.({ROOMS})\b")
+#: `wfc3tvb.errors` and `wfc3tvb.survey`, which can be called, are public; the other rooms and modules are not.
+ROOMS = "|".join(room for rooms in FLOORS for room in rooms if room not in wfc3tvb.__all__ and room != "errors")
+INTERNAL = re.compile(rf"\bwfc3tvb\.({ROOMS})\b|\bwfc3tvb\.survey\.")
 #: Its subject are the modules.
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 FOLDERS = "src|tests|docs|queries|notebooks|benchmarks|study|tools|catalogs"

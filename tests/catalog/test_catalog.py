@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,6 +43,16 @@ for n in range(int(sys.argv[2])):
     catalog.record([measurement(f"ibaaaa{n // 10}{n % 10}q", 3)])
 """
 
+REPLACER = """
+import sys
+from wfc3tvb.catalog.catalog import open_catalog
+catalog = open_catalog(sys.argv[1], mode="a")
+rows = catalog.fetch("FROM datasets")
+rows = rows.set_column(rows.column_names.index("target_name"), "target_name", [["new"] * rows.num_rows])
+print("begins", flush=True)
+catalog.replace("datasets", rows)
+"""
+
 
 def measurement(root: str, n_reads: int = 3, **columns: object) -> Measurement:
     exposure = TABLES["exposures"].empty_row() | {"rootname": root, "visit": root[:6], "filter": "F105W"} | columns
@@ -69,6 +80,53 @@ def test_a_measured_again_exposure_replaces_its_rows(catalog: Catalog) -> None:
     assert catalog.sql("SELECT sky_mean FROM exposures WHERE rootname = 'ibaaaa01q'").fetchall() == [(2.0,)]
     assert catalog.sql("SELECT rootname, count(*) FROM reads GROUP BY 1 ORDER BY 1").fetchall() == [
         ("ibaaaa01q", 3), ("ibaaaa02q", 5)]  # fmt: skip
+
+
+def test_any_number_of_keys_is_replaced_in_one_commit(catalog: Catalog) -> None:
+    n = 100_000
+    names = [f"ib{k:07d}" for k in range(n)]
+    rows = catalog._arrow("datasets", [TABLES["datasets"].empty_row() | {"dataset": name} for name in names])
+    catalog.append("datasets", rows)
+    before = catalog.tables.open("datasets").version()
+    catalog.replace("datasets", rows.slice(0, n // 2), keys=names[: n - 1])
+    assert catalog.tables.open("datasets").version() == before + 1
+    found = catalog.sql("SELECT count(*), count(DISTINCT dataset), max(dataset) FROM datasets").fetchall()
+    assert found == [(n // 2 + 1, n // 2 + 1, names[-1])]
+
+
+def test_a_replacement_that_is_killed_leaves_the_old_rows_or_has_put_all_new_ones(catalog: Catalog) -> None:
+    names = [f"ib{k:07d}" for k in range(50_000)]
+    old = TABLES["datasets"].empty_row() | {"target_name": "old"}
+    catalog.append("datasets", catalog._arrow("datasets", [old | {"dataset": name} for name in names]))
+    for delay in (0.05, 0.15, 0.3):
+        command = [sys.executable, "-W", "ignore", "-c", REPLACER, str(catalog.folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+            assert child.stdout
+            child.stdout.readline()
+            time.sleep(delay)
+            child.kill()
+        catalog.reload()
+        found = catalog.sql("SELECT target_name, count(*) FROM datasets GROUP BY ALL").fetchall()
+        assert found in ([("old", 50_000)], [("new", 50_000)])
+
+
+def test_any_number_of_failures_is_replaced_by_their_whole_key(catalog: Catalog) -> None:
+    rows = [
+        TABLES["failures"].empty_row() | {"key": f"ib{k:07d}", "stage": stage, "attempt": 1, "error": "FetchError"}
+        for k in range(20_000)
+        for stage in ("fetch", "measure")
+    ]
+    catalog.replace("failures", rows)
+    catalog.replace("failures", [row | {"error": "FitsError"} for row in rows if row["stage"] == "fetch"])
+    found = catalog.sql("SELECT stage, error, count(*) FROM failures GROUP BY ALL ORDER BY stage").fetchall()
+    assert found == [("fetch", "FitsError", 20_000), ("measure", "FetchError", 20_000)]
+
+
+def test_removed_keys_need_no_new_row_and_no_quoting(catalog: Catalog) -> None:
+    names = ["it's", 'a "b"', "c, d); --", "kept"]
+    catalog.replace("datasets", [TABLES["datasets"].empty_row() | {"dataset": name} for name in names])
+    catalog.replace("datasets", [], keys=[*names[:3], "unknown"])
+    assert catalog.sql("SELECT dataset FROM datasets").fetchall() == [("kept",)]
 
 
 def test_reads_without_their_exposure_do_not_exist(catalog: Catalog) -> None:

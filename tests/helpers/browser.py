@@ -60,7 +60,8 @@ class Browser:
     async def go(self, address: str) -> None:
         """Open an address and wait until it is loaded."""
         await self.call("Page.navigate", url=address)
-        await self.until("document.readyState === 'complete' && location.protocol === 'http:'")
+        scheme = address.partition(":")[0]
+        await self.until(f"document.readyState === 'complete' && location.protocol === '{scheme}:'")
 
     async def key(self, name: str, modifiers: int = 0) -> None:
         """Press a key."""

@@ -209,13 +209,31 @@ class Tables:
         CatalogNotWritableError
             If the commit cannot be written; the table is unchanged.
         """
-        predicate = self._predicate(table, rows, keys)
-        if predicate and rows.num_rows:
-            rows = self._as_stored(table, rows)
-            options = {"mode": "overwrite", "predicate": predicate} | self._options()
-            self._commit(table, lambda: write_deltalake(self.open(table), rows, **options), rows.nbytes)
-        elif predicate:
-            self._commit(table, lambda: self.open(table).delete(predicate, commit_properties=self.commit_properties()))
+        removed = _removed(table, rows, keys)
+        if removed.num_rows:
+            stored = self._as_stored(table, rows)
+            self._commit(table, lambda: self._merge(table, stored, removed), rows.nbytes)
+
+    def _merge(self, table: str, rows: pa.Table, removed: pa.Table) -> None:
+        """Remove the rows with the keys in `removed` and add `rows`, in one commit.
+
+        The keys are joined, so that there may be any number of them: a condition with 36,000 values overflows the
+        stack of the table library. New rows have no value in the columns of the join, so that they match no stored row
+        and are inserted.
+        """
+        marks = {f"removed_{name}": removed[name] for name in removed.column_names}
+        source = pa.concat_tables([rows, pa.table(marks)], promote_options="default")
+        merger = self.open(table).merge(
+            source,
+            " AND ".join(f'target."{name}" = source."removed_{name}"' for name in removed.column_names),
+            source_alias="source",
+            target_alias="target",
+            streamed_exec=False,  # so that files without any of the keys are not read
+            **self._options(),
+        )
+        new = " AND ".join(f'source."{name}" IS NULL' for name in marks)
+        values = {f'"{name}"': f'source."{name}"' for name in rows.column_names}
+        merger.when_matched_delete().when_not_matched_insert(values, predicate=new).execute()
 
     def _as_stored(self, table: str, rows: pa.Table) -> pa.Table:
         """Return rows with the columns of the stored table; columns that are no longer in the schema are null.
@@ -338,15 +356,6 @@ class Tables:
     def _options(self) -> dict[str, Any]:
         return {"writer_properties": WRITER, "commit_properties": self.commit_properties()}
 
-    def _predicate(self, table: str, rows: pa.Table, keys: Sequence[str] | None) -> str:
-        """Return the SQL condition for the rows to be replaced; empty if there are none."""
-        columns = TABLES[table].key
-        if table in _WHOLE_KEY and keys is None:
-            wanted = rows.select(list(columns)).to_pylist()
-            return " OR ".join(f"({_equal(row)})" for row in wanted)
-        values = sorted(set(keys if keys is not None else rows[columns[0]].to_pylist()))
-        return f"{columns[0]} IN ({', '.join(map(_literal, values))})" if values else ""
-
     def _commit(self, table: str, action: Callable[[], T], n_bytes: int = 0) -> T:
         with writing(self.folder), shared_lock(self.folder):
             probe(self.place(table), n_bytes)
@@ -412,10 +421,10 @@ def _type_name(kind: object) -> str:
     return _TYPES.get(name, name)
 
 
-def _equal(row: Mapping[str, object]) -> str:
-    return " AND ".join(f"{name} = {_literal(value)}" for name, value in row.items())
-
-
-def _literal(value: object) -> str:
-    """Return a value as an SQL literal."""
-    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
+def _removed(table: str, rows: pa.Table, keys: Sequence[str] | None) -> pa.Table:
+    """Return the keys of the rows that `rows` replace, each once."""
+    columns = TABLES[table].key
+    if keys is not None:
+        rows = pa.table({columns[0]: pa.array(keys, arrow_schema(table).field(columns[0]).type)})
+    names = list(columns) if table in _WHOLE_KEY and keys is None else [columns[0]]
+    return rows.select(names).group_by(names).aggregate([])

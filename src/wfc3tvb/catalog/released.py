@@ -17,7 +17,7 @@ _SCHEMA, _PACKAGE = b"wfc3tvb.schema_version", b"wfc3tvb.package_version"
 
 def is_release(folder: Path) -> bool:
     """Return whether a folder holds released tables and no catalog."""
-    return any((folder / f"{name}.parquet").is_file() for name in TABLES) and not any(
+    return any(_file(folder, name) for name in TABLES) and not any(
         (folder / name / "_delta_log").is_dir() for name in TABLES
     )
 
@@ -26,8 +26,15 @@ def released_snapshots(tables: Tables) -> dict[str, Snapshot]:
     """Return the released tables of a catalog's folder; empty where it holds a catalog, or neither."""
     if not is_release(tables.folder):
         return {}
-    paths = {name: tables.folder / f"{name}.parquet" for name in TABLES}
-    return {name: _snapshot(name, path) for name, path in paths.items() if path.is_file()}
+    paths = {name: _file(tables.folder, name) for name in TABLES}
+    return {name: _snapshot(name, path) for name, path in paths.items() if path}
+
+
+def _file(folder: Path, table: str) -> Path | None:
+    """Return the file of a table: named after it or as a high-level science product; None if not one is."""
+    plain = folder / f"{table}.parquet"
+    found = [plain] if plain.is_file() else list(folder.glob(f"hlsp_*_{table}.parquet"))
+    return found[0] if len(found) == 1 else None
 
 
 def _snapshot(table: str, path: Path) -> Snapshot:

@@ -38,6 +38,9 @@ exposures = pandas.read_parquet("{exposures}")
 
 DuckDB, polars, TOPCAT and astropy (`Table.read`) read the files, too.
 
+Without any of them: `explore.html` searches the exposures, draws the sky between their reads and runs SQL in a browser.
+Serve this folder (`python -m http.server`), or open the page from the disk and choose the Parquet files.
+
 `manifest.csv` lists every file with its size and checksum; `sha256sum -c SHA256SUMS` checks them all. `datacite.json`,
 `.zenodo.json`, `datapackage.json` and `ro-crate-metadata.json` say the same for machines. How to cite: `CITATION.cff`.
 Licence: {license} ({license_url}).

@@ -13,13 +13,15 @@ from typing import Any
 import pyarrow as pa
 
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.catalog.export import write_table
+from wfc3tvb.catalog.formats import parquet
+from wfc3tvb.catalog.formats.rows import Rows
 from wfc3tvb.catalog.release import is_synthetic, published_rows
 from wfc3tvb.dates import mjd_now, moment_of
 from wfc3tvb.errors import BadArgumentError, OutputExistsError
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.publish import metadata
 from wfc3tvb.publish.documents import abstract, citation, columns_page, license_text, readme
+from wfc3tvb.publish.explore import explore_page
 from wfc3tvb.publish.identity import Release
 from wfc3tvb.publish.manifest import Item, write_checksums, write_manifest
 from wfc3tvb.publish.products import write_products
@@ -27,6 +29,9 @@ from wfc3tvb.schema import TABLES, Table
 from wfc3tvb.system.files import checksum
 
 MANIFEST, SUMS = "manifest.csv", "SHA256SUMS"
+#: Values in a row group of a table: few enough that the rows of a visit, which are neighbours, are read by short
+#: ranges, and many enough that the list of the groups stays short.
+_GROUP_VALUES = 200_000
 
 
 def write_published(
@@ -111,6 +116,10 @@ def _write(catalog: Catalog, out: Path, release: Release, *, products: bool, pro
         ".zenodo.json": ("metadata for Zenodo", _json(metadata.zenodo(release, text))),
         "datacite.json": ("metadata of the DOI", _json(metadata.datacite(release, text))),
     }
+    pages["explore.html"] = (
+        "search, curves and SQL in a browser: serve this folder, or open the page and choose its Parquet files",
+        explore_page(catalog, release, items, synthetic=synthetic),
+    )
     for name, (what, page) in pages.items():
         (out / name).write_text(page, encoding="utf-8")
         items.append(Item(out / name, what))
@@ -151,7 +160,8 @@ def _products(catalog: Catalog, out: Path, release: Release, place: tuple[str, s
 
 
 def _table(rows: pa.Table, path: Path, table: Table) -> Item:
-    return Item(write_table(rows, path, "parquet"), f"one row per {table.row}", table, rows.num_rows)
+    parquet.write(Rows.of_table(rows), path, group_rows=_GROUP_VALUES // len(table.columns))
+    return Item(path, f"one row per {table.row}", table, rows.num_rows)
 
 
 def _target(catalog: Catalog) -> tuple[str, str]:

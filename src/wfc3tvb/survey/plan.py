@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from wfc3tvb.archive.source import Archive, Wanted
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.catalog.views import literal
 from wfc3tvb.config import Selection
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
@@ -119,11 +118,10 @@ class Plan:
         self._connection = catalog.connection
         columns = {"dataset": pa.array(names, pa.string()), "aperture": pa.array(apertures, pa.string())}
         self._connection.register("chosen", pa.table(columns))
-        ids = f"CAST([{', '.join(map(literal, selection.ids))}] AS VARCHAR[])"
-        values = {"ids": ids, "recheck": recheck, "max_attempts": MAX_ATTEMPTS, "asked_again": ASKED_AGAIN,
-                  "now": mjd_now()}  # fmt: skip
+        values = {"recheck": recheck, "max_attempts": MAX_ATTEMPTS, "asked_again": ASKED_AGAIN, "now": mjd_now()}
         for name, value in values.items():
             self._connection.execute(f"SET VARIABLE {name} = {value}")
+        self._connection.execute("SET VARIABLE ids = CAST($ids AS VARCHAR[])", {"ids": list(selection.ids)})
         self._connection.execute(_STATES)
         self._revive()
 

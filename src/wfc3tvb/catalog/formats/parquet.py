@@ -19,17 +19,17 @@ from wfc3tvb.schema import SCHEMA_VERSION
 _GROUP_ROWS = 100_000
 
 
-def write(rows: Rows, path: Path) -> None:
-    """Write a Parquet file, batch by batch, with `notes` in its metadata."""
+def write(rows: Rows, path: Path, *, group_rows: int = _GROUP_ROWS) -> None:
+    """Write a Parquet file, batch by batch, with `notes` in its metadata and so many rows in a row group."""
     schema = noted(rows.schema, rows.columns, notes(rows))
     waiting: list[pa.RecordBatch] = []
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in rows.read():
             waiting.append(batch)
             if sum(each.num_rows for each in waiting) >= _GROUP_ROWS:
-                writer.write_table(pa.Table.from_batches(waiting).cast(schema))
+                writer.write_table(pa.Table.from_batches(waiting).cast(schema), group_rows)
                 waiting.clear()
-        writer.write_table(pa.Table.from_batches(waiting, rows.schema).cast(schema))
+        writer.write_table(pa.Table.from_batches(waiting, rows.schema).cast(schema), group_rows)
 
 
 def notes(rows: Rows) -> dict[str, str]:
