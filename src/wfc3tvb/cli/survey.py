@@ -284,15 +284,14 @@ def _print_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
     if as_json:
         print_json(asdict(plan))
         return
+    due, listed = terminal.counted(plan.n_exposures, "exposure"), terminal.counted(plan.n_datasets, "dataset")
     cost = f"{plan.requests} requests, {terminal.size(plan.n_bytes)}, about {terminal.duration(plan.seconds)}"
-    listed = f"{terminal.counted(plan.n_datasets, 'dataset')} that the archive lists"
-    show(f"{terminal.counted(plan.n_exposures, 'exposure')} to measure (of {listed}): {cost}")
+    show(f"{due} to measure (of {listed} that the archive lists): {cost}")
     show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
     if plan.n_exposures:
         show(f"estimated from: {plan.basis}")
     if plan.n_forecast:
-        expected = f"helium probably damages {plan.n_expected:.0f} of {plan.n_forecast}"
-        show(f"forecast: {expected}; to fetch those first: --order risk")
+        show(f"forecast: helium probably hits {plan.n_expected:.0f} of {plan.n_forecast} (those first: --order risk)")
     if not asked:
         show("nothing is selected: add --all for the whole archive, or select with --id, --proposal, --start, --end")
 
@@ -306,9 +305,9 @@ def _print_report(report: Any, as_json: bool, catalog: Path) -> None:
         print_json(asdict(report))
         return
     failures = suggest.command("query", "failures", catalog=catalog)
-    speed = f"{terminal.size(report.n_bytes)} in {terminal.duration(report.seconds)}"
-    measured = terminal.counted(report.n_measured, "exposure")
-    show(f"{measured} measured ({speed}), {report.n_known} known before, {report.n_failed} failed")
+    speed = f"({terminal.size(report.n_bytes)} in {terminal.duration(report.seconds)})"
+    done = f"{terminal.counted(report.n_measured, 'exposure')} measured {speed}, {report.n_known} known before"
+    show(f"{done}, {report.n_failed} failed")
     for row in report.failures:
         show(terminal.failure(row))
     if report.n_failed:

@@ -12,15 +12,14 @@ from rich.text import Text
 from wfc3tvb.catalog.queries import Query
 from wfc3tvb.models import Row
 from wfc3tvb.report.fitted_table import FittedColumn, FittedTable, indented
-from wfc3tvb.report.sentences import date, duration, printable, size, why
+from wfc3tvb.report.sentences import counted, date, duration, printable, size, why
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
-    "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "largest_rate", "pairs", "planned",
-    "queries_table",
-    "place", "relation", "repaired", "repairs", "size", "verdict", "why",
+    "counted", "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "largest_rate", "pairs",
+    "planned", "queries_table", "place", "relation", "repaired", "repairs", "size", "verdict", "why",
 ]  # fmt: skip
 
 CLASS_STYLES = {"none": "green", "mild": "yellow", "moderate": "dark_orange", "severe": "bold red"}
