@@ -11,27 +11,21 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from wfc3tvb import measure, suggest
+from wfc3tvb import suggest
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.compaction import advice
 from wfc3tvb.cli import main
-from wfc3tvb.errors import BadFileError, DamagedCatalogError, NoCatalogError
+from wfc3tvb.errors import DamagedCatalogError, NoCatalogError
 from wfc3tvb.schema import TABLES
 from wfc3tvb.survey.survey import _next_command
 
 FOLDER = Path("/data/my catalog's $HOME; rm")
 
 
-def _of_folder(folder: Path) -> str:
-    with pytest.raises(BadFileError) as error:
-        measure(folder)
-    return str(error.value)
-
-
 @pytest.mark.parametrize(
     ("made", "option"),
     [
-        (lambda folder: str(NoCatalogError(folder)), "--catalog"),
+        (lambda folder: NoCatalogError(folder).for_shell(), "--catalog"),
         (lambda folder: str(DamagedCatalogError(folder, "a file is missing")), "--catalog"),
         (lambda folder: _next_command(SimpleNamespace(folder=folder), "ibohbf040", 1), "--catalog"),  # type: ignore[arg-type]
         (lambda folder: _next_command(SimpleNamespace(folder=folder), None, 0), "--catalog"),  # type: ignore[arg-type]
@@ -45,10 +39,9 @@ def test_a_folder_is_one_word(made: Callable[[Path], Any], option: str) -> None:
 
 
 def test_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
-    folder = tmp_path / "two words"
-    folder.mkdir()
-    message = _of_folder(folder)
-    assert shlex.split(message[message.index("wfc3tvb ") :]) == ["wfc3tvb", "survey", "--source", str(folder)]
+    done = CliRunner().invoke(main, ["measure", str(tmp_path)])
+    assert done.exit_code == 2
+    assert done.stderr == f"wfc3tvb: {tmp_path}: is a folder; give its files, or survey it (--source)\n"
 
 
 def test_what_show_prints(tmp_path: Path) -> None:

@@ -100,6 +100,15 @@ def test_the_table_of_products_names_the_files_beside_it(folder: Path) -> None:
     }  # fmt: skip
 
 
+def test_every_column_has_its_unit_and_description(folder: Path) -> None:
+    for name, table in TABLES.items():
+        (path,) = folder.glob(f"*_{name}.parquet")
+        notes = {field.name: field.metadata or {} for field in pq.read_schema(path)}
+        assert {each: note.get(b"unit", b"?").decode() for each, note in notes.items()} == {
+            column.name: column.unit for column in table.columns
+        }
+
+
 def test_checksums_and_manifest_cover_every_file(folder: Path) -> None:
     command = ["sha256sum", "-c", "--strict", "SHA256SUMS"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)

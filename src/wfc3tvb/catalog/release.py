@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pyarrow as pa
-
 from wfc3tvb import __version__
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.export import how_to_read, write_table
@@ -71,7 +69,7 @@ def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -
     out.mkdir(parents=True, exist_ok=True)
     written: dict[str, tuple[Path, int]] = {}
     for name, table in TABLES.items():
-        rows = _rows(catalog, table)
+        rows = published_rows(catalog, table)
         path = write_table(rows, out / file_name(name, format), format)
         written[name] = path, rows.n_rows
         yield path
@@ -112,18 +110,16 @@ def write_texts(
     yield sums
 
 
-def _rows(catalog: Catalog, table: Table) -> Rows:
-    """Return the rows of a table in order, which are read from the catalog as they are written."""
+def published_rows(catalog: Catalog, table: Table) -> Rows:
+    """Return the rows of a table in the order of its key, which are read from the catalog as they are written.
+
+    They do not name places on the disk that the catalog was made on.
+    """
     select = _SELECT.get(table.name, f"FROM {table.name}")
     (n_rows,) = catalog.sql(f"SELECT count(*) FROM ({select})").fetchall()[0]
     ordered = f"{select} ORDER BY {', '.join(table.key)}"
     columns = {column.name: column for column in table.columns}
     return Rows.of_query(lambda: catalog.sql(ordered).to_arrow_reader(BATCH_ROWS), n_rows, columns)
-
-
-def published_rows(catalog: Catalog, table: Table) -> pa.Table:
-    """Return the rows of a table in the order of its key, without places on the disk they were made on."""
-    return catalog.fetch(f"{_SELECT.get(table.name, f'FROM {table.name}')} ORDER BY {', '.join(table.key)}")
 
 
 def is_synthetic(catalog: Catalog) -> bool:

@@ -149,19 +149,21 @@ def _products(catalog: Catalog, out: Path, release: Release, place: tuple[str, s
     made = {product.product_id: product for product in write_products(catalog, out, release)}
     table = TABLES["reprocessed"]
     rows = published_rows(catalog, table)
-    names = [made[key].path.name if key in made else None for key in rows["product_id"].to_pylist()]
-    sums = [checksum(made[key].path) if key in made else None for key in rows["product_id"].to_pylist()]
+    found = pa.Table.from_batches(rows.read(), rows.schema)
+    names = [made[key].path.name if key in made else None for key in found["product_id"].to_pylist()]
+    sums = [checksum(made[key].path) if key in made else None for key in found["product_id"].to_pylist()]
     for column, values in (("path", names), ("sha256", sums)):
-        index = rows.schema.get_field_index(column)
-        rows = rows.set_column(index, rows.schema.field(index), pa.array(values, pa.string()))
-    yield _table(rows, out / release.file_name(*place, table.name, "parquet"), table)
+        index = found.schema.get_field_index(column)
+        found = found.set_column(index, found.schema.field(index), pa.array(values, pa.string()))
+    named = replace(Rows.of_table(found), columns=rows.columns)
+    yield _table(named, out / release.file_name(*place, table.name, "parquet"), table)
     for product in made.values():
         yield Item(product.path, product.text)
 
 
-def _table(rows: pa.Table, path: Path, table: Table) -> Item:
-    parquet.write(Rows.of_table(rows), path, group_rows=_GROUP_VALUES // len(table.columns))
-    return Item(path, f"one row per {table.row}", table, rows.num_rows)
+def _table(rows: Rows, path: Path, table: Table) -> Item:
+    parquet.write(rows, path, group_rows=_GROUP_VALUES // len(table.columns))
+    return Item(path, f"one row per {table.row}", table, rows.n_rows)
 
 
 def _target(catalog: Catalog) -> tuple[str, str]:
