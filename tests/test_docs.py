@@ -118,16 +118,18 @@ def test_the_examples_run_as_printed(demo: Path, tmp_path: Path) -> None:
     assert said[0].startswith("severe optimal 1.5\n")
     assert said[1] == "6 5\n"
     assert said[2].count("ibohbf") == 6
-    assert re.search(r"^flt ibohbfb9q optimal True$", said[3], re.MULTILINE)
-    assert said[4] == f"{Path('calibrated') / 'ibohbfb9q_flt.fits'} OMIT\n"
-    assert said[5] == f"{Path('drizzled') / 'ibohbf040_drz.fits'}\n"
-    last, fitted = map(float, re.findall(r"noise: last read (\S+), fit (\S+) ", said[6])[0])
+    assert said[3] == "[('ibohbfb9q', 'severe', 'galaxy at the edge')]\n"
+    assert (tmp_path / "visit.png").is_file()
+    assert re.search(r"^flt ibohbfb9q optimal True$", said[5], re.MULTILINE)
+    assert said[6] == f"{Path('calibrated') / 'ibohbfb9q_flt.fits'} OMIT\n"
+    assert said[7] == f"{Path('drizzled') / 'ibohbf040_drz.fits'}\n"
+    last, fitted = map(float, re.findall(r"noise: last read (\S+), fit (\S+) ", said[8])[0])
     # Photons and reads: sqrt(2 x 14.6^2 + (1.0333 + 0.048) x 1500) / 1500; the Cramer-Rao limit of the same ramp.
     assert last == pytest.approx(0.0302, rel=0.02)
     assert fitted == pytest.approx(0.0268, rel=0.03)
-    assert re.search(r"level: fit 1\.03\d, true 1\.033 ", said[6])
-    assert said[6].endswith("before read 9: True\n")
-    noises = dict(re.findall(r"^(flatten|optimal): level 1\.04, noise (\S+) electron/s", said[7], re.MULTILINE))
+    assert re.search(r"level: fit 1\.03\d, true 1\.033 ", said[8])
+    assert said[8].endswith("before read 9: True\n")
+    noises = dict(re.findall(r"^(flatten|optimal): level 1\.04, noise (\S+) electron/s", said[9], re.MULTILINE))
     # The limits of the published curve of bkq: 0.0232, and 1.11 times that for flatten.
     assert float(noises["flatten"]) == pytest.approx(0.0262, rel=0.06)
     assert float(noises["optimal"]) == pytest.approx(0.0236, rel=0.06)
