@@ -136,7 +136,8 @@ def test_replaced_rows_are_read_once_in_every_documented_way(tmp_path: Path) -> 
             catalog.record([measurement("ibaaaa01q", 3, sky_mean=sky)])
         list(write_release(catalog, tmp_path / "snapshot", "parquet"))
         folder = catalog.folder / "exposures"
-        assert read_parquet(folder)["sky_mean"].sort_values().to_list() == [1.0, 2.0]  # what the documents warn of
+        every_file = read_parquet(folder, columns=["sky_mean"])["sky_mean"]
+        assert sorted(set(every_file)) == [1.0, 2.0]  # what the documents warn of
         log = DeltaTable(folder).to_pyarrow_dataset().to_table().to_pandas()
         for rows in (log, polars.read_delta(str(folder)), read_parquet(tmp_path / "snapshot" / "exposures.parquet")):
             assert list(rows["sky_mean"]) == [2.0]

@@ -235,10 +235,14 @@ def test_pages_of_others_run_nothing(folder: Path, site: str) -> None:
     link = {"sec-fetch-site": site, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
     frame = link | {"sec-fetch-dest": "iframe"}
     with TestClient(application(folder), base_url="http://localhost") as client:
-        for path in ("/sql?q=SELECT 1", "/sql", "/sql/", "/download?q=SELECT 1", "/"):
-            for headers in (image, frame, *([] if path == "/" else [link])):
+        for path in ("/sql?q=SELECT 6 * 7", "/sql", "/sql/", "/download?q=SELECT 1", "/"):
+            for headers in (image, frame, *([link] if path.startswith("/download") else [])):
                 assert client.get(path, headers=headers).status_code == 403, (path, headers)
                 assert client.head(path, headers=headers).status_code == 403
+        shown = client.get("/sql?q=SELECT 6 * 7", headers=link)  # a statement that is shared: shown, not run
+        assert shown.status_code == 200
+        assert "SELECT 6 * 7" in shown.text
+        assert "42" not in re.sub(r"<(style|script).*?</\1>|<[^>]*>", "", shown.text, flags=re.DOTALL)
         assert client.get("/statistics", headers=image).status_code == 403
         assert client.get("/", headers=link).status_code == 200
         assert client.get("/visit/ibohbf", headers=link).status_code == 200

@@ -52,6 +52,7 @@ def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
     catalog.upgrade()
     before = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
     merged = {name: before[name] < 2 or catalog.tables.sort(name) for name in TABLES}
+    catalog.tables.changed.update(TABLES)  # commands that were killed left files without units
     catalog.update_views()
     removed = {name: catalog.tables.vacuum(name, grace_hours) for name in TABLES}
     remove_leftovers(catalog.folder, grace_hours)
