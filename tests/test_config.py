@@ -36,7 +36,7 @@ def test_iref_is_the_environments_unless_given(monkeypatch: pytest.MonkeyPatch) 
 def test_precision_takes_no_fewer_rows_than_asked_for(
     rows: int | None, precision: float | None, expected: int | None
 ) -> None:
-    given = {"rows": rows, "precision": precision, "pstat": False, "iref": None, "systematic": None}
+    given = {"rows": rows, "precision": precision, "fast": False, "pstat": False, "iref": None, "systematic": None}
     assert _settings(given) == MeasureSettings(rows=expected)
     assert _settings(given | {"systematic": 0.012}).systematic == 0.012
 

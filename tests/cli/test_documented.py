@@ -140,7 +140,7 @@ def test_keys_of_json_are_those_of_the_page(section: str, arguments: tuple[str, 
 def test_rows_are_as_the_page_says(catalog: Path) -> None:
     assert "`exposure` has the columns" in PAGE
     for each in printed("show", "ibohbfb9q", "--catalog", catalog):
-        assert set(each) == {"exposure", "reads"}
+        assert set(each) == {"exposure", "reads", "repairs"}
 
 
 def test_every_command_with_json_is_on_the_page() -> None:
