@@ -32,3 +32,10 @@ def test_a_changed_number_is_a_difference() -> None:
     assert how_to_pages.same(shown, ["ibohbfb9q severe 4.27", "left", "out", "it", "took 12 s"])
     assert not how_to_pages.same(shown, ["ibohbfb9q severe 4.28", "left", "out", "it", "took 12 s"])
     assert not how_to_pages.same(shown, ["ibohbfb9q severe 4.27", "left", "out"])
+
+
+def test_lines_left_out_at_the_beginning_and_at_the_end() -> None:
+    assert how_to_pages.same(["...", "last"], ["first", "last"])
+    assert how_to_pages.same(["first", "..."], ["first", "last"])
+    assert how_to_pages.same(["..."], [])
+    assert not how_to_pages.same(["...", "last"], ["first", "other"])
