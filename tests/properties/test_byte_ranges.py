@@ -18,6 +18,7 @@ from tests.helpers.small_archive import ima, primary_header
 from tests.properties.draw import examples
 from wfc3tvb.archive import costs
 from wfc3tvb.archive.byte_ranges import read_cube
+from wfc3tvb.config import MeasureSettings
 from wfc3tvb.fits.ima import read_ima
 from wfc3tvb.models import ReadCube
 
@@ -87,7 +88,7 @@ def assert_same(a: ReadCube, b: ReadCube, rows: Any = slice(None)) -> None:
 @given(files(), st.integers(1, 40))
 def test_ranges_give_the_cube_of_the_whole_file(tmp_path: Path, hdus: fits.HDUList, rows: int) -> None:
     path = written(hdus, tmp_path)
-    cube = read_cube(Memory(path.read_bytes()), ROOT, rows=rows)  # type: ignore[arg-type]
+    cube = read_cube(Memory(path.read_bytes()), ROOT, MeasureSettings(rows=rows))  # type: ignore[arg-type]
     # Where ranges save nothing, the whole frame may be returned.
     assert_same(cube, read_ima(path, rows=cube.rows.size))
     assert cube.rows.size >= min(rows, cube.shape[0])

@@ -113,7 +113,7 @@ def test_votable_has_all_that_xml_can_represent(tmp_path: Path, found: Rows) -> 
 
     def text(word: str | None) -> str | None:
         kept = "".join(c if c in "\t\n\r" or (c >= " " and c not in "\ufffe\uffff") else "?" for c in word or "")
-        return kept.strip() or None
+        return kept.strip(" \t\r\n") or None
 
     check(back(found, tmp_path, "votable"), found, text, null_for_nan)
 

@@ -16,7 +16,7 @@ from tests.helpers.generator import make_cube
 from tests.properties.draw import examples, seeds
 from wfc3tvb.curve.intervals import Curve, measure_curve
 from wfc3tvb.curve.kernels import box_mean, flagged_fraction
-from wfc3tvb.fits.ima import middle_rows
+from wfc3tvb.fits.ima import band_of
 from wfc3tvb.fits.plane_medians import plane_medians
 from wfc3tvb.models import ReadCube
 
@@ -75,7 +75,7 @@ def test_the_mean_of_a_box_is_that_of_its_pixels(seed: int, shape: tuple[int, in
 
 @given(st.integers(1, 1014), st.integers(1, 1100))
 def test_the_middle_rows_are_in_the_middle(height: int, rows: int) -> None:
-    found = middle_rows(height, rows)
+    found = band_of(height, rows)
     assert found.size == min(rows, height)
     assert found.tolist() == list(range(found[0], found[-1] + 1))
     assert 0 <= height - 1 - found[-1] - found[0] <= 1
