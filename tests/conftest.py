@@ -16,6 +16,10 @@ from tests.helpers.small_archive import as_new
 from wfc3tvb.loopback import Archive, serve
 
 
+#: Set by the runner of several test processes; tables would be as narrow as its terminal.
+os.environ.pop("COLUMNS", None)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of test data too large for the repository; skips where it is absent.

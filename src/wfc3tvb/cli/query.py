@@ -167,5 +167,9 @@ def _show_table(rows: Any) -> None:
     more, hidden = rows.num_rows - ROWS_SHOWN, rows.num_columns - len(shown)
     note = f"({rows.num_rows} row{'s' if rows.num_rows != 1 else ''}"
     note += f", {more} not shown: add --format csv" if more > 0 else ""
-    note += f"; {hidden} of {rows.num_columns} columns do not fit: select some, or add --json" if hidden else ""
+    note += (
+        f"; {hidden} of {rows.num_columns} columns do not fit: select some, or add --json"
+        if hidden and rows.num_rows
+        else ""
+    )
     echo(note + ")", err=True)
