@@ -15,7 +15,6 @@ from tests.helpers import recorded
 from tests.helpers.small_archive import as_new
 from wfc3tvb.loopback import Archive, serve
 
-
 #: Set by the runner of several test processes; tables would be as narrow as its terminal.
 os.environ.pop("COLUMNS", None)
 

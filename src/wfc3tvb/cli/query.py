@@ -164,7 +164,7 @@ def _show_table(rows: Any) -> None:
     table, width = terminal.relation(rows, ROWS_SHOWN), output_width()
     show(table)
     shown = table.fitting(width and max(width, NARROWEST))
-    more, hidden = rows.num_rows - ROWS_SHOWN, rows.num_columns - len(shown)
+    more, hidden = rows.num_rows - ROWS_SHOWN, (rows.num_columns - len(shown)) * bool(rows.num_rows)
     note = f"({rows.num_rows} row{'s' if rows.num_rows != 1 else ''}"
     note += f", {more} not shown: add --format csv" if more > 0 else ""
     note += (
