@@ -9,6 +9,7 @@ from tools import how_to_pages
 
 from wfc3tvb.loopback import serve
 
+README = how_to_pages.ROOT / "README.md"
 PAGES = sorted(how_to_pages.FOLDER.glob("*.md"))
 
 
@@ -39,3 +40,22 @@ def test_lines_left_out_at_the_beginning_and_at_the_end() -> None:
     assert how_to_pages.same(["first", "..."], ["first", "last"])
     assert how_to_pages.same(["..."], [])
     assert not how_to_pages.same(["...", "last"], ["first", "other"])
+
+
+@pytest.mark.slow
+def test_the_blocks_of_the_readme(demo: Path, tmp_path: Path) -> None:
+    """The first table, the everyday commands and the block of Python, in a folder with the files that they name."""
+    how_to_pages.prepare(tmp_path, demo)
+    for kind in ("ima", "raw"):
+        (path,) = (demo / "archive" / "hst").rglob(f"ibohbfb9q_{kind}.fits")
+        (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my" / "references").symlink_to(demo / "archive" / "references")
+    installing = ("make ", "pip ", "wfc3tvb doctor")
+    steps = [step for step in how_to_pages.steps(README) if not step.command[-1].startswith(installing)]
+    assert len(steps) == 7
+    with serve(demo / "archive") as archive:
+        for step in steps:
+            printed = how_to_pages.run(step, tmp_path, archive.environment() | {"COLUMNS": "140"})
+            if step.shown:
+                assert how_to_pages.same(step.shown, printed), "\n".join(printed)

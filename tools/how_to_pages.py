@@ -66,7 +66,7 @@ def prepare(folder: Path, demo: Path) -> None:
 
 def run(step: Step, folder: Path, environment: dict[str, str]) -> list[str]:
     """Run a step in a folder, in a terminal of 100 columns, and return what it printed."""
-    names = os.environ | environment | {"COLUMNS": "100", "NO_COLOR": "1", "MPLBACKEND": "agg"}
+    names = os.environ | {"COLUMNS": "100", "NO_COLOR": "1", "MPLBACKEND": "agg"} | environment
     path = f"{Path(sys.executable).parent}{os.pathsep}{names['PATH']}"
     done = subprocess.run(
         step.command, cwd=folder, env=names | {"PATH": path}, capture_output=True, text=True, check=False,
