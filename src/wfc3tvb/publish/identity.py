@@ -1,4 +1,4 @@
-"""What identifies a release: collection, version, DOI, creators; and the file names that follow from it."""
+"""Identity of a release: collection, version, DOI, creators; and the file names that follow from it."""
 
 from __future__ import annotations
 

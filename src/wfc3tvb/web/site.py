@@ -1,4 +1,4 @@
-"""What the explorer's pages share: access to the catalog within limits, what is computed once per version, pages."""
+"""Shared ground of the explorer's pages: access to the catalog within limits, results kept for a version, pages."""
 
 from __future__ import annotations
 
