@@ -30,7 +30,8 @@ Every column is described below, with its unit. Missing values are null. Read wi
 _FOOT = """
 Checksums: `SHA256SUMS` (`sha256sum -c SHA256SUMS`). How to cite: `CITATION.cff`. Licence: `LICENSE`.
 """
-_LICENSE = """These tables may be used under the Creative Commons Attribution 4.0 International licence (CC BY 4.0):
+#: Licence of tables, here and in what `publish` writes.
+LICENSE_TEXT = """These tables and images may be used under the Creative Commons Attribution 4.0 International licence (CC BY 4.0):
 https://creativecommons.org/licenses/by/4.0/legalcode
 
 Please cite them as CITATION.cff says, and acknowledge the Mikulski Archive for Space Telescopes (MAST).
@@ -97,7 +98,7 @@ def write_texts(
     texts = {
         "README.md": _readme(written, (_SYNTHETIC if is_synthetic(catalog) else "") + note, how),
         "CITATION.cff": _CITATION.format(version=__version__),
-        "LICENSE": _LICENSE,
+        "LICENSE": LICENSE_TEXT,
     }
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")

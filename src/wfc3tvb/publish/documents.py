@@ -45,11 +45,6 @@ Serve this folder (`python -m http.server`), or open the page from the disk and 
 `.zenodo.json`, `datapackage.json` and `ro-crate-metadata.json` say the same for machines. How to cite: `CITATION.cff`.
 Licence: {license} ({license_url}).
 """
-_LICENSE = f"""These tables and images may be used under the Creative Commons Attribution 4.0 International licence
-({LICENSE}): {LICENSE_URL}
-
-Please cite them as CITATION.cff says, and acknowledge the Mikulski Archive for Space Telescopes (MAST).
-"""
 
 
 def abstract(*, synthetic: bool) -> str:
@@ -82,11 +77,6 @@ def readme(release: Release, items: Sequence[Item], *, synthetic: bool) -> str:
 def columns_page(items: Sequence[Item]) -> str:
     """Return the description of the columns of every table."""
     return "# Columns\n" + "".join(table_section(item.table) for item in items if item.table)
-
-
-def license_text() -> str:
-    """Return the licence."""
-    return _LICENSE
 
 
 def citation(release: Release) -> str:

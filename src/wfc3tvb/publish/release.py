@@ -15,12 +15,12 @@ import pyarrow as pa
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.formats import parquet
 from wfc3tvb.catalog.formats.rows import Rows
-from wfc3tvb.catalog.release import is_synthetic, published_rows
+from wfc3tvb.catalog.release import LICENSE_TEXT, is_synthetic, published_rows
 from wfc3tvb.dates import mjd_now, moment_of
 from wfc3tvb.errors import BadArgumentError, OutputExistsError
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.publish import metadata
-from wfc3tvb.publish.documents import abstract, citation, columns_page, license_text, readme
+from wfc3tvb.publish.documents import abstract, citation, columns_page, readme
 from wfc3tvb.publish.explore import explore_page
 from wfc3tvb.publish.identity import Release
 from wfc3tvb.publish.manifest import Item, write_checksums, write_manifest
@@ -112,7 +112,7 @@ def _write(catalog: Catalog, out: Path, release: Release, *, products: bool, pro
         "README.md": ("what this is, and how to read it", readme(release, items, synthetic=synthetic)),
         "COLUMNS.md": ("description of every column", columns_page(items)),
         "CITATION.cff": ("how to cite it", citation(release)),
-        "LICENSE": ("licence", license_text()),
+        "LICENSE": ("licence", LICENSE_TEXT),
         ".zenodo.json": ("metadata for Zenodo", _json(metadata.zenodo(release, text))),
         "datacite.json": ("metadata of the DOI", _json(metadata.datacite(release, text))),
     }
