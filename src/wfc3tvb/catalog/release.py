@@ -31,8 +31,8 @@ _FOOT = """
 Checksums: `SHA256SUMS` (`sha256sum -c SHA256SUMS`). How to cite: `CITATION.cff`. Licence: `LICENSE`.
 """
 #: Licence of tables, here and in what `publish` writes.
-LICENSE_TEXT = """These tables and images may be used under the Creative Commons Attribution 4.0 International licence (CC BY 4.0):
-https://creativecommons.org/licenses/by/4.0/legalcode
+LICENSE_TEXT = """These tables and images may be used under the Creative Commons Attribution 4.0 International licence
+(CC BY 4.0): https://creativecommons.org/licenses/by/4.0/legalcode
 
 Please cite them as CITATION.cff says, and acknowledge the Mikulski Archive for Space Telescopes (MAST).
 """
