@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import subprocess
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -415,6 +416,29 @@ def test_jobs_that_fail_or_are_stopped(client: TestClient) -> None:
     assert client.get(f"{job}/phase").text == "ABORTED"
     assert client.post(job, data={"ACTION": "DELETE"}, follow_redirects=False).status_code == 303
     assert client.get(f"{job}/phase").status_code == 404
+
+
+#: Runs for days in little memory.
+ENDLESS = "SELECT sum(i * j) FROM range(1000000) a(i), range(100000000) b(j)"
+
+
+def test_an_aborted_job_stops_its_query(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def watched(*args: Any, **options: Any) -> bytes:
+        try:
+            return run.run_query(*args, **options)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr("wfc3tvb.web.tap.asynchronous.run_query", watched)
+    made = client.post("/tap/async", data={"QUERY": ENDLESS, "LANG": "DUCKDB", "PHASE": "RUN"}, follow_redirects=False)
+    job = made.headers["location"].removeprefix("http://localhost")
+    assert not ended.wait(1.5)
+    client.post(f"{job}/phase", data={"PHASE": "ABORT"})
+    assert ended.wait(10)
+    assert client.get(f"{job}/phase").text == "ABORTED"
+    assert client.get(f"{job}/error").status_code == 404
 
 
 def test_the_number_of_jobs_is_limited(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

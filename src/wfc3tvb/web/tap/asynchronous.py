@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadArgumentError, TvbError, UnknownDatasetError
 from wfc3tvb.web.tap.jobs import (
     Job,
@@ -139,16 +143,23 @@ class AsynchronousQueries:
         try:
             await to_thread.run_sync(self._execute, job, limiter=self.limiter)
         except (TvbError, MemoryError) as error:
-            job.message = str(error) or TOO_LARGE
-            job.error = error_document(job.message)
-            job.finish("ERROR")
+            if not job.has_ended:  # a query that was aborted has no error
+                job.message = str(error) or TOO_LARGE
+                job.error = error_document(job.message)
+                job.finish("ERROR")
+        finally:
+            job.interrupt = None
 
     def _execute(self, job: Job) -> None:
         if job.has_ended:
             return
         job.phase, job.started = "EXECUTING", datetime.now(UTC)
         asked = read_parameters(job.pairs)
-        content = run_query(self.folder, asked, Limits(job.seconds, self.limits.memory))
+
+        def started(catalog: Catalog) -> None:
+            job.interrupt = partial(_interrupt, catalog.connection)
+
+        content = run_query(self.folder, asked, Limits(job.seconds, self.limits.memory), started=started)
         if not job.has_ended:
             path = self.jobs.path(job)
             path.write_bytes(content)
@@ -178,6 +189,12 @@ class AsynchronousQueries:
             return found
 
         return answer
+
+
+def _interrupt(connection: duckdb.DuckDBPyConnection) -> None:
+    """Stop the statement of a connection, unless it has ended in this moment."""
+    with suppress(duckdb.ConnectionException):
+        connection.interrupt()
 
 
 async def _wait(job: Job, text: str, phase: str | None) -> None:

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +48,8 @@ class Job:
         Media type of the result.
     error : bytes
         Document of the error; empty where there is none.
+    interrupt : callable or None
+        Stops its query, while that runs.
     """
 
     id: str
@@ -62,6 +64,7 @@ class Job:
     media_type: str = ""
     error: bytes = b""
     message: str = ""
+    interrupt: Callable[[], None] | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -69,9 +72,11 @@ class Job:
         return self.phase in _ENDED
 
     def finish(self, phase: str) -> None:
-        """Set its last phase, unless it has one."""
+        """Set its last phase, unless it has one; an aborted query stops."""
         if not self.has_ended:
             self.phase, self.ended = phase, datetime.now(UTC)
+        if phase == "ABORTED" and self.interrupt is not None:
+            self.interrupt()
 
 
 @dataclass(eq=False)
@@ -119,7 +124,7 @@ class Jobs:
         return list(self._jobs.values())
 
     def remove(self, job: Job) -> None:
-        """Forget a job; where its query runs, the result is dropped."""
+        """Forget a job; its query stops where it runs."""
         job.finish("ABORTED")
         self._jobs.pop(job.id, None)
         if job.result is not None:

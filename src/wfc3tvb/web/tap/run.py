@@ -6,7 +6,7 @@ the catalog and cannot write, and rows, memory and time are limited.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.csv
 
-from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.export import write_table
 from wfc3tvb.catalog.formats.column_notes import notes_of
 from wfc3tvb.catalog.results import Cap
@@ -38,7 +38,9 @@ class Limits:
     memory: str = "512MB"
 
 
-def run_query(folder: Path, asked: Parameters, limits: Limits) -> bytes:
+def run_query(
+    folder: Path, asked: Parameters, limits: Limits, *, started: Callable[[Catalog], None] | None = None
+) -> bytes:
     """Run a query and return its result in the format asked for.
 
     Parameters
@@ -49,6 +51,8 @@ def run_query(folder: Path, asked: Parameters, limits: Limits) -> bytes:
         The query.
     limits : Limits
         Its limits.
+    started : callable, optional
+        Told the opened catalog before the query runs, so that it can be interrupted.
 
     Raises
     ------
@@ -65,6 +69,8 @@ def run_query(folder: Path, asked: Parameters, limits: Limits) -> bytes:
     with open_catalog(folder, locked=True, memory_limit=limits.memory, threads=2) as catalog:
         if "tap_schema" in text.lower():
             create_tap_schema(catalog.connection)
+        if started is not None:
+            started(catalog)
         found = catalog.fetch(limit_rows(text, cap.rows), timeout=limits.seconds, cap=cap)
     rows = found.slice(0, asked.maxrec)
     if asked.format.name == "votable":  # the only format that can say that there are more rows
