@@ -39,7 +39,7 @@ demo: install
 	$(BIN)/wfc3tvb demo $(DEMO)
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=20
 
 test-quick: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
