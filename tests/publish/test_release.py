@@ -30,6 +30,7 @@ RELEASE = Release(version="1.2", doi="10.5281/zenodo.1234567", title=TITLE, crea
 FLT = "hlsp_wfc3tvb_hst_wfc3-ir_ngc-7793-w-p.2-ibohbfb9q_f105w_v1.2_flt.fits"
 DRZ = "hlsp_wfc3tvb_hst_wfc3-ir_ngc-7793-w-p.2-ibohbf040_f105w_v1.2_drz.fits"
 TARGET = "NGC_7793,W P.2"
+CATALOGS = Path(__file__).resolve().parents[2] / "catalogs"
 
 
 def make_catalog(folder: Path) -> Catalog:
@@ -118,6 +119,25 @@ def test_checksums_and_manifest_cover_every_file(folder: Path) -> None:
     unlisted = {"manifest.csv", "SHA256SUMS", "datapackage.json", "ro-crate-metadata.json"}  # made from it
     assert set(listed) == {path.name for path in folder.iterdir()} - unlisted
     assert listed[FLT]["bytes"] == str((folder / FLT).stat().st_size)
+
+
+def test_a_release_is_verified_by_the_command(tmp_path: Path) -> None:
+    shutil.copytree(CATALOGS / "ibohbf040-synthetic", tmp_path / "release")
+    command = ["verify", "--catalog", str(tmp_path / "release")]
+    found = CliRunner().invoke(main, command)
+    assert found.exit_code == 0, found.output
+    assert "all 18 files are as they were released" in found.output
+
+    readme = tmp_path / "release" / "README.md"
+    readme.write_text(readme.read_text() + "changed\n")
+    (reads,) = (tmp_path / "release").glob("*_reads.parquet")
+    reads.write_bytes(reads.read_bytes()[:-100])
+    found = CliRunner().invoke(main, command)
+    assert found.exit_code == 1
+    assert "2 of 18 files are missing or changed, e.g. README.md; fetch the release again" in " ".join(
+        found.output.split()
+    )
+    assert "is not a whole Parquet file; fetch the release again" in " ".join(found.output.split())
 
 
 def test_frictionless_validates_the_package(folder: Path) -> None:

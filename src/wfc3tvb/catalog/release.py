@@ -9,6 +9,7 @@ from wfc3tvb import __version__
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.export import how_to_read, write_table
 from wfc3tvb.catalog.formats.rows import BATCH_ROWS, Rows
+from wfc3tvb.catalog.released import SUMS
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 from wfc3tvb.system.files import checksum
@@ -106,7 +107,7 @@ def write_texts(
     places = [path for path, _ in written.values()]
     inside = [sorted(path.rglob("*")) if path.is_dir() else [path] for path in places]
     files = [path for found in inside for path in found if path.is_file()] + [out / name for name in texts]
-    sums = out / "SHA256SUMS"
+    sums = out / SUMS
     sums.write_text("".join(f"{checksum(path)}  {path.relative_to(out)}\n" for path in files), encoding="ascii")
     yield sums
 

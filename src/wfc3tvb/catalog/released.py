@@ -8,9 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.errors import DamagedCatalogError
 from wfc3tvb.schema import TABLES, arrow_type
 from wfc3tvb.schema.migrations import StoredSchema
 
+#: File of the checksums of all others, as sha256sum writes it.
+SUMS = "SHA256SUMS"
 _KINDS = {arrow_type(kind): kind for kind in ("str", "int", "float", "bool", "str[]", "int[]")}
 _SCHEMA, _PACKAGE = b"wfc3tvb.schema_version", b"wfc3tvb.package_version"
 
@@ -23,11 +26,22 @@ def is_release(folder: Path) -> bool:
 
 
 def released_snapshots(tables: Tables) -> dict[str, Snapshot]:
-    """Return the released tables of a catalog's folder; empty where it holds a catalog, or neither."""
-    if not is_release(tables.folder):
+    """Return the released tables of a catalog's folder; empty where it holds a catalog, or neither.
+
+    Raises
+    ------
+    DamagedCatalogError
+        If a file is not a Parquet file.
+    """
+    return {name: released_snapshot(name, path) for name, path in released_files(tables.folder).items()}
+
+
+def released_files(folder: Path) -> dict[str, Path]:
+    """Return the file of every released table in a folder; empty where it holds a catalog, or neither."""
+    if not is_release(folder):
         return {}
-    paths = {name: _file(tables.folder, name) for name in TABLES}
-    return {name: _snapshot(name, path) for name, path in paths.items() if path}
+    paths = {name: _file(folder, name) for name in TABLES}
+    return {name: path for name, path in paths.items() if path}
 
 
 def _file(folder: Path, table: str) -> Path | None:
@@ -37,8 +51,12 @@ def _file(folder: Path, table: str) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def _snapshot(table: str, path: Path) -> Snapshot:
-    file = pa.parquet.read_metadata(path)
+def released_snapshot(table: str, path: Path) -> Snapshot:
+    """Return a released table; errors as in `released_snapshots`."""
+    try:
+        file = pa.parquet.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedCatalogError(path.parent, f"{path.name} is not a whole Parquet file") from error
     schema, notes = file.schema.to_arrow_schema(), file.metadata or {}
     types = {field.name: _KINDS.get(_plain(field.type), str(field.type)) for field in schema}
     stored = StoredSchema(notes.get(_SCHEMA, b"").decode(), notes.get(_PACKAGE, b"").decode(), types)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,17 @@ from wfc3tvb import schema
 from wfc3tvb.catalog import duckdb_views
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.catalog.released import SUMS, is_release, released_files, released_snapshot
+from wfc3tvb.catalog.sql.rules import COUNTS, RULES, Rule
 from wfc3tvb.catalog.upgrade import CatalogSchema, compare_catalog
 from wfc3tvb.catalog.views import StoredFiles
 from wfc3tvb.errors import DamagedCatalogError, NoCatalogError
-from wfc3tvb.schema import OLDEST_VERSION, POSITIONS, RECOMMENDATIONS, TABLES, TVB_CLASSES, TVB_KINDS
-from wfc3tvb.schema.methods import METHODS
+from wfc3tvb.schema import OLDEST_VERSION, TABLES
 from wfc3tvb.schema.migrations import StoredSchema, parse_version
 from wfc3tvb.suggest import catalog_option
+from wfc3tvb.system.files import checksum
 
-_AGAIN = "run the same survey again to measure them"
+_FETCH = "fetch the release again"
 _RESTORE = "restore the catalog from a copy, or survey into another folder"
 
 
@@ -47,108 +50,17 @@ class CheckResult:
     detail: str
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """Rule for rows: a SELECT of the keys (column ``key``) of rows that violate it, and the words for the result."""
-
-    check: str
-    target: str
-    needs: tuple[str, ...]
-    sql: str
-    problem: str
-    remedy: str
-
-
-# Rows are replaced only by later surveys, and never removed. Rows have been lost if a survey has fewer than it recorded
-# and later surveys cannot have replaced the difference. The version of the table at the start of a survey gives their
-# order, independent of clocks; surveys that overlap count as later than each other.
-_STORED = """
-WITH recorded AS (
-    SELECT run_id, {recorded} AS n_recorded, coalesce({before}, 0) AS n_before, started_at, ended_at,
-        CAST(arguments->>'$.version' AS BIGINT) AS version
-    FROM runs WHERE command = 'survey'
-), here AS (SELECT run_id, count(*) AS n_here FROM {table} GROUP BY run_id)
-SELECT a.run_id AS key FROM recorded a LEFT JOIN here USING (run_id)
-WHERE a.ended_at IS NOT NULL AND (
-    n_before + n_recorded > (SELECT count(*) FROM {table})
-    OR n_recorded - coalesce(n_here, 0) > (
-        SELECT coalesce(sum(h.n_here), 0) FROM recorded b JOIN here h USING (run_id)
-        WHERE b.run_id != a.run_id AND (b.ended_at IS NULL OR b.ended_at >= a.started_at
-            OR coalesce(b.version >= a.version, true))))
-"""
-
-_SETS = {
-    "tvb_class": TVB_CLASSES,
-    "tvb_kind": TVB_KINDS,
-    "recommend": RECOMMENDATIONS,
-    "affected_position": POSITIONS,
-}
-_ALLOWED = " OR ".join(f"{name} NOT IN {values}" for name, values in _SETS.items())
-
-_RULES = (
-    _Rule(
-        "no orphans", "reads", ("reads", "exposures"),
-        "SELECT DISTINCT rootname AS key FROM reads ANTI JOIN exposures USING (rootname)",
-        "exposures have reads but no row (of a survey that is running or was killed)", _AGAIN,
-    ),
-    _Rule(
-        "no orphans", "visit_fits", ("visit_fits", "exposures"),
-        "SELECT DISTINCT rootname AS key FROM visit_fits ANTI JOIN exposures USING (rootname)",
-        "exposures are in the fit of their visit but have no row", _AGAIN,
-    ),
-    _Rule(
-        "curves", "exposures", ("reads", "exposures"),
-        """SELECT rootname AS key FROM exposures
-        LEFT JOIN (SELECT rootname, count(*) AS n, max(read) AS last FROM reads GROUP BY rootname) USING (rootname)
-        WHERE n IS NULL OR n != last OR n != nsamp - 1""",
-        "exposures lack reads", "measure them again: wfc3tvb survey --recheck --id {key}{catalog}",
-    ),
-    _Rule(
-        "values", "exposures", ("exposures",),
-        f"""SELECT rootname AS key FROM exposures WHERE {_ALLOWED}
-        OR flagged != (recommend IN {tuple(METHODS)}) OR visit != left(rootname, 6)""",
-        "exposures have values that the schema does not allow", "correct them with: wfc3tvb rescore{catalog}",
-    ),
-    _Rule(
-        "listed", "exposures", ("datasets", "exposures"),
-        "SELECT rootname AS key FROM exposures ANTI JOIN datasets USING (dataset) WHERE dataset IS NOT NULL",
-        "exposures belong to datasets that are not listed", "run the same survey again to list them",
-    ),
-    _Rule(
-        "runs", "exposures", ("runs", "exposures"),
-        "SELECT rootname AS key FROM exposures ANTI JOIN runs USING (run_id) WHERE run_id IS NOT NULL",
-        "exposures belong to runs that are not recorded",
-        "measure them again: wfc3tvb survey --recheck --id {key}{catalog}",
-    ),
-    _Rule(
-        "counts", "exposures", ("runs", "exposures"),
-        _STORED.format(table="exposures", recorded="n_done", before="CAST(arguments->>'$.known' AS BIGINT)"),
-        "surveys measured more exposures than are stored", _AGAIN,
-    ),
-    _Rule(
-        "counts", "failures", ("runs", "failures"),
-        _STORED.format(table="failures", recorded="n_failed", before="0"),
-        "surveys had more failures than are stored", "no action is needed: failed exposures are tried again",
-    ),
-)  # fmt: skip
-
-_COUNTS = """
-WITH listed AS (SELECT DISTINCT unnest(members) AS rootname FROM datasets),
-    failed AS (SELECT DISTINCT key AS rootname FROM failures)
-SELECT count(*), count(e.rootname), count(f.rootname) FILTER (e.rootname IS NULL)
-FROM listed LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (rootname)
-"""
-
-
 def verify(catalog: Catalog | str | Path) -> list[CheckResult]:
     """Check logs, files, keys, columns, units and versions, and that datasets, runs and rows agree.
 
-    Nothing is written, and after a damaged table the others are still checked.
+    Nothing is written, and after a damaged table the others are still checked. Of a release, checksums are compared in
+    place of the logs.
 
     Parameters
     ----------
     catalog : Catalog, str or Path
-        Catalog, whose newest version is checked, or its folder, e.g. of a catalog that `open_catalog` cannot open.
+        Catalog, whose newest version is checked, or its folder, e.g. of a catalog that `open_catalog` cannot open, or
+        of a release.
 
     Returns
     -------
@@ -161,6 +73,8 @@ def verify(catalog: Catalog | str | Path) -> list[CheckResult]:
         If there is no catalog.
     """
     tables = Tables(catalog.folder if isinstance(catalog, Catalog) else Path(catalog))
+    if is_release(tables.folder):
+        return _release(tables)
     if not any((tables.place(name) / "_delta_log").is_dir() for name in TABLES):
         raise NoCatalogError(tables.folder)
     logs = {name: _log(tables, name) for name in TABLES}
@@ -174,10 +88,46 @@ def verify(catalog: Catalog | str | Path) -> list[CheckResult]:
             continue
         stored = StoredFiles(snapshot.files, found.tables[name].sources, snapshot.stored.extended)
         files, columns = _files(snapshot, stored), _columns(found, name)
-        results += [log_result, files, columns, _units(tables, name), _version(found, name, snapshot.stored)]
+        units = {field.name: field.metadata.get("unit") for field in tables.open(name).schema().fields}
+        results += [log_result, files, columns, _units(units, name), _version(found, name, snapshot.stored)]
         if files.passed and columns.passed:
             sound[name] = stored
     return results + _relations(sound, tables.folder)
+
+
+def _release(tables: Tables) -> list[CheckResult]:
+    """Check a release: the checksums of its files, and its tables as those of a catalog."""
+    results = _checksums(tables.folder)
+    snapshots: dict[str, Snapshot] = {}
+    for name, path in released_files(tables.folder).items():
+        try:
+            snapshots[name] = released_snapshot(name, path)
+        except DamagedCatalogError as error:
+            results.append(CheckResult(False, "files", name, f"{error.problem}; {_FETCH}"))
+    found = compare_catalog(snapshots)
+    sound: dict[str, StoredFiles] = {}
+    for name, snapshot in snapshots.items():
+        stored = StoredFiles(snapshot.files, found.tables[name].sources, snapshot.stored.extended)
+        files, columns = _files(snapshot, stored), _columns(found, name)
+        results += [files, columns, _version(found, name, snapshot.stored, released=True)]
+        if files.passed and columns.passed:
+            sound[name] = stored
+    return results + _relations(sound, tables.folder)
+
+
+def _checksums(folder: Path) -> list[CheckResult]:
+    """Compare the files of a release with its list of checksums."""
+    listed = folder / SUMS
+    if not listed.is_file():
+        return [CheckResult(False, "checksums", "files", f"{SUMS} is missing; {_FETCH}")]
+    lines = (line.partition("  ") for line in listed.read_text("utf-8", errors="replace").splitlines())
+    expected = {name: value for value, _, name in lines}
+    wrong = [name for name, value in expected.items() if not (folder / name).is_file()]
+    wrong += [name for name in expected.keys() - wrong if checksum(folder / name) != expected[name]]
+    if wrong:
+        detail = f"{len(wrong)} of {len(expected)} files are missing or changed, e.g. {min(wrong)}; {_FETCH}"
+        return [CheckResult(False, "checksums", "files", detail)]
+    return [CheckResult(True, "checksums", "files", f"all {len(expected)} files are as they were released")]
 
 
 def _relations(sound: dict[str, StoredFiles], folder: Path) -> list[CheckResult]:
@@ -185,7 +135,7 @@ def _relations(sound: dict[str, StoredFiles], folder: Path) -> list[CheckResult]
     files = {name: sound.get(name, StoredFiles()) for name in TABLES}
     with closing(duckdb_views.connect(files, whole=True)) as connection:
         results = [_keys(connection, name) for name in sound]
-        results += [_holds(connection, rule, folder) for rule in _RULES if set(rule.needs) <= set(sound)]
+        results += [_holds(connection, rule, folder) for rule in RULES if set(rule.needs) <= set(sound)]
         if {"datasets", "exposures", "failures"} <= set(sound):
             results.append(_counts(connection))
     return results
@@ -210,7 +160,9 @@ def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
     """Read every value of a table, which reveals damage within a file."""
     name, files = snapshot.table, snapshot.files
     if missing := [path.name for path in files if not path.is_file()]:
-        return CheckResult(False, "files", name, f"{len(missing)} files are missing, e.g. {missing[0]}; {_RESTORE}")
+        return CheckResult(
+            False, "files", name, f"{_counted(len(missing), 'file')} missing, e.g. {missing[0]}; {_RESTORE}"
+        )
     try:
         with closing(
             duckdb_views.connect({each: stored if each == name else StoredFiles() for each in TABLES}, whole=True)
@@ -221,7 +173,8 @@ def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
         return CheckResult(False, "files", name, f"cannot be read: {problem}; {_RESTORE}")
     n_rows = row[0] if row else 0
     loss = "" if n_rows == snapshot.n_rows else f", {snapshot.n_rows} were written; {_RESTORE}"
-    return CheckResult(not loss, "files", name, f"{len(files)} files, {n_rows} rows read{loss}")
+    counts = f"{_counted(len(files), 'file')}, {_counted(n_rows, 'row')} read"
+    return CheckResult(not loss, "files", name, counts + loss)
 
 
 def _keys(connection: DuckDBPyConnection, table: str) -> CheckResult:
@@ -244,14 +197,13 @@ def _columns(found: CatalogSchema, table: str) -> CheckResult:
     return CheckResult(True, "columns", table, f"{len(TABLES[table].columns) - len(compared.added)} stored{extra}")
 
 
-def _units(tables: Tables, table: str) -> CheckResult:
-    stored = {field.name: field.metadata.get("unit") for field in tables.open(table).schema().fields}
+def _units(stored: Mapping[str, str | None], table: str) -> CheckResult:
     wrong = [c.name for c in TABLES[table].columns if c.name in stored and stored[c.name] != c.unit]
     detail = f"different from the schema: {', '.join(wrong)}; {_RESTORE}" if wrong else "as in the schema"
     return CheckResult(not wrong, "units", table, detail)
 
 
-def _version(found: CatalogSchema, table: str, stored: StoredSchema) -> CheckResult:
+def _version(found: CatalogSchema, table: str, stored: StoredSchema, *, released: bool = False) -> CheckResult:
     """Check the version of a table's schema: an older one passes, a newer one fails because it cannot be checked."""
     known = parse_version(schema.SCHEMA_VERSION)
     try:
@@ -266,12 +218,19 @@ def _version(found: CatalogSchema, table: str, stored: StoredSchema) -> CheckRes
         remedy = f"this program reads {OLDEST_VERSION} and later; survey into another folder"
         return CheckResult(False, "version", table, f"{detail}, {remedy}")
     if version < known:
-        added = found.tables[table].added
-        detail += f", this program's is {schema.SCHEMA_VERSION}; the next write adds {len(added)} columns"
+        added = len(found.tables[table].added)
+        detail += f", this program's is {schema.SCHEMA_VERSION}"
+        detail += (
+            f", with {_counted(added, 'column')} more{', which the next write adds' * (not released)}" if added else ""
+        )
     return CheckResult(True, "version", table, detail)
 
 
-def _holds(connection: DuckDBPyConnection, rule: _Rule, folder: Path) -> CheckResult:
+def _counted(n: int, name: str) -> str:
+    return f"{n} {name}{'' if n == 1 else 's'}"
+
+
+def _holds(connection: DuckDBPyConnection, rule: Rule, folder: Path) -> CheckResult:
     n, key = connection.execute(f"SELECT count(*), min(key) FROM ({rule.sql})").fetchall()[0]
     example = f", e.g. {key}; {rule.remedy.format(key=key, catalog=catalog_option(folder))}" if n else ""
     return CheckResult(n == 0, rule.check, rule.target, f"{n} {rule.problem}{example}")
@@ -279,7 +238,7 @@ def _holds(connection: DuckDBPyConnection, rule: _Rule, folder: Path) -> CheckRe
 
 def _counts(connection: DuckDBPyConnection) -> CheckResult:
     """Count the listed exposures that are measured, failed and not surveyed yet; the check always passes."""
-    listed, measured, failed = connection.execute(_COUNTS).fetchall()[0]
+    listed, measured, failed = connection.execute(COUNTS).fetchall()[0]
     left = listed - measured - failed
     detail = f"{listed} exposures listed: {measured} measured, {failed} failed, {left} not surveyed yet"
     return CheckResult(True, "counts", "datasets", detail)

@@ -16,6 +16,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.formats import parquet
 from wfc3tvb.catalog.formats.rows import Rows
 from wfc3tvb.catalog.release import LICENSE_TEXT, is_synthetic, published_rows
+from wfc3tvb.catalog.released import SUMS
 from wfc3tvb.dates import mjd_now, moment_of
 from wfc3tvb.errors import BadArgumentError, OutputExistsError
 from wfc3tvb.progress import Progress, silent
@@ -28,7 +29,7 @@ from wfc3tvb.publish.products import write_products
 from wfc3tvb.schema import TABLES, Table
 from wfc3tvb.system.files import checksum
 
-MANIFEST, SUMS = "manifest.csv", "SHA256SUMS"
+MANIFEST = "manifest.csv"
 #: Values in a row group of a table: few enough that the rows of a visit, which are neighbours, are read by short
 #: ranges, and many enough that the list of the groups stays short.
 _GROUP_VALUES = 200_000
