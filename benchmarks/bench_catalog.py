@@ -26,6 +26,7 @@ GIVEN = {
     "my_program": {"proposal_id": 10000},
     "provenance": {"rootname": FIRST}, "reads_of": {"rootname": FIRST}, "visit_exposures": {"visit": FIRST[:6]},
     "visit_reads": {"visit": FIRST[:6]}, "visit_light": {"visit": FIRST[:6]},
+    "covers_position": {"ra": 150.1, "dec": 2.3}, "overlapping_visits": {"visit": FIRST[:6]},
 }  # fmt: skip
 ACROSS = {
     "group-by over all reads": "SELECT used, count(*), avg(rate), max(sun_alt) FROM reads GROUP BY used",
@@ -64,6 +65,18 @@ def columns(table: str, n: int, known: dict[str, object], rng: np.random.Generat
     return pa.Table.from_arrays(arrays, schema=arrow_schema(table))
 
 
+def frame(ra: float, dec: float) -> str:
+    """Return the footprint of a frame, its sides along the meridian."""
+    width = 0.018 / max(np.cos(np.radians(dec)), 0.01)
+    corners = (
+        (ra - width, dec - 0.018),
+        (ra + width, dec - 0.018),
+        (ra + width, dec + 0.018),
+        (ra - width, dec + 0.018),
+    )
+    return "POLYGON ICRS " + " ".join(f"{x % 360:.6f} {max(-90.0, min(90.0, y)):.6f}" for x, y in corners)
+
+
 def build(folder: Path, n: int) -> None:
     """Write a catalog of n exposures, in commits of 100,000."""
     rng, names = np.random.default_rng(1), rootnames(n)
@@ -72,6 +85,7 @@ def build(folder: Path, n: int) -> None:
         part = names[start : start + 100_000]
         m = len(part)
         numbers = np.tile(np.arange(1, READS + 1), m)
+        ra, dec = rng.uniform(0, 360, m), np.degrees(np.arcsin(rng.uniform(-1, 1, m)))
         reads = {"rootname": np.repeat(part, READS), "read": numbers}
         catalog.append("reads", columns("reads", m * READS, reads, rng))
         exposures = {
@@ -80,6 +94,7 @@ def build(folder: Path, n: int) -> None:
             "filter": rng.choice(["F105W", "F110W", "F160W"], m), "samp_seq": rng.choice(["SPARS50", "STEP200"], m),
             "expstart": rng.uniform(55000, 60000, m), "tvb_class": rng.choice(TVB_CLASSES, m),
             "tvb_kind": rng.choice(["helium", "scattered"], m), "recommend": rng.choice(["none", "omit"], m),
+            "ra": ra, "dec": dec, "s_region": [frame(*center) for center in zip(ra, dec, strict=True)],
         }  # fmt: skip
         catalog.append("exposures", columns("exposures", m, exposures, rng))
     catalog.update_views()

@@ -32,7 +32,7 @@ PRINTED = {
         "limit of the bytes: * s for * MB read and written once",
         "1 of 1 associations with --jobs 1: * s",
     ],
-    "bench_scale": ["60 * * * * * * * 5 *"],
+    "bench_scale": ["60 * * * * * * * 6 *"],
     "bench_survey": ["s3 80 1 300 ms 4 MB/s 3.0 *", "256 x 256, stars 2 * * *"],
 }
 
