@@ -14,12 +14,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -241,6 +243,42 @@ def test_thumbnails_and_histograms(tmp_path: Path) -> None:
             answer = client.get(path)
             assert answer.headers["content-type"] == "image/png"
             assert answer.content.startswith(b"\x89PNG")
+
+
+def test_a_visit_shows_its_drizzled_images_before_and_after(tmp_path: Path) -> None:
+    """Truth: sky of 1.0 before and 0.5 after, scatters 0.1 and 0.02; from -3 to 6 scatters of the noisier one."""
+    products, rng = tmp_path / "products" / "ibohbf040", np.random.default_rng(3)
+    for folder, level, noise in (("orig", 1.0, 0.1), ("drz", 0.5, 0.02)):
+        planes = [fits.ImageHDU(rng.normal(level, noise, (64, 64)).astype(np.float32), name="SCI", ver=1),
+                  fits.ImageHDU(np.ones((64, 64), np.float32), name="WHT", ver=1)]  # fmt: skip
+        (products / folder).mkdir(parents=True)
+        fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(products / folder / "ibohbf040_drz.fits")
+    made = {"product_id": "p", "rootname": None, "dataset": "ibohbf040", "kind": "drz", "method": "optimal",
+            "path": str(products / "drz" / "ibohbf040_drz.fits")}  # fmt: skip
+    with known.make(tmp_path / "catalog") as catalog:
+        catalog.replace("reprocessed", [TABLES["reprocessed"].empty_row() | made])
+    with TestClient(application(tmp_path / "catalog"), **HOST) as client:
+        text = client.get("/visit/ibohbf").text
+        pair, curves = text.index("ibohbf040, drizzled: before and after"), text.index("Sky between reads")
+        assert text.index('class="answer"') < pair < curves
+        sky = [float(level) for level in re.findall(r"<p>[^<]*minus its sky of ([\d.]+) e-/s</p>", text)]
+        assert sky == pytest.approx([1.0, 0.5], abs=0.006)
+        [limits, _] = re.findall(r"Black is (-[\d.]+) and white ([\d.]+) e-/s above the sky in both", text)
+        assert [float(limit) for limit in limits] == pytest.approx([-0.3, 0.6], rel=0.05)
+        pictures = [Image.open(BytesIO(client.get(address).content))
+                    for address in re.findall(r'src="(/visit/ibohbf/ibohbf040_drz_[^"]+)"', text)]  # fmt: skip
+        assert [(picture.mode, picture.size) for picture in pictures] == [("L", (64, 64))] * 4
+        before, after = (np.asarray(picture) for picture in pictures[:2])
+        # The sky is at a third of the way from black to white, one scatter is a ninth of it.
+        assert np.median(before) == pytest.approx(np.median(after), abs=4) == pytest.approx(85, abs=4)
+        assert [float(image.std()) for image in (before, after)] == pytest.approx([255 / 9, 255 / 45], rel=0.1)
+        assert client.get("/visit/ibohbf/nothing.png").status_code == 404
+
+
+def test_a_visit_without_repair_shows_no_drizzled_images(client: TestClient) -> None:
+    text = client.get("/visit/ibohbf").text
+    assert "drizzled" not in text
+    assert "_drz_before.png" not in text
 
 
 def write_flt(path: Path, level: float) -> None:
