@@ -126,9 +126,9 @@ def export(out: Path, tables: Sequence[str], form: str, units: bool, catalog: Pa
     JSON. The unit standard of VOTable lacks the electron, so astropy alone needs an argument: Table.read(FILE,
     format="votable", unit_format="generic").
     """
-    from wfc3tvb.catalog import duckdb_file
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.catalog.export import how_to_read
+    from wfc3tvb.catalog.formats import duckdb_file
     from wfc3tvb.catalog.release import file_name, write_release
     from wfc3tvb.catalog.vo import hats
     from wfc3tvb.catalog.vo.moc import write_mocs
