@@ -37,12 +37,17 @@ def test_an_error_decides_how_many_digits_are_shown() -> None:
     assert column(table, 1) == ["0.012", "0.020"]
 
 
+def test_digits_that_a_query_rounded_away_are_not_shown() -> None:
+    schema = pa.schema([pa.field("x", pa.float64())], {b"wfc3tvb.noted": b"1"})
+    assert column(relation(pa.table({"x": [0.0201, 0.1635, 0.02]}, schema)), 0) == ["0.0201", "0.1635", "0.0200"]
+
+
 def test_computed_columns_have_four_digits_whole_numbers_none_and_nothing_is_minus_zero() -> None:
     schema = pa.schema([pa.field(name, pa.float64()) for name in "abcd"], {b"wfc3tvb.noted": b"1"})
     rows = pa.table({"a": [0.123456, 0.2], "b": [3.0, 4000.0], "c": [-1e-9, 1.0], "d": [56298.78520, None]}, schema)
     table = relation(rows)
     assert column(table, 0) == ["0.1235", "0.2000"]
     assert column(table, 1) == ["3", "4000"]
-    assert column(table, 2) == ["-1.0e-09", "1.0000"]
+    assert column(table, 2) == ["-1.0e-09", "1"]
     assert column(table, 3) == ["56298.78520", ""]
-    assert column(relation(pa.table({"x": [-0.0, 0.5]})), 0) == ["0.0000", "0.5000"]
+    assert column(relation(pa.table({"x": [-0.0, 0.5]})), 0) == ["0.0", "0.5"]

@@ -36,7 +36,7 @@ def relation(rows: pa.Table, limit: int | None = None) -> FittedTable:
 
     All numbers of a column have the same decimals: those of two digits of its errors where the result has a column
     `<name>_err`, else those that its unit deserves and that leave a typical value three digits. Columns that the
-    query computed have four digits.
+    query computed have four digits, or fewer where the others are zeros.
     """
     shown = rows.slice(0, limit)
     notes, columns = notes_of(rows.schema), []
@@ -76,13 +76,19 @@ def _decimals(values: Sequence[Any], errors: Sequence[float], column: Column | N
     typical = median(known)
     if column is None:
         is_date = _DATES[0] < typical < _DATES[1]
-        return _DECIMALS["d"] if is_date else _within(_COMPUTED - 1 - floor(log10(typical)))
+        return _DECIMALS["d"] if is_date else _needed(known, _within(_COMPUTED - 1 - floor(log10(typical))))
     fewest = _DIRECTION if column.ucd.startswith(_ON_THE_SKY) else _DECIMALS.get(column.unit, 0)
     return max(fewest, _within(_MEASURED - 1 - floor(log10(typical))))
 
 
 def _nonzero(values: Sequence[Any]) -> list[float]:
     return [abs(value) for value in values if value is not None and isfinite(value) and value]
+
+
+def _needed(values: Sequence[float], most: int) -> int:
+    """Return the fewest decimals that show numbers as `most` decimals do: a query may have rounded them."""
+    shown = [round(value, most) for value in values]
+    return next(n for n in range(most + 1) if all(round(value, n) == value for value in shown))
 
 
 def _within(decimals: int) -> int:
