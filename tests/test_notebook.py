@@ -67,6 +67,20 @@ def test_archive_statistics(work: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "flagged" in shown
 
 
+def test_predictions_against_pixels_from_an_installation_alone(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a checkout is near: the notebook runs in an empty folder, and imports only what is installed."""
+    monkeypatch.setenv("WFC3TVB_VISITS", "14")
+    monkeypatch.chdir(work)
+    text = (NOTEBOOKS / "study.ipynb").read_text(encoding="utf-8")
+    assert "sys.path" not in text
+    shown = run("study")
+    difference, scatter = re.findall(r"fraction: mean difference ([+-]\d\.\d+), scatter (\d\.\d+)", shown)[0]
+    assert abs(float(difference)) < 0.01
+    assert float(scatter) < 0.03
+    assert float(re.findall(r"noise: median ratio (\d\.\d+)", shown)[0]) == pytest.approx(1, abs=0.02)
+    assert float(re.findall(r"largest difference (\d\.\d+)", shown)[0]) < 0.1
+
+
 def test_joins(work: Path, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (work / "archive").symlink_to(demo / "archive")
     with tap_service() as address:

@@ -21,6 +21,7 @@ from wfc3tvb.progress import Progress, silent
 from wfc3tvb.repair.reprocess import ReprocessSettings, reprocess
 from wfc3tvb.report import terminal
 from wfc3tvb.report.pages import write_report
+from wfc3tvb.report.result_table import relation
 from wfc3tvb.simulate.visit import simulate
 from wfc3tvb.survey.survey import survey
 
@@ -69,7 +70,7 @@ def _survey(out: Path, workers: Workers, progress: Progress) -> Iterator[Rendera
         title = f"{ASSOCIATION}  {first['target_name']}  {first['proposal_id']}"
         yield terminal.exposures_table(exposures, title)
         yield _heading(f'4. wfc3tvb sql "{QUERY}"')
-        yield terminal.relation(catalog.fetch(QUERY))
+        yield relation(catalog.fetch(QUERY))
 
 
 def _repair(out: Path, workers: Workers, progress: Progress) -> Iterator[RenderableType]:

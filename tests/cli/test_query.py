@@ -17,7 +17,7 @@ from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.export import FORMATS, read_table, write_table
 from wfc3tvb.catalog.queries import load_all
 from wfc3tvb.cli import main
-from wfc3tvb.report import terminal
+from wfc3tvb.report.result_table import relation
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,9 @@ def test_text_formats(folder: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(ask(folder, "sql", QUESTION, "--format", "csv").stdout)))
     assert [row["sky_mean"] for row in rows] == ["0.47", "1.5", ""]
     shown = ask(folder, "sql", QUESTION)
-    assert shown.stdout.splitlines()[1].split() == ["ibohbfb7q", "0.47"]
+    assert shown.stdout.splitlines()[2].split() == ["ibohbfb7q", "0.470"]
+    headed = ask(folder, "sql", QUESTION, "--format", "csv", "--units").stdout.splitlines()
+    assert headed[0] == "rootname,sky_mean [electron/s]"
     assert "(3 rows)" in shown.stderr
     assert "<VOTABLE" in ask(folder, "sql", QUESTION, "--format", "votable").stdout
 
@@ -109,15 +111,17 @@ def test_sums_are_numbers_and_names_stay_apart(folder: Path, tmp_path: Path) -> 
 def test_a_wide_result_shows_the_columns_that_fit(folder: Path) -> None:
     with open_catalog(folder) as catalog:
         rows = catalog.fetch("FROM exposures")
-    table = terminal.relation(rows)
+    table = relation(rows)
     assert len(table.fitting(None)) == rows.num_columns
-    shown = [column.heading for column in table.fitting(80)]
+    shown = [column.heading.partition("\n")[0] for column in table.fitting(80)]
     assert {"rootname", "sky_mean", "tvb_class", "recommend"} <= set(shown)
     narrow = CliRunner().invoke(main, ["sql", "FROM exposures", "--catalog", str(folder)], env={"COLUMNS": "80"})
-    assert narrow.stdout.splitlines()[0].split() == shown
+    headings = " ".join(narrow.stdout.splitlines()[:2])
+    assert sorted(word for word in headings.split() if not word.startswith("[")) == sorted(shown)
+    assert "[e-/s]" in headings
     assert f"{rows.num_columns - len(shown)} of {rows.num_columns} columns do not fit" in narrow.stderr
     piped = ask(folder, "sql", "SELECT * FROM exposures")
-    assert len(piped.stdout.splitlines()) == 4
+    assert len(piped.stdout.splitlines()) == 5  # names, units, three exposures
     assert "56298.78520" in piped.stdout
 
 

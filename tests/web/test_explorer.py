@@ -14,12 +14,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -33,7 +35,6 @@ from wfc3tvb.catalog.export import FORMATS
 from wfc3tvb.catalog.results import Cap
 from wfc3tvb.errors import NoCatalogError
 from wfc3tvb.schema import TABLES
-from wfc3tvb.simulate.catalog import simulate_catalog
 from wfc3tvb.web import console_pages
 from wfc3tvb.web.app import application
 from wfc3tvb.web.site import AT_A_TIME, Site
@@ -244,53 +245,47 @@ def test_thumbnails_and_histograms(tmp_path: Path) -> None:
             assert answer.content.startswith(b"\x89PNG")
 
 
+def test_a_visit_shows_its_drizzled_images_before_and_after(tmp_path: Path) -> None:
+    """Truth: sky of 1.0 before and 0.5 after, scatters 0.1 and 0.02; from -3 to 6 scatters of the noisier one."""
+    products, rng = tmp_path / "products" / "ibohbf040", np.random.default_rng(3)
+    for folder, level, noise in (("orig", 1.0, 0.1), ("drz", 0.5, 0.02)):
+        planes = [fits.ImageHDU(rng.normal(level, noise, (64, 64)).astype(np.float32), name="SCI", ver=1),
+                  fits.ImageHDU(np.ones((64, 64), np.float32), name="WHT", ver=1)]  # fmt: skip
+        (products / folder).mkdir(parents=True)
+        fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(products / folder / "ibohbf040_drz.fits")
+    made = {"product_id": "p", "rootname": None, "dataset": "ibohbf040", "kind": "drz", "method": "optimal",
+            "path": str(products / "drz" / "ibohbf040_drz.fits")}  # fmt: skip
+    with known.make(tmp_path / "catalog") as catalog:
+        catalog.replace("reprocessed", [TABLES["reprocessed"].empty_row() | made])
+    with TestClient(application(tmp_path / "catalog"), **HOST) as client:
+        text = client.get("/visit/ibohbf").text
+        pair, curves = text.index("ibohbf040, drizzled: before and after"), text.index("Sky between reads")
+        assert text.index('class="answer"') < pair < curves
+        sky = [float(level) for level in re.findall(r"<p>[^<]*minus its sky of ([\d.]+) e-/s</p>", text)]
+        assert sky == pytest.approx([1.0, 0.5], abs=0.006)
+        [limits, _] = re.findall(r"Black is (-[\d.]+) and white ([\d.]+) e-/s above the sky in both", text)
+        assert [float(limit) for limit in limits] == pytest.approx([-0.3, 0.6], rel=0.05)
+        pictures = [Image.open(BytesIO(client.get(address).content))
+                    for address in re.findall(r'src="(/visit/ibohbf/ibohbf040_drz_[^"]+)"', text)]  # fmt: skip
+        assert [(picture.mode, picture.size) for picture in pictures] == [("L", (64, 64))] * 4
+        before, after = (np.asarray(picture) for picture in pictures[:2])
+        # The sky is at a third of the way from black to white, one scatter is a ninth of it.
+        assert np.median(before) == pytest.approx(np.median(after), abs=4) == pytest.approx(85, abs=4)
+        assert [float(image.std()) for image in (before, after)] == pytest.approx([255 / 9, 255 / 45], rel=0.1)
+        assert client.get("/visit/ibohbf/nothing.png").status_code == 404
+
+
+def test_a_visit_without_repair_shows_no_drizzled_images(client: TestClient) -> None:
+    text = client.get("/visit/ibohbf").text
+    assert "drizzled" not in text
+    assert "_drz_before.png" not in text
+
+
 def write_flt(path: Path, level: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.random.default_rng(1).normal(level, 0.1, (64, 64)).astype(np.float32)
     planes = [fits.ImageHDU(image, name="SCI", ver=1), fits.ImageHDU(np.zeros((64, 64), np.int16), name="DQ", ver=1)]
     fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(path)
-
-
-def test_statistics_have_plots_and_their_numbers(tmp_path: Path) -> None:
-    simulate_catalog(tmp_path / "drawn", 12).close()
-    with TestClient(application(tmp_path / "drawn"), **HOST) as client:
-        text = client.get("/statistics").text
-        plots = [json.loads(html.unescape(found)) for found in re.findall(r'data-plot="([^"]+)"', text)]
-        assert len(plots) >= 9
-        assert all(trace["x"] and len(trace["x"]) == len(trace["y"]) for plot in plots for trace in plot["data"])
-        assert text.count("<summary>Numbers") == len(plots)
-        asked = re.findall(r'href="(/sql[?]q=[^"]+)">edit as SQL', text)
-        assert len(asked) == len(plots)
-        assert all(client.get(html.unescape(link)).status_code == 200 for link in asked)
-
-
-def test_numbers_under_a_plot_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.web.statistics_pages.POINTS", 10)
-    simulate_catalog(tmp_path / "drawn", 12).close()
-    with TestClient(application(tmp_path / "drawn"), **HOST) as client:
-        text = client.get("/statistics").text
-        total = client.get("/api/catalog.json").json()["exposures"]
-        assert f"Points of 10 of the {total} exposures." in text
-        for section in re.findall(r"<section.*?</section>", text, re.DOTALL):
-            n = int(re.findall(r"Numbers \((\d+) row", section)[0])
-            csv = html.unescape(re.findall(r'href="(/download[^"]+format=csv)"', section)[0])
-            assert len(client.get(csv).text.splitlines()) == n + 1
-            assert section.count("<td") == 0 if n > 100 else section.count("<tr") == n + 1
-
-
-def test_charts_of_a_large_catalog_come_one_by_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wfc3tvb.web.statistics_pages.AT_ONCE", 2)
-    with TestClient(application(folder), **HOST) as client:
-        text = client.get("/statistics").text
-        later = re.findall(r'data-from="([^"]+)"', text)
-        assert len(later) >= 9
-        assert "data-plot=" not in text
-        drawn = [address for address in later if "data-plot=" in client.get(address).text]
-        assert "/statistics/classes_by_filter_filter_fraction" in drawn
-        again = client.get("/statistics").text  # what has been counted is there, what cannot be drawn is gone
-        assert again.count("data-plot=") == len(drawn)
-        assert "data-from=" not in again
-        assert client.get("/statistics/nothing").status_code == 404
 
 
 def test_documented_queries_can_be_asked_as_they_stand(client: TestClient) -> None:
@@ -620,7 +615,12 @@ def test_clicks_through_lists_and_statements_in_chromium(
             # Charts that were not counted when the page was made arrive, and follow the colours of the page.
             await browser.go(f"{address}/statistics")
             await browser.until("document.querySelectorAll('section[data-from]').length === 0")
-            await browser.until("document.querySelectorAll('section [data-plot] .main-svg').length >= 9")
+            # A plot is drawn when it comes near the window; each has three layers.
+            await browser.until("document.querySelectorAll('section [data-plot] .main-svg').length >= 3")
+            drawn = await browser.run("document.querySelectorAll('.js-plotly-plot').length")
+            assert drawn < await browser.run("document.querySelectorAll('[data-plot]').length")
+            await browser.run("document.querySelector('footer').scrollIntoView()")
+            await browser.until(f"document.querySelectorAll('.js-plotly-plot').length > {drawn}")
             ground = "getComputedStyle(document.querySelector('.main-svg')).backgroundColor"
             assert await browser.run(ground) == "rgb(255, 255, 255)"
             dark = {"name": "prefers-color-scheme", "value": "dark"}

@@ -39,7 +39,7 @@ VIEWS_FILE = "catalog.duckdb"
 #: Age at which the next writer removes a temporary folder that a killed process left [h]; writing takes seconds.
 _LEFT_HOURS = 1.0
 #: Oldest version of DuckDB that can open it; left to itself, DuckDB 2 writes files that no earlier one can.
-_STORAGE_VERSION = "v1.0.0"
+STORAGE_VERSION = "v1.0.0"
 #: Unknown names in messages of DuckDB that do not show their position.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
@@ -202,7 +202,7 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
             path = Path(temporary) / VIEWS_FILE
-            config: dict[str, Any] = {"storage_compatibility_version": _STORAGE_VERSION}
+            config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION}
             with duckdb.connect(str(path), config=config) as connection:
                 connection.execute("BEGIN")
                 add_macros(connection)
@@ -241,7 +241,7 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
 def fingerprint(files: Files) -> str:
     """Return a hash of the views, which changes with the folder, the versions of the tables, and their definitions."""
     definitions = [*macro_statements(), *view_statements(files), *comment_statements()]
-    text = "\n".join([__version__, _STORAGE_VERSION, *definitions])
+    text = "\n".join([__version__, STORAGE_VERSION, *definitions])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

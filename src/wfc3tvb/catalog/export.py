@@ -20,7 +20,7 @@ from wfc3tvb.errors import BadArgumentError, BadFileError
 FORMATS = ("parquet", "csv", "ecsv", "json", "votable", "fits")
 
 
-def write_table(rows: pa.Table | Rows, path: str | Path, format: str) -> Path:
+def write_table(rows: pa.Table | Rows, path: str | Path, format: str, *, units: bool = False) -> Path:
     """Write a result to a file, replacing an existing one only when it is complete.
 
     Parameters
@@ -33,6 +33,9 @@ def write_table(rows: pa.Table | Rows, path: str | Path, format: str) -> Path:
         The file.
     format : str
         One of `FORMATS`.
+    units : bool, optional
+        Whether the headings of CSV have units, as in ``sky_mean [electron/s]``. CSV has the names alone otherwise;
+        Parquet, ECSV, VOTable and FITS always have units in places of their own.
 
     Raises
     ------
@@ -45,21 +48,24 @@ def write_table(rows: pa.Table | Rows, path: str | Path, format: str) -> Path:
         raise BadArgumentError(f"{path}: there is no folder {path.parent}; create it first")
     if path.exists() and not path.is_file():  # a pipe, a terminal
         with tempfile.TemporaryDirectory() as folder, path.open("wb") as out:
-            out.write(write_table(rows, Path(folder) / "result", format).read_bytes())
+            out.write(write_table(rows, Path(folder) / "result", format, units=units).read_bytes())
         return path
     part = path.with_name(f".part-{path.name}")
     try:
-        _write(rows, part, format)
+        _write(rows, part, format, units=units)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return path
 
 
-def _write(rows: Rows, path: Path, format: str) -> None:
+def _write(rows: Rows, path: Path, format: str, *, units: bool) -> None:
     if format not in _WRITERS:
         raise BadArgumentError(f"unknown format {format!r}; choose one of {', '.join(FORMATS)}")
-    _WRITERS[format](rows, path)
+    if units and format == "csv":
+        text.write_csv(rows, path, units=True)
+    else:
+        _WRITERS[format](rows, path)
 
 
 def format_of(path: Path) -> str:
@@ -78,8 +84,8 @@ def format_of(path: Path) -> str:
     return endings[path.suffix.lower()]
 
 
-def text_of(rows: pa.Table, format: str) -> str:
-    """Return a result as text.
+def text_of(rows: pa.Table, format: str, *, units: bool = False) -> str:
+    """Return a result as text; `units` as in `write_table`.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def text_of(rows: pa.Table, format: str) -> str:
     if format in ("parquet", "fits"):
         raise BadArgumentError(f"{format} is not text; write it to a file (parameter output)")
     with tempfile.TemporaryDirectory() as folder:
-        return write_table(rows, Path(folder) / "result", format).read_text(encoding="utf-8")
+        return write_table(rows, Path(folder) / "result", format, units=units).read_text(encoding="utf-8")
 
 
 def read_table(path: str | Path, format: str | None = None) -> AstropyTable:
@@ -136,7 +142,7 @@ def how_to_read(name: str, format: str) -> str:
         "astropy reads electron/s as an unknown unit, which cannot be converted",
         "fits": f'{call} or Table.read("{name}")',
         "ecsv": f'{call} or Table.read("{name}", format="ascii.ecsv")',
-        "csv": f"{call}, which takes units and descriptions from the schema, since the file has none",
+        "csv": f"{call}, which takes units and descriptions from the schema, since CSV has no place for them",
         "json": f'json.load(open("{name}")); units and descriptions are only in the README',
     }[format]
 

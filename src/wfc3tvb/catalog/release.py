@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wfc3tvb import __version__
@@ -11,6 +11,7 @@ from wfc3tvb.catalog.export import how_to_read, write_table
 from wfc3tvb.catalog.formats.rows import BATCH_ROWS, Rows
 from wfc3tvb.catalog.released import SUMS
 from wfc3tvb.catalog.views import RELATIONS
+from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
 from wfc3tvb.system.files import checksum
 
@@ -49,8 +50,10 @@ license: CC-BY-4.0
 _SYNTHETIC = "**Synthetic: the exposures in these tables are simulated, not observed.**\n\n"
 
 
-def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -> Iterator[Path]:
-    """Write every table with README, citation, licence and checksums into a folder, and yield the files written.
+def write_release(
+    catalog: Catalog, out: Path, format: str, *, names: Sequence[str] = (), note: str = "", units: bool = False
+) -> Iterator[Path]:
+    """Write tables with README, citation, licence and checksums into a folder, and yield the files written.
 
     Parameters
     ----------
@@ -60,22 +63,30 @@ def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -
         Folder, created if needed.
     format : str
         One of `wfc3tvb.catalog.export.FORMATS`.
+    names : sequence of str, optional
+        Names of tables or views; by default all tables, from which the views follow.
     note : str, optional
         Markdown at the top of the README.
+    units : bool, optional
+        As in `wfc3tvb.catalog.export.write_table`.
 
     Raises
     ------
     BadArgumentError
-        If the format is unknown.
+        If the format or a name is unknown.
     """
+    if unknown := [name for name in names if name not in RELATIONS]:
+        raise BadArgumentError(f"there is no table or view {unknown[0]!r}; choose from {', '.join(RELATIONS)}")
     out.mkdir(parents=True, exist_ok=True)
     written: dict[str, tuple[Path, int]] = {}
-    for name, table in TABLES.items():
-        rows = published_rows(catalog, table)
-        path = write_table(rows, out / file_name(name, format), format)
+    for name in dict.fromkeys(names) or TABLES:
+        rows = published_rows(catalog, RELATIONS[name])
+        path = write_table(rows, out / file_name(name, format), format, units=units)
         written[name] = path, rows.n_rows
         yield path
-    yield from write_texts(catalog, out, written, how=how_to_read(file_name("exposures", format), format), note=note)
+    yield from write_texts(
+        catalog, out, written, how=how_to_read(file_name(next(iter(written)), format), format), note=note
+    )
 
 
 def write_texts(
@@ -104,7 +115,7 @@ def write_texts(
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
         yield out / name
-    places = [path for path, _ in written.values()]
+    places = list(dict.fromkeys(path for path, _ in written.values()))
     inside = [sorted(path.rglob("*")) if path.is_dir() else [path] for path in places]
     files = [path for found in inside for path in found if path.is_file()] + [out / name for name in texts]
     sums = out / SUMS
@@ -140,7 +151,9 @@ def file_name(table: str, format: str) -> str:
 
 def _readme(written: Mapping[str, tuple[Path, int]], note: str, how: str) -> str:
     text = _HEAD.format(note=note, how=how, version=__version__, schema=SCHEMA_VERSION)
-    text += "".join(f"| {path.name} | {n} | {RELATIONS[name].row} |\n" for name, (path, n) in written.items())
+    shared = len({path for path, _ in written.values()}) < len(written)
+    for name, (path, n) in written.items():
+        text += f"| {path.name}{f': {name}' if shared else ''} | {n} | {RELATIONS[name].row} |\n"
     return text + "".join(table_section(RELATIONS[name]) for name in written) + _FOOT
 
 

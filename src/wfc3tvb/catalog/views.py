@@ -170,6 +170,16 @@ def view_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
             yield _create(name, f"SELECT r.* FROM ({scan}) r SEMI JOIN exposures USING (rootname)")
         elif name != "exposures":
             yield _create(name, _scan(name, files[name]))
+    yield from _derived()
+
+
+def derived_statements() -> Iterator[str]:
+    """Yield the statements that create the macros, and the views that are derived from tables of the schema."""
+    yield from MACROS
+    yield from _derived()
+
+
+def _derived() -> Iterator[str]:
     for name, view in DERIVED.items():
         yield _create(name, view.sql)
 
@@ -180,10 +190,17 @@ def orphans_query(files: Files) -> str:
     return f"SELECT count(*) FROM ({reads}) ANTI JOIN ({exposures}) USING (rootname)"
 
 
-def comment_statements() -> Iterator[str]:
-    """Yield COMMENT statements with the meaning of every view, and the description and unit of every column."""
+def comment_statements(*, are_tables: bool = False) -> Iterator[str]:
+    """Yield COMMENT statements with the meaning of every view, and the description and unit of every column.
+
+    Parameters
+    ----------
+    are_tables : bool, optional
+        Whether the tables of the schema are tables; they are views of Parquet files by default.
+    """
     for name, table in RELATIONS.items():
-        yield f"COMMENT ON VIEW {name} IS {literal('One row per ' + table.row + '.')}"
+        kind = "TABLE" if are_tables and name in TABLES else "VIEW"
+        yield f"COMMENT ON {kind} {name} IS {literal('One row per ' + table.row + '.')}"
         for column in table.columns:
             yield f'COMMENT ON COLUMN {name}."{column.name}" IS {literal(column_comment(column))}'
 

@@ -173,6 +173,8 @@ output_options = option_group(
     click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write."),
 )  # fmt: skip
 
+units_option = click.option("--units", is_flag=True, help="CSV: units in the headings, as in sky_mean [electron/s].")
+
 
 @click.group(cls=App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, "-V", "--version", prog_name="wfc3tvb")

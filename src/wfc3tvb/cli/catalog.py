@@ -19,7 +19,9 @@ from wfc3tvb.cli.app import (
     print_json,
     print_text,
     show,
+    units_option,
 )
+from wfc3tvb.cli.completion import complete_tables
 from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.errors import BadArgumentError
 
@@ -101,18 +103,24 @@ def _listening(host: str, port: int) -> socket:
 
 @main.command()
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("tables", nargs=-1, metavar="[TABLE]...", shell_complete=complete_tables)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["parquet", "votable", "fits", "csv", "ecsv", "json", "moc", "hats"]),
+    type=click.Choice(["parquet", "votable", "fits", "csv", "ecsv", "json", "duckdb", "moc", "hats"]),
     default="parquet",
     show_default=True,
-    help="Format of the files; moc: maps of the sky that is covered; hats: exposures and reads by position, for LSDB.",
+    help="Format of the files; duckdb: one file with all tables and views; moc: maps of the sky that is covered; "
+    "hats: exposures and reads by position, for LSDB.",
 )
+@units_option
 @catalog_option
-@example("wfc3tvb export --format fits my-release")
-def export(out: Path, form: str, catalog: Path) -> None:
+@example("wfc3tvb export --format fits my-release\nwfc3tvb export --format csv --units my-lists visits programs")
+def export(out: Path, tables: Sequence[str], form: str, units: bool, catalog: Path) -> None:
     """Write a plain snapshot: one file per table, without replaced rows, with README and checksums.
+
+    Without names all tables are written; views (visits, programs, obscore, ...) by their names, or all with --format
+    duckdb.
 
     All formats except CSV and JSON carry units and descriptions. wfc3tvb.read_table(FILE) reads every format except
     JSON. The unit standard of VOTable lacks the electron, so astropy alone needs an argument: Table.read(FILE,
@@ -120,18 +128,24 @@ def export(out: Path, form: str, catalog: Path) -> None:
     """
     from wfc3tvb.catalog.catalog import open_catalog
     from wfc3tvb.catalog.export import how_to_read
+    from wfc3tvb.catalog.formats import duckdb_file
     from wfc3tvb.catalog.release import file_name, write_release
     from wfc3tvb.catalog.vo import hats
     from wfc3tvb.catalog.vo.moc import write_mocs
 
-    other = {"moc": write_mocs, "hats": hats.write_hats}
+    whole = {"duckdb": duckdb_file.write_duckdb, "moc": write_mocs, "hats": hats.write_hats}
+    if tables and form in whole:
+        raise BadArgumentError(f"--format {form} takes no names of tables; leave out {' '.join(tables)}")
     with open_catalog(catalog) as store, progress_bars():
-        for path in other[form](store, out) if form in other else write_release(store, out, form):
+        written = whole[form](store, out) if form in whole else write_release(
+            store, out, form, names=tables, units=units
+        )  # fmt: skip
+        for path in written:
             print_text(f"wrote {path}")
-    if form == "hats":
-        echo(f"read with {hats.how_to_read()}")
+    if form in ("duckdb", "hats"):
+        echo(f"read with {(duckdb_file if form == 'duckdb' else hats).how_to_read()}")
     elif form != "moc":
-        echo(f"read with {how_to_read(file_name('exposures', form), form)}")
+        echo(f"read with {how_to_read(file_name(tables[0] if tables else 'exposures', form), form)}")
 
 
 @main.command()

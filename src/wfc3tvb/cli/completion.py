@@ -68,6 +68,14 @@ def complete_parameters(context: click.Context, parameter: click.Parameter, inco
     return [CompletionItem(text, help=about) for text, about in pairs if text.startswith(incomplete)]
 
 
+def complete_tables(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the tables and views, with what a row is."""
+    from wfc3tvb.catalog.views import RELATIONS
+
+    return [CompletionItem(name, help=f"one row per {table.row}") for name, table in RELATIONS.items()
+            if name.startswith(incomplete)]  # fmt: skip
+
+
 def complete_presets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the visits that can be simulated."""
     from wfc3tvb.simulate.presets import presets

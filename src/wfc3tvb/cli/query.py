@@ -20,6 +20,7 @@ from wfc3tvb.cli.app import (
     print_json,
     print_text,
     show,
+    units_option,
 )
 from wfc3tvb.cli.completion import complete_parameters, complete_queries
 from wfc3tvb.cli.progress import progress_bars
@@ -40,13 +41,21 @@ send_option = click.option("--send", is_flag=True, help="Send the result to TOPC
 @main.command()
 @click.argument("text", metavar="SELECT")
 @output_options
+@units_option
 @send_option
 @timeout_option
 @catalog_option
 @json_option
 @example('wfc3tvb sql "SELECT visit, worst_class FROM visits WHERE n_flagged > 0"')
 def sql(
-    text: str, form: str | None, output: Path | None, send: bool, timeout: float, catalog: Path, as_json: bool
+    text: str,
+    form: str | None,
+    output: Path | None,
+    units: bool,
+    send: bool,
+    timeout: float,
+    catalog: Path,
+    as_json: bool,
 ) -> None:
     """Query the catalog in SQL (DuckDB).
 
@@ -56,7 +65,7 @@ def sql(
 
     with open_catalog(catalog, locked=True, own_files=True) as store, progress_bars():
         rows = store.fetch(text, timeout=timeout)
-    _deliver(rows, "json" if as_json else form, output, send_as="sql" if send else None)
+    _deliver(rows, "json" if as_json else form, output, units=units, send_as="sql" if send else None)
 
 
 @main.command()
@@ -70,6 +79,7 @@ def sql(
     help="Value of a parameter; repeatable.",
 )
 @output_options
+@units_option
 @send_option
 @timeout_option
 @catalog_option
@@ -80,6 +90,7 @@ def query(
     params: Sequence[str],
     form: str | None,
     output: Path | None,
+    units: bool,
     send: bool,
     timeout: float,
     catalog: Path,
@@ -100,7 +111,7 @@ def query(
         raise QueryParameterError(f"{error} (give them as --param NAME=VALUE)") from error
     with open_catalog(catalog, locked=True, own_files=True) as store, progress_bars():
         rows = store.fetch(documented.sql, values, timeout=timeout)
-    _deliver(rows, "json" if as_json else form, output, send_as=name if send else None)
+    _deliver(rows, "json" if as_json else form, output, units=units, send_as=name if send else None)
 
 
 @main.command()
@@ -133,7 +144,9 @@ def _send(rows: Any, name: str) -> None:
     print_text(f"sent {rows.num_rows} rows to {programs}", err=True)
 
 
-def _deliver(rows: Any, form: str | None, output: Path | None, *, send_as: str | None = None) -> None:
+def _deliver(
+    rows: Any, form: str | None, output: Path | None, *, units: bool = False, send_as: str | None = None
+) -> None:
     """Send the result of a query to other programs under a name, write it, or print it."""
     if send_as is not None:
         _send(rows, send_as)
@@ -146,22 +159,22 @@ def _deliver(rows: Any, form: str | None, output: Path | None, *, send_as: str |
     from wfc3tvb.report.sentences import printable
 
     if output is None:
-        text = text_of(rows, str(form))
+        text = text_of(rows, str(form), units=units)
         # A pipe or file gets the cells unchanged; without color=True, click would remove what looks like colour codes.
         echo(printable(text) if sys.stdout.isatty() else text, nl=False, color=True)
         return
     form = form or format_of(output)
     if form == "table":
         raise BadArgumentError("--format table is for the terminal; choose csv, ecsv, json, parquet, votable or fits")
-    print_text(f"wrote {rows.num_rows} rows to {write_table(rows, output, form)}", err=True)
+    print_text(f"wrote {rows.num_rows} rows to {write_table(rows, output, form, units=units)}", err=True)
 
 
 def _show_table(rows: Any) -> None:
     """Print the first rows as a table, and how much is not shown: rows, and columns where the width is limited."""
-    from wfc3tvb.report import terminal
     from wfc3tvb.report.fitted_table import NARROWEST
+    from wfc3tvb.report.result_table import relation
 
-    table, width = terminal.relation(rows, ROWS_SHOWN), output_width()
+    table, width = relation(rows, ROWS_SHOWN), output_width()
     show(table)
     shown = table.fitting(width and max(width, NARROWEST))
     more, hidden = rows.num_rows - ROWS_SHOWN, (rows.num_columns - len(shown)) * bool(rows.num_rows)

@@ -21,7 +21,7 @@ PUBLISHED = ((0.1, 0.50), (0.5, 0.75), (1.5, 0.95))
 
 
 #: Most filters with plots of their own.
-_FILTERS = 6
+MOST_FILTERS = 6
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ class ChartRows:
 
 
 _SUN = "altitude of the Sun above the Earth's limb [deg]"
-_CHARTS = (
+#: All charts, in their order on a page.
+CHARTS = (
     Chart("classes_by_filter", "Damage by filter",
           "Fraction of the exposures of each filter in each class of predicted damage.", "stacked",
           "filter", "fraction", ("", "fraction of exposures"), group="tvb_class"),
@@ -155,59 +156,6 @@ _CHARTS = (
 )  # fmt: skip
 
 
-def charts(catalog: Catalog, limit: int | None = None) -> Iterator[tuple[Chart, pa.Table]]:
-    """Yield the charts for which a catalog has data, with their rows.
-
-    Charts of a single filter show F105W or, where there is none, the filter with the most exposures.
-
-    Parameters
-    ----------
-    catalog : Catalog
-        The catalog.
-    limit : int, optional
-        Number of exposures in scatter plots, drawn at random; by default that of the query.
-    """
-    known: dict[str, pa.Table] = {}
-    for chart in possible_charts(catalog, limit):
-        if chart.query not in known:
-            known[chart.query] = chart.rows(catalog)
-        rows = known[chart.query]
-        if can_be_drawn(chart, rows):
-            yield chart, rows
-
-
-def possible_charts(catalog: Catalog, limit: int | None = None) -> list[Chart]:
-    """Return every chart with its parameters, without running its query; `limit` as in `charts`."""
-    name = main_filter(catalog)
-    return [_with_parameters(general, name, limit) for general in _CHARTS]
-
-
-def _with_parameters(chart: Chart, name: str, limit: int | None) -> Chart:
-    """Return a chart with its parameters: the filter, or the number of exposures."""
-    if chart.kind == "points":
-        return replace(chart, parameters={"limit": str(limit)}) if limit else chart
-    if "filter" not in chart.parameters:
-        return chart
-    parameters = {"filter": name} | ({"step": "5"} if chart.kind == "lines" else {})
-    marks = chart.marks if name == "F105W" else ()
-    return replace(chart, title=f"{chart.title}, {name}", parameters=parameters, marks=marks)
-
-
-def can_be_drawn(chart: Chart, rows: pa.Table) -> bool:
-    """Return whether any row has all values of a chart; bars by year need two years."""
-    needed = [chart.x, chart.y] + ([chart.group] if chart.names else [])
-    return bool(rows.select(needed).drop_null().num_rows > (1 if chart.kind == "bars" else 0))
-
-
-def main_filter(catalog: Catalog) -> str:
-    """Return the filter for charts of a single filter; F105W where the catalog is empty."""
-    found = catalog.sql(
-        "SELECT filter FROM exposures WHERE filter IS NOT NULL GROUP BY filter "
-        "ORDER BY filter <> 'F105W', count(*) DESC LIMIT 1"
-    ).fetchall()
-    return str(found[0][0]) if found else "F105W"
-
-
 def dates(mjd: Sequence[float]) -> np.ndarray[Any, np.dtype[np.datetime64]]:
     """Convert Modified Julian Dates to dates."""
     return _MJD_ZERO + (np.asarray(mjd, float) * DAY).astype("timedelta64[s]")
@@ -224,9 +172,10 @@ def classes(rows: Sequence[Row], column: str = "tvb_class") -> list[str | None]:
 
 def charts_by_filter(catalog: Catalog) -> Iterator[tuple[Chart, ChartRows]]:
     """Yield the charts for which a catalog has data, with their rows by filter."""
-    names, total = _filters(catalog)
+    scored = scored_by_filter(catalog)
+    names, total = sorted(list(scored)[:MOST_FILTERS]), sum(scored.values())
     known: dict[str, ChartRows] = {}
-    for general in _CHARTS:
+    for general in CHARTS:
         chart = replace(general, marks=general.marks if "F105W" in names else ())
         if chart.query not in known:
             known[chart.query] = _rows_by_filter(chart, catalog, names, total)
@@ -237,12 +186,13 @@ def charts_by_filter(catalog: Catalog) -> Iterator[tuple[Chart, ChartRows]]:
             yield replace(chart, parameters={**chart.parameters, **first}), replace(rows, panels=panels)
 
 
-def _filters(catalog: Catalog) -> tuple[list[str], int]:
-    """Return the filters with the most exposures, and the number of exposures with a sky."""
+def scored_by_filter(catalog: Catalog) -> dict[str, int]:
+    """Return the number of exposures with a sky of each filter, the filter with the most exposures first."""
     found = catalog.sql(
-        "SELECT filter, count(*) FROM exposures WHERE sky_mean IS NOT NULL GROUP BY filter ORDER BY 2 DESC, 1"
+        "SELECT filter, count(*) FROM exposures WHERE sky_mean IS NOT NULL AND filter IS NOT NULL "
+        "GROUP BY filter ORDER BY 2 DESC, 1"
     ).fetchall()
-    return sorted([name for name, _ in found if name][:_FILTERS]), sum(n for _, n in found)
+    return dict(found)
 
 
 def _rows_by_filter(chart: Chart, catalog: Catalog, names: Sequence[str], total: int) -> ChartRows:

@@ -26,7 +26,7 @@ class FittedColumn:
     Attributes
     ----------
     heading : str
-        Its heading.
+        Its heading; a second line, such as its unit, is below it in a table and beside it in a list.
     cells : sequence of Text
         One cell for each row.
     is_number : bool
@@ -47,7 +47,8 @@ class FittedColumn:
     def width(self) -> int:
         """Least width in which no cell is cut [characters]."""
         widest = max((cell_len(line) for cell in self.cells for line in cell.plain.splitlines()), default=0)
-        return max(cell_len(self.heading), min(widest, _FOLDED) if self.is_folded else widest)
+        heading = max(cell_len(line) for line in self.heading.splitlines() or [""])
+        return max(heading, min(widest, _FOLDED) if self.is_folded else widest)
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,12 @@ def _list(columns: Sequence[FittedColumn], styles: Sequence[str | None], *, widt
     for n, cell in enumerate(name.cells):
         yield Text.assemble(cell, style=styles[n] or "bold")
         known = [column for column in others if column.cells[n].plain not in ("", "-")]
-        values = [Text.assemble((f"{column.heading} ", "dim"), column.cells[n]) for column in known]
+        values = [Text.assemble((f"{_in_a_line(column.heading)} ", "dim"), column.cells[n]) for column in known]
         yield from (indented(line) for line in _packed(values, width - 2))
+
+
+def _in_a_line(heading: str) -> str:
+    return " ".join(heading.splitlines())
 
 
 def _packed(values: Sequence[Text], width: int) -> Iterator[Text]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from markupsafe import Markup
@@ -40,16 +41,16 @@ class RepairPlot:
         Before, after, and the centres of both.
     histograms : Markup
         Histograms of the sky.
-    black, white : float
-        Values drawn black and white in the centres [electron/s above the sky].
+    whole, center : (float, float)
+        Values drawn black and white in the whole images and in their centres [electron/s above the sky].
     """
 
     row: Row
     name: str
     pictures: tuple[tuple[str, str], ...]
     histograms: Markup
-    black: float
-    white: float
+    whole: tuple[float, float]
+    center: tuple[float, float]
 
 
 def repair_plots(products: Sequence[Row], out: Path, folder: str = "figures/repairs") -> Iterator[RepairPlot]:
@@ -66,26 +67,33 @@ def repair_plots(products: Sequence[Row], out: Path, folder: str = "figures/repa
     """
     (out / folder).mkdir(parents=True, exist_ok=True)
     for pair in comparisons(products):
-        kind = pair.row["kind"]
-        pictures = []
-        for when, image, caption in _images(pair):
-            file = f"{folder}/{pair.name}_{kind}_{when}.png"
-            image.save(out / file, optimize=True)
-            pictures.append((file, caption))
-        black, white = pair.limits
-        yield RepairPlot(pair.row, pair.name, tuple(pictures), histograms(pair), black, white)
+        plot, files = repair_plot(pair, folder)
+        for file, png in files.items():
+            (out / file).write_bytes(png)
+        yield plot
 
 
-def _images(pair: Comparison) -> Iterator[tuple[str, Picture, str]]:
-    """Yield name, picture and caption of the whole images and of their centres, each pair at one stretch."""
+def repair_plot(pair: Comparison, folder: str) -> tuple[RepairPlot, dict[str, bytes]]:
+    """Return what a page shows of a repair, and its pictures as PNG by the names of their files in a folder."""
     panes = (("before", pair.before.image, pair.levels[0], "archive"),
              ("after", pair.after.image, pair.levels[1], f"repaired by {pair.row['method']}"))  # fmt: skip
     small = [reduced(image) for _, image, _, _ in panes]
-    limits = stretch(max(1e-6, *(level_and_scatter(image[image != 0])[1] for image in small)))
-    for (when, _, level, what), image in zip(panes, small, strict=True):
-        yield when, grey(image, limits), f"{what}, minus its sky of {level:z.3f} e-/s"
+    whole = stretch(max(1e-6, *(level_and_scatter(image[image != 0])[1] for image in small)))
+    drawn = [(when, grey(image, whole), f"{what}, minus its sky of {level:z.3f} e-/s")
+             for (when, _, level, what), image in zip(panes, small, strict=True)]  # fmt: skip
     for when, image, _, what in panes:
-        yield f"{when}_center", grey(central_square(image, CENTER), pair.limits), f"{what}, the central {CENTER} pixels"
+        center = grey(central_square(image, CENTER), pair.limits)
+        drawn.append((f"{when}_center", center, f"{what}, the central {CENTER} pixels"))
+    names = [f"{folder}/{pair.name}_{pair.row['kind']}_{when}.png" for when, _, _ in drawn]
+    files = {name: _png(picture) for name, (_, picture, _) in zip(names, drawn, strict=True)}
+    pictures = tuple((name, caption) for name, (_, _, caption) in zip(names, drawn, strict=True))
+    return RepairPlot(pair.row, pair.name, pictures, histograms(pair), whole, pair.limits), files
+
+
+def _png(picture: Picture) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
 
 
 def histograms(pair: Comparison) -> Markup:

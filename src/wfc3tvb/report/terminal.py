@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,14 +12,11 @@ from rich.text import Text
 from wfc3tvb.catalog.queries import Query
 from wfc3tvb.models import Row
 from wfc3tvb.report.fitted_table import FittedColumn, FittedTable, indented
-from wfc3tvb.report.sentences import counted, date, duration, printable, size, why
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from wfc3tvb.report.sentences import counted, date, duration, size, why
 
 __all__ = [
     "counted", "counts", "curve", "date", "duration", "exposures_table", "failure", "finding", "largest_rate", "pairs",
-    "planned", "queries_table", "place", "relation", "repaired", "repairs", "size", "verdict", "why",
+    "planned", "queries_table", "place", "repaired", "repairs", "size", "verdict", "why",
 ]  # fmt: skip
 
 CLASS_STYLES = {"none": "green", "mild": "yellow", "moderate": "dark_orange", "severe": "bold red"}
@@ -45,10 +42,6 @@ _EXPOSURE_COLUMNS = (
 _BAR, _MARK = 28, "◆"
 #: Width below which a curve is a list [characters].
 _NARROW_CURVE = 58
-#: Columns of a query's result that are never left out: what a row is, and the verdict on it.
-_KEPT = ("rootname", "sky", "sky_mean", "tvb_score", "tvb_class", "worst_class", "tvb_kind", "recommend", "accepted")
-#: Width from which a text of a query's result may be folded [characters].
-_LONG = 24
 
 
 def exposures_table(rows: Sequence[Row], title: str | None = None) -> FittedTable:
@@ -127,22 +120,6 @@ def counts(classes: Mapping[str, int]) -> Text:
     parts = [(f"{name} {n}", CLASS_STYLES.get(name, "bright_black")) for name, n in classes.items()]
     separated: list[Any] = [piece for part in parts for piece in (part, "  ")]
     return Text.assemble(*separated[:-1])
-
-
-def relation(rows: pa.Table, limit: int | None = None) -> FittedTable:
-    """Return the result of a query as a table of at most `limit` rows."""
-    from pyarrow import types
-
-    shown = rows.slice(0, limit).to_pylist()
-    columns = []
-    for place, name in enumerate(rows.column_names):
-        kind = rows.schema.field(name).type
-        is_number = types.is_integer(kind) or types.is_floating(kind)
-        cells = [Text(_value(row[name])) for row in shown]
-        is_folded = not is_number and max((cell.cell_len for cell in cells), default=0) > _LONG
-        rank = 0 if place == 0 or name in _KEPT else place
-        columns.append(FittedColumn(printable(name), cells, is_number, rank, is_folded))
-    return FittedTable(columns, [None] * len(shown))
 
 
 def queries_table(queries: Sequence[Query]) -> FittedTable:
@@ -247,13 +224,3 @@ def _cell(value: Any, form: str) -> Text:
     if form == "class":
         return Text(value, style=CLASS_STYLES[value])
     return Text(format(value, form) if form else str(value))
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):  # five decimals of an MJD keep its seconds
-        return f"{value:.5f}" if 1e4 <= abs(value) < 1e9 else f"{value:.7g}"
-    if isinstance(value, list):
-        return ", ".join(map(_value, value))
-    return printable(str(value))

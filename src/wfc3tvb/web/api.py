@@ -19,6 +19,7 @@ from wfc3tvb.catalog.results import Cap
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
 from wfc3tvb.models import Row
+from wfc3tvb.report.charts import CHARTS
 from wfc3tvb.report.sentences import reasons
 from wfc3tvb.schema import SCHEMA_VERSION, Column
 from wfc3tvb.web import site as limits
@@ -27,7 +28,7 @@ from wfc3tvb.web.list_pages import found
 from wfc3tvb.web.listings import EXPOSURES, PROGRAMS, VISITS, Listing
 from wfc3tvb.web.search import Search
 from wfc3tvb.web.site import Site
-from wfc3tvb.web.statistics_pages import chart_named, plans, show
+from wfc3tvb.web.statistics_pages import chart_named, choice_of, show
 from wfc3tvb.web.visit_pages import program_rows, visit_rows
 
 #: Size of a result as JSON; downloads have a larger one.
@@ -178,17 +179,19 @@ def _query(site: Site, request: Request) -> Mapping[str, Any]:
 
 
 def _statistics(site: Site, request: Request) -> Mapping[str, Any]:
-    """List the charts of the statistics page."""
-    return {"charts": [{"name": one.name, "title": one.title, "caption": one.caption, "sql": one.example}
-                       for one in plans(site)]}  # fmt: skip
+    """List the charts of the statistics page, and the filters that they can show."""
+    charts = [{"name": one.name, "title": one.title, "caption": one.caption} for one in CHARTS]
+    return {"charts": charts, "filters": choice_of(site, request).known}
 
 
 def _statistic(site: Site, request: Request) -> Mapping[str, Any]:
-    """Return one chart: all its numbers, its SQL, and its plot in Plotly's JSON."""
-    one = show(site, chart_named(site, request.path_params["name"]))
-    plot = json.loads(one.plot) if one.plot else None
-    chart = {"name": one.chart.name, "title": one.chart.title, "caption": one.caption, "sql": one.chart.example}
-    return chart | {"rows": one.rows.to_pylist() if one.rows is not None else [], "plot": plot}
+    """Return one chart: all numbers that it draws, their SQL, and its plots in Plotly's JSON."""
+    one = show(site, chart_named(request.path_params["name"]), choice_of(site, request))
+    numbers = {part.title.lower(): {"sql": part.sql, "rows": part.table.to_pylist()} for part in one.numbers}
+    plots = [{"filter": panel.name or None, "shows": panel.count} | json.loads(panel.plot)
+             for panel in one.drawn.panels]  # fmt: skip
+    return {"name": one.chart.name, "title": one.chart.title, "caption": one.caption, "numbers": numbers,
+            "plots": plots}  # fmt: skip
 
 
 def _schema(site: Site, request: Request) -> Mapping[str, Any]:
@@ -240,7 +243,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("query/{name}.json", _query, {"(parameters of the query)": "as queries.json lists them"},
              "query/my_program.json?proposal_id={proposal_id}"),
     Endpoint("statistics.json", _statistics, {}, "statistics.json"),
-    Endpoint("statistics/{name}.json", _statistic, {}, "statistics/classes_by_filter_filter_fraction.json"),
+    Endpoint("statistics/{name}.json", _statistic, {"filter": "e.g. F105W; by default all"},
+             "statistics/classes_by_filter_filter_fraction.json"),
     Endpoint("schema.json", _schema, {}, "schema.json"),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Pictures of the explorer: thumbnails of exposures, and histograms of repairs in light and dark colours."""
+"""Pictures of the explorer: thumbnails of exposures, drizzled images before and after, histograms of repairs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import matplotlib
 from starlette.requests import Request
 from starlette.responses import Response
 
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import UnknownDatasetError
+from wfc3tvb.report.comparison import comparisons
 from wfc3tvb.report.exposure_figures import histograms_figure
 from wfc3tvb.report.repair_figures import products_of, read_pairs
+from wfc3tvb.report.repair_plots import RepairPlot, repair_plot
 from wfc3tvb.report.thumbnails import thumbnails
 from wfc3tvb.web.site import Site
 
@@ -55,4 +58,29 @@ def histograms(site: Site, request: Request) -> Response:
     return Response(buffer.getvalue(), media_type="image/png", headers=_KEPT)
 
 
-PAGES = {"/thumbnail/{rootname}.png": thumbnail, "/visit/{visit}/histograms.png": histograms}
+def drizzled(site: Site, visit: str) -> list[tuple[RepairPlot, dict[str, bytes]]]:
+    """Return the drizzled images of a visit before and after its repair, and their pictures by address.
+
+    They are drawn once for every version of the catalog. There are none where nothing was repaired, or a file is
+    missing.
+    """
+
+    def draw(catalog: Catalog) -> list[tuple[RepairPlot, dict[str, bytes]]]:
+        products = [row for row in products_of(catalog, visit) if row["kind"] == "drz"]
+        return [repair_plot(pair, f"/visit/{visit}") for pair in comparisons(products)]
+
+    return site.once(f"drizzled {visit}", draw)
+
+
+def drizzled_picture(site: Site, request: Request) -> Response:
+    """Send a picture of a drizzled image, before or after."""
+    visit = request.path_params["visit"].lower()
+    found = {address: png for _, files in drizzled(site, visit) for address, png in files.items()}
+    address = f"/visit/{visit}/{request.path_params['name']}.png"
+    if address not in found:
+        raise UnknownDatasetError(visit, "the repaired products on this machine")
+    return Response(found[address], media_type="image/png", headers=_KEPT)
+
+
+PAGES = {"/thumbnail/{rootname}.png": thumbnail, "/visit/{visit}/histograms.png": histograms,
+         "/visit/{visit}/{name}.png": drizzled_picture}  # fmt: skip

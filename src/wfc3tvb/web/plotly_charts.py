@@ -1,4 +1,4 @@
-"""Interactive plots of the explorer: visits and charts as Plotly's JSON."""
+"""Interactive plots of visits and programs as Plotly's JSON; colours are names of the style sheet's variables."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from wfc3tvb.models import Row
-from wfc3tvb.report.charts import Chart, classes, dates
-from wfc3tvb.report.colors import BLUE, CLASS_COLORS, CURVE_COLORS, ORANGE, RED
+from wfc3tvb.report.charts import classes, dates
+
+#: Colours of the curves of a plot, in turn.
+CURVES = ("--blue", "--red", "--green", "--pink", "--orange", "--sky", "--ink")
+
+
+def class_color(name: str | None) -> str:
+    """Return the colour of a class; None means no verdict."""
+    return f"--{name or 'soft'}"
 
 
 def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
@@ -24,7 +31,7 @@ def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
     data: list[dict[str, Any]] = []
     for number, exposure in enumerate(exposures):
         curve = [row for row in reads if row["rootname"] == exposure["rootname"] and row["rate"] is not None]
-        data += _curve(exposure, curve, CURVE_COLORS[number % len(CURVE_COLORS)])
+        data += _curve(exposure, curve, CURVES[number % len(CURVES)])
     layout = {
         "height": 620,
         "margin": {"t": 80, "r": 20},
@@ -76,7 +83,7 @@ def _class_points(name: str | None, exposures: Sequence[Row]) -> dict[str, Any]:
     return {
         "x": [str(day) for day in dates([row["expstart"] for row in exposures])],
         "y": [row["sky_mean"] for row in exposures], "mode": "markers", "name": name or "no verdict",
-        "marker": {"color": CLASS_COLORS[name], "size": 7, "opacity": 0.8},
+        "marker": {"color": class_color(name), "size": 7, "opacity": 0.8},
         "text": [f"{row['rootname']} {row['filter'] or ''}" for row in exposures],
         "hovertemplate": "%{text}<br>%{x}<br>%{y:.3f} e-/s<extra></extra>",
     }  # fmt: skip
@@ -89,63 +96,6 @@ def _layout(labels: tuple[str, str]) -> dict[str, Any]:
         "xaxis": {"title": {"text": labels[0]}, "automargin": True}, "yaxis": {"title": {"text": labels[1]}},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     }  # fmt: skip
-
-
-def chart_plot(chart: Chart, rows: Sequence[Row]) -> str:
-    """Return a chart as an interactive plot."""
-    layout = _layout(chart.labels)
-    if chart.kind == "stacked":
-        layout["barmode"] = "stack"
-    if chart.kind in ("stacked", "bars"):
-        layout["xaxis"]["type"] = "category"
-    return json.dumps({"data": _TRACES[chart.kind](chart, rows), "layout": layout})
-
-
-def _stacked(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    parts = ((name, [row for row in rows if row[chart.group] == name]) for name in classes(rows, chart.group))
-    return [_xy(chart, part) | {"type": "bar", "name": name or "no verdict", "marker": {"color": CLASS_COLORS[name]}}
-            for name, part in parts]  # fmt: skip
-
-
-def _bars(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    text = [f"{row['n']} exposures" for row in rows]
-    return [_xy(chart, rows) | {"type": "bar", "marker": {"color": BLUE}, "text": text, "textposition": "none"}]
-
-
-def _lines(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    parts = zip(chart.lines(rows), (ORANGE, BLUE), strict=False)
-    return [_xy(chart, line) | {"mode": "lines+markers", "name": name, "line": {"color": color}}
-            for (name, line), color in parts]  # fmt: skip
-
-
-def _steps(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    style = {"mode": "lines", "line": {"shape": "hv", "color": BLUE}, "name": f"{len(rows)} exposures"}
-    curve = _xy(chart, rows) | style | {"text": [row["rootname"] for row in rows]}
-    x, y = zip(*chart.marks, strict=True) if chart.marks else ((), ())
-    marks = {"x": x, "y": y, "mode": "markers", "marker": {"symbol": "diamond", "color": RED, "size": 10},
-             "name": "published"}  # fmt: skip
-    return [curve, marks] if chart.marks else [curve]
-
-
-def _points(chart: Chart, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    shown = [row for row in rows if row[chart.x] is not None and row[chart.y] is not None]
-    traces = []
-    for name in classes(shown):
-        part = [row for row in shown if row.get("tvb_class") == name]
-        style = {"color": CLASS_COLORS[name], "opacity": 0.7, "size": 6 if len(shown) < 1000 else 3}
-        traces.append(_xy(chart, part) | {"mode": "markers", "marker": style, "name": name or "no verdict",
-                                          "text": [row["rootname"] for row in part]})  # fmt: skip
-    return traces
-
-
-def _xy(chart: Chart, rows: Sequence[Row]) -> dict[str, Any]:
-    x = [row[chart.x] for row in rows]
-    if chart.x == "expstart":
-        x = [str(day) for day in dates(x)]
-    return {"x": x, "y": [row[chart.y] for row in rows]}
-
-
-_TRACES = {"stacked": _stacked, "bars": _bars, "lines": _lines, "steps": _steps, "points": _points}
 
 
 def _top(reads: Sequence[Row]) -> float:

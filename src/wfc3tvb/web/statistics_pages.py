@@ -1,4 +1,4 @@
-"""Statistics pages of the explorer: all charts, and one chart with its numbers."""
+"""Statistics pages of the explorer: all charts, and one chart with its numbers, of all filters or of one."""
 
 from __future__ import annotations
 
@@ -9,56 +9,116 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wfc3tvb.report.charts import Chart, can_be_drawn, possible_charts
+from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.report.charts import CHARTS, MOST_FILTERS, Chart, scored_by_filter
+from wfc3tvb.report.sentences import counted
+from wfc3tvb.web import chart_statements
 from wfc3tvb.web import site as limits
-from wfc3tvb.web.plotly_charts import chart_plot
+from wfc3tvb.web.chart_statements import statements
+from wfc3tvb.web.plotly_panels import LARGE, SMALL, Panels, panels
 from wfc3tvb.web.site import Site
 
-#: Exposures in a scatter plot.
-POINTS = 250
 #: Number of exposures up to which the charts are computed while the page is made; above, each when it is asked for.
 AT_ONCE = 20_000
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Numbers that a chart draws: what they are, their statement, and its rows."""
+
+    title: str
+    sql: str
+    table: pa.Table
+
+    @property
+    def rows(self) -> list[dict[str, object]]:
+        """Rows of the table below the plots; empty where there are too many for a page."""
+        return self.table.to_pylist() if self.table.num_rows <= limits.ROWS_A_PAGE else []
+
+
+@dataclass(frozen=True)
 class Shown:
-    """Chart on a page: its plot as JSON, and its numbers; without plot where nothing can be drawn or counted yet."""
+    """Chart on a page; without numbers it has not been counted yet, and without panels it cannot be drawn."""
 
     chart: Chart
     caption: str
-    plot: str = ""
-    rows: pa.Table | None = None
+    drawn: Panels
+    numbers: tuple[Numbers, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Choice of filters on a page.
+
+    Attributes
+    ----------
+    asked : str
+        The filter that was asked for; empty for all.
+    shown : list of str
+        Filters that are drawn.
+    known : dict of str to int
+        Exposures with a sky of each filter of the catalog, in order of the names.
+    """
+
+    asked: str
+    shown: list[str]
+    known: dict[str, int]
 
     @property
-    def numbers(self) -> list[dict[str, object]]:
-        """Rows of the table below the plot; empty where there are too many for a page."""
-        fits = self.rows is not None and self.rows.num_rows <= limits.ROWS_A_PAGE
-        return self.rows.to_pylist() if fits and self.rows is not None else []
+    def query(self) -> str:
+        """End of the address of a page with this choice."""
+        return f"?filter={self.asked}" if self.asked else ""
+
+    @property
+    def note(self) -> str:
+        """Sentence on filters that are left out; empty where none is."""
+        rest = len(self.known) - len(self.shown)
+        if self.asked or rest <= 0:
+            return ""
+        return f"Plots by filter show the {len(self.shown)} filters with the most exposures of {len(self.known)}."
 
 
 def statistics(site: Site, request: Request) -> Response:
     """Show the statistics of the catalog as interactive plots; those of a large catalog arrive one after the other."""
+    choice = choice_of(site, request)
     at_once = exposures(site) <= AT_ONCE
-    shown = [show(site, chart) if at_once or known(site, chart) else Shown(chart, chart.caption)
-             for chart in plans(site)]  # fmt: skip
-    return site.page("statistics.html", "Statistics", shown=[one for one in shown if one.rows is None or one.plot])
+    charts = CHARTS if choice.known else ()
+    shown = [show(site, chart, choice) if at_once or site.knows(_key(chart, choice)) else _later(chart)
+             for chart in charts]  # fmt: skip
+    shown = [one for one in shown if one.drawn.panels or not one.numbers]
+    return site.page("statistics.html", "Statistics", shown=shown, choice=choice, address="/statistics")
 
 
 def statistic(site: Site, request: Request) -> Response:
     """Show one chart."""
-    chart = chart_named(site, request.path_params["name"])
-    return site.page("statistic.html", chart.title, one=show(site, chart))
+    chart, choice = chart_named(request.path_params["name"]), choice_of(site, request)
+    address = f"/statistics/{chart.name}"
+    one = show(site, chart, choice, height=SMALL if "part" in request.query_params else LARGE)
+    return site.page("statistic.html", chart.title, one=one, choice=choice, address=address)
 
 
 PAGES = {"/statistics": statistics, "/statistics/{name}": statistic}
 
 
-def plans(site: Site) -> list[Chart]:
-    """Return the charts that a catalog may have."""
-    return site.once("charts", lambda catalog: possible_charts(catalog, POINTS))
+def choice_of(site: Site, request: Request) -> Choice:
+    """Return the filters that an address asks for.
+
+    Raises
+    ------
+    HTTPException
+        If the catalog has no scored exposure of the filter.
+    """
+    found = site.once("exposures by filter", scored_by_filter)
+    known = dict(sorted(found.items()))
+    asked = request.query_params.get("filter", "").strip().upper()
+    if asked in ("", "ALL"):
+        return Choice("", sorted(list(found)[:MOST_FILTERS]), known)
+    if asked not in known:
+        raise HTTPException(404, f"no exposure of filter {asked[:20]!r} has been scored; filters: {', '.join(known)}")
+    return Choice(asked, [asked], known)
 
 
-def chart_named(site: Site, name: str) -> Chart:
+def chart_named(name: str) -> Chart:
     """Return the chart of a name.
 
     Raises
@@ -66,23 +126,27 @@ def chart_named(site: Site, name: str) -> Chart:
     HTTPException
         If there is none.
     """
-    charts = {chart.name: chart for chart in plans(site)}
+    charts = {chart.name: chart for chart in CHARTS}
     if name not in charts:
         raise HTTPException(404, f"there is no chart {name[:60]!r}; choose one of {', '.join(charts)}")
     return charts[name]
 
 
-def show(site: Site, chart: Chart) -> Shown:
-    """Return a chart with its plot and numbers."""
-    rows = site.once(_key(chart), chart.rows)
-    if not can_be_drawn(chart, rows):
-        return Shown(chart, chart.caption, rows=rows)
-    return Shown(chart, _caption(site, chart, rows), chart_plot(chart, rows.to_pylist()), rows)
+def show(site: Site, chart: Chart, choice: Choice, *, height: int = SMALL) -> Shown:
+    """Return a chart with its plots and numbers, made once for every version of the catalog."""
+    if not choice.shown:
+        raise HTTPException(404, "no exposure has been scored yet")
 
+    def make(catalog: Catalog) -> Shown:
+        asked = statements(chart, choice.shown, chosen=bool(choice.asked))
+        tables = [(sql, catalog.fetch(sql, timeout=limits.SECONDS)) for sql in (asked.drawn, asked.medians) if sql]
+        rows = [table.to_pylist() for _, table in tables]
+        drawn = panels(chart, rows[0], rows[1] if len(rows) > 1 else [], height=height)
+        titles = ("Points", "Medians") if asked.medians else ("Numbers",)
+        numbers = tuple(Numbers(title, sql, table) for title, (sql, table) in zip(titles, tables, strict=True))
+        return Shown(chart, _caption(chart, choice), drawn, numbers)
 
-def known(site: Site, chart: Chart) -> bool:
-    """Return whether the numbers of a chart need not be computed."""
-    return site.knows(_key(chart))
+    return site.once(_key(chart, choice, height), make)
 
 
 def exposures(site: Site) -> int:
@@ -90,13 +154,22 @@ def exposures(site: Site) -> int:
     return site.once("exposures", lambda catalog: catalog.snapshots["exposures"].n_rows)
 
 
-def _key(chart: Chart) -> str:
-    return f"chart {chart.query} {dict(chart.parameters)}"
+def _later(chart: Chart) -> Shown:
+    return Shown(chart, chart.caption, Panels())
 
 
-def _caption(site: Site, chart: Chart, rows: pa.Table) -> str:
-    """Return the caption of a chart, which says where its points are of some exposures only."""
-    if chart.kind != "points" or "rootname" not in rows.column_names:
+def _key(chart: Chart, choice: Choice, height: int = SMALL) -> str:
+    return f"chart {chart.name} {choice.asked} {height}"
+
+
+def _caption(chart: Chart, choice: Choice) -> str:
+    """Return the caption of a chart, which says where its points and medians are of some exposures only."""
+    if chart.kind != "points":
         return chart.caption
-    n, total = len(rows["rootname"].unique()), exposures(site)
-    return chart.caption if n == total else f"{chart.caption} Points of {n} of the {total} exposures."
+    each = chart_statements.EXPOSURES
+    sampled = {name: choice.known[name] for name in choice.shown if choice.known[name] > each}
+    said = f"{chart.caption} Medians and the band are those of all the points that a plot's heading counts"
+    if not sampled:
+        return f"{said}."
+    drawn, total = each * len(sampled), counted(sum(sampled.values()), "exposure")
+    return f"{said}, which come from {drawn:,} of {total} drawn at random ({', '.join(sampled)})."

@@ -19,6 +19,7 @@ from wfc3tvb.report.thumbnails import find_image, why_missing
 from wfc3tvb.web import site as limits
 from wfc3tvb.web.links import visit_of
 from wfc3tvb.web.listings import VISITS
+from wfc3tvb.web.pictures import drizzled
 from wfc3tvb.web.plotly_charts import program_plot, visit_plot
 from wfc3tvb.web.site import Site
 
@@ -49,6 +50,7 @@ def visit(site: Site, request: Request) -> Response:
         raise UnknownDatasetError(name, "this catalog")
     context: dict[str, Any] = {
         "visit": name, "exposures": exposures, "reads": reads, "failures": found["failures"],
+        "drizzled": [plot for plot, _ in drizzled(site, name)] if products else [],
         "answer": answer(exposures, products), "verdicts": [(row, reasons(row)) for row in exposures],
         "plot": visit_plot(exposures, reads) if exposures else "",
         "images": [(row, *_image(site, row, products)) for row in exposures],

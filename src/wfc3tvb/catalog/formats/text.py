@@ -30,16 +30,18 @@ _SPECIAL = '[",\\r\\n]|^$|^\\s|\\s$'
 _BREAKS = "[\\x0b\\x0c\\x1c-\\x1e\\x{85}\\x{2028}\\x{2029}]"
 
 
-def write_csv(rows: Rows, path: Path) -> None:
+def write_csv(rows: Rows, path: Path, *, units: bool = False) -> None:
     """Write CSV: quotes only where a text needs them, and numbers with the digits that they deserve.
 
     A null is an empty cell, and an empty text is ``""``. A number has two digits more than its error where the row has
     one (column ``<name>_err``); else dates are given to a millisecond, directions to 4 milliarcsec, and other measured
-    numbers with 7 digits.
+    numbers with 7 digits. With `units`, headings are like ``sky_mean [electron/s]``; without, names only, which
+    programs expect.
     """
     flat = rows.flat()
+    names = [_heading(name, flat.columns.get(name) if units else None) for name in flat.schema.names]
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(",".join(_quoted(pa.array(flat.schema.names, pa.string())).to_pylist()) + "\n")
+        file.write(",".join(_quoted(pa.array(names, pa.string())).to_pylist()) + "\n")
         for batch in flat.read():
             _write_lines(file, [_csv_cells(batch, name, flat.columns.get(name)) for name in batch.schema.names])
 
@@ -68,14 +70,22 @@ def write_json(rows: Rows, path: Path) -> None:
 
 
 def read_csv(path: Path) -> pa.Table:
-    """Read a CSV file; columns of the schema get their type."""
-    types = {name: arrow_type(c.type) for name, c in COLUMNS.items() if not c.type.endswith("[]")}
+    """Read a CSV file, also one with units in its headings; columns of the schema get their type."""
+    known = {name: c for name, c in COLUMNS.items() if not c.type.endswith("[]")}
+    types = {heading: arrow_type(c.type) for name, c in known.items() for heading in {name, _heading(name, c)}}
     options = {"column_types": types, "null_values": [""], "strings_can_be_null": True}
-    return pa.csv.read_csv(
+    found = pa.csv.read_csv(
         path,
         parse_options=pa.csv.ParseOptions(newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(quoted_strings_can_be_null=False, **options),
     )
+    plain = {_heading(name, column): name for name, column in COLUMNS.items()}
+    return found.rename_columns([plain.get(heading, heading) for heading in found.column_names])
+
+
+def _heading(name: str, column: Column | None) -> str:
+    """Return the heading of a column, with its unit where the column is given."""
+    return f"{name} [{column.unit}]" if column and column.unit else name
 
 
 def _write_lines(file: io.TextIOBase, cells: list[pa.Array]) -> None:

@@ -4,8 +4,7 @@
 const config = {responsive: true, displaylogo: false, showSendToCloud: false, displayModeBar: innerWidth < 500 ? false : "hover"};
 const night = matchMedia("(prefers-color-scheme: dark)");
 
-// Colours of a plot are those of the page; those that a dark page would hide have another one at night.
-const nightColours = {"#000000": "#e6e9ed", "#B00020": "#ff5c74"};
+// Colours of a plot are those of the page, by the names of its variables.
 function inColours(plot) {
   const style = getComputedStyle(document.documentElement);
   const [ink, line, paper] = ["--ink", "--line", "--paper"].map(name => style.getPropertyValue(name).trim());
@@ -15,7 +14,7 @@ function inColours(plot) {
   layout.modebar = {bgcolor: "rgba(0,0,0,0)", color: style.getPropertyValue("--soft").trim(), activecolor: ink};
   layout.hoverlabel = {bgcolor: style.getPropertyValue("--panel").trim(), font: {color: ink}};
   for (const part of plot.data.flatMap(trace => [trace.line, trace.marker])) {
-    if (night.matches && part?.color in nightColours) part.color = nightColours[part.color];
+    if (part?.color?.startsWith("--")) part.color = style.getPropertyValue(part.color).trim();
   }
   return [plot.data, layout];
 }
@@ -27,9 +26,21 @@ function draw(place) {
   Plotly.react(place, ...inColours(plot), config);
 }
 
-const drawAll = () => document.querySelectorAll("[data-plot]").forEach(draw);
-drawAll();
-night.addEventListener("change", drawAll);
+// A page may have dozens of plots: each is drawn when it comes near the window, and all before printing.
+const seen = new IntersectionObserver(entries => {
+  for (const entry of entries.filter(entry => entry.isIntersecting)) {
+    seen.unobserve(entry.target);
+    draw(entry.target);
+  }
+}, {rootMargin: "600px"});
+function expect(place) {
+  place.style.height = `${JSON.parse(place.dataset.plot).layout.height}px`;
+  seen.observe(place);
+}
+const places = () => [...document.querySelectorAll("[data-plot]")];
+places().forEach(expect);
+night.addEventListener("change", () => places().filter(place => place.classList.contains("js-plotly-plot")).forEach(draw));
+addEventListener("beforeprint", () => places().forEach(draw));
 
 // Charts of a large catalog are counted when they are asked for, one after the other, and then replace their places.
 async function fillIn() {
@@ -41,7 +52,7 @@ async function fillIn() {
     const section = page.querySelector("section");
     if (section) {
       place.replaceWith(section);
-      section.querySelectorAll("[data-plot]").forEach(draw);
+      section.querySelectorAll("[data-plot]").forEach(expect);
     } else {
       status.textContent = page.querySelector("[role=alert]")?.textContent ?? "This chart cannot be shown.";
     }
