@@ -1,8 +1,8 @@
 """Fail calls for input and output of commands, one a run: ``python -m tools.faults [--command NAME] [--all]``.
 
-The first, the middle and the last call of each kind on each file fail, with ``--all`` every call. ``--sample N`` fails N
-calls of every command, drawn from a seed that is printed. Exit status 1 if anything is wrong afterwards; each finding is
-a line with the call, which ``--case`` repeats.
+The first, the middle and the last call of each kind on each file fail, with ``--all`` every call. ``--sample N`` fails
+N calls of every command, drawn from a seed that is printed. Exit status 1 if anything is wrong afterwards; each finding
+is a line with the call, which ``--case`` repeats.
 """
 
 from __future__ import annotations

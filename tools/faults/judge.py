@@ -19,6 +19,10 @@ from tools.faults.processes import CRASHED, HUNG, Ended
 #: Columns that differ from run to run, and tables that record runs.
 _TIMES = {"measured_at", "failed_at", "run_id", "wall_s", "peak_rss_mb", "sha256", "bytes_read", "listed_at"}
 _RECORDS = {"runs", "failures"}
+#: Lines of progress, which appear when a command takes longer than usual.
+_PROGRESS = re.compile(r"^\d\d:\d\d:\d\d |\d s so far$")
+#: Files of tables, more of which are written when there are failures or runs to record.
+_OF_TABLES = re.compile(r"catalog/\w+/(part|noted)-")
 #: Names and numbers in file names that differ from run to run.
 _DRAWN = re.compile(r"[0-9a-f]{8}-[0-9a-f-]+|[0-9a-f]{12,}|\d+|(?<=\.views-)\w+|(?<=/tmp)\w+")
 
@@ -39,6 +43,8 @@ def rows(folder: Path) -> dict[str, str]:
                     found[name] = hashlib.sha256(repr(values).encode()).hexdigest()
             return found
     except NoCatalogError:
+        if any(folder.glob("catalog/*/_delta_log/*.json")):
+            raise
         return {}
 
 
@@ -94,7 +100,8 @@ def _fits(path: Path) -> bytes:
 
 def names(folder: Path) -> set[str]:
     """Return the names of all files and folders, with a sign for what differs from run to run."""
-    return {drawn(str(path.relative_to(folder))) for path in folder.rglob("*")}
+    found = {drawn(str(path.relative_to(folder))) for path in folder.rglob("*")}
+    return {name for name in found if not _OF_TABLES.match(name)}
 
 
 def drawn(path: str) -> str:
@@ -115,9 +122,9 @@ def misreported(ended: Ended) -> list[str]:
         return ["hangs"]
     if ended.code < 0:
         return [f"killed by signal {-ended.code}"]
-    lines = ended.err.strip().splitlines()
+    lines = [line for line in ended.err.strip().splitlines() if not _PROGRESS.search(line)]
     if ended.code == CRASHED or "Traceback" in ended.err or "panicked" in ended.err:
-        return [f"crashes: {lines[-1] if lines else ''}"]
+        return [f"crashes: {' / '.join(lines)[-1500:]}"]
     if ended.code and ended.code != 1 and not (len(lines) == 1 and lines[0].startswith("wfc3tvb: ")):
         return [f"exit status {ended.code} with {len(lines)} lines: {' / '.join(lines)[:300]}"]
     return [f"{len(lines)} lines: {' / '.join(lines)[:300]}"] if len(lines) > 1 else []

@@ -11,9 +11,11 @@ from wfc3tvb.catalog.export import how_to_read, write_table
 from wfc3tvb.catalog.formats.rows import BATCH_ROWS, Rows
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
-from wfc3tvb.system.files import checksum
+from wfc3tvb.system.files import checksum, remove_old, write_text
 
 _ENDINGS = {"votable": "vot"}
+#: Age at which what a killed run has left in the folder is removed by the next [h].
+_LEFT_HOURS = 24.0
 #: Local paths are of no use to others: a product's path is cut to dataset, kind and file name, a folder's to its name.
 _SELECT = {
     "reprocessed": "SELECT * REPLACE (regexp_extract(path, '[^/]+/[^/]+/[^/]+$') AS path) FROM reprocessed",
@@ -68,6 +70,7 @@ def write_release(catalog: Catalog, out: Path, format: str, *, note: str = "") -
         If the format is unknown.
     """
     out.mkdir(parents=True, exist_ok=True)
+    remove_old(out, ".*.part", hours=_LEFT_HOURS)
     written: dict[str, tuple[Path, int]] = {}
     for name, table in TABLES.items():
         rows = published_rows(catalog, table)
@@ -101,13 +104,13 @@ def write_texts(
         "LICENSE": LICENSE_TEXT,
     }
     for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
+        write_text(out / name, text)
         yield out / name
     places = [path for path, _ in written.values()]
     inside = [sorted(path.rglob("*")) if path.is_dir() else [path] for path in places]
     files = [path for found in inside for path in found if path.is_file()] + [out / name for name in texts]
     sums = out / "SHA256SUMS"
-    sums.write_text("".join(f"{checksum(path)}  {path.relative_to(out)}\n" for path in files), encoding="ascii")
+    write_text(sums, "".join(f"{checksum(path)}  {path.relative_to(out)}\n" for path in files))
     yield sums
 
 
