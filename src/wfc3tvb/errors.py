@@ -352,7 +352,7 @@ class CatalogNotWritableError(CatalogError):
     @staticmethod
     def _remedies() -> dict[str, str]:
         full = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and run the command again, or")
-        failing = dict.fromkeys((errno.EIO, errno.EINTR), "check the disk, and run the command again, or")
+        failing = dict.fromkeys((errno.EIO, errno.EINTR, errno.ESTALE), "check the disk, and run the command again, or")
         return {os.strerror(number): remedy for number, remedy in (full | failing).items()}
 
 

@@ -24,7 +24,10 @@ TEMPORARY = ".views-"
 _OS_ERROR = re.compile(r"(?:os error |code: )(\d+)")
 #: Errors of a file system without hard links.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK}
-_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNWRITABLE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
+    errno.EIO, errno.EINTR, errno.ESTALE,
+}  # fmt: skip
 
 
 def probe(place: Path, n_bytes: int = 0) -> None:
