@@ -14,7 +14,6 @@ import secrets
 import shutil
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -23,8 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools.faults.cases import Case, Stage  # noqa: E402
 from tools.faults.library import ERRORS, VARIABLE, Control, build, missing  # noqa: E402
-from tools.faults.processes import forked  # noqa: E402
-from tools.faults.scenes import make_archives, scenes  # noqa: E402
+from tools.faults.scenes import scenes  # noqa: E402
 
 
 def main() -> None:
@@ -51,7 +49,6 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--lasting", action="store_true", help="all later calls of the kind fail, too")
     parser.add_argument("--case", nargs=3, metavar=("CALL", "N", "ERROR"), help="only this case")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no case afterwards")
     return parser.parse_args()
 
 
@@ -72,9 +69,7 @@ def run(place: Path, given: argparse.Namespace) -> int:
     archives = place / "archives"
     archives.mkdir()
     control = Control(Path(os.environ[VARIABLE]))
-    made = forked(lambda: make_archives(archives), place, place)
-    assert made.code == 0, made.err
-    lines, n_wrong, end = [], 0, time.monotonic() + 60 * given.minutes
+    lines, n_wrong = [], 0
     for name, scene in scenes(archives).items():
         if given.command and name not in given.command:
             continue
@@ -83,8 +78,6 @@ def run(place: Path, given: argparse.Namespace) -> int:
         failed, wrong, cases = Counter(), Counter(), _cases(stage, given)
         print(f"{name}: {sum(stage.counts.values())} calls, {len(cases)} cases", flush=True)
         for case in cases:
-            if time.monotonic() > end:
-                break
             findings = stage.run(case)
             failed[case.kind] += bool(control.failed)
             wrong[case.kind] += bool(findings)

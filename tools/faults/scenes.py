@@ -32,7 +32,7 @@ class Scene:
         Of the program; the catalog is the folder ``catalog``.
     prepare : callable
         Makes the files that the command finds, in the present folder; its arguments are `Run` and the folder of
-        the archives.
+        the archives, which it makes if need be.
     changes : bool
         Whether the command changes the rows of the catalog.
     outputs : str
@@ -55,7 +55,7 @@ def scenes(archives: Path) -> dict[str, Scene]:
     release = ("release", "out", "--catalog", "catalog")
     repair = ("reprocess", "--all", "--method", "omit", "--outdir", "products", "--catalog", "catalog")
     found = [
-        Scene("survey", (*_SURVEY, "--source", str(archives / "small")), lambda run, place: None, changes=True),
+        Scene("survey", (*_SURVEY, "--source", str(archives / "small")), _nothing, changes=True),
         Scene("compact", ("compact", "--grace-hours", "0", "--catalog", "catalog"), _surveyed_in_parts),
         Scene("rescore", ("rescore", "--systematic", "0.03", "--catalog", "catalog"), _surveyed, changes=True),
         Scene("reprocess", repair, _visit_surveyed, changes=True, outputs="products"),
@@ -66,25 +66,38 @@ def scenes(archives: Path) -> dict[str, Scene]:
     return {scene.name: scene for scene in found}
 
 
-def make_archives(folder: Path) -> None:
-    """Make the exposures that the commands read: six very small ones, and a visit that can be repaired."""
-    make_archive(folder / "small")
-    visit = preset("ibohbf040").visits[0]
-    hit = tuple(each for each in visit.exposures if each.rootname in _REPAIRED)
-    simulate(folder / "visit", Preset("faults", "two exposures", (replace(visit, exposures=hit),)), size=64)
+def _small(archives: Path) -> None:
+    """Make six very small exposures, unless they are there."""
+    if not (archives / "small").exists():
+        make_archive(archives / "small")
+
+
+def _visit(archives: Path) -> None:
+    """Make a visit that can be repaired, unless it is there."""
+    if not (archives / "visit").exists():
+        visit = preset("ibohbf040").visits[0]
+        hit = tuple(each for each in visit.exposures if each.rootname in _REPAIRED)
+        simulate(archives / "visit", Preset("faults", "two exposures", (replace(visit, exposures=hit),)), size=64)
+
+
+def _nothing(run: Run, archives: Path) -> None:
+    _small(archives)
 
 
 def _surveyed(run: Run, archives: Path) -> None:
+    _small(archives)
     run(*_SURVEY, "--source", str(archives / "small"))
 
 
 def _surveyed_in_parts(run: Run, archives: Path) -> None:
     """Survey two exposures at a time, which leaves three files of every table or more."""
+    _small(archives)
     for _ in range(3):
         run(*_SURVEY, "--source", str(archives / "small"), "--limit", "2")
 
 
 def _visit_surveyed(run: Run, archives: Path) -> None:
+    _visit(archives)
     run(*_SURVEY, "--source", str(archives / "visit"))
 
 
