@@ -20,6 +20,7 @@ from wfc3tvb.system.disk_errors import disk_error
     [
         OSError(errno.ENOSPC, "No space left on device", "/a/b"),
         OSError(errno.EDQUOT, "Disk quota exceeded"),
+        OSError("[Errno 28] No space left on device"),
         OSError("Not enough space on disk: requested 12 bytes, available 0"),
         duckdb.IOException('IO Error: Could not write file "/a/b": No space left on device\n\nmore'),
         DeltaError("Generic error: Unable to copy data to file: No space left on device (os error 28)"),
@@ -34,6 +35,7 @@ def test_a_full_disk_is_recognized(error: Exception) -> None:
     [
         (OSError(errno.EIO, "Input/output error", "/a/b"), "/a/b", "Input/output error"),
         (OSError(errno.EIO, "Input/output error", b"/a/b"), "/a/b", "Input/output error"),
+        (OSError("[Errno 5] Input/output error"), "a file", "Input/output error"),
         (OSError(errno.EINTR, "Interrupted system call"), "a file", "Interrupted system call"),
         (duckdb.IOException('IO Error: Cannot open file "/a/b": Input/output error'), "/a/b", "Input/output error"),
         (DeltaError("Unable to rename file: Input/output error (os error 5)"), "a file", "Input/output error"),
@@ -49,6 +51,7 @@ def test_a_failing_disk_is_recognized(error: Exception, path: str, problem: str)
     "error",
     [
         FileNotFoundError(errno.ENOENT, "No such file or directory", "/a/b"),
+        OSError("no number"),
         ValueError("Input/output error"),
         duckdb.IOException('IO Error: Cannot open file "/a/b": No such file or directory'),
         duckdb.ParserException("syntax error"),

@@ -14,6 +14,8 @@ _FAILING = (errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EROFS, err
 #: Their words at the end of a message of DuckDB, which has no number.
 _NUMBERS = {os.strerror(number): number for number in (*_FULL, *_FAILING)}
 _WORDS = re.compile(f"({'|'.join(map(re.escape, _NUMBERS))})$")
+#: Errors of Python that astropy raises again with their text alone.
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 #: Its number in a message of the table library.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _QUOTED = re.compile(r"[\"'](/[^\"']+)[\"']")
@@ -34,10 +36,7 @@ def disk_error(error: BaseException) -> TvbError | None:
     """
     line = str(error).partition("\n")[0].rstrip()
     if isinstance(error, OSError):
-        number, path = error.errno, error.filename
-        # astropy reports a full disk with its own message and no number.
-        if "Not enough space on disk" in line:
-            number = errno.ENOSPC
+        number, path = error.errno or _number_in(line), error.filename
     elif type(error).__module__ in ("duckdb", "_duckdb"):
         words, quoted = _WORDS.search(line), _QUOTED.search(line)
         number, path = _NUMBERS[words[1]] if words else None, quoted[1] if quoted else None
@@ -51,3 +50,11 @@ def disk_error(error: BaseException) -> TvbError | None:
     if number in _FAILING:
         return StorageError(os.fsdecode(path) if isinstance(path, str | bytes) else "a file", os.strerror(number))
     return None
+
+
+def _number_in(line: str) -> int | None:
+    """Return the number of an error of which astropy has kept only the text."""
+    if "Not enough space on disk" in line:
+        return errno.ENOSPC
+    named = _ERRNO.search(line)
+    return int(named[1]) if named else None
