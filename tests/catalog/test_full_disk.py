@@ -98,19 +98,24 @@ def test_a_panic_of_the_table_library_is_no_output(tmp_path: Path, capfd: pytest
     assert capfd.readouterr().err == "progress\n"
 
 
-def test_a_disk_that_fails_while_rows_are_read_is_one_line(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+FAILING = {
+    "/a/reads.parquet: the disk cannot read or write it (Input/output error); check the disk or its connection":
+        duckdb.IOException('IO Error: Cannot open file "/a/reads.parquet": Input/output error'),
+    "Cannot allocate memory; close other programs, or use a machine with more memory":
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", FAILING)
+def test_an_error_of_the_system_that_a_library_meets_is_one_line(
+    line: str, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(store: Catalog, out: Path, form: str) -> None:
-        raise duckdb.IOException('IO Error: Cannot open file "/a/reads.parquet": Input/output error')
+        raise FAILING[line]
 
     monkeypatch.setattr(release, "write_release", fail)
     done = CliRunner().invoke(main, ["export", str(tmp_path / "out"), "--catalog", str(catalog.folder)])
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr == (
-        "wfc3tvb: /a/reads.parquet: the disk cannot read or write it (Input/output error); "
-        "check the disk or its connection\n"
-    )
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"wfc3tvb: {line}\n")
 
 
 def test_a_log_that_the_disk_cannot_read_is_not_damaged(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:

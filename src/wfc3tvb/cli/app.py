@@ -24,6 +24,11 @@ from wfc3tvb.suggest import CATALOG_VARIABLE, DEFAULT_CATALOG
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: What to do about errors of the system that name no path.
+_REMEDIES = {
+    errno.EADDRINUSE: "choose another port",
+    errno.ENOMEM: "close other programs, or use a machine with more memory",
+}
 EXIT_ITEMS_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -54,11 +59,11 @@ class App(click.Group):
             ctx.exit(error.exit_code)
         except OSError as error:
             _end_if_disk(ctx, error)
-            # A path that cannot be read or written, or a port that is in use; anything else is a bug.
-            if error.filename is None and error.errno != errno.EADDRINUSE:
+            # A path that cannot be read or written, or one of these without a path; anything else is a bug.
+            if error.filename is None and error.errno not in _REMEDIES:
                 raise
             if error.filename is None:
-                message = f"{error.strerror}; choose another port"
+                message = f"{error.strerror}; {_REMEDIES[error.errno or 0]}"
             else:
                 message = f"{error.filename}: {error.strerror}; check the path and its permissions"
             print_text(f"wfc3tvb: {message}", fg="red", err=True)
