@@ -7,7 +7,7 @@ DEMO   ?= demo
 NEWEST ?= .venv-newest
 MINUTES ?= 10
 
-.PHONY: help install demo test test-quick fuzz coverage check docs live bench study supply newest differential compare clean
+.PHONY: help install demo test test-quick fuzz coverage check docs live bench study supply newest differential compare faults crowded clean
 
 help:
 	@echo "make demo    everything on a simulated visit, in ./$(DEMO) (no network)"
@@ -24,6 +24,8 @@ help:
 	@echo "make newest  the quick tests with the newest release of every dependency, in ./$(NEWEST) (network)"
 	@echo "make differential  beside STScI's programs, on cases drawn anew; MINUTES=10, SEED="
 	@echo "make compare VERSION=v0.1.0  beside another version of the package"
+	@echo "make faults  calls for input and output of commands fail, one a run; FAULTS=--all for every call (hours)"
+	@echo "make crowded  a survey with workers killed, a failing archive, a compaction and readers; EXPOSURES=2000"
 	@echo "make clean   remove $(VENV) and what the tools left behind"
 
 install: $(VENV)/.installed
@@ -93,6 +95,13 @@ newest:
 
 differential: install
 	$(BIN)/python -m tools.differential --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+faults: install
+	$(BIN)/python -m tools.faults --seed $(SEED) $(FAULTS)
+
+EXPOSURES ?= 2000
+crowded: install
+	$(BIN)/python tools/crowded.py --exposures $(EXPOSURES) --seed $(SEED)
 
 compare: install
 	$(BIN)/python tools/compare_versions.py $(VERSION)

@@ -346,9 +346,14 @@ class CatalogNotWritableError(CatalogError):
         self.path, self.problem = str(path), problem
 
     def __str__(self) -> str:
-        full = self.problem in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
-        remedy = "free some space and run the command again, or" if full else "make it writable, or"
+        remedy = self._remedies().get(self.problem, "make it writable, or")
         return f"cannot write the catalog in {self.path}: {self.problem}; {remedy} choose another folder"
+
+    @staticmethod
+    def _remedies() -> dict[str, str]:
+        full = dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free some space and run the command again, or")
+        failing = dict.fromkeys((errno.EIO, errno.EINTR, errno.ESTALE), "check the disk, and run the command again, or")
+        return {os.strerror(number): remedy for number, remedy in (full | failing).items()}
 
 
 class QueryError(CatalogError):

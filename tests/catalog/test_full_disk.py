@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from deltalake.exceptions import DeltaError
 
 from tests.catalog.test_catalog import measurement
-from wfc3tvb.catalog import duckdb_views, export
+from wfc3tvb.catalog import delta_tables, duckdb_views, export, release
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.compaction import compact
+from wfc3tvb.catalog.formats import parquet
 from wfc3tvb.catalog.formats.rows import Rows
+from wfc3tvb.catalog.write_errors import writing
 from wfc3tvb.cli import main
-from wfc3tvb.errors import CatalogNotWritableError
+from wfc3tvb.errors import CatalogNotWritableError, StorageError
 
 FULL = "No space left on device; free some space and run the command again, or choose another folder"
 Usage = namedtuple("Usage", "total used free")
@@ -72,3 +78,60 @@ def test_a_file_is_written_whole_or_not_at_all(
     assert done.exit_code == 2
     assert done.stderr.startswith("wfc3tvb: no space is left on the disk; free some space")
     assert [(path.name, path.read_text()) for path in out.parent.iterdir()] == [("reads.json", "what was there")]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no file that is always full")
+def test_a_full_disk_under_a_parquet_file_is_told_as_such() -> None:
+    rows = Rows.of_table(pa.table({"x": list(range(100_000))}))
+    with pytest.raises(OSError, match="No space left on device"):
+        parquet.write(rows, Path("/dev/full"))
+
+
+def test_a_panic_of_the_table_library_is_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    panic = b"thread 'tokio-rt-worker' (1) panicked at src/buffered.rs:369:41:\nAlready shut down\n"
+    with pytest.raises(CatalogNotWritableError, match="Input/output error; check the disk"), writing(tmp_path):
+        os.write(2, panic)
+        raise DeltaError("Unable to rename file: Input/output error (os error 5)")
+    assert capfd.readouterr().err == ""
+    with writing(tmp_path):
+        os.write(2, b"progress\n")
+    assert capfd.readouterr().err == "progress\n"
+
+
+FAILING = {
+    "/a/reads.parquet: the disk cannot read or write it (Input/output error); check the disk or its connection":
+        duckdb.IOException('IO Error: Cannot open file "/a/reads.parquet": Input/output error'),
+    "Cannot allocate memory; close other programs, or use a machine with more memory":
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", FAILING)
+def test_an_error_of_the_system_that_a_library_meets_is_one_line(
+    line: str, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(store: Catalog, out: Path, form: str) -> None:
+        raise FAILING[line]
+
+    monkeypatch.setattr(release, "write_release", fail)
+    done = CliRunner().invoke(main, ["export", str(tmp_path / "out"), "--catalog", str(catalog.folder)])
+    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"wfc3tvb: {line}\n")
+
+
+def test_a_log_that_the_disk_cannot_read_is_not_damaged(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(uri: str) -> None:
+        raise DeltaError("Generic LocalFileSystem error: Unable to read (os error 5)")
+
+    monkeypatch.setattr(delta_tables, "DeltaTable", fail)
+    with pytest.raises(StorageError, match="Input/output error"):
+        catalog.tables.open("reads")
+
+
+def test_a_compaction_removes_what_a_commit_that_was_cut_short_has_left(catalog: Catalog) -> None:
+    log = catalog.tables.place("reads") / "_delta_log"
+    old, new = log / "00000000000000000009.json#1", log / "00000000000000000009.json#2"
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    compact(catalog)
+    assert (old.exists(), new.exists()) == (False, True)

@@ -13,7 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.helpers import known
-from wfc3tvb.cli import main
+from wfc3tvb.catalog.catalog import open_catalog
+from wfc3tvb.catalog.run_log import recorded_run
+from wfc3tvb.cli import main, survey
+from wfc3tvb.errors import CatalogError
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +182,21 @@ def test_a_plan_leaves_nothing_behind(real_images: Path, tmp_path: Path) -> None
     answer = run("survey", "--source", real_images, *options)
     assert json.loads(answer.stdout)["n_exposures"] == 2
     assert not folder.exists()
+
+
+def test_a_new_catalog_stays_if_a_survey_has_begun_in_it_even_if_it_cannot_be_opened(tmp_path: Path) -> None:
+    folder = tmp_path / "catalog"
+    with pytest.raises(CatalogError), survey._folder(folder, only_plan=False) as place:
+        with open_catalog(place, mode="a") as catalog, recorded_run(catalog, "survey", {}):
+            pass
+        for file in (place / "runs").glob("*.parquet"):
+            file.unlink()
+        open_catalog(place)  # which fails now, as it may for a moment on a disk that does not answer
+    assert folder.is_dir()
+    with pytest.raises(KeyError), survey._folder(tmp_path / "other", only_plan=False) as place:
+        open_catalog(place, mode="a").close()
+        raise KeyError  # before any run
+    assert not place.exists()
 
 
 @pytest.mark.parametrize(

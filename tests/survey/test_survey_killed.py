@@ -43,9 +43,9 @@ module.survey(open_catalog(sys.argv[1], mode="a"), Selection(), source=FakeSourc
 STABLE = "EXCLUDE (measured_at, bytes_read, run_id)"
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
+def start(folder: Path, system: str = "") -> subprocess.Popen[bytes]:
     root = Path(__file__).resolve().parents[2]
-    return subprocess.Popen([sys.executable, "-c", SCRIPT.format(n=N), str(folder)], cwd=root)
+    return subprocess.Popen([sys.executable, "-c", system + SCRIPT.format(n=N), str(folder)], cwd=root)
 
 
 def contents(folder: Path) -> list[object]:
@@ -70,9 +70,19 @@ def test_killed_survey_goes_on(tmp_path: Path, seed: int) -> None:
     assert len(contents(folder)[1]) == N * N_READS  # type: ignore[arg-type]
 
 
-def test_two_surveys_at_once_into_one_catalog(tmp_path: Path) -> None:
+#: As on a network file system without locks, where nothing is merged.
+WITHOUT_LOCKS = """
+import errno, fcntl
+def flock(file, how):
+    raise OSError(errno.ENOLCK, "No locks available")
+fcntl.flock = flock
+"""
+
+
+@pytest.mark.parametrize("system", ["", WITHOUT_LOCKS], ids=["locks", "no locks"])
+def test_two_surveys_at_once_into_one_catalog(tmp_path: Path, system: str) -> None:
     open_catalog(tmp_path / "one", mode="a").close()
-    both = [start(tmp_path / "one"), start(tmp_path / "one")]
+    both = [start(tmp_path / "one", system), start(tmp_path / "one", system)]
     assert [process.wait() for process in both] == [0, 0]
     assert start(tmp_path / "alone").wait() == 0
     assert contents(tmp_path / "one") == contents(tmp_path / "alone")

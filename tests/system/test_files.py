@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from wfc3tvb.system.files import atomic_write, checksum, remove_old, remove_unfinished
+from wfc3tvb.system.files import (
+    atomic_write,
+    checksum,
+    remove_old,
+    remove_tree,
+    remove_unfinished,
+    replace_folder,
+    write_text,
+)
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -30,6 +39,64 @@ def test_what_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
         raise OSError("full")
     assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
     assert path.read_text() == "before"
+
+
+def test_the_first_error_is_reported_and_not_that_of_tidying_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError("another")
+
+    with pytest.raises(OSError, match="full"), atomic_write(tmp_path / "x.txt"):
+        monkeypatch.setattr(Path, "unlink", fail)
+        raise OSError("full")
+
+
+def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_text(tmp_path / "x.txt", "before")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "x.txt", "after ä", encoding="ascii")
+    assert (tmp_path / "x.txt").read_text() == "before"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_a_folder_stays_if_the_new_one_cannot_take_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new, folder = tmp_path / ".x.part", tmp_path / "x"
+    for place, text in ((folder, "before"), (new, "after")):
+        place.mkdir()
+        (place / "file").write_text(text)
+    real = Path.rename
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", lambda path, to: real(path, to) if path != new else _fail())
+        with pytest.raises(OSError, match="disk"):
+            replace_folder(new, folder)
+    assert (folder / "file").read_text() == "before"
+    # What a killed run left of an earlier replacement is no hindrance.
+    (tmp_path / ".x.old").mkdir()
+    (tmp_path / ".x.old" / "file").write_text("long before")
+    replace_folder(new, folder)
+    assert (folder / "file").read_text() == "after"
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def _fail() -> None:
+    raise OSError("disk")
+
+
+def test_a_folder_is_removed_in_a_second_attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, real, failures = tmp_path / "x", os.unlink, iter([OSError("once")])
+    folder.mkdir()
+    (folder / "file").write_text("x")
+
+    def unlink(*arguments: Any, **options: Any) -> None:
+        for error in failures:
+            raise error
+        real(*arguments, **options)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    remove_tree(folder)
+    assert not folder.exists()
+    remove_tree(folder)
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:

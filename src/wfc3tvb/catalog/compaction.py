@@ -11,6 +11,7 @@ from wfc3tvb import suggest
 from wfc3tvb.catalog.delta_tables import MERGED_SIZE, Snapshot, Tables
 from wfc3tvb.catalog.duckdb_views import remove_leftovers
 from wfc3tvb.schema import TABLES
+from wfc3tvb.system.files import remove_old
 
 if TYPE_CHECKING:
     from wfc3tvb.catalog.catalog import Catalog
@@ -56,10 +57,15 @@ def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
     catalog.update_views()
     removed = {name: catalog.tables.vacuum(name, grace_hours) for name in TABLES}
     remove_leftovers(catalog.folder, grace_hours)
+    for name in TABLES:
+        for pattern in _UNFINISHED:
+            remove_old(catalog.tables.place(name) / "_delta_log", pattern, hours=grace_hours)
     after = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
     return [Compacted(name, before[name], after[name], removed[name], not merged[name]) for name in TABLES]
 
 
+#: Names of the table library's temporary files beside a log, which stay where a commit was cut short.
+_UNFINISHED = ("*.json#*", "_commit_*.tmp")
 #: Number of small files above which queries become slow (0.15 ms per file and query).
 MANY_FILES = 100
 #: Number of commits of a catalog object after which small files are merged; a survey makes two commits per batch.

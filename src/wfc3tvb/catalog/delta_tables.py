@@ -31,6 +31,7 @@ from wfc3tvb.catalog.write_lock import exclusive_lock, shared_lock
 from wfc3tvb.errors import CatalogError, DamagedCatalogError, NoCatalogError, SchemaMismatchError
 from wfc3tvb.schema import TABLES, arrow_schema
 from wfc3tvb.schema.migrations import StoredSchema, earlier_names
+from wfc3tvb.system.disk_errors import disk_error
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -158,6 +159,8 @@ class Tables:
         except TableNotFoundError as error:
             raise NoCatalogError(self.folder) from error
         except (DeltaError, OSError) as error:
+            if (found := disk_error(error)) is not None:
+                raise found from error
             problem = f"the log of table {table} cannot be read: {first_line(error)}"
             raise DamagedCatalogError(self.folder, problem) from error
 

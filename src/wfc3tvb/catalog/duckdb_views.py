@@ -30,6 +30,7 @@ from wfc3tvb.catalog.vo.regions import macro_statements
 from wfc3tvb.catalog.write_errors import TEMPORARY
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
 from wfc3tvb.schema import SCHEMA_VERSION
+from wfc3tvb.system.disk_errors import disk_error
 from wfc3tvb.system.files import remove_old
 
 log = logging.getLogger(__name__)
@@ -134,10 +135,12 @@ def lock(connection: DuckDBPyConnection, files: Files, *, own_files: bool = Fals
 
 @contextmanager
 def damage_errors(folder: Path) -> Iterator[None]:
-    """Convert DuckDB's errors about the files of the catalog in `folder` to `DamagedCatalogError`."""
+    """Convert DuckDB's errors about the files of the catalog in `folder`: damage, or a disk that fails."""
     try:
         yield
     except duckdb.Error as error:
+        if (found := disk_error(error)) is not None:
+            raise found from error
         raise DamagedCatalogError(folder, str(error).partition("\n")[0]) from error
 
 

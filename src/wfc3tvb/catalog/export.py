@@ -16,6 +16,7 @@ from wfc3tvb.catalog.formats.astropy_tables import to_astropy
 from wfc3tvb.catalog.formats.column_notes import COLUMNS
 from wfc3tvb.catalog.formats.rows import Rows
 from wfc3tvb.errors import BadArgumentError, BadFileError
+from wfc3tvb.system.files import atomic_write
 
 FORMATS = ("parquet", "csv", "ecsv", "json", "votable", "fits")
 
@@ -50,12 +51,8 @@ def write_table(rows: pa.Table | Rows, path: str | Path, format: str, *, units: 
         with tempfile.TemporaryDirectory() as folder, path.open("wb") as out:
             out.write(write_table(rows, Path(folder) / "result", format, units=units).read_bytes())
         return path
-    part = path.with_name(f".part-{path.name}")
-    try:
+    with atomic_write(path) as part:
         _write(rows, part, format, units=units)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

@@ -13,9 +13,11 @@ from wfc3tvb.catalog.released import SUMS
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES, Table
-from wfc3tvb.system.files import checksum
+from wfc3tvb.system.files import checksum, remove_old, write_text
 
 _ENDINGS = {"votable": "vot"}
+#: Age at which what a killed run has left in the folder is removed by the next [h].
+_LEFT_HOURS = 24.0
 #: Local paths are of no use to others: a product's path is cut to dataset, kind and file name, a folder's to its name.
 _SELECT = {
     "reprocessed": "SELECT * REPLACE (regexp_extract(path, '[^/]+/[^/]+/[^/]+$') AS path) FROM reprocessed",
@@ -78,6 +80,7 @@ def write_release(
     if unknown := [name for name in names if name not in RELATIONS]:
         raise BadArgumentError(f"there is no table or view {unknown[0]!r}; choose from {', '.join(RELATIONS)}")
     out.mkdir(parents=True, exist_ok=True)
+    remove_old(out, ".*.part", hours=_LEFT_HOURS)
     written: dict[str, tuple[Path, int]] = {}
     for name in dict.fromkeys(names) or TABLES:
         rows = published_rows(catalog, RELATIONS[name])
@@ -113,13 +116,13 @@ def write_texts(
         "LICENSE": LICENSE_TEXT,
     }
     for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
+        write_text(out / name, text)
         yield out / name
     places = list(dict.fromkeys(path for path, _ in written.values()))
     inside = [sorted(path.rglob("*")) if path.is_dir() else [path] for path in places]
     files = [path for found in inside for path in found if path.is_file()] + [out / name for name in texts]
     sums = out / SUMS
-    sums.write_text("".join(f"{checksum(path)}  {path.relative_to(out)}\n" for path in files), encoding="ascii")
+    write_text(sums, "".join(f"{checksum(path)}  {path.relative_to(out)}\n" for path in files))
     yield sums
 
 

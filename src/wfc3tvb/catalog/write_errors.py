@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import shutil
@@ -15,12 +16,18 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from wfc3tvb.errors import CatalogError, CatalogNotWritableError
 
+log = logging.getLogger(__name__)
+
+_STDERR = 2
 #: Prefix of temporary folders in a catalog's folder.
 TEMPORARY = ".views-"
 _OS_ERROR = re.compile(r"(?:os error |code: )(\d+)")
 #: Errors of a file system without hard links.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EMLINK}
-_UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNWRITABLE = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG,
+    errno.EIO, errno.EINTR, errno.ESTALE,
+}  # fmt: skip
 
 
 def probe(place: Path, n_bytes: int = 0) -> None:
@@ -81,7 +88,8 @@ def writing(folder: Path) -> Iterator[None]:
         For other errors, except `CommitFailedError` (a conflict with another writer), which is passed on.
     """
     try:
-        yield
+        with _without_panics():
+            yield
     except CommitFailedError:
         raise
     except OSError as error:
@@ -94,6 +102,33 @@ def writing(folder: Path) -> Iterator[None]:
         if number not in _UNWRITABLE:
             raise CatalogError(f"{folder}: {first_line(error)}") from error
         raise CatalogNotWritableError(folder, os.strerror(number)) from error
+
+
+@contextmanager
+def _without_panics() -> Iterator[None]:
+    """Keep what the table library prints from stderr where it panics: what it raises says the same in one line.
+
+    Its threads write to the descriptor itself. All else that is written meanwhile, such as progress, appears at the end
+    of the block.
+    """
+    with tempfile.TemporaryFile() as kept:
+        before = os.dup(_STDERR)
+        os.dup2(kept.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(before, _STDERR)
+            os.close(before)
+            kept.seek(0)
+            _pass_on(kept.read())
+
+
+def _pass_on(text: bytes) -> None:
+    """Write to stderr what was written there meanwhile, and to the log if it is of a panic."""
+    if b"panicked at" in text:
+        log.info("the table library: %s", text.decode(errors="replace"))
+    elif text:
+        os.write(_STDERR, text)
 
 
 def first_line(error: BaseException) -> str:

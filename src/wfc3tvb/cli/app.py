@@ -19,11 +19,16 @@ from wfc3tvb import __version__
 from wfc3tvb.cli.completion import complete_ids
 from wfc3tvb.cli.progress import console_above_bars
 from wfc3tvb.cli.streams import escape_characters, reader_may_leave, say_nothing_more
-from wfc3tvb.errors import DiskFullError, TvbError
+from wfc3tvb.errors import TvbError
 from wfc3tvb.suggest import CATALOG_VARIABLE, DEFAULT_CATALOG
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: What to do about errors of the system that name no path.
+_REMEDIES = {
+    errno.EADDRINUSE: "choose another port",
+    errno.ENOMEM: "close other programs, or use a machine with more memory",
+}
 EXIT_ITEMS_FAILED = 1
 EXIT_WRONG_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -53,14 +58,12 @@ class App(click.Group):
             print_error(error)
             ctx.exit(error.exit_code)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                print_error(DiskFullError())
-                ctx.exit(EXIT_WRONG_INPUT)
-            # A path that cannot be read or written, or a port that is in use; anything else is a bug.
-            if error.filename is None and error.errno != errno.EADDRINUSE:
+            _end_if_disk(ctx, error)
+            # A path that cannot be read or written, or one of these without a path; anything else is a bug.
+            if error.filename is None and error.errno not in _REMEDIES:
                 raise
             if error.filename is None:
-                message = f"{error.strerror}; choose another port"
+                message = f"{error.strerror}; {_REMEDIES[error.errno or 0]}"
             else:
                 message = f"{error.filename}: {error.strerror}; check the path and its permissions"
             print_text(f"wfc3tvb: {message}", fg="red", err=True)
@@ -72,6 +75,9 @@ class App(click.Group):
             advice = "; run the same command to continue" if ctx.invoked_subcommand in RESUMABLE else ""
             echo(f"interrupted{advice}", fg="yellow", err=True)
             ctx.exit(EXIT_INTERRUPTED)
+        except _library_errors() as error:
+            _end_if_disk(ctx, error)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of `COMMANDS` instead of alphabetically, then hidden ones."""
@@ -85,6 +91,21 @@ class App(click.Group):
             shown = [(name, self.commands[name]) for name in names if name in self.commands]
             with formatter.section(group):
                 formatter.write_dl([(name.ljust(width), each.get_short_help_str(_WHOLE)) for name, each in shown])
+
+
+def _library_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that libraries raise in place of OSError; of those that are not imported there are none."""
+    duckdb, deltalake = sys.modules.get("duckdb"), sys.modules.get("deltalake.exceptions")
+    return tuple(each for each in (getattr(duckdb, "Error", None), getattr(deltalake, "DeltaError", None)) if each)
+
+
+def _end_if_disk(ctx: click.Context, error: Exception) -> None:
+    """End the command with one line if a disk is full or fails."""
+    from wfc3tvb.system.disk_errors import disk_error
+
+    if (found := disk_error(error)) is not None:
+        print_error(found)
+        ctx.exit(EXIT_WRONG_INPUT)
 
 
 def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:

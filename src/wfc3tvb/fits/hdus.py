@@ -17,12 +17,14 @@ from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY, STORED, FileBytes, data_size, header_size, read_cards, whole_blocks
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.unpacked import gunzip, is_gzip
+from wfc3tvb.system.disk_errors import disk_error
 from wfc3tvb.system.threads import in_threads
 
 #: Size above which a file is a reference, which is replaced but never changed in place; all exposures share it [byte].
 _REFERENCE = 64_000_000
 #: Planes that calwf3 keeps as 16-bit integers, and the limit of the values that it can read.
 _SHORT, _LARGEST = ("DQ", "SAMP"), 2**31
+_NOT_READ = "is not a FITS file, or cannot be read"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def read_fits(path: Path) -> list[Extension]:
                 small = path.stat().st_size < _REFERENCE
                 mapped = memoryview(file.read() if small else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except (OSError, ValueError) as error:
-        raise NotFitsError(path, "is not a FITS file, or cannot be read", CHECK_THE_COPY) from error
+        raise disk_error(error) or NotFitsError(path, _NOT_READ, CHECK_THE_COPY) from error
     if bytes(mapped[:9]) != b"SIMPLE  =":
         raise NotFitsError(path, "is not a FITS file", CHECK_THE_COPY)
     return list(_extensions(path, mapped))
@@ -131,7 +133,7 @@ def read_header(path: Path) -> Cards:
                 raise NotFitsError(path, "is not a FITS file", CHECK_THE_COPY)
             return Cards(read_cards(data, 0, path).decode("latin-1"), path)
     except OSError as error:
-        raise NotFitsError(path, "is not a FITS file, or cannot be read", CHECK_THE_COPY) from error
+        raise disk_error(error) or NotFitsError(path, _NOT_READ, CHECK_THE_COPY) from error
 
 
 def _extensions(path: Path, mapped: memoryview) -> Iterator[Extension]:

@@ -25,6 +25,7 @@ from wfc3tvb.fits.plane_pixels import FLAGS, SIGNAL, plane_pixels
 from wfc3tvb.fits.unpacked import gunzip, is_gzip, unpacker, untiled
 from wfc3tvb.instrument import BORDER, COMMANDED_GAIN, find_filter
 from wfc3tvb.models import ReadCube
+from wfc3tvb.system.disk_errors import disk_error
 
 #: WFC3 was installed in May 2009; no exposure can be later than the year 2105 [MJD].
 _FIRST, _LAST = 54900.0, 90000.0
@@ -218,7 +219,8 @@ def _check_first(path: Path) -> None:
     except FileNotFoundError as error:
         raise BadFileError(path, "there is no such file", "check the name") from error
     except OSError as error:
-        raise BadFileError(path, f"cannot be read ({error.strerror})", "give an _ima.fits file") from error
+        problem = f"cannot be read ({error.strerror})"
+        raise disk_error(error) or BadFileError(path, problem, "give an _ima.fits file") from error
     if program := unpacker(first):
         raise NotFitsError(path, "is compressed", f"unpack it first ({program}); files packed by gzip are read")
     if first != b"SIMPLE" and not is_gzip(path):

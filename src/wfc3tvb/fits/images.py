@@ -18,6 +18,7 @@ from wfc3tvb.display import Result
 from wfc3tvb.errors import BadFileError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
 from wfc3tvb.instrument import BORDER, DQ, ZEROTH_OFFSET
+from wfc3tvb.system.disk_errors import disk_error
 from wfc3tvb.system.files import atomic_write
 
 #: Flags that make a pixel unusable; those of the ramp fit (32) and of small blemishes (64) do not.
@@ -379,4 +380,5 @@ def _open(path: Path) -> Iterator[fits.HDUList]:
     except (KeyError, IndexError, AttributeError) as error:
         raise NotFitsError(path, f"not the WFC3 file expected ({error})", CHECK_THE_COPY) from error
     except (TypeError, ValueError, OSError) as error:
-        raise NotFitsError(path, "not a FITS file, or its data end too early", CHECK_THE_COPY) from error
+        problem = "not a FITS file, or its data end too early"
+        raise disk_error(error) or NotFitsError(path, problem, CHECK_THE_COPY) from error

@@ -13,6 +13,7 @@ from wfc3tvb.fits.blocks import CHECK_THE_COPY, Bytes, FileBytes, read_cards
 from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.unpacked import gunzip, is_gzip
 from wfc3tvb.models import OrbitElements
+from wfc3tvb.system.disk_errors import disk_error
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ def read_orbit(path: Path) -> OrbitElements:
     except FileNotFoundError as error:
         raise BadFileError(path, "there is no such file", "check the name") from error
     except OSError as error:
-        raise BadFileError(path, f"cannot be read ({error.strerror})", CHECK_THE_COPY) from error
+        problem = f"cannot be read ({error.strerror})"
+        raise disk_error(error) or BadFileError(path, problem, CHECK_THE_COPY) from error
     return orbit_of(header, path)
 
 

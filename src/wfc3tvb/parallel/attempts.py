@@ -6,8 +6,6 @@ with its place, so that one file cannot keep a survey from its end.
 
 from __future__ import annotations
 
-import errno
-import os
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +17,11 @@ from pathlib import Path
 from traceback import format_exception
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
-from wfc3tvb.errors import DiskFullError, StorageError, TvbError
+from wfc3tvb.errors import TvbError
+from wfc3tvb.system.disk_errors import disk_error
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-#: Errors of a disk or a network file system that fails or has gone.
-_STORAGE = (errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EROFS)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -88,12 +85,8 @@ def stage(name: str) -> Iterator[None]:
         error.stage = error.stage or name
         raise
     except OSError as error:
-        # astropy reports a full disk with its own message and no errno.
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "Not enough space on disk" in str(error):
-            found: TvbError = DiskFullError()
-        elif error.errno in _STORAGE:
-            found = StorageError(str(error.filename or "a file"), os.strerror(error.errno))
-        else:
+        found = disk_error(error)
+        if found is None:
             raise
         found.stage = name
         raise found from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +26,14 @@ from wfc3tvb.publish.identity import Release
 from wfc3tvb.publish.manifest import Item, write_checksums, write_manifest
 from wfc3tvb.publish.products import write_products
 from wfc3tvb.schema import TABLES, Table
-from wfc3tvb.system.files import checksum
+from wfc3tvb.system.files import checksum, remove_old, remove_tree, replace_folder
 
 MANIFEST = "manifest.csv"
 #: Values in a row group of a table: few enough that the rows of a visit, which are neighbours, are read by short
 #: ranges, and many enough that the list of the groups stays short.
 _GROUP_VALUES = 200_000
+#: Age at which what a killed run has left beside a release is removed by the next [h].
+_LEFT_HOURS = 24.0
 
 
 def write_published(
@@ -78,13 +79,15 @@ def write_published(
     _check_free(out, overwrite=overwrite)
     release = release if release.day else replace(release, day=_last_change(catalog))
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    remove_old(out.parent, f".{out.name}.*.part", hours=_LEFT_HOURS)
+    remove_old(out.parent, f".{out.name}.*.old", hours=_LEFT_HOURS)
+    remove_tree(part)
     part.mkdir(parents=True)
     try:
         names = [path.name for path in _write(catalog, part, release, products=products, progress=progress)]
-        _replace(part, out)
+        replace_folder(part, out)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_tree(part)
     return [out / name for name in names]
 
 
@@ -180,15 +183,6 @@ def _last_change(catalog: Catalog) -> str:
     """Return the day on which the last run ended, so that the same catalog gives the same release."""
     ended = catalog.fetch("SELECT max(ended_at) AS mjd FROM runs")["mjd"][0].as_py()
     return moment_of(ended if ended is not None else mjd_now()).strftime("%Y-%m-%d")
-
-
-def _replace(part: Path, out: Path) -> None:
-    """Give the finished folder its name; an older release stays until then."""
-    old = part.with_suffix(".old")
-    if out.exists():
-        out.rename(old)
-    part.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _json(record: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from wfc3tvb.repair.proof.pictures import Pictures
 from wfc3tvb.repair.recalibrate import CalibrateMember, Recalibrated
 from wfc3tvb.repair.rows import left_out_rows, prove_all
 from wfc3tvb.repair.workspace import ReadyDataset, Workspace
+from wfc3tvb.system.files import remove_tree, write_text
 from wfc3tvb.system.memory import forget_peak
 
 
@@ -133,7 +134,7 @@ class Clock:
 
     def write(self, path: Path) -> None:
         """Write the times as JSON."""
-        path.write_text(json.dumps({name: round(seconds, 3) for name, seconds in self.laps.items()}) + "\n")
+        write_text(path, json.dumps({name: round(seconds, 3) for name, seconds in self.laps.items()}) + "\n")
 
 
 def _share_time(rows: Sequence[Row], total: float) -> list[Row]:
@@ -238,4 +239,4 @@ def finish(workspace: Workspace, rows: Sequence[Row]) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(product if rows[-1]["accepted"] else workspace.before(product.stem))
     if not workspace.settings.keep:
-        shutil.rmtree(workspace.folder / "work", ignore_errors=True)
+        remove_tree(workspace.folder / "work")

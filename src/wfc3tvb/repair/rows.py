@@ -35,7 +35,7 @@ from wfc3tvb.repair.proof.pictures import Pictures
 from wfc3tvb.repair.recalibrate import Recalibrated, last_reads_path
 from wfc3tvb.repair.workspace import Workspace
 from wfc3tvb.schema import TABLES
-from wfc3tvb.system.files import checksum
+from wfc3tvb.system.files import checksum, write_text
 from wfc3tvb.system.memory import children_peak_mb, peak_mb
 
 #: Ratio of the noise to that from photons and reads above which the drizzled image's row mentions an exposure.
@@ -303,4 +303,4 @@ def product_row(name: str, kind: str, path: Path, proof: Proof, provenance: Mapp
 def write_numbers(path: Path, proof: Proof) -> None:
     """Write all numbers of a comparison as JSON, including those without a column."""
     numbers = asdict(proof)
-    path.write_text(json.dumps(numbers.pop("skies") | numbers, indent=1) + "\n")
+    write_text(path, json.dumps(numbers.pop("skies") | numbers, indent=1) + "\n")

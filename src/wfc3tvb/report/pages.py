@@ -29,7 +29,7 @@ from wfc3tvb.report.visit_pages import (
     remove_others,
     repair_row,
 )
-from wfc3tvb.system.files import atomic_write, remove_old
+from wfc3tvb.system.files import atomic_write, remove_old, write_text
 
 Item = TypeVar("Item")
 #: Visits that a worker writes at a time.
@@ -153,7 +153,7 @@ def _illustration(chart: Chart, rows: ChartRows, out: Path) -> Illustration:
     table, image = f"tables/{chart.query}.csv", f"figures/{chart.name}.svg"
     write_table(rows.table, out / table, "csv")
     drawn = draw(chart, rows)
-    (out / image).write_text(standalone(drawn.plots, SIZE), encoding="utf-8")
+    write_text(out / image, standalone(drawn.plots, SIZE))
     return Illustration(chart, drawn, image, table)
 
 

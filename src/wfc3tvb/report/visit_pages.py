@@ -28,7 +28,7 @@ from wfc3tvb.report.sentences import date, reasons
 from wfc3tvb.report.svg import standalone
 from wfc3tvb.report.thumbnails import Thumbnail, find_image, thumbnails
 from wfc3tvb.schema import to_arrow
-from wfc3tvb.system.files import atomic_write
+from wfc3tvb.system.files import atomic_write, write_text
 
 #: Columns of the table of exposures that matter to an observer, and of that of repairs.
 EXPOSURE_COLUMNS = (
@@ -176,7 +176,7 @@ def write_page(rows: VisitRows, setting: Setting, fingerprint: str) -> None:
     for name in ("figures", "tables", "visits"):
         (out / name).mkdir(parents=True, exist_ok=True)
     write_table(rows.reads, out / "tables" / f"{visit}_curves.csv", "csv")
-    (out / "figures" / f"{visit}_curves.svg").write_text(standalone(plots, SIZE), encoding="utf-8")
+    write_text(out / "figures" / f"{visit}_curves.svg", standalone(plots, SIZE))
     if rows.products:
         table = to_arrow("reprocessed", [{k: v for k, v in row.items() if k != "visit"} for row in rows.products])
         write_table(table, out / "tables" / f"{visit}_repairs.csv", "csv")
@@ -263,5 +263,6 @@ def _thumbnail(one: Thumbnail, out: Path) -> dict[str, Any]:
     if one.png is not None:
         image = f"figures/thumbnails/{one.exposure['rootname']}.png"
         (out / image).parent.mkdir(parents=True, exist_ok=True)
-        (out / image).write_bytes(one.png)
+        with atomic_write(out / image) as part:
+            part.write_bytes(one.png)
     return {"row": one.exposure, "image": image, "caption": one.caption}

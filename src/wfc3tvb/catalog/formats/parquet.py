@@ -28,22 +28,21 @@ def write(rows: Rows, path: Path, *, group_rows: int = _GROUP_ROWS) -> None:
 
 def write_batches(
     batches: Iterable[pa.RecordBatch], path: Path, schema: pa.Schema, *, group_rows: int = _GROUP_ROWS
-) -> pq.FileMetaData:
-    """Write a Parquet file of batches that have the columns of a schema, and return its footer."""
+) -> None:
+    """Write a Parquet file of batches that have the columns of a schema."""
     waiting: list[pa.RecordBatch] = []
-    footers: list[pq.FileMetaData] = []
 
     def rows() -> pa.Table:
         return pa.Table.from_batches(waiting).cast(schema) if waiting else schema.empty_table()
 
-    with pq.ParquetWriter(path, schema, compression="zstd", metadata_collector=footers) as writer:
+    # With a collector of footers, an error of the disk would be hidden by another one, of the footer that is missing.
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in batches:
             waiting.append(batch)
             if sum(each.num_rows for each in waiting) >= _GROUP_ROWS:
                 writer.write_table(rows(), group_rows)
                 waiting.clear()
         writer.write_table(rows(), group_rows)
-    return footers[0]
 
 
 def notes(rows: Rows) -> dict[str, str]:

@@ -7,7 +7,6 @@ pixel, so that a crossmatch misses none across the edge of a pixel.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from wfc3tvb.catalog.vo.sky_partition import CELL_ORDER, MARGIN, Pixel, around, 
 from wfc3tvb.curve.footprint import HEALPIX_ORDER
 from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.schema import TABLES
+from wfc3tvb.system.files import remove_tree, replace_folder
 
 log = logging.getLogger(__name__)
 
@@ -107,13 +107,12 @@ def _replaced(folder: Path) -> Iterator[Path]:
         raise BadArgumentError(f"{folder}: exists and is not a HATS catalog; choose another folder")
     part = folder.with_name(f".part-{folder.name}")
     try:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_tree(part)
         part.mkdir()
         yield part
-        shutil.rmtree(folder, ignore_errors=True)
-        part.rename(folder)
+        replace_folder(part, folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_tree(part)
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,8 @@ class _Part:
             pixel = self.pixels[place]
             path = folder / "dataset" / pixel.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            footers.append(parquet.write_batches((rows for _, rows in slices), path, schema))
+            parquet.write_batches((rows for _, rows in slices), path, schema)
+            footers.append(pq.read_metadata(path))
             footers[-1].set_file_path(pixel.path)
             used.append(pixel)
         pq.write_metadata(schema, folder / "dataset" / "_common_metadata")

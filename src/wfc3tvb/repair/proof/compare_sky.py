@@ -17,6 +17,7 @@ from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof.pictures import Pictures
 from wfc3tvb.repair.sky_statistics import SkyStatistics
+from wfc3tvb.system.files import atomic_write
 
 #: Width of the central piece that is stored for figures [pixel].
 ZOOM = 200
@@ -213,7 +214,8 @@ def write_figures(
         edges, counts = sky_statistics.histogram(values, noise)
         arrays |= {f"{prefix}_edges": edges, f"{prefix}_counts": counts, f"{prefix}_zoom": _center(picture.image)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, **arrays)
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _center(image: Image) -> Image:

@@ -12,6 +12,7 @@ from wfc3tvb.fits.images import IntegrationReads, Picture
 from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.methods.omit import recover_saturated
 from wfc3tvb.repair.model import Member
+from wfc3tvb.system.files import atomic_write
 
 Float32Array = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -55,7 +56,8 @@ def last_reads(reads: IntegrationReads, member: Member) -> LastReads:
 
 def write_last_reads(path: Path, reads: LastReads) -> None:
     """Write the image to a file (npz)."""
-    np.savez(path, image=reads.image, usable=reads.usable, saturated=reads.saturated)
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez(file, image=reads.image, usable=reads.usable, saturated=reads.saturated)
 
 
 def read_last_reads(path: Path) -> LastReads | None:
