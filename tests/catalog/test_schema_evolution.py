@@ -175,7 +175,8 @@ def test_an_added_column_costs_nobody_anything(
     details = {result.target: result.detail for result in verify(first) if result.check == "version"}
     new = sum(column.since != "1.0" for column in TABLES[name].columns)
     assert details[name] == (
-        f"schema 1.0, this program's is {NEXT}" + f", with {new} columns more, which the next write adds" * (new > 0)
+        f"schema 1.0, this program's is {NEXT}"
+        + f", with {new} column{'s' * (new > 1)} more, which the next write adds" * (new > 0)
     )
 
     key = TABLES[name].key[0]

@@ -20,6 +20,9 @@ from wfc3tvb.system.files import atomic_write
 
 FORMATS = ("parquet", "csv", "ecsv", "json", "votable", "fits")
 
+#: DuckDB's memory while whole tables are written in the order of their keys: sorting larger ones uses a scratch file.
+MEMORY = "512MB"
+
 
 def write_table(rows: pa.Table | Rows, path: str | Path, format: str, *, units: bool = False) -> Path:
     """Write a result to a file, replacing an existing one only when it is complete.

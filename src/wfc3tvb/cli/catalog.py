@@ -127,7 +127,7 @@ def export(out: Path, tables: Sequence[str], form: str, units: bool, catalog: Pa
     format="votable", unit_format="generic").
     """
     from wfc3tvb.catalog.catalog import open_catalog
-    from wfc3tvb.catalog.export import how_to_read
+    from wfc3tvb.catalog.export import MEMORY, how_to_read
     from wfc3tvb.catalog.formats import duckdb_file
     from wfc3tvb.catalog.release import file_name, write_release
     from wfc3tvb.catalog.vo import hats
@@ -136,7 +136,7 @@ def export(out: Path, tables: Sequence[str], form: str, units: bool, catalog: Pa
     whole = {"duckdb": duckdb_file.write_duckdb, "moc": write_mocs, "hats": hats.write_hats}
     if tables and form in whole:
         raise BadArgumentError(f"--format {form} takes no names of tables; leave out {' '.join(tables)}")
-    with open_catalog(catalog) as store, progress_bars():
+    with open_catalog(catalog, memory_limit=MEMORY) as store, progress_bars():
         written = whole[form](store, out) if form in whole else write_release(
             store, out, form, names=tables, units=units
         )  # fmt: skip

@@ -38,12 +38,13 @@ def release(
     the columns, manifest, checksums, licence, citation, and metadata for Zenodo, DataCite, Frictionless and RO-Crate.
     """
     from wfc3tvb.catalog.catalog import open_catalog
+    from wfc3tvb.catalog.export import MEMORY
     from wfc3tvb.publish.identity import Release
     from wfc3tvb.publish.release import write_published
 
     given = {name: value for name, value in identity.items() if value is not None}
     settings = Release(**given, **({"creators": tuple(creators)} if creators else {}))  # type: ignore[arg-type]
-    with open_catalog(catalog) as store, progress_bars() as progress:
+    with open_catalog(catalog, memory_limit=MEMORY) as store, progress_bars() as progress:
         paths = write_published(store, out, settings, products=not tables_only, overwrite=overwrite, progress=progress)
     if as_json:
         print_json([str(path) for path in paths])
