@@ -15,6 +15,7 @@ from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.catalog.upgrade import CatalogSchema, compare_catalog
 from wfc3tvb.catalog.views import StoredFiles
+from wfc3tvb.display import counted
 from wfc3tvb.errors import DamagedCatalogError, NoCatalogError
 from wfc3tvb.schema import OLDEST_VERSION, POSITIONS, RECOMMENDATIONS, TABLES, TVB_CLASSES, TVB_KINDS
 from wfc3tvb.schema.methods import METHODS
@@ -210,7 +211,9 @@ def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
     """Read every value of a table, which reveals damage within a file."""
     name, files = snapshot.table, snapshot.files
     if missing := [path.name for path in files if not path.is_file()]:
-        return CheckResult(False, "files", name, f"{len(missing)} files are missing, e.g. {missing[0]}; {_RESTORE}")
+        return CheckResult(
+            False, "files", name, f"{counted(len(missing), 'file')} missing, e.g. {missing[0]}; {_RESTORE}"
+        )
     try:
         with closing(
             duckdb_views.connect({each: stored if each == name else StoredFiles() for each in TABLES}, whole=True)
@@ -221,7 +224,7 @@ def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
         return CheckResult(False, "files", name, f"cannot be read: {problem}; {_RESTORE}")
     n_rows = row[0] if row else 0
     loss = "" if n_rows == snapshot.n_rows else f", {snapshot.n_rows} were written; {_RESTORE}"
-    return CheckResult(not loss, "files", name, f"{len(files)} files, {n_rows} rows read{loss}")
+    return CheckResult(not loss, "files", name, f"{counted(len(files), 'file')}, {counted(n_rows, 'row')} read{loss}")
 
 
 def _keys(connection: DuckDBPyConnection, table: str) -> CheckResult:
@@ -267,7 +270,7 @@ def _version(found: CatalogSchema, table: str, stored: StoredSchema) -> CheckRes
         return CheckResult(False, "version", table, f"{detail}, {remedy}")
     if version < known:
         added = found.tables[table].added
-        detail += f", this program's is {schema.SCHEMA_VERSION}; the next write adds {len(added)} columns"
+        detail += f", this program's is {schema.SCHEMA_VERSION}; the next write adds {counted(len(added), 'column')}"
     return CheckResult(True, "version", table, detail)
 
 
@@ -281,5 +284,5 @@ def _counts(connection: DuckDBPyConnection) -> CheckResult:
     """Count the listed exposures that are measured, failed and not surveyed yet; the check always passes."""
     listed, measured, failed = connection.execute(_COUNTS).fetchall()[0]
     left = listed - measured - failed
-    detail = f"{listed} exposures listed: {measured} measured, {failed} failed, {left} not surveyed yet"
+    detail = f"{counted(listed, 'exposure')} listed: {measured} measured, {failed} failed, {left} not surveyed yet"
     return CheckResult(True, "counts", "datasets", detail)
