@@ -152,10 +152,8 @@ def _cloud(chart: Chart, rows: Sequence[Row], name: str, scales: tuple[Limits, L
     size = "thin " if len(shown) > _FEW else ""
     for kind in classes(shown):
         points = [(row[chart.x], row[chart.y]) for row in shown if row["tvb_class"] == kind]
-        plot.dots(
-            [point for point in points if plot.y[0] <= point[1] <= plot.y[1]],
-            f"{'thin ' if len(shown) > _FEW else ''}{kind or 'unknown'}",
-        )
+        inside = [point for point in points if plot.y[0] <= point[1] <= plot.y[1]]
+        plot.dots(inside, f"{size}{kind or 'unknown'}")
     bins = _bins(chart, rows)
     if len(bins.x) >= _FEWEST_BINS:
         low, high, median = (np.clip(part, *plot.y).tolist() for part in (bins.low, bins.high, bins.median))
