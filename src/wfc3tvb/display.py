@@ -48,3 +48,8 @@ def html_table(rows: Iterable[Sequence[str]], header: Sequence[str] = (), *, tit
 
 def _cells(texts: Sequence[str], tag: str) -> str:
     return "".join(f'<{tag} style="text-align: left">{escape(text)}</{tag}>' for text in texts)
+
+
+def counted(n: int, name: str) -> str:
+    """Return a number of things, with thousands separated: 1 exposure, 2,145 exposures."""
+    return f"{n:,} {name}{'' if n == 1 else 's'}"

@@ -30,7 +30,7 @@ def test_repaired_and_accepted() -> None:
 
 def test_not_repaired() -> None:
     hit = exposure("severe", flagged=True, recommend="optimal")
-    assert answer([hit], []) == "1 of 1 exposure was hit; it is worth a repair: wfc3tvb reprocess --id ibohbf040."
+    assert answer([hit], []) == "The exposure was hit; it is worth a repair: wfc3tvb reprocess --id ibohbf040."
     several = answer([hit, hit, exposure("none")], [])
     assert several == "2 of 3 exposures were hit; 2 are worth a repair: wfc3tvb reprocess --id ibohbf040."
     assert "should be inspected" in answer([exposure("severe", recommend="inspect")], [])
@@ -39,7 +39,8 @@ def test_not_repaired() -> None:
 
 def test_not_hit() -> None:
     assert answer([exposure("none")] * 2, []) == "None of 2 exposures was hit, and nothing needs a repair."
-    assert answer([exposure("none"), exposure(None)], []).startswith("None of 1 exposure was hit (1 could not be")
+    assert answer([exposure("none")], []) == "The exposure was not hit, and nothing needs a repair."
+    assert answer([exposure("none"), exposure(None)], []).startswith("The one scored exposure was not hit (1 could")
     assert answer([exposure(None)], []) == "1 exposure could not be scored."
 
 

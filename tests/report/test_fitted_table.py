@@ -134,7 +134,7 @@ def test_a_query_keeps_the_verdict_and_drops_whole_columns() -> None:
 
 def test_what_became_of_a_repair_is_one_line() -> None:
     (line,) = drawn(terminal.repaired(product("ibohbfb9q")), 200)
-    assert line == "ibohbfb9q_flt by mask_reads: accepted, as deep as 26.5 times the exposure (+1.78 mag)"
+    assert line == "ibohbfb9q_flt by mask_reads: accepted, +1.78 mag (26.5 times the exposure)"
     (line,) = drawn(terminal.repaired(product("ibohbfb9q") | {"accepted": False, "accept_reason": "chi^2 is 2"}), 200)
     assert line == "ibohbfb9q_flt by mask_reads: not accepted: chi^2 is 2"
     long = product("ibohbfb9q") | {"path": "/a/" + "long " * 40 + "path.fits"}

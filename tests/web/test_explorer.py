@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
+from urllib.parse import unquote
 from urllib.request import urlopen
 
 import numpy as np
@@ -34,6 +35,7 @@ from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.export import FORMATS
 from wfc3tvb.catalog.results import Cap
 from wfc3tvb.errors import NoCatalogError
+from wfc3tvb.report.rendering import render
 from wfc3tvb.schema import TABLES
 from wfc3tvb.web import console_pages
 from wfc3tvb.web.app import application
@@ -200,6 +202,10 @@ def test_there_is_an_icon(client: TestClient) -> None:
         assert answer.headers["content-type"].startswith("image/svg+xml")
         assert answer.text.startswith("<svg")
     assert '<link rel="icon" href="/static/favicon.svg"' in client.get("/").text
+    # The report has the same one, inside its pages, since it is read without a server.
+    page = render("failures.html", title="Failures", lead="", rows=[], version="1", source="catalog")
+    address = html.unescape(re.findall(r'rel="icon" href="data:image/svg\+xml,([^"]+)"', page)[0])
+    assert unquote(address) == client.get("/favicon.ico").text
 
 
 def test_visit(client: TestClient) -> None:
@@ -286,6 +292,12 @@ def write_flt(path: Path, level: float) -> None:
     image = np.random.default_rng(1).normal(level, 0.1, (64, 64)).astype(np.float32)
     planes = [fits.ImageHDU(image, name="SCI", ver=1), fits.ImageHDU(np.zeros((64, 64), np.int16), name="DQ", ver=1)]
     fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(path)
+
+
+def test_an_error_names_the_line_as_it_was_written(client: TestClient) -> None:
+    assert "LINE 1: SELECT nothing FROM" in client.get("/sql?q=SELECT nothing FROM exposures").text
+    second = client.get("/api/sql.json", params={"q": "SELECT rootname,\n  nothing FROM exposures"}).json()
+    assert "LINE 2:   nothing FROM" in second["error"]["message"]
 
 
 def test_documented_queries_can_be_asked_as_they_stand(client: TestClient) -> None:

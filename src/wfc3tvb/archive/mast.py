@@ -36,6 +36,7 @@ from wfc3tvb.archive.mast_rows import (
 )
 from wfc3tvb.config import Selection, Services
 from wfc3tvb.dates import DAY
+from wfc3tvb.display import counted as number_of
 from wfc3tvb.errors import (
     FailingServiceError,
     RejectedQueryError,
@@ -121,7 +122,7 @@ class Mast:
                     log.warning("MAST lists no exposures of %s", row["dataset"])
                 yield row | {"members": exposures}
             if empty == len(batch):
-                raise UnexpectedAnswerError("MAST", f"lists no exposures of any of {empty} datasets")
+                raise UnexpectedAnswerError("MAST", f"lists no exposures of any of {number_of(empty, 'dataset')}")
 
     def members(self, names: Iterable[str]) -> dict[str, list[str]]:
         """Return the exposures of datasets; see `wfc3tvb.archive.mast_products.ProductLists.members`."""
@@ -206,11 +207,13 @@ class Mast:
         if total <= MAX_ROWS:
             if n_missing > 0:
                 between = window.replace("..", " and ")
-                problem = f"returned {total - n_missing} of the {total} datasets it counts between {between}"
+                problem = (
+                    f"returned {total - n_missing} of the {number_of(total, 'dataset')} it counts between {between}"
+                )
                 raise TruncatedQueryError("MAST", problem, "try again later, or for a shorter time (start to end)")
             yield from rows
         elif end - start < 1 / DAY:
-            raise TruncatedQueryError("MAST", f"counts {total} datasets within one second at {window}", "")
+            raise TruncatedQueryError("MAST", f"counts {number_of(total, 'dataset')} within one second at {window}", "")
         else:
             middle = (start + end) / 2
             yield from self._in_window(criteria, start, middle, patience)
@@ -241,7 +244,7 @@ class Mast:
         rows, n_missing, total = self._search(criteria)
         if n_missing > 0:
             raise TruncatedQueryError(
-                "MAST", f"returned {total - n_missing} of the {total} datasets it counts", "give fewer ids"
+                "MAST", f"returned {total - n_missing} of the {number_of(total, 'dataset')} it counts", "give fewer ids"
             )
         return {row["dataset"]: row for row in rows}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.archive.source import Downloads, folder_archive, open_source
 from wfc3tvb.config import Services
+from wfc3tvb.display import counted
 from wfc3tvb.errors import BadArgumentError
 
 
@@ -71,7 +72,9 @@ def open_surveyed(
         found = {name: each for name, place in places.items() if (each := _having(place, name))}
         folders |= found | {name: each for name in associations for each in found.values()}
     used = Counter(str(folders[name].folder) for name in surveyed if name in folders)
-    notes = [f"files of {n} exposures: from {path}, where they were surveyed" for path, n in sorted(used.items())]
+    notes = [
+        f"files of {counted(n, 'exposure')}: from {path}, where they were surveyed" for path, n in sorted(used.items())
+    ]
     if lacking := sorted({str(path) for name, path in surveyed.items() if name not in folders}):
         notes.append(f"{', '.join(lacking)} lacks RAW files; they come from the archive")
     return SurveyedFolders(folders, open_source(services=services), tuple(notes))

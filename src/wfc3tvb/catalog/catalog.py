@@ -26,7 +26,7 @@ from wfc3tvb.catalog.released import is_release
 from wfc3tvb.catalog.sql import comments, frames, lineage, statements
 from wfc3tvb.catalog.views import RELATIONS, Files, StoredFiles
 from wfc3tvb.catalog.vo.regions import uses_macros
-from wfc3tvb.display import html_table
+from wfc3tvb.display import counted, html_table
 from wfc3tvb.errors import (
     BadArgumentError,
     CatalogError,
@@ -347,7 +347,7 @@ class Catalog:
 
     def _title(self) -> str:
         counts = {name: snapshot.n_rows for name, snapshot in self._known()}
-        held = f": {counts['exposures']} exposures, {counts['reads']} reads" if counts else ""
+        held = f": {counted(counts['exposures'], 'exposure')}, {counted(counts['reads'], 'read')}" if counts else ""
         return f"{self.folder}{held}"
 
     def _known(self) -> list[tuple[str, Snapshot]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
-from wfc3tvb.display import html_table
+from wfc3tvb.display import counted, html_table
 from wfc3tvb.errors import BadArgumentError, UnknownDatasetError
 from wfc3tvb.models import Measurement, Row
 from wfc3tvb.schema import TABLES
@@ -31,7 +31,7 @@ class Curves(list[Measurement]):
 
     def __repr__(self) -> str:
         """Return the number of exposures and reads."""
-        return f"<Curves of {len(self)} exposures, {sum(len(one.reads) for one in self)} reads>"
+        return f"<Curves of {counted(len(self), 'exposure')}, {counted(sum(len(one.reads) for one in self), 'read')}>"
 
     def _repr_html_(self) -> str:
         """Return the verdicts as a table, for notebooks."""

@@ -18,6 +18,7 @@ from wfc3tvb.catalog.released import SUMS, is_release, released_files, released_
 from wfc3tvb.catalog.sql.rules import COUNTS, RULES, Rule
 from wfc3tvb.catalog.upgrade import CatalogSchema, compare_catalog
 from wfc3tvb.catalog.views import StoredFiles
+from wfc3tvb.display import counted
 from wfc3tvb.errors import DamagedCatalogError, NoCatalogError
 from wfc3tvb.schema import OLDEST_VERSION, TABLES
 from wfc3tvb.schema.migrations import StoredSchema, parse_version
@@ -161,7 +162,7 @@ def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
     name, files = snapshot.table, snapshot.files
     if missing := [path.name for path in files if not path.is_file()]:
         return CheckResult(
-            False, "files", name, f"{_counted(len(missing), 'file')} missing, e.g. {missing[0]}; {_RESTORE}"
+            False, "files", name, f"{counted(len(missing), 'file')} missing, e.g. {missing[0]}; {_RESTORE}"
         )
     try:
         with closing(
@@ -173,7 +174,7 @@ def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
         return CheckResult(False, "files", name, f"cannot be read: {problem}; {_RESTORE}")
     n_rows = row[0] if row else 0
     loss = "" if n_rows == snapshot.n_rows else f", {snapshot.n_rows} were written; {_RESTORE}"
-    counts = f"{_counted(len(files), 'file')}, {_counted(n_rows, 'row')} read"
+    counts = f"{counted(len(files), 'file')}, {counted(n_rows, 'row')} read"
     return CheckResult(not loss, "files", name, counts + loss)
 
 
@@ -221,13 +222,9 @@ def _version(found: CatalogSchema, table: str, stored: StoredSchema, *, released
         added = len(found.tables[table].added)
         detail += f", this program's is {schema.SCHEMA_VERSION}"
         detail += (
-            f", with {_counted(added, 'column')} more{', which the next write adds' * (not released)}" if added else ""
+            f", with {counted(added, 'column')} more{', which the next write adds' * (not released)}" if added else ""
         )
     return CheckResult(True, "version", table, detail)
-
-
-def _counted(n: int, name: str) -> str:
-    return f"{n} {name}{'' if n == 1 else 's'}"
 
 
 def _holds(connection: DuckDBPyConnection, rule: Rule, folder: Path) -> CheckResult:
@@ -240,5 +237,5 @@ def _counts(connection: DuckDBPyConnection) -> CheckResult:
     """Count the listed exposures that are measured, failed and not surveyed yet; the check always passes."""
     listed, measured, failed = connection.execute(COUNTS).fetchall()[0]
     left = listed - measured - failed
-    detail = f"{listed} exposures listed: {measured} measured, {failed} failed, {left} not surveyed yet"
+    detail = f"{counted(listed, 'exposure')} listed: {measured} measured, {failed} failed, {left} not surveyed yet"
     return CheckResult(True, "counts", "datasets", detail)

@@ -21,6 +21,7 @@ from wfc3tvb.archive.http import client_of
 from wfc3tvb.archive.remote import BUCKET_URL, BucketArchive, MastArchive
 from wfc3tvb.archive.responses import check_status
 from wfc3tvb.config import Selection, Services
+from wfc3tvb.display import counted
 from wfc3tvb.errors import BadArgumentError, ServiceError, TvbError
 from wfc3tvb.fits.blocks import BLOCK
 from wfc3tvb.references.crds import check_observatory, check_profile
@@ -164,7 +165,7 @@ def _query_mast(services: Services) -> str:
     row = next(iter(MastArchive(services).datasets(Selection(ids=(ASSOCIATION,)))))
     if not row["members"] or row["generation_date"] is None or row["start_time"] is None:
         raise ServiceError("MAST", f"lists {ASSOCIATION} without members or dates", "report this")
-    return f"lists {len(row['members'])} exposures of {ASSOCIATION}"
+    return f"lists {counted(len(row['members']), 'exposure')} of {ASSOCIATION}"
 
 
 def _query_s3(services: Services) -> str:

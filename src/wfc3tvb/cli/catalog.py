@@ -23,6 +23,7 @@ from wfc3tvb.cli.app import (
 )
 from wfc3tvb.cli.completion import complete_tables
 from wfc3tvb.cli.progress import progress_bars
+from wfc3tvb.display import counted
 from wfc3tvb.errors import BadArgumentError
 
 images_option = click.option(
@@ -195,7 +196,7 @@ def compact(grace_hours: int, catalog: Path, as_json: bool) -> None:
         return
     for result in results:
         note = "; not merged because another command was writing, run it again" if result.in_the_way else ""
-        files = f"{result.n_before} files, now {result.n_after}; {result.n_removed} unused ones removed"
+        files = f"{counted(result.n_before, 'file')}, now {result.n_after}; {result.n_removed} unused ones removed"
         show(f"{result.table:12} {files}{note}")
 
 

@@ -133,6 +133,8 @@ class _InTerminal:
         self.tasks: dict[str, Any] = {}
 
     def __call__(self, stage: str, done: int, total: int | None = None, *, failed: int = 0) -> None:
+        if total == 0:  # nothing is to be done in this stage
+            return
         with self.lock:
             bars = self._drawn()
             if stage != self.command and self.command in self.tasks:
@@ -148,7 +150,7 @@ class _InTerminal:
         from wfc3tvb.report.sentences import printable
 
         with self.lock:
-            self._drawn().console.print(Text(printable(text)), soft_wrap=True)
+            self._drawn().console.print(Text(printable(text)))
 
     def watch(self, ended: Event) -> None:
         """Draw a bar for the whole command where it is silent for two seconds."""

@@ -9,6 +9,7 @@ import click
 
 from wfc3tvb.cli.app import catalog_option, example, json_option, main, print_json, print_text
 from wfc3tvb.cli.progress import progress_bars
+from wfc3tvb.display import counted
 
 
 @main.command()
@@ -49,5 +50,5 @@ def release(
     if as_json:
         print_json([str(path) for path in paths])
         return
-    print_text(f"wrote {len(paths)} files into {out}")
+    print_text(f"wrote {counted(len(paths), 'file')} into {out}")
     print_text(f"next: read {out / 'README.md'}, then upload the folder")

@@ -24,6 +24,7 @@ from wfc3tvb.cli.app import (
 )
 from wfc3tvb.cli.completion import complete_parameters, complete_queries
 from wfc3tvb.cli.progress import progress_bars
+from wfc3tvb.display import counted
 from wfc3tvb.errors import BadArgumentError, QueryParameterError
 
 #: Rows shown in the terminal; files get all rows.
@@ -141,7 +142,7 @@ def _send(rows: Any, name: str) -> None:
     from wfc3tvb.catalog.vo.samp import send_table
 
     programs = ", ".join(send_table(rows, name))
-    print_text(f"sent {rows.num_rows} rows to {programs}", err=True)
+    print_text(f"sent {counted(rows.num_rows, 'row')} to {programs}", err=True)
 
 
 def _deliver(
@@ -166,7 +167,7 @@ def _deliver(
     form = form or format_of(output)
     if form == "table":
         raise BadArgumentError("--format table is for the terminal; choose csv, ecsv, json, parquet, votable or fits")
-    print_text(f"wrote {rows.num_rows} rows to {write_table(rows, output, form, units=units)}", err=True)
+    print_text(f"wrote {counted(rows.num_rows, 'row')} to {write_table(rows, output, form, units=units)}", err=True)
 
 
 def _show_table(rows: Any) -> None:

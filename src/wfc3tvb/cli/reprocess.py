@@ -292,7 +292,8 @@ def _print_plan(plan: Any, as_json: bool) -> None:
         show(terminal.planned(plan.exposures))
     sizes = f"{terminal.size(plan.fetch_bytes)} to fetch, {terminal.size(plan.scratch_bytes)} of scratch space"
     show(
-        f"datasets to repair: {len(plan.datasets)}; {plan.n_repaired} exposures repaired ({methods}), "
+        f"datasets to repair: {len(plan.datasets)}; "
+        f"{terminal.counted(plan.n_repaired, 'exposure')} repaired ({methods}), "
         f"{plan.n_recalibrated} recalibrated with them, {plan.n_known} done before",
         f"{sizes}; references: {references}",
         f"about {terminal.duration(plan.wall_s)} {_at_a_time(plan)}, up to {plan.peak_mb / 1000:.1f} GB a worker "

@@ -30,6 +30,7 @@ from wfc3tvb.cli.completion import complete_filters, complete_programs, complete
 from wfc3tvb.cli.progress import progress_bars
 from wfc3tvb.cli.selection import selection_of
 from wfc3tvb.config import BAND_ROWS, FAST_ROWS, LEAST_ROWS, MOST_ROWS
+from wfc3tvb.display import counted
 from wfc3tvb.errors import BadArgumentError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def systematic(catalog: Path, as_json: bool) -> None:
         print_json([asdict(each) for each in found])
         return
     for each in found:
-        show(f"{each.name}: {each.n_exposures} exposures, {each.n_reads} reads")
+        show(f"{each.name}: {counted(each.n_exposures, 'exposure')}, {counted(each.n_reads, 'read')}")
         if each.systematic is None:
             show("  too few for a measurement")
             continue
@@ -282,7 +283,9 @@ def _print_plan(plan: Any, as_json: bool, *, asked: bool) -> None:
         print_json(asdict(plan))
         return
     due, listed = terminal.counted(plan.n_exposures, "exposure"), terminal.counted(plan.n_datasets, "dataset")
-    cost = f"{plan.requests} requests, {terminal.size(plan.n_bytes)}, about {terminal.duration(plan.seconds)}"
+    cost = (
+        f"{counted(plan.requests, 'request')}, {terminal.size(plan.n_bytes)}, about {terminal.duration(plan.seconds)}"
+    )
     show(f"{due} to measure (of {listed} that the archive lists): {cost}")
     show(f"{plan.n_known} are known and unchanged, {plan.n_given_up} failed too often")
     if plan.n_exposures:
@@ -343,4 +346,7 @@ def rescore(catalog: Path, as_json: bool, workers: Workers, systematic: float | 
     if as_json:
         print_json(asdict(report))
     else:
-        show(f"{report.n_scored} exposures scored again, {report.n_changed} changed", terminal.counts(report.classes))
+        show(
+            f"{counted(report.n_scored, 'exposure')} scored again, {report.n_changed} changed",
+            terminal.counts(report.classes),
+        )

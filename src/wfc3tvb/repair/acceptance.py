@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wfc3tvb.display import counted
 from wfc3tvb.repair.sky_statistics import SkyStatistics
 
 #: Noise over that of photons and reads below which no sky can be: the noise of the reads differs from detector
@@ -99,7 +100,7 @@ class FluxRatio:
         n_hit = sum(star.used and star.pixels_left_out > 0.5 for star in self.stars)
         hit = f", {n_hit} with bad or hit pixels left out" if n_hit else ""
         ratio = f"{self.ratio:.4f} +- {self.error:.4f} of {what}"
-        return f"flux of {self.n_stars} stars (S/N > {self.min_snr:.0f}{hit}) {ratio}"
+        return f"flux of {counted(self.n_stars, 'star')} (S/N > {self.min_snr:.0f}{hit}) {ratio}"
 
     @property
     def differs(self) -> bool:

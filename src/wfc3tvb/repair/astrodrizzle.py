@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from wfc3tvb.display import counted
 from wfc3tvb.errors import BadArgumentError, DrizzleError
 from wfc3tvb.fits.images import fill_not_finite, header_of
 from wfc3tvb.instrument import DQ
@@ -330,7 +331,7 @@ def _warnings(n: int, product: str | None, answer: Mapping[str, Any]) -> tuple[s
 
 def _filled(numbers: Mapping[str, int]) -> tuple[str, ...]:
     """Return remarks on exposures with pixels that were not finite."""
-    return tuple(f"{n} pixels of {name} are not finite, and left out" for name, n in numbers.items() if n)
+    return tuple(f"{counted(n, 'pixel')} of {name} not finite, and left out" for name, n in numbers.items() if n)
 
 
 def _dropped(flts: Sequence[Path], product: Path | None) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ def answer(exposures: Sequence[Row], products: Sequence[Row]) -> str:
         return f"{_exposures(len(exposures))} could not be scored."
     hit = sum(row["tvb_class"] != "none" for row in scored)
     counted = f"{_number(hit)} of {_exposures(len(scored))} {'was' if hit <= 1 else 'were'} hit"
+    if len(scored) == 1:
+        one = "The exposure" if len(exposures) == 1 else "The one scored exposure"
+        counted = f"{one} was {'' if hit else 'not '}hit"
     if len(scored) < len(exposures):
         counted += f" ({len(exposures) - len(scored)} could not be scored)"
     repaired = [row for row in products if row["method"] != "perform" and row["accepted"] is not None]

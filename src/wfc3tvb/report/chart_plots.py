@@ -18,6 +18,8 @@ from wfc3tvb.report.svg import Plot, limits, round_values
 
 #: Points drawn in a plot; medians and percentiles are those of all.
 POINTS = 250
+#: Most points that are drawn large, since they do not hide one another.
+_FEW = 60
 #: Fewest bins that show a trend.
 _FEWEST_BINS = 5
 #: Steps in a distribution, each a percentile.
@@ -69,19 +71,25 @@ def _stacked(chart: Chart, rows: ChartRows) -> Drawn:
 def _bars(chart: Chart, rows: ChartRows) -> Drawn:
     every = [row for part in rows.panels.values() for row in part]
     years = [row[chart.x] for row in every]
+    top = limits((min(row[chart.y] + _error(row[chart.y], row["n"]), 1.0) for row in every), zero=True)
     plots = []
     for name, part in rows.panels.items():
-        plot = Plot((min(years) - 0.6, max(years) + 0.6), _up(chart, every), chart.labels, name, SIZE)
+        plot = Plot((min(years) - 0.6, max(years) + 0.6), top, chart.labels, name, SIZE)
         plot.axes(across=[(year, f"{year:.0f}") for year in round_values(min(years), max(years)) if year % 1 == 0])
         for row in part:
             share, n = row[chart.y], row["n"]
             plot.bar(
                 (row[chart.x] - 0.38, row[chart.x] + 0.38), (0.0, share), "blue", f"{row[chart.x]}: {share:.2f} of {n}"
             )
-            error = sqrt(share * (1 - share) / n)
-            plot.line([(row[chart.x], max(share - error, 0.0)), (row[chart.x], share + error)], "ink")
+            error = _error(share, n)
+            plot.line([(row[chart.x], max(share - error, 0.0)), (row[chart.x], min(share + error, 1.0))], "ink")
         plots.append(plot.svg(f"{chart.title}, {name}"))
     return Drawn(plots, [("ink", "line", "error of the fraction")])
+
+
+def _error(share: float, n: int) -> float:
+    """Return the error of a fraction of n."""
+    return sqrt(share * (1 - share) / n)
 
 
 def _lines(chart: Chart, rows: ChartRows) -> Drawn:
@@ -141,9 +149,11 @@ def _cloud(chart: Chart, rows: Sequence[Row], name: str, scales: tuple[Limits, L
     plot = Plot(scales[0], scales[1], chart.labels, name, SIZE)
     plot.axes(across=date_ticks(*plot.x) if chart.x == "expstart" else None)
     shown = [rows[number] for number in thinned(len(rows), POINTS)]
+    size = "thin " if len(shown) > _FEW else ""
     for kind in classes(shown):
         points = [(row[chart.x], row[chart.y]) for row in shown if row["tvb_class"] == kind]
-        plot.dots([point for point in points if plot.y[0] <= point[1] <= plot.y[1]], f"thin {kind or 'unknown'}")
+        inside = [point for point in points if plot.y[0] <= point[1] <= plot.y[1]]
+        plot.dots(inside, f"{size}{kind or 'unknown'}")
     bins = _bins(chart, rows)
     if len(bins.x) >= _FEWEST_BINS:
         low, high, median = (np.clip(part, *plot.y).tolist() for part in (bins.low, bins.high, bins.median))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -22,6 +24,7 @@ def environment() -> Environment:
     )
     jinja.filters |= {"number": format_number, "counted": counted}
     jinja.globals |= {"describe": describe, "numeric": numeric, "class_names": TVB_CLASSES, "up": "", "fingerprint": ""}
+    jinja.globals["icon"] = quote(icon(), safe="/:= ")
     return jinja
 
 
@@ -33,6 +36,12 @@ def _templates() -> Environment:
 def render(template: str, **context: Any) -> str:
     """Return a page made from a template of the report."""
     return _templates().get_template(template).render(**context)
+
+
+@cache
+def icon() -> str:
+    """Return the icon of all pages, an SVG."""
+    return (files("wfc3tvb.report") / "templates" / "favicon.svg").read_text(encoding="utf-8").strip()
 
 
 def format_number(value: float) -> str:

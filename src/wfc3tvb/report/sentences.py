@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import log10
 
 from wfc3tvb.dates import moment_of
+from wfc3tvb.display import counted as counted
 from wfc3tvb.models import Row
 from wfc3tvb.schema import TVB_KINDS
 from wfc3tvb.schema.methods import METHODS
@@ -105,11 +106,6 @@ def reasons(row: Row) -> list[str]:
     if row["sky_mean"] is not None:
         return why(row)
     return ["not scored: " + (", ".join(row["quality_flags"] or ()) or "no reason recorded")]
-
-
-def counted(n: int, name: str) -> str:
-    """Return a number of things, with thousands separated: 1 exposure, 2,145 exposures."""
-    return f"{n:,} {name}{'' if n == 1 else 's'}"
 
 
 def size(n_bytes: float) -> str:

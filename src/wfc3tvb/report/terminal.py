@@ -189,7 +189,7 @@ def repaired(row: Row) -> Text:
     """Return what became of a repair, on one line: accepted or not, and how much deeper."""
     name = f"{row['rootname'] or row['dataset']}_{row['kind']} by {row['method']}: "
     gain = row["exptime_factor"]
-    depth = "" if gain is None else f", as deep as {gain:.1f} times the exposure ({row['depth_gain_mag']:+.2f} mag)"
+    depth = "" if gain is None else f", {row['depth_gain_mag']:+.2f} mag ({gain:.1f} times the exposure)"
     if not row["accepted"]:
         return Text.assemble(name, ("not accepted", "bold red"), f": {row['accept_reason']}")
     return Text.assemble(name, ("accepted", "green"), depth)

@@ -8,6 +8,7 @@ from wfc3tvb.archive.costs import MOST_READS
 from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.display import counted
 from wfc3tvb.survey.plan import Plan
 
 #: Bytes that a worker reads and measures per second, where the catalog has no earlier survey.
@@ -91,7 +92,9 @@ def estimate(catalog: Catalog, plan: Plan, source: Archive, settings: MeasureSet
         n_bytes += n * sum(cost[1] for cost in costs) / len(costs)
     speed, measured = _speed(catalog, source)
     expected, n_forecast = plan.expected_damage()
-    reads_from = f"number of reads as in {n_known} earlier exposures" if n_known else f"{MOST_READS} reads each"
+    reads_from = (
+        f"number of reads as in {counted(n_known, 'earlier exposure')}" if n_known else f"{MOST_READS} reads each"
+    )
     each = f" for each of {jobs} jobs" if jobs > 1 else ""
     speed_from = "the speed of the last survey" if measured else f"{speed / 1e6:.0f} MB/s{each}"
     return SurveyPlan(

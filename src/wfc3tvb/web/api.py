@@ -23,7 +23,7 @@ from wfc3tvb.report.charts import CHARTS
 from wfc3tvb.report.sentences import reasons
 from wfc3tvb.schema import SCHEMA_VERSION, Column
 from wfc3tvb.web import site as limits
-from wfc3tvb.web.console_pages import limit_rows
+from wfc3tvb.web.console_pages import fetch_limited
 from wfc3tvb.web.list_pages import found
 from wfc3tvb.web.listings import EXPOSURES, PROGRAMS, VISITS, Listing
 from wfc3tvb.web.search import Search
@@ -160,7 +160,7 @@ def _sql(site: Site, request: Request) -> Mapping[str, Any]:
     """Return the rows of one SELECT; complete says whether these are all."""
     if not (text := request.query_params.get("q", "").strip()):
         raise BadArgumentError("the parameter q is missing; give one SELECT")
-    return _result(site.fetch(limit_rows(text, LIMIT.rows + 1), cap=_one_more()))
+    return _result(fetch_limited(site, text, LIMIT.rows + 1, cap=_one_more()))
 
 
 def _queries(site: Site, request: Request) -> Mapping[str, Any]:

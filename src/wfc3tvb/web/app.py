@@ -31,6 +31,7 @@ from wfc3tvb.errors import (
     UnknownDatasetError,
     UnknownQueryError,
 )
+from wfc3tvb.report.rendering import icon
 from wfc3tvb.web import api, console_pages, list_pages, pictures, statistics_pages, visit_pages
 from wfc3tvb.web.security import Guard
 from wfc3tvb.web.site import Site
@@ -94,12 +95,12 @@ async def static(request: Request) -> Response:
         return Response(get_plotlyjs(), media_type="text/javascript", headers=_KEPT)
     if name not in _TYPES:
         raise HTTPException(404)
-    return Response(_own_file(name), media_type=_TYPES[name])
+    return Response(icon() if name == "favicon.svg" else _own_file(name), media_type=_TYPES[name])
 
 
 async def favicon(request: Request) -> Response:
     """Send the icon of the pages."""
-    return Response(_own_file("favicon.svg"), media_type=_TYPES["favicon.svg"], headers=_KEPT)
+    return Response(icon(), media_type=_TYPES["favicon.svg"], headers=_KEPT)
 
 
 class Answers:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
+import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response
 
 from wfc3tvb.catalog.export import FORMATS, write_table
 from wfc3tvb.catalog.queries import Query, load_all
 from wfc3tvb.catalog.results import Cap
-from wfc3tvb.errors import BadArgumentError, CatalogError
+from wfc3tvb.errors import BadArgumentError, CatalogError, QueryError
 from wfc3tvb.models import Row
 from wfc3tvb.web import site as limits
 from wfc3tvb.web.security import came_by_a_link
 from wfc3tvb.web.site import Site
 
+#: Line of a statement in an error; that around it, which limits the rows, is one line more.
+_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 #: Number of characters of a cell that are shown.
 CELL = 2000
 #: Formats written directly from Arrow; others take several times the memory of the rows, so their limit is lower.
@@ -39,7 +43,7 @@ def console(site: Site, request: Request) -> Response:
     began = time.perf_counter()
     try:
         if not waits:
-            found = site.fetch(limit_rows(text, limits.SHOWN.rows), cap=limits.SHOWN)
+            found = fetch_limited(site, text, limits.SHOWN.rows, cap=limits.SHOWN)
             rows, columns = [shorten_cells(row) for row in found.to_pylist()], found.column_names
     except CatalogError as error:
         problem = str(error)
@@ -57,7 +61,7 @@ def download(site: Site, request: Request) -> Response:
     if form not in FORMATS:
         raise BadArgumentError(f"unknown format {form[:40]!r}; choose one of {', '.join(FORMATS)}")
     cap = limits.DOWNLOADED if form in _FROM_ARROW else _DOWNLOADED_OTHERS
-    found = site.fetch(limit_rows(text, cap.rows), cap=cap)
+    found = fetch_limited(site, text, cap.rows, cap=cap)
     with TemporaryDirectory() as scratch:
         content = write_table(found, Path(scratch) / "result", form).read_bytes()
     headers = {"Content-Disposition": f'attachment; filename="wfc3tvb.{_ENDINGS.get(form, form)}"'}
@@ -65,6 +69,17 @@ def download(site: Site, request: Request) -> Response:
 
 
 PAGES = {"/sql": console, "/download": download}
+
+
+def fetch_limited(site: Site, text: str, limit: int, *, cap: Cap) -> pa.Table:
+    """Run a statement and return at most `limit` rows; an error names the lines as the visitor wrote them."""
+    limited = limit_rows(text, limit)
+    try:
+        return site.fetch(limited, cap=cap)
+    except QueryError as error:
+        if limited == text:
+            raise
+        raise QueryError(_LINE.sub(lambda found: f"LINE {int(found[1]) - 1}:", str(error))) from error
 
 
 def limit_rows(text: str, limit: int) -> str:
