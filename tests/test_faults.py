@@ -88,8 +88,10 @@ def test_half_a_file_is_seen(tmp_path: Path) -> None:
     before = judge.digests(tmp_path)
     (tmp_path / "x.fits").write_bytes((tmp_path / "x.fits").read_bytes()[:-3000])
     (tmp_path / "x.json").write_text('{"a": ')
-    after = judge.digests(tmp_path)
     assert not any(value.startswith("half") for value in before.values())
+    (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  x.fits\n")
+    after = judge.digests(tmp_path)
+    assert len(after) == 3
     assert all(value.startswith("half") for value in after.values())
 
 

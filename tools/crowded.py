@@ -180,7 +180,10 @@ def survey(catalog: Path, jobs: int, environment: Mapping[str, str], crowd: Crow
         )
         if crowd is not None:
             crowd.survey = process
-        _, err = process.communicate(timeout=max(end - time.monotonic(), 0))
+        try:
+            _, err = process.communicate(timeout=max(end - time.monotonic(), 0))
+        finally:
+            process.terminate()  # if it hangs, or this program is interrupted
         if process.returncode == 0:
             return n
         if process.returncode != 1 or "Traceback" in err:

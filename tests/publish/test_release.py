@@ -22,6 +22,7 @@ from wfc3tvb.cli import main
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError
 from wfc3tvb.models import Row
 from wfc3tvb.publish.identity import Release
+from wfc3tvb.publish.products import keywords
 from wfc3tvb.publish.release import write_published
 from wfc3tvb.schema import TABLES
 
@@ -248,3 +249,13 @@ def test_the_command_of_an_empty_catalog(tmp_path: Path) -> None:
     names = {Path(path).name for path in json.loads(done.stdout)}
     assert "hlsp_wfc3tvb_hst_wfc3-ir_multi_multi_v1.0_exposures.parquet" in names
     assert names == {path.name for path in (tmp_path / "out").iterdir()}
+
+
+@pytest.mark.parametrize("title", ["Short", Release().title, "It's " * 12, "A" * 80])
+def test_a_comment_for_which_a_card_has_no_room_is_left_out(title: str) -> None:
+    row = {"expstart": 55000.0, "expend": 55000.1, "target": "GOODS-N", "simulated": True}
+    header = fits.Header()
+    header.update(keywords(row, Release(title=title)))
+    header.tostring()  # where astropy would warn that it cuts a comment
+    assert header["HLSPNAME"] == title.strip()[:68]
+    assert header.comments["HLSPNAME"] == ("title of the collection" if title == "Short" else "")

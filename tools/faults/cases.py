@@ -6,12 +6,13 @@ import json
 import shutil
 import sys
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tools.faults import judge
 from tools.faults.library import Control
-from tools.faults.processes import Ended, forked, load, program
+from tools.faults.processes import AT_FIRST, PATIENCE, Ended, forked, load, program
 from tools.faults.scenes import Scene
 
 
@@ -70,7 +71,7 @@ class Stage:
         """Make what the command finds, run it twice undisturbed, and count its calls."""
         shutil.rmtree(self.here, ignore_errors=True)
         self.here.mkdir()
-        made = self._forked(lambda: self.scene.prepare(self._run, self.place / "archives"))
+        made = self._forked(lambda: self.scene.prepare(self._run, self.place / "archives"), AT_FIRST)
         if made.code:
             raise RuntimeError(f"{self.scene.name} cannot be prepared:\n{made.err}")
         shutil.rmtree(self.place / "before", ignore_errors=True)
@@ -80,7 +81,7 @@ class Stage:
         for _ in range(2):
             self._reset()
             self.control.count(self.here)
-            ended = self._forked(self._command_and_modules)
+            ended = self._forked(self._command_and_modules, AT_FIRST)
             self.control.stop()
             if ended.code:
                 raise RuntimeError(f"{self.scene.name} fails undisturbed:\n{ended.err}")
@@ -165,7 +166,7 @@ class Stage:
 
     def _run(self, *arguments: str) -> None:
         """Run the program in a fork of its own; to be called in a fork."""
-        ended = forked(lambda: program(*arguments), self.here, self.place)
+        ended = forked(lambda: program(*arguments), self.here, self.place, AT_FIRST)
         if ended.code:
             raise RuntimeError(f"{arguments}: exit status {ended.code}\n{ended.err}")
 
@@ -186,8 +187,8 @@ class Stage:
         read = json.loads(answer.read_text())
         return Seen(**(read | {"names": set(read["names"])}))
 
-    def _forked(self, work) -> Ended:
-        return forked(work, self.here, self.place)
+    def _forked(self, work: Callable[[], None], patience: float = PATIENCE) -> Ended:
+        return forked(work, self.here, self.place, patience)
 
 
 def _views(catalog: Path) -> dict[str, str]:

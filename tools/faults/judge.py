@@ -23,6 +23,8 @@ _RECORDS = {"runs", "failures"}
 _PROGRESS = re.compile(r"^\d\d:\d\d:\d\d |\d s so far$")
 #: Files of tables, more of which are written when there are failures or runs to record.
 _OF_TABLES = re.compile(r"catalog/\w+/(part|noted)-")
+#: Date and time at which a file was made.
+_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[:.\d]*")
 #: Names and numbers in file names that differ from run to run.
 _DRAWN = re.compile(r"[0-9a-f]{8}-[0-9a-f-]+|[0-9a-f]{12,}|\d+|(?<=\.views-)\w+|(?<=/tmp)\w+")
 
@@ -85,9 +87,22 @@ def _digest(path: Path) -> str:
         content = b""
     elif path.suffix in (".json", ".answer") and path.parent.name != "_delta_log":
         content = json.dumps(json.loads(path.read_text()), sort_keys=True).encode()
+    elif path.name == "SHA256SUMS":
+        content = _checked(path)
+    elif path.name.endswith("properties"):
+        content = _DATE.sub("#", path.read_text()).encode()
     else:
         content = path.read_bytes()
     return hashlib.sha256(content).hexdigest()
+
+
+def _checked(path: Path) -> bytes:
+    """Return the names in a file of checksums, which have to be those of the files."""
+    lines = [line.split(maxsplit=1) for line in path.read_text().splitlines()]
+    for sum_, name in lines:
+        if hashlib.sha256((path.parent / name).read_bytes()).hexdigest() != sum_:
+            raise ValueError(f"another checksum of {name}")
+    return "\n".join(name for _, name in lines).encode()
 
 
 def _fits(path: Path) -> bytes:

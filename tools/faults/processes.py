@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: Longest time of a run [s]; what takes longer hangs.
-PATIENCE = 120.0
+#: Longest time of a run [s]; what takes longer hangs. The first may have to compile kernels.
+PATIENCE, AT_FIRST = 180.0, 1200.0
 _DRIZZLE = "wfc3tvb.repair.astrodrizzle_process"
 #: Exit status of a run that ended with an exception, and of one that was ended because it hung.
 CRASHED, HUNG = 99, 98
@@ -41,7 +41,7 @@ def program(*arguments: str) -> None:
     run()
 
 
-def forked(work: Callable[[], None], folder: Path, scratch: Path) -> Ended:
+def forked(work: Callable[[], None], folder: Path, scratch: Path, patience: float = PATIENCE) -> Ended:
     """Do some work in a fork of this process, in a folder; its output goes through files in another one."""
     out, err = scratch / "stdout", scratch / "stderr"
     sys.stdout.flush()
@@ -50,7 +50,7 @@ def forked(work: Callable[[], None], folder: Path, scratch: Path) -> Ended:
     if pid == 0:
         os.setpgid(0, 0)
         os._exit(_child(work, folder, out, err))
-    code = _wait(pid)
+    code = _wait(pid, time.monotonic() + patience)
     return Ended(code, out.read_text(errors="replace"), err.read_text(errors="replace"))
 
 
@@ -89,8 +89,7 @@ def _code(work: Callable[[], None]) -> int:
     return 0
 
 
-def _wait(pid: int) -> int:
-    end = time.monotonic() + PATIENCE
+def _wait(pid: int, end: float) -> int:
     while time.monotonic() < end:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:

@@ -26,6 +26,9 @@ SELECT r.product_id, r.kind, r.rootname, r.dataset, r.path, r.sha256, r.method,
 FROM reprocessed r JOIN exposures e ON e.dataset = r.dataset AND (r.kind = 'drz' OR e.rootname = r.rootname)
 WHERE r.accepted GROUP BY ALL ORDER BY r.dataset, r.kind, r.rootname"""
 
+#: Characters of a card for a text and its comment: 80 without keyword, quotes and separators.
+_CARD_TEXT = 80 - len("KEYWORD1= '' / ")
+
 
 @dataclass(frozen=True)
 class Product:
@@ -86,7 +89,13 @@ def keywords(row: dict[str, Any], release: Release) -> dict[str, tuple[object, s
         "MJD-END": (end.mjd, "[d] the same as a modified Julian date"),
         "SIMULATD": (bool(row["simulated"]), "whether the exposures are simulated"),
     }
-    return {name: card for name, card in cards.items() if card[0] is not None}
+    return {name: (value, _comment(value, text)) for name, (value, text) in cards.items() if value is not None}
+
+
+def _comment(value: object, comment: str) -> str:
+    """Return the comment of a card if there is room for it beside a text; astropy would cut it, with a warning."""
+    length = len(value.replace("'", "''")) if isinstance(value, str) else 0
+    return comment if length + len(comment) <= _CARD_TEXT else ""
 
 
 def _add_keywords(path: Path, cards: dict[str, tuple[object, str]]) -> None:
