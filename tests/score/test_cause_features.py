@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -101,3 +102,12 @@ def test_inputs_of_the_regression_by_name() -> None:
     assert (beyond[5], beyond[6]) == (1.0, 1.0)
     rest = [0.3, 0.6, 0.6, 1.0, 0.5, 0.2, 0.3, 1.0, 0.5, 0.1, 0.1, 0.7, 0.7, 1.0, 0.25, 0.0, -0.9, 0.45]
     assert list(found.values())[len(expected) :] == pytest.approx(rest)
+
+
+@pytest.mark.parametrize("tau", [50.0, 400.0, 1600.0])
+@pytest.mark.parametrize("shape", [lambda x: np.exp(-x), lambda x: 1 / (1 + x)])
+def test_decays_are_explained_as_decays(tau: float, shape: Callable[[np.ndarray], np.ndarray]) -> None:
+    """An exponential and one over time, of the times that are tried; a rise of the same size is not."""
+    decay = 0.5 + 2 * shape((50.0 + 100 * np.arange(9)) / tau)
+    assert seen_of(decay.tolist(), [0.0] * 9, [True] * 9).off_decay == pytest.approx(0.0, abs=1e-9)
+    assert seen_of(decay[::-1].tolist(), [0.0] * 9, [True] * 9).off_decay > 0.9
