@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable
 from typing import Any
@@ -227,7 +228,9 @@ ODD_COUNTS: dict[str, Any] = {
     "a detail": {"detail": "no"}, "an error": {"status": "ERROR", "msg": "timeout"}, "no data": count() | {"data": []},
     "null data": count() | {"data": None}, "words": count() | {"data": [{"Column1": "many"}]},
     "a null count": count() | {"data": [{"Column1": None}]}, "no fields": count() | {"fields": None},
-    "null paging": count() | {"paging": {}}, "deep": DEEP,
+    "null paging": count() | {"paging": {}},
+    "endless pages": count() | {"paging": {"page": 1, "pagesFiltered": math.inf}},
+    "many pages": count() | {"paging": {"page": 1, "pagesFiltered": 10**9}}, "deep": DEEP,
 }  # fmt: skip
 
 

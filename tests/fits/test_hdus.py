@@ -128,3 +128,59 @@ def test_huge_sizes_are_refused_without_reading(several: Path) -> None:
     several.write_bytes(several.read_bytes().replace(before, after))
     with pytest.raises(TruncatedFileError, match="ends before its data do"):
         read_fits(several)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "before", "after", "cause"),
+    [
+        ("NAXIS1", "43", "4294967296", "ends before its data do"),
+        ("NAXIS1", "43", "0", "table of 3 rows of 0 bytes"),
+        ("NAXIS2", "3", "99999999999999999999", "data do"),
+        ("TFIELDS", "7", "0", "do not fit"),
+        ("PCOUNT", "24", "0", "does not fit its heap"),
+    ],
+)
+def test_tables_whose_headers_lie(several: Path, keyword: str, before: str, after: str, cause: str) -> None:
+    cards = (f"{keyword:8}= {value:>20}".encode() for value in (before, after))
+    several.write_bytes(several.read_bytes().replace(*cards))
+    with pytest.raises(BadFileError, match=cause):
+        read_columns(read_fits(several)[2])
+
+
+def test_a_row_length_that_numpy_cannot_describe(tmp_path: Path) -> None:
+    """With no rows there are no data that could be too short."""
+    table = fits.BinTableHDU.from_columns([fits.Column("A", "E", array=[])])
+    path = tmp_path / "empty.fits"
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    path.write_bytes(path.read_bytes().replace(b"NAXIS1  =                    4", b"NAXIS1  =           4294967296"))
+    with pytest.raises(BadFileError, match="rows of 4294967296 bytes"):
+        read_columns(read_fits(path)[1])
+
+
+@pytest.mark.parametrize("card", ["GCOUNT  =                    0", "PCOUNT  =                  -35"])
+def test_images_without_the_data_that_they_announce(several: Path, card: str) -> None:
+    before = f"{card[:10]}{'1' if card.startswith('G') else '0':>20}".encode()
+    several.write_bytes(several.read_bytes().replace(before, card.encode(), 1))
+    with pytest.raises(BadFileError, match=r"has no image of \(5, 7\) pixels in SCI,2|a negative size"):
+        _ = read_fits(several)[1].pixels
+
+
+def test_columns_without_bytes_are_left_out(several: Path) -> None:
+    before, after = (f"TFORM7  = {form}".encode() for form in ("'E       '", "'0E      '"))
+    assert before in several.read_bytes()
+    several.write_bytes(several.read_bytes().replace(before, after))
+    assert list(read_columns(read_fits(several)[2])) == ["NAME", "GOOD", "SHORT", "UNSIGNED", "PAIR", "ANY"]
+
+
+def test_cells_are_numbers_or_refused(several: Path) -> None:
+    columns = read_columns(read_fits(several)[2])
+    row = rows_of(columns)[1]
+    assert (row.number("SHORT"), row.whole("UNSIGNED"), columns.numbers("SHORT").tolist()) == (-2, 40000, [1, -2, 3])
+    for name in ("NAME", "GOOD", "PAIR", "ANY"):
+        with pytest.raises(BadFileError, match=f"no number in column {name}"):
+            row.number(name)
+    for name in ("NAME", "PAIR", "ANY"):
+        with pytest.raises(BadFileError, match=f"no numbers in column {name}"):
+            columns.numbers(name)
+    with pytest.raises(BadFileError, match="no column GAIN"):
+        row.whole("GAIN")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -53,6 +54,17 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     known.make(folder).close()
     with open_catalog(folder) as opened:
         yield opened
+
+
+@pytest.mark.parametrize("n", [251, 100_000])
+def test_brackets_within_brackets_are_refused_at_once(connection: duckdb.DuckDBPyConnection, n: int) -> None:
+    """The parser takes a time that grows with the square of their number."""
+    began = time.perf_counter()
+    with pytest.raises(QueryError, match="more than 250 brackets"):
+        check_statement(connection, f"SELECT {'(' * n}1{')' * n}")
+    assert time.perf_counter() - began < 1
+    assert check_statement(connection, f"SELECT {'(' * 250}1{')' * 250}").tree is not None
+    assert check_statement(connection, f"SELECT {'(1)+' * n}1" if n < 1000 else "SELECT 1").tree is not None
 
 
 @pytest.fixture(autouse=True)

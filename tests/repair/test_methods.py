@@ -56,6 +56,24 @@ def test_a_stitched_ramp_holds_only_the_intervals_that_stay(left_out: tuple[int,
     assert stitched.times == pytest.approx([0.0, *times])
 
 
+@pytest.mark.parametrize(
+    ("left_out", "reads", "gaps", "times"),
+    [
+        ((), [0, 1, 2, 3, 4, 5], (), [0, 10, 30, 60, 100, 150]),
+        ((2, 4), [0, 1, 3, 5], ((1, 2), (3, 4)), [0, 10, 40, 90]),
+        ((2, 3), [0, 1, 4, 5], ((1, 3),), [0, 10, 50, 100]),
+        ((1,), [1, 2, 3, 4, 5], (), [0, 20, 50, 90, 140]),
+        ((1, 2, 5), [2, 3, 4], (), [0, 30, 70]),
+    ],
+)
+def test_reads_gaps_and_times_of_a_stitched_ramp(
+    left_out: tuple[int, ...], reads: list[int], gaps: tuple[tuple[int, int], ...], times: list[float]
+) -> None:
+    """Intervals of 10, 20, 30, 40 and 50 s; the first read of a ramp is the one before the first that is kept."""
+    found = stitch(5, np.array([0.0, 10, 30, 60, 100, 150]), left_out=left_out)
+    assert (found.reads.tolist(), found.removed, found.times.tolist()) == (reads, gaps, times)
+
+
 def test_leaving_almost_everything_out_is_refused() -> None:
     with pytest.raises(ValueError, match="fewer than two reads"):
         stitch(5, TIMES, (1, 2, 3, 4))

@@ -7,8 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wfc3tvb.score.cause import ALONE_AND_BOTH, CAUSES, PRIOR, kind_of, posterior, probabilities, vector
-from wfc3tvb.score.cause_features import features
+from wfc3tvb.score.cause import (
+    ALONE_AND_BOTH,
+    CAUSES,
+    PRIOR,
+    fixed_offset,
+    kind_of,
+    posterior,
+    probabilities,
+    vector,
+)
+from wfc3tvb.score.cause_features import Features, features
 from wfc3tvb.score.cause_weights import FEATURES, WEIGHTS
 from wfc3tvb.score.recommend import Situation, recommendation
 
@@ -196,3 +205,20 @@ def test_probabilities_are_honest_where_only_the_shape_speaks() -> None:
     assert named["scattered"].count("helium") < 42
     sure = [found["helium"] for name, found in draws if name != "helium"]
     assert np.mean(np.array(sure) > 0.9) < 0.06
+
+
+@pytest.mark.parametrize(
+    ("helium_filter", "n_affected", "at_edge", "factor"),
+    [
+        (True, 5, False, 1.0), (False, 5, False, 0.001), (True, 1, False, 0.05), (True, 2, False, 0.05),
+        (True, 3, False, 1.0), (True, 2, True, 1.0), (True, 0, False, 1.0), (False, 2, False, 0.001 * 0.05),
+    ],
+)  # fmt: skip
+def test_factors_on_the_prior_of_helium(helium_filter: bool, n_affected: int, at_edge: bool, factor: float) -> None:
+    """Other filters hardly pass it; it does not come and go within one or two reads in the middle of an exposure."""
+    known = Features(helium_filter, 0.0, 0.1, False, 1.0, 1.0, 0.0, n_affected, 6, False, at_edge)
+    expected = {name: factor if name in ("helium", "both") else 1.0 for name in ALONE_AND_BOTH}
+    found = dict(zip(ALONE_AND_BOTH, np.exp(fixed_offset(known)).tolist(), strict=True))
+    assert found == pytest.approx(expected)
+    weight = np.exp(np.array(WEIGHTS) @ vector(known)) * [PRIOR[name] * expected[name] for name in ALONE_AND_BOTH]
+    assert list(posterior(known).values()) == pytest.approx((weight / weight.sum()).tolist())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 from starlette.testclient import TestClient
 
@@ -123,3 +125,30 @@ def test_pages_load_nothing_from_elsewhere(client: TestClient) -> None:
         assert all(one.startswith("/") and not one.startswith("//") for one in loaded), loaded
         assert not re.findall(r"<script(?![^>]*src=)", text)
         assert not re.findall(r"\son\w+=", text)
+
+
+@pytest.mark.parametrize("path", ["/program/", "/visit/", "/api/"])
+def test_addresses_that_are_too_long(client: TestClient, path: str) -> None:
+    """Numbers of thousands of digits are an error in Python."""
+    answer = client.get(path + "9" * 5000)
+    assert answer.status_code == 414
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_query_that_is_not_encoded(client: TestClient) -> None:
+    """A client of its own may send any bytes; httpx would encode them."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "GET", "path": "/", "raw_path": b"/", "query_string": b"q=\xe9", "scheme": "http",
+        "headers": [(b"host", b"localhost")], "server": ("localhost", 80), "http_version": "1.1", "root_path": "",
+    }  # fmt: skip
+    anyio.run(client.app, scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert b"not encoded" in sent[1]["body"]

@@ -25,9 +25,11 @@ from wfc3tvb.archive.responses import NotTheFileError, check_status
 from wfc3tvb.errors import RejectedQueryError, ServiceError, SlowServiceError, UnexpectedAnswerError
 
 #: What astroquery raises for answers of another form than it expects.
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, MAError, RecursionError, TypeError, ValueError)
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, MAError, RuntimeError, TypeError, ValueError)
 #: Pauses between polls for a query that is still running: the first and the longest [s].
 _POLL = 0.2, 5.0
+#: Ends of the addresses of CAOM's portal.
+_PORTAL = ("/api/v0/invoke", "/columnsconfig")
 
 
 def configure_session(session: requests.Session, client: HttpClient) -> requests.Session:
@@ -63,6 +65,7 @@ class _ClientAdapter(HTTPAdapter):
         answer, body = self._client.send("MAST", method, url, body=request.body, headers=headers, check=_check_json)
         response = self.build_response(request, answer)
         response._content, response._content_consumed = body, True
+        response.encoding = "utf-8"  # that of JSON; requests would guess it, which takes minutes for some texts
         return response
 
 
@@ -77,19 +80,35 @@ def _check_json(status: int, body: bytes) -> None:
 
 
 class _Poll:
-    """Response hook that pauses while a query is still running; astroquery would poll without a pause."""
+    """Response hook that pauses while a query is still running; astroquery would poll without a pause.
+
+    It also ends a count that has more than one page: astroquery would fetch as many as an answer announces.
+    """
 
     def __init__(self) -> None:
         self._pause = _POLL[0]
 
     def __call__(self, response: requests.Response, **options: Any) -> None:
-        if not response.url.endswith("/api/v0/invoke"):
+        if not response.url.endswith(_PORTAL):
             return
         if b'"EXECUTING"' in response.content[:200]:
             time.sleep(self._pause)
             self._pause = min(2 * self._pause, _POLL[1])
         else:
             self._pause = _POLL[0]
+            _check_pages(response.content)
+
+
+def _check_pages(body: bytes) -> None:
+    """Raise `UnexpectedAnswerError` if an answer of CAOM, of which only counts are asked for, has several pages."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return  # of an answer with an error status, which astroquery reports
+    paging = answer.get("paging") if isinstance(answer, dict) else None
+    pages = paging.get("pagesFiltered") if isinstance(paging, dict) else None
+    if isinstance(pages, int | float) and not pages <= 1:
+        raise UnexpectedAnswerError("MAST", f"its answer for CAOM's count has {str(pages)[:20]} pages")
 
 
 @contextmanager

@@ -21,6 +21,9 @@ _KINDS = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", 
 _BITS = {"L": 8, "X": 1, "B": 8, "I": 16, "J": 32, "K": 64, "A": 8, "E": 32, "D": 64, "C": 64, "M": 128, "P": 64,
          "Q": 128}  # fmt: skip
 
+#: Longest row of which numpy can describe the layout [byte].
+_LONGEST_ROW = 2**31
+
 
 class Columns(UserDict[str, Any]):
     """Columns of a table, or cells of a row, by name; a missing one is an error."""
@@ -31,6 +34,33 @@ class Columns(UserDict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         raise BadFileError(self.path, f"has no column {name}", CHECK_THE_COPY)
+
+    def numbers(self, name: str) -> NDArray[Any]:
+        """Return a column of numbers, one a row, or the array of numbers in a cell.
+
+        Raises
+        ------
+        BadFileError
+            If it is missing, or holds something else.
+        """
+        values = np.asarray(self[name])
+        if values.dtype.kind not in "iuf" or values.ndim != 1:
+            raise BadFileError(self.path, f"has no numbers in column {name}", CHECK_THE_COPY)
+        return values
+
+    def number(self, name: str) -> Any:
+        """Return the number in a cell; see `numbers` for the errors."""
+        value = self[name]
+        if not isinstance(value, np.integer | np.floating):
+            raise BadFileError(self.path, f"has no number in column {name}", CHECK_THE_COPY)
+        return value
+
+    def whole(self, name: str) -> int:
+        """Return the whole number in a cell, which may be stored with decimals; see `numbers` for the errors."""
+        value = self.number(name)
+        if not np.isfinite(value):
+            raise BadFileError(self.path, f"has no number in column {name}", CHECK_THE_COPY)
+        return int(value)
 
 
 class _Field(NamedTuple):
@@ -64,7 +94,7 @@ def read_columns(table: Extension, names: Iterable[str] | None = None) -> Column
         The table.
     names : iterable of str, optional
         The columns wanted, in any case; by default all. Others may be of formats that are not read, and those that the
-        table lacks are left out.
+        table lacks, or that have no bytes (0A), are left out.
 
     Raises
     ------
@@ -75,22 +105,33 @@ def read_columns(table: Extension, names: Iterable[str] | None = None) -> Column
     header = table.header
     if str(header.get("XTENSION", "")).strip() != "BINTABLE":
         raise BadFileError(table.path, "has no binary table", CHECK_THE_COPY)
+    length, count = (_whole(table, keyword) for keyword in ("NAXIS1", "NAXIS2"))
+    if not 0 < length < _LONGEST_ROW or length * count > len(table.raw):
+        raise BadFileError(table.path, f"has no table of {count} rows of {length} bytes", CHECK_THE_COPY)
     fields = [_field(table, i) for i in range(1, int(header.number("TFIELDS")) + 1)]
     ends = list(accumulate((field.size for field in fields), initial=0))
     wanted = None if names is None else {name.upper() for name in names}
     read = {field.name: (field, at) for field, at in zip(fields, ends, strict=False)}
-    if ends[-1] > header.number("NAXIS1") or len(read) < len(fields):
+    if ends[-1] > length or not 0 < len(read) == len(fields):
         raise BadFileError(table.path, "has a table whose columns do not fit its row length or names", CHECK_THE_COPY)
-    chosen = [(field, at) for name, (field, at) in read.items() if wanted is None or name in wanted]
+    chosen = [(f, at) for name, (f, at) in read.items() if f.size and (wanted is None or name in wanted)]
     layout = np.dtype({
         "names": [field.name for field, _ in chosen],
         "formats": [field.stored for field, _ in chosen],
         "offsets": [at for _, at in chosen],
-        "itemsize": int(header.number("NAXIS1")),
+        "itemsize": length,
     })  # fmt: skip
-    rows = np.frombuffer(table.raw, layout, int(header.number("NAXIS2")))
-    heap = table.raw[int(header.number("THEAP", rows.nbytes)) :]
+    rows = np.frombuffer(table.raw, layout, count)
+    heap = table.raw[_whole(table, "THEAP", rows.nbytes) :]
     return Columns(table.path, {f.name: _readable(rows[f.name], f, heap, table) for f, _ in chosen})
+
+
+def _whole(table: Extension, keyword: str, default: int | None = None) -> int:
+    """Return a number of bytes or rows."""
+    value = table.header.number(keyword, default)
+    if value < 0:
+        raise BadFileError(table.path, f"has a table of {keyword} {value}", CHECK_THE_COPY)
+    return int(value)
 
 
 def rows_of(columns: Columns) -> list[Columns]:

@@ -9,14 +9,13 @@ for any exposure of the association.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
-
+from wfc3tvb.errors import BadFileError
+from wfc3tvb.fits.cards import Cards
 from wfc3tvb.fits.companions import companion
+from wfc3tvb.fits.hdus import read_fits
 
 log = logging.getLogger(__name__)
 
@@ -37,24 +36,24 @@ def lock_lost(logs: Iterable[Path], rootname: str) -> bool:
         if found is None or not found.exists():
             continue
         try:
-            with warnings.catch_warnings(), fits.open(found, memmap=False) as hdus:
-                warnings.simplefilter("ignore", AstropyWarning)
-                for hdu in hdus:
-                    if str(hdu.header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]:
-                        return _lost(hdus[0].header, hdu.header)
-        except (OSError, EOFError, ValueError, TypeError, KeyError, fits.VerifyError) as error:
-            log.warning("%s: cannot be read (%s); a loss of lock would not be noticed", found, error)
+            headers = [extension.header for extension in read_fits(found)]
+        except BadFileError as error:
+            log.warning("%s: cannot be read (%s); a loss of lock would not be noticed", found, error.problem)
+            continue
+        for header in headers:
+            if str(header.get("EXPNAME", "")).strip().lower()[:8] == rootname[:8]:
+                return _lost(headers[0], header)
     return False
 
 
-def _lost(association: fits.Header, exposure: fits.Header) -> bool:
+def _lost(association: Cards, exposure: Cards) -> bool:
     if any(_number(exposure.get(keyword)) > 0 for keyword in ("NLOSSES", "LOCKLOSS")):
         return True
     commanded, actual = _text(association, "GUIDECMD"), _text(exposure, "GUIDEACT")
     return association.get("T_GSFAIL") is True and actual != commanded
 
 
-def _text(header: fits.Header, keyword: str) -> str:
+def _text(header: Cards, keyword: str) -> str:
     return str(header.get(keyword, "")).strip().upper()
 
 

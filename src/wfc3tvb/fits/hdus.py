@@ -51,12 +51,26 @@ class Extension:
         return str(self.header.get("EXTNAME", "")).strip().upper(), int(self.header.number("EXTVER", 1))
 
     @property
+    def label(self) -> str:
+        """Name in messages: ``SCI,3``, or that it is the primary."""
+        return f"{self.key[0]},{self.key[1]}" if self.key[0] else "its primary header"
+
+    @property
     def image(self) -> NDArray[Any] | None:
-        """The pixels as stored, big-endian and unscaled; None if NAXIS is 0."""
+        """The pixels as stored, big-endian and unscaled; None if NAXIS is 0.
+
+        Raises
+        ------
+        BadFileError
+            If the data are not those of an image, as in random groups or with GCOUNT 0.
+        """
         shape = _shape(self.header)
         if not shape:
             return None
-        return np.frombuffer(self.raw, STORED[int(self.header["BITPIX"])], prod(shape)).reshape(shape)
+        kind = np.dtype(STORED[int(self.header["BITPIX"])])
+        if prod(shape) * kind.itemsize > len(self.raw):
+            raise BadFileError(self.path, f"has no image of {shape} pixels in {self.label}", CHECK_THE_COPY)
+        return np.frombuffer(self.raw, kind, prod(shape)).reshape(shape)
 
     @property
     def scaling(self) -> tuple[float, float]:

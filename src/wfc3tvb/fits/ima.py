@@ -19,10 +19,11 @@ from wfc3tvb.errors import BadFileError, MissingKeywordError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY, Bytes, FileBytes
 from wfc3tvb.fits.ima_layout import check_instrument, planes_of_reads, walk
 from wfc3tvb.fits.mapped import map_file
+from wfc3tvb.fits.opened import untiled
 from wfc3tvb.fits.plane_headers import PlaneHeader, all_keywords
 from wfc3tvb.fits.plane_medians import plane_medians
 from wfc3tvb.fits.plane_pixels import FLAGS, SIGNAL, plane_pixels
-from wfc3tvb.fits.unpacked import gunzip, is_gzip, unpacker, untiled
+from wfc3tvb.fits.unpacked import gunzip, is_gzip, unpacker
 from wfc3tvb.instrument import BORDER, COMMANDED_GAIN, find_filter
 from wfc3tvb.models import ReadCube
 from wfc3tvb.system.disk_errors import disk_error

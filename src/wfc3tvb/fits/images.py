@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from wfc3tvb.display import Result
-from wfc3tvb.errors import BadFileError, NotFitsError
-from wfc3tvb.fits.blocks import CHECK_THE_COPY
+from wfc3tvb.errors import BadFileError
+from wfc3tvb.fits.opened import opened
 from wfc3tvb.instrument import BORDER, DQ, ZEROTH_OFFSET
-from wfc3tvb.system.disk_errors import disk_error
 from wfc3tvb.system.files import atomic_write
 
 #: Flags that make a pixel unusable; those of the ramp fit (32) and of small blemishes (64) do not.
@@ -371,14 +370,6 @@ def _replace(hdus: fits.HDUList, path: Path) -> None:
         hdus.writeto(part, overwrite=True, output_verify="silentfix")
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[fits.HDUList]:
+def _open(path: Path) -> AbstractContextManager[fits.HDUList]:
     """Open a FITS file for reading; astropy's errors about a bad one become one line."""
-    try:
-        with fits.open(path, memmap=False) as hdus:
-            yield hdus
-    except (KeyError, IndexError, AttributeError) as error:
-        raise NotFitsError(path, f"not the WFC3 file expected ({error})", CHECK_THE_COPY) from error
-    except (TypeError, ValueError, OSError) as error:
-        problem = "not a FITS file, or its data end too early"
-        raise disk_error(error) or NotFitsError(path, problem, CHECK_THE_COPY) from error
+    return opened(path, "the WFC3 file expected, or its data end too early")

@@ -1,19 +1,16 @@
-"""Unpack files in memory: gzip, and tile compression (FITS Standard 4.0, section 10)."""
+"""Unpack files in memory (gzip), and tell the other ways of packing."""
 
 from __future__ import annotations
 
 import gzip
-import io
-import warnings
 import zlib
-from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import BadFileError, NotFitsError, TruncatedFileError
-from wfc3tvb.fits.blocks import CHECK_THE_COPY, LARGEST_FILE, Bytes
+from wfc3tvb.fits.blocks import CHECK_THE_COPY, LARGEST_FILE
 
 _GZIP = b"\x1f\x8b"
 #: First bytes of files that other programs compressed, and the program that unpacks them.
@@ -62,36 +59,3 @@ def gunzip(path: Path, size: int = LARGEST_FILE) -> NDArray[np.uint8]:
     if len(content) > size:
         raise BadFileError(path, "unpacks to more data than any file of an exposure has", CHECK_THE_COPY)
     return np.frombuffer(content, np.uint8)
-
-
-def untiled(data: Bytes, path: Path) -> NDArray[np.uint8]:
-    """Return a FITS file's primary header, and its SCI and DQ planes as plain images.
-
-    Parameters
-    ----------
-    data : Bytes
-        The file, of which some planes are compressed in tiles.
-    path : Path
-        Name of the file in messages.
-
-    Raises
-    ------
-    BadFileError
-        If the planes cannot be decompressed.
-    """
-    from astropy.io import fits  # imported here: it takes a third of a second, and few files are compressed
-    from astropy.utils.exceptions import AstropyWarning
-
-    plain = io.BytesIO()
-    try:
-        with warnings.catch_warnings(), fits.open(io.BytesIO(bytes(data[0 : data.size])), memmap=False) as hdus:
-            warnings.simplefilter("ignore", AstropyWarning)
-            planes = [hdu for hdu in hdus[1:] if hdu.is_image and hdu.name.upper() in ("SCI", "DQ")]
-            if sum(prod(hdu.shape) * abs(hdu.header["BITPIX"]) // 8 for hdu in planes) > LARGEST_FILE:
-                raise BadFileError(path, "decompresses to more data than any _ima.fits file has", CHECK_THE_COPY)
-            images = [fits.ImageHDU(hdu.data, hdu.header) for hdu in planes]
-            made = fits.HDUList([fits.PrimaryHDU(header=hdus[0].header), *images])
-            made.writeto(plain, output_verify="silentfix+ignore")
-    except (OSError, EOFError, ValueError, TypeError, LookupError, RuntimeError, zlib.error, fits.VerifyError) as error:
-        raise BadFileError(path, f"its tiles cannot be decompressed ({error})", CHECK_THE_COPY) from error
-    return np.frombuffer(plain.getbuffer(), np.uint8)

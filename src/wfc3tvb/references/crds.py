@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ _OTHERS = ("jwst", "roman")
 _LOG = logging.getLogger(__name__)
 _MISSING = "the file is not in the cache, and CRDS did not send it", "check CRDS_PATH and the network"
 _READ_ONLY = "the file is not in the cache, which CRDS_READONLY_CACHE says is read-only", "unset it, or fill the cache"
+_CONTEXT = re.compile(r"[a-z0-9]\w{0,40}(?:[.-]\w{1,40})?")
 #: Longest time for one batch; a dark of full frames is 300 MB, all references of an exposure are 405 MB [s].
 _TIMEOUT = 3600.0
 #: Beginning of the names of scratch folders, and age at which those of killed runs are removed [h].
@@ -76,12 +78,27 @@ def operational_context(services: Services | None = None) -> str:
     Raises
     ------
     ServiceError
-        If CRDS does not answer.
+        If CRDS does not answer, or not with the name of a context.
     """
     services = services or Services()
     answer = _ask({"files": []}, services)
-    check_observatory(str(answer["context"]), services)
-    return str(answer["context"])
+    return checked_context(answer["context"], services)
+
+
+def checked_context(context: object, services: Services) -> str:
+    """Return the name of a context that CRDS answered, which becomes part of the names of files and addresses.
+
+    Raises
+    ------
+    ServiceError
+        If it is no such name.
+    BadArgumentError
+        See `check_observatory`.
+    """
+    if not isinstance(context, str) or not _CONTEXT.fullmatch(context):
+        raise ServiceError("CRDS", f"{services.crds} answered with the context {str(context)[:40]!r}, which is no name")
+    check_observatory(context, services)
+    return context
 
 
 def check_observatory(context: str, services: Services) -> None:

@@ -18,8 +18,11 @@ from wfc3tvb.system.children import end_with_parent
 from wfc3tvb.system.files import checksum
 from wfc3tvb.system.network import use_socks
 
-#: What crds raises for rules (mappings) that are not text, or not rules.
-_UNREADABLE = (SyntaxError, TypeError, ValueError)
+#: What crds raises for rules (mappings) that are not text, or not rules, besides its own errors.
+_UNREADABLE = (
+    SyntaxError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError, RuntimeError,
+    MemoryError,
+)  # fmt: skip
 
 
 def main(path: Path) -> None:

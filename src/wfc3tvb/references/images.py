@@ -98,6 +98,8 @@ def _read_linearity(path: Path, mtime: int, shape: tuple[int, int], corner: tupl
     extensions = _opened("NLINFILE", path)
     cut = _cut("NLINFILE", path, extensions["COEF", 1], shape, corner)
     n = int(extensions["PRIMARY", 1].header.number("NCOEF"))
+    if n < 1:
+        raise UnsuitableReferenceError("NLINFILE", path.name, f"NCOEF is {n}", "use the file that CRDS names")
     coef = Planes(tuple(cut(extensions["COEF", i + 1]) for i in range(n)), np.float32)
     node, zsci, zerr = (_typed(cut(extensions[name, 1]), np.float32) for name in ("NODE", "ZSCI", "ZERR"))
     return Linearity(coef, node, _typed(cut(extensions["DQ", 1]), np.int16), zsci, zerr)
@@ -174,7 +176,7 @@ def _cut(
         image = extension.pixels
         if image is None:
             return np.broadcast_to(extension.value, shape)
-        ny, nx = image.shape
+        ny, nx = image.shape if image.ndim == 2 else (0, 0)
         if x0 < 0 or y0 < 0 or y0 + shape[0] > ny or x0 + shape[1] > nx:
             problem = f"its {nx} x {ny} pixels do not cover the exposure's {shape[1]} x {shape[0]}"
             raise UnsuitableReferenceError(keyword, path.name, problem, "use the file that CRDS names")

@@ -214,7 +214,7 @@ def _photometry(files: Mapping[str, ReferenceFile], header: Header, warnings: li
         warnings.append(
             f"IMPHTTAB {files['IMPHTTAB'].name} has no row for {header['FILTER']}: PHOTFLAM is 0, as calwf3 leaves it"
         )
-        return Photometry(photzpt=float(read_header(files["IMPHTTAB"].path).get("PHOTZPT", 0.0)))
+        return Photometry(photzpt=float(read_header(files["IMPHTTAB"].path).number("PHOTZPT", 0.0)))
     return found
 
 

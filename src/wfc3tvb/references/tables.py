@@ -26,6 +26,8 @@ _ANY = {-1, -999, "ANY"}
 _NO_TEXT = "INDEF"
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _INDEFINITE = np.float32(1.6e38)
+#: Pixels along a side of the detector.
+_LONGEST_RUN = 1024
 
 
 def read_table(keyword: str, path: Path) -> Columns:
@@ -54,14 +56,14 @@ def amplifiers(path: Path, gain: float) -> tuple[Amplifiers, dict[str, str]]:
         wanted = {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1, "BINAXIS1": 1, "BINAXIS2": 1}
         offsets = {f"CCDOFST{a}": 0 for a in "ABCD"}
         if all(_fits(row[name], value) for name, value in (wanted | offsets).items()):
-            gains = np.array([row[f"ATODGN{a}"] for a in "ABCD"], np.float32)
-            noises = np.array([row[f"READNSE{a}"] for a in "ABCD"], np.float32)
+            gains = np.array([row.number(f"ATODGN{a}") for a in "ABCD"], np.float32)
+            noises = np.array([row.number(f"READNSE{a}") for a in "ABCD"], np.float32)
             if not np.any(gains):
                 raise UnsuitableReferenceError("CCDTAB", path.name, "its ATODGN are 0", "use the file that CRDS names")
             described: dict[str, str] = {
                 name: str(row[name]) or _NO_TEXT for name in ("PEDIGREE", "DESCRIP") if name in row
             }
-            return Amplifiers(gains, noises, int(row["AMPX"]), int(row["AMPY"])), described
+            return Amplifiers(gains, noises, row.whole("AMPX"), row.whole("AMPY")), described
     problem = f"no row for CCDGAIN {gain:g}"
     raise UnsuitableReferenceError("CCDTAB", path.name, problem, "use the file that CRDS names")
 
@@ -81,10 +83,10 @@ def overscan(path: Path, shape: tuple[int, int]) -> Overscan:
         raise UnsuitableReferenceError("OSCNTAB", path.name, f"no row for a frame of {nx} x {ny}", "check the RAW file")
     row = found[-1]
     return Overscan(
-        (int(row["TRIMX1"]), int(row["TRIMX2"])),
-        (int(row["TRIMY1"]), int(row["TRIMY2"])),
-        (int(row["BIASSECTA1"]), int(row["BIASSECTA2"])),
-        (int(row["BIASSECTB1"]), int(row["BIASSECTB2"])),
+        (row.whole("TRIMX1"), row.whole("TRIMX2")),
+        (row.whole("TRIMY1"), row.whole("TRIMY2")),
+        (row.whole("BIASSECTA1"), row.whole("BIASSECTA2")),
+        (row.whole("BIASSECTB1"), row.whole("BIASSECTB2")),
     )
 
 
@@ -94,7 +96,7 @@ def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float], gai
     Raises
     ------
     UnsuitableReferenceError
-        If a run has no length or axis; also `MissingReferenceError` of `read_table`.
+        If a run has no length, one beyond the detector, or no axis; also `MissingReferenceError` of `read_table`.
     """
     return _bad_pixels(path, path.stat().st_mtime_ns, shape, ltv, gain)
 
@@ -102,18 +104,18 @@ def bad_pixels(path: Path, shape: tuple[int, int], ltv: tuple[float, float], gai
 @lru_cache(maxsize=2)
 def _bad_pixels(path: Path, mtime: int, shape: tuple[int, int], ltv: tuple[float, float], gain: float) -> Flags:
     rows = _matching_rows(read_table("BPIXTAB", path), {"CCDAMP": "ABCD", "CCDGAIN": np.float32(gain), "CCDCHIP": 1})
-    if np.any(rows["LENGTH"] < 1) or not np.all(np.isin(rows["AXIS"], (1, 2))):
+    first, second, lengths, axis, flags = (rows.numbers(name) for name in ("PIX1", "PIX2", "LENGTH", "AXIS", "VALUE"))
+    if not np.all((lengths >= 1) & (lengths <= _LONGEST_RUN) & np.isin(axis, (1, 2))):
         problem = "has runs without length or axis"
         raise UnsuitableReferenceError("BPIXTAB", path.name, problem, "use the file that CRDS names")
     mask = np.zeros(shape, np.int16)
-    x = (rows["PIX1"] - 1 + ltv[0]).astype(int)
-    y = (rows["PIX2"] - 1 + ltv[1]).astype(int)
-    length = rows["LENGTH"].astype(int)
+    x, y = (first - 1 + ltv[0]).astype(int), (second - 1 + ltv[1]).astype(int)
+    length = lengths.astype(int)
     run = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-    along = np.repeat(rows["AXIS"] == 1, length)
+    along = np.repeat(axis == 1, length)
     xs, ys = np.repeat(x, length) + run * along, np.repeat(y, length) + run * ~along
     inside = (xs >= 0) & (ys >= 0) & (xs < shape[1]) & (ys < shape[0])
-    values = np.repeat(rows["VALUE"], length).astype(np.int16)
+    values = np.repeat(flags, length).astype(np.int16)
     pixels = np.where(inside, ys * shape[1] + xs, 0)
     for value in np.unique(values):
         mask.ravel()[pixels[inside & (values == value)]] |= value
@@ -129,17 +131,17 @@ def rejection(path: Path, nsamp: int, exptime: float) -> Rejection:
         If there is no row for such a ramp, or its threshold is not a number; also `MissingReferenceError` of
         `read_table`.
     """
-    ramp_rows = [row for row in rows_of(read_table("CRREJTAB", path)) if "IRRAMP" in row and row["IRRAMP"]]
-    n_split = min(nsamp, max((int(row["CRSPLIT"]) for row in ramp_rows), default=0))
+    ramp_rows = [row for row in rows_of(read_table("CRREJTAB", path)) if "IRRAMP" in row and np.all(row["IRRAMP"])]
+    n_split = min(nsamp, max((row.whole("CRSPLIT") for row in ramp_rows), default=0))
     best, chosen = None, None
     for row in ramp_rows:
-        mean = np.float32(row["MEANEXP"])
+        mean = np.float32(row.number("MEANEXP"))
         distance = (mean if np.isfinite(mean) else _INDEFINITE) - np.float32(exptime)
         if row["CRSPLIT"] == n_split and distance >= 0 and (best is None or distance <= best):
             best, chosen = distance, row
     if chosen is None:
         raise UnsuitableReferenceError("CRREJTAB", path.name, f"no IRRAMP row for {nsamp} reads of {exptime:g} s")
-    return Rejection(_first_number(path, str(chosen["CRSIGMAS"])), int(chosen["BADINPDQ"]))
+    return Rejection(_first_number(path, str(chosen["CRSIGMAS"])), chosen.whole("BADINPDQ"))
 
 
 def _first_number(path: Path, text: str) -> float:
@@ -177,10 +179,10 @@ def photometry(path: Path, filter_name: str, expstart: float) -> Photometry | No
         if row is None:
             return None
         found[name.lower()] = _at(row, name, float(f"{expstart:.4f}"), bool(header.get("EXTRAP", False)))
-    return Photometry(photzpt=float(header.get("PHOTZPT", 0.0)), **found)
+    return Photometry(photzpt=float(header.number("PHOTZPT", 0.0)), **found)
 
 
-def _photometry_row(columns: Columns, filter_name: str) -> Any:
+def _photometry_row(columns: Columns, filter_name: str) -> Columns | None:
     wanted = f"wfc3,ir,{filter_name.lower()},mjd#"
     for row in rows_of(columns):
         mode = str(row["OBSMODE"]).strip().lower()
@@ -189,14 +191,22 @@ def _photometry_row(columns: Columns, filter_name: str) -> Any:
     return None
 
 
-def _at(row: Any, name: str, mjd: float, extrapolate: bool) -> float:
-    """Return a time-dependent value: interpolated linearly between the table's times, -9999 outside them."""
+def _at(row: Columns, name: str, mjd: float, extrapolate: bool) -> float:
+    """Return a time-dependent value: interpolated linearly between the table's times, -9999 outside them.
+
+    Raises
+    ------
+    BadFileError
+        If times or values are missing, or not numbers.
+    """
     if not str(row["DATACOL"]).strip()[-1:].isdigit():
-        return float(row[name])
-    n = int(row["NELEM1"])
+        return float(row.number(name))
+    n = row.whole("NELEM1")
     if n == 1:
-        return float(row[name])
-    times, values = np.asarray(row["PAR1VALUES"][:n], float), np.asarray(row[f"{name}1"][:n], float)
+        return float(row.number(name))
+    times, values = (row.numbers(column)[:n].astype(float) for column in ("PAR1VALUES", f"{name}1"))
+    if not 1 < n == len(times) == len(values):
+        raise BadFileError(row.path, f"has no {n} values of {name}", CHECK_THE_COPY)
     if not times[0] <= mjd <= times[-1] and not extrapolate:
         return -9999.0
     i = int(np.clip(np.searchsorted(times, mjd, side="right") - 1, 0, n - 2))
@@ -212,11 +222,15 @@ def _matching_rows(columns: Columns, wanted: Mapping[str, Any]) -> Columns:
     """Return the rows of a table that match an exposure; a missing column matches anything."""
     matching = np.ones(len(next(iter(columns.values()))), bool)
     for name in wanted.keys() & columns.keys():
+        if columns[name].ndim != 1:
+            raise BadFileError(columns.path, f"has several values in each cell of column {name}", CHECK_THE_COPY)
         fitting = [cell for cell in np.unique(columns[name]) if _fits(cell.item(), wanted[name]) or cell == "N/A"]
         matching &= np.isin(columns[name], fitting)
     return Columns(columns.path, {name: values[matching] for name, values in columns.items()})
 
 
 def _fits(cell: Any, wanted: Any) -> bool:
+    if isinstance(cell, np.ndarray):  # a cell with several values
+        return False
     value = str(cell).strip() if isinstance(wanted, str) else cell
     return bool(value == wanted) or value in _ANY

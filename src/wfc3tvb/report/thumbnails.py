@@ -9,13 +9,13 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.errors import BadFileError, NotFitsError
 from wfc3tvb.fits.blocks import CHECK_THE_COPY
+from wfc3tvb.fits.opened import opened
 from wfc3tvb.instrument import BORDER
 from wfc3tvb.models import Row
 from wfc3tvb.report.comparison import before_of, grey
@@ -44,16 +44,15 @@ def read_small(path: Path, side: int = SIDE) -> NDArray[np.float32]:
     NotFitsError
         If it is not such a file, or truncated.
     """
-    try:
-        with fits.open(path, memmap=False, lazy_load_hdus=True) as hdus:
-            pixels = hdus["SCI", 1].data
-    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
-        raise NotFitsError(path, f"not a WFC3 image ({error})", CHECK_THE_COPY) from error
+    with opened(path, "a WFC3 image") as hdus:
+        pixels = hdus["SCI", 1].data
     if pixels is None or pixels.ndim != 2:
         raise NotFitsError(path, "its first image has no pixels", CHECK_THE_COPY)
     inner = pixels[BORDER:-BORDER, BORDER:-BORDER] if path.name.partition(".")[0].endswith("_ima") else pixels
     block = max(1, -(-max(inner.shape) // side))
     ny, nx = (n // block for n in inner.shape)
+    if not ny * nx:
+        raise NotFitsError(path, "its first image has too few pixels", CHECK_THE_COPY)
     blocks = inner[: ny * block, : nx * block].reshape(ny, block, nx, block)
     return np.asarray(np.median(blocks, axis=(1, 3)), np.float32)
 

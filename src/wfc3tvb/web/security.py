@@ -24,6 +24,8 @@ _HEADERS = {
 #: Addresses that run a statement or answer programs, and must not be opened by other sites. Links of other sites to
 #: pages may be followed; the console then shows the statement in its address, and does not run it.
 _SAME_ORIGIN_ONLY = re.compile(r"/download/*|/(?:api|tap)/.+", re.DOTALL)
+#: Longest path of an address; statements are in the query [characters].
+_LONGEST_PATH = 1000
 Next = Callable[[Request], Awaitable[Response]]
 
 
@@ -36,9 +38,12 @@ class Guard(BaseHTTPMiddleware):
 
     async def dispatch(self, request: Request, call_next: Next) -> Response:
         """Pass a request on, or refuse it."""
-        given = request.query_params.get("token", "")
-        if _is_cross_site(request):
-            answer: Response = _refusal(request, "this request came from another site; open the address yourself", 403)
+        odd = _is_odd(request)
+        given = "" if odd else request.query_params.get("token", "")
+        if odd:
+            answer: Response = _refusal(request, *odd)
+        elif _is_cross_site(request):
+            answer = _refusal(request, "this request came from another site; open the address yourself", 403)
         elif self.token and self._is_token(given) and request.method == "GET":
             answer = RedirectResponse(request.url.remove_query_params("token"))
             answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
@@ -71,12 +76,25 @@ def _in_header(request: Request) -> str:
 
 def _refusal(request: Request, reason: str, status: int) -> Response:
     """Return the answer to a request that is refused: text, or JSON where a program asked."""
-    if request.url.path.startswith("/api/"):
+    path = request.scope["path"]
+    if path.startswith("/api/"):
         return JSONResponse({"error": {"status": status, "message": reason}}, status)
-    if request.url.path.startswith("/tap") and "token" in reason:  # TAP's clients ask for a password then
+    if path.startswith("/tap") and "token" in reason:  # TAP's clients ask for a password then
         reason = "a token is needed; give it as password, with any user name"
         return Response(reason + "\n", 401, {"WWW-Authenticate": 'Basic realm="wfc3tvb"'})
     return Response(reason + "\n", status)
+
+
+def _is_odd(request: Request) -> tuple[str, int] | None:
+    """Return reason and status to refuse an address that is not one: too long, or not ASCII where it must be encoded.
+
+    Starlette fails on these: on bytes that are not UTF-8, and on the digits of long numbers.
+    """
+    if len(request.scope["path"]) > _LONGEST_PATH:
+        return "the path of the address is too long", 414
+    if not request.scope["query_string"].isascii():
+        return "the query of the address is not encoded (RFC 3986)", 400
+    return None
 
 
 def came_by_a_link(request: Request) -> bool:

@@ -22,6 +22,8 @@ from wfc3tvb.web.tap.geometry import GEOMETRY, NotAShapeError, translate_geometr
 
 #: Functions of ADQL that DuckDB names otherwise.
 _NAMES = {"LOG": "ln", "RAND": "random", "TRUNCATE": "trunc", "CEILING": "ceil"}
+#: What sqlglot raises for some texts that are not SQL, besides its own errors.
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError, AssertionError)
 #: Longest query [characters].
 LONGEST = 100_000
 
@@ -80,6 +82,8 @@ def to_duckdb(text: str, tables: Mapping[str, str]) -> Translation:
         raise QueryError(f"ADQL: {error}") from error
     except RecursionError as error:
         raise QueryError("the query is nested too deeply; simplify it") from error
+    except _UNREADABLE as error:
+        raise QueryError(f"this is not ADQL ({type(error).__name__} in its parser)") from error
     return Translation(translated, tuple(name for name in read if name))
 
 
