@@ -42,12 +42,12 @@ DAMAGED: tuple[type[Exception], ...] = (
 _LONGEST = 100_000
 
 
-def damaged() -> tuple[type[Exception], ...]:
-    """Return all that astropy raises for damaged files."""
+def damaged(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return all that astropy raises for damaged files, and other errors."""
     from astropy.io import fits
     from astropy.io.fits.hdu.compressed._compression import CfitsioException
 
-    return (*DAMAGED, fits.VerifyError, CfitsioException)
+    return (*DAMAGED, fits.VerifyError, CfitsioException, *others)
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def untiled(data: Bytes, path: Path) -> NDArray[np.uint8]:
             images = [fits.ImageHDU(hdu.data, hdu.header) for hdu in planes]
             made = fits.HDUList([fits.PrimaryHDU(header=hdus[0].header), *images])
             made.writeto(plain, output_verify="silentfix+ignore")
-    except (*damaged(), MemoryError) as error:  # the memory for a tile is asked for before its size is checked
+    except damaged(MemoryError) as error:  # the memory for a tile is asked for before its size is checked
         raise BadFileError(path, f"its tiles cannot be decompressed ({one_line(error)})", CHECK_THE_COPY) from error
     return np.frombuffer(plain.getbuffer(), np.uint8)
 
