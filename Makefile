@@ -6,14 +6,16 @@ KERNEL_TESTS := tests/calibration tests/curve/test_sky_mask.py tests/curve/test_
 DEMO   ?= demo
 NEWEST ?= .venv-newest
 MINUTES ?= 10
+SAMPLE ?= 60
 
-.PHONY: help install demo test test-quick fuzz coverage check docs live bench study supply newest differential compare faults crowded clean
+.PHONY: help install demo test test-quick fuzz mutants coverage check docs live bench study supply newest differential compare faults crowded clean
 
 help:
 	@echo "make demo    everything on a simulated visit, in ./$(DEMO) (no network)"
 	@echo "make test    the test suite"
 	@echo "make test-quick  the tests without the slow ones, in under a minute"
-	@echo "make fuzz    the properties with many drawn cases (long); SEED=n repeats a run"
+	@echo "make fuzz    the properties with many drawn cases, then damaged inputs (long); SEED=n repeats a run, MINUTES=10 a door"
+	@echo "make mutants  small changes of the code that no test notices (long); SAMPLE=60 of each room"
 	@echo "make coverage    lines and branches that the tests reach, in ./htmlcov"
 	@echo "make check   ruff and mypy"
 	@echo "make docs    the documentation as a site, in ./site (no network)"
@@ -50,6 +52,11 @@ SEED ?= $(shell date +%s)
 fuzz: install
 	@echo "seed $(SEED)"
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest --hypothesis-seed=$(SEED) tests/properties
+	$(BIN)/python -m tools.fuzz --seed $(SEED) --minutes $(MINUTES)
+
+# Kernels run in plain Python: their compiled code cannot be changed.
+mutants: install
+	$(BIN)/python -m tools.mutation --sample $(SAMPLE) --seed $(SEED)
 
 # Compiled code cannot be traced: the kernels' own tests run once more in plain Python.
 coverage: install

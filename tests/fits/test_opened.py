@@ -45,7 +45,8 @@ def test_pixels_are_astropys(tiled: Path, packed: bool) -> None:
 @pytest.mark.parametrize(
     ("keyword", "before", "after"),
     [(b"ZNAXIS", b"2", HUGE), (b"ZNAXIS1", b"40", HUGE), (b"ZNAXIS2", b"40", b"-40"), (b"ZNAXIS", b"2", b"1"),
-     (b"ZTILE1", b"40", b"9" * 19), (b"ZBITPIX", b"-32", b"5"), (b"ZNAXIS1", b"40", b"T")],
+     (b"ZTILE1", b"40", b"9" * 19), (b"ZTILE1", b"40", b"300000000"), (b"ZTILE2", b"1", b"-1"), (b"ZBITPIX", b"-32",
+     b"5"), (b"ZNAXIS1", b"40", b"T")],
 )  # fmt: skip
 def test_tiles_that_are_described_wrongly(tiled: Path, keyword: bytes, before: bytes, after: bytes) -> None:
     data = edited(tiled, keyword, before, after)

@@ -43,12 +43,12 @@ DAMAGED: tuple[type[Exception], ...] = (
 _LONGEST = 100_000
 
 
-def damaged() -> tuple[type[Exception], ...]:
-    """Return all that astropy raises for damaged files."""
+def damaged(*others: type[Exception]) -> tuple[type[Exception], ...]:
+    """Return all that astropy raises for damaged files, and other errors."""
     from astropy.io import fits
     from astropy.io.fits.hdu.compressed._compression import CfitsioException
 
-    return (*DAMAGED, fits.VerifyError, CfitsioException)
+    return (*DAMAGED, fits.VerifyError, CfitsioException, *others)
 
 
 @contextmanager
@@ -118,7 +118,7 @@ def untiled(data: Bytes, path: Path) -> NDArray[np.uint8]:
             images = [fits.ImageHDU(hdu.data, hdu.header) for hdu in planes]
             made = fits.HDUList([fits.PrimaryHDU(header=hdus[0].header), *images])
             made.writeto(plain, output_verify="silentfix+ignore")
-    except damaged() as error:
+    except damaged(MemoryError) as error:  # the memory for a tile is asked for before its size is checked
         raise BadFileError(path, f"its tiles cannot be decompressed ({one_line(error)})", CHECK_THE_COPY) from error
     return np.frombuffer(plain.getbuffer(), np.uint8)
 
@@ -166,3 +166,7 @@ def check_tiles(header: Cards) -> None:
     if header.number("ZNAXIS") != 2 or not all(0 < size <= _LONGEST and size % 1 == 0 for size in sizes):
         problem = f"has a compressed image of ZNAXIS {header['ZNAXIS']}, {sizes[0]:g} x {sizes[1]:g} pixels"
         raise BadFileError(header.path, problem, CHECK_THE_COPY)
+    for i, size in enumerate(sizes, 1):
+        if not 0 < header.number(f"ZTILE{i}", 1) <= max(size, 1):
+            problem = f"has tiles of ZTILE{i} {header[f'ZTILE{i}']} in an image of {size:g}"
+            raise BadFileError(header.path, problem, CHECK_THE_COPY)
