@@ -110,7 +110,7 @@ FAILING = {
 def test_an_error_of_the_system_that_a_library_meets_is_one_line(
     line: str, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(store: Catalog, out: Path, form: str) -> None:
+    def fail(store: Catalog, out: Path, form: str, **options: object) -> None:
         raise FAILING[line]
 
     monkeypatch.setattr(release, "write_release", fail)

@@ -50,7 +50,7 @@ def test_a_service_that_fails_is_named(archive: Archive) -> None:
     found = by_name(examine(live=True, services=services(archive)))
     assert not found["MAST"].ok
     assert not found["S3"].ok
-    assert "MAST: returned 0 of the 1 datasets" in found["MAST"].detail
+    assert "MAST: returned 0 of the 1 dataset it counts" in found["MAST"].detail
     assert "S3: unavailable on every attempt" in found["S3"].detail
 
 

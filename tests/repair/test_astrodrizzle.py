@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -161,3 +163,24 @@ def test_a_service_that_breaks_off_is_said_and_done_without(tmp_path: Path, monk
     monkeypatch.setattr(astrodrizzle_process, "astrometry_answers", lambda: True)
     problem = "the connection to the astrometry service was lost (ConnectionError)"
     assert astrodrizzle_process.align([str(path)], use_db=True) == problem
+
+
+def test_the_error_of_a_job_is_known_whatever_is_printed_after_it(tmp_path: Path) -> None:
+    program = """
+import atexit
+from wfc3tvb.repair import astrodrizzle_process as process
+
+def main(path):
+    atexit.register(print, "NAXIS : 140  122")
+    raise RuntimeError("the cause")
+
+process.load, process.main = lambda: None, main
+process.serve()
+"""
+    job = tmp_path / "drizzle.json"
+    job.write_text('{"iref": ""}')
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, input=f"{job}\n", text=True, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert (tmp_path / astrodrizzle_process.LOG).read_text().splitlines()[-1] == "NAXIS : 140  122"
+    assert job.with_suffix(astrodrizzle_process.ERROR).read_text() == "RuntimeError: the cause"

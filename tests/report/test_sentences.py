@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.helpers.generator import make_cube
 from wfc3tvb.measurement import measure_cube
+from wfc3tvb.repair.choose_method import reason
 from wfc3tvb.report.sentences import why
 
 STEP = np.where(np.arange(15) < 8, 0.6, 2.6)
@@ -33,3 +35,22 @@ def test_zero_has_no_sign() -> None:
     text = "; ".join(why(row | {"sun_alt_max": -0.3, "frac_in_shadow": 1.0}))
     assert "Sun -31 to 0 deg above the limb" in text
     assert "-0.00" not in text
+
+
+@pytest.mark.parametrize(("shift", "words"), [(0.004, ""), (-0.004, ""), (0.131, "shift the level by +0.13 e-/s")])
+def test_a_level_that_stays_is_not_said_to_shift(shift: float, words: str) -> None:
+    row = measure_cube(make_cube(STEP, size=128)).exposure
+    text = "; ".join(why(row | {"pred_frac_broken": 0.9, "pred_level_bias": shift, "pred_noise_inflation": 2.0}))
+    assert "cut the ramp of 90.0 % of the blank-sky pixels" in text
+    assert words in text
+    assert ("shift" in text) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("broken", "shift", "text"),
+    [(0.0004, -0.004, "severe, calwf3 cuts no ramp, level right"),
+     (0.25, 0.2, "severe, calwf3 cuts 25.0 % of the ramps, level off by +0.20 electron/s")],
+)  # fmt: skip
+def test_the_numbers_behind_a_recommendation(broken: float, shift: float, text: str) -> None:
+    row = {"tvb_class": "severe", "pred_frac_broken": broken, "pred_level_bias": shift, "ratio_cumulative": None}
+    assert reason(row) == text

@@ -73,11 +73,11 @@ def address(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def service(address: str) -> Iterator[pyvo.dal.TAPService]:
-    """Yield the service as pyvo sees it; pyvo leaves connections to be closed by the garbage collector."""
-    with requests.Session() as session:
-        yield pyvo.dal.TAPService(address, session=session)
+    """Yield the service as pyvo sees it; pyvo leaves connections to be closed by the garbage collector, at any time."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
+        with requests.Session() as session:
+            yield pyvo.dal.TAPService(address, session=session)
         gc.collect()
 
 

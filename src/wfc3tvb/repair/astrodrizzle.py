@@ -22,7 +22,7 @@ from wfc3tvb.display import counted
 from wfc3tvb.errors import BadArgumentError, DrizzleError
 from wfc3tvb.fits.images import fill_not_finite, header_of
 from wfc3tvb.instrument import DQ
-from wfc3tvb.repair.astrodrizzle_process import LOG
+from wfc3tvb.repair.astrodrizzle_process import ERROR, LOG
 from wfc3tvb.system.children import environment_of_child
 
 #: Fixed parameters. One process gives the same pixels as drizzlepac's default pool in half the time; bit 4096 from an
@@ -174,8 +174,8 @@ class DrizzleProcess:
         """
         path, log = folder.absolute() / "drizzle.json", folder / LOG
         path.write_text(json.dumps(job, indent=1))
-        answer = path.with_suffix(".answer")
-        for old in (answer, log):
+        answer, failed = path.with_suffix(".answer"), path.with_suffix(ERROR)
+        for old in (answer, failed, log):
             old.unlink(missing_ok=True)
         self.start()
         if not self._send(path, timeout):
@@ -186,7 +186,7 @@ class DrizzleProcess:
                 self._early_output.seek(0)
                 log.write_bytes(self._early_output.read())
             status = self.stop(grace=_GRACE_AFTER_FAILURE)
-            problem = f"killed by signal {-status}" if status < 0 else _last_line(log)
+            problem = f"killed by signal {-status}" if status < 0 else _last_line(failed if failed.exists() else log)
             raise DrizzleError(name, f"updatewcs or AstroDrizzle failed: {problem}", _excerpt(log), killed=status < 0)
         return dict(json.loads(answer.read_text()))
 

@@ -3,7 +3,8 @@
 These libraries keep global state, print, read ``iref`` from the environment and write into the current folder, so they
 run in their own process. It loads them once (which takes seconds), reads names of JSON files from standard input, one
 per line, and runs these jobs in turn, each in the folder of its file. Their output goes to ``drizzle.log`` there, and
-the answer to ``<job>.answer``; a line on standard output confirms it. A job that fails ends the process.
+the answer to ``<job>.answer``; a line on standard output confirms it. A job that fails ends the process, with the error
+in ``<job>.error``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import sys
 import time
+import traceback
 import urllib.request
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -29,6 +31,8 @@ ASTROMETRY_URL = "https://mast.stsci.edu/portal/astrometryDB/"
 #: Environment variable from which stwcs takes the folder of references.
 IREF = "iref"
 LOG = "drizzle.log"
+#: Suffix of the file with the error of a job.
+ERROR = ".error"
 #: Number of attempts to reach the astrometry service, and timeout of each [s].
 _TRIES, _TIMEOUT = 3, 10.0
 #: Objects created between two garbage collections; headers consist of hundreds of thousands of small objects.
@@ -187,7 +191,11 @@ def serve() -> None:
         path = Path(line.strip())
         job = json.loads(path.read_text())
         before = begin_job(path.parent, job["iref"])
-        main(path)  # an exception goes into the log, and ends the process
+        try:
+            main(path)
+        except BaseException as error:  # goes into the log, where other lines may follow it, and ends the process
+            path.with_suffix(ERROR).write_text("".join(traceback.format_exception_only(error)).strip())
+            raise
         end_job(before)
         answers.write("done\n")
         answers.flush()

@@ -142,9 +142,11 @@ def reason(row: Row) -> str:
     """Return the numbers behind a recommendation."""
     parts = [row["tvb_class"] or "unscored"] if row["tvb_class"] != "none" else ["no damage"]
     if row["pred_frac_broken"] is not None:
-        parts.append(f"calwf3 cuts {100 * row['pred_frac_broken']:.1f} % of the ramps")
+        share = f"{100 * row['pred_frac_broken']:.1f}"
+        parts.append("calwf3 cuts no ramp" if share == "0.0" else f"calwf3 cuts {share} % of the ramps")
     if row["pred_level_bias"] is not None:
-        parts.append(f"level off by {row['pred_level_bias']:+z.2f} electron/s")
+        off = f"{row['pred_level_bias']:+z.2f}"
+        parts.append("level right" if off == "+0.00" else f"level off by {off} electron/s")
     elif row["ratio_cumulative"] is not None:
         parts.append(f"cumulative rate changes by {row['ratio_cumulative']:.1f}")
     return ", ".join(parts)

@@ -39,10 +39,11 @@ def why(row: Row) -> list[str]:
     if row["pred_frac_broken"] is not None and _harmless(row):
         sentences.append("no damage to calwf3's ramp fit is predicted")
     elif row["pred_frac_broken"] is not None:
+        shift = f"{row['pred_level_bias']:+z.2f}"
         sentences.append(
             f"calwf3 is predicted to cut the ramp of {100 * row['pred_frac_broken']:.1f} % of the blank-sky pixels, "
-            f"shift the level by {row['pred_level_bias']:+z.2f} e-/s, and multiply the noise by "
-            f"{row['pred_noise_inflation']:.1f}"
+            + ("" if shift == "+0.00" else f"shift the level by {shift} e-/s, ")
+            + f"and multiply the noise by {row['pred_noise_inflation']:.1f}"
         )
     if row["obs_frac_broken"] is not None:
         percent = 100 * row["obs_frac_broken"]

@@ -73,8 +73,9 @@ class Job:
 
     def finish(self, phase: str) -> None:
         """Set its last phase, unless it has one; an aborted query stops."""
-        if not self.has_ended:
-            self.phase, self.ended = phase, datetime.now(UTC)
+        if self.has_ended:
+            return
+        self.phase, self.ended = phase, datetime.now(UTC)
         if phase == "ABORTED" and self.interrupt is not None:
             self.interrupt()
 
