@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import recorded
+from tests.helpers.kept_processes import kept_processes
 from tests.helpers.small_archive import as_new
 from wfc3tvb.loopback import Archive, serve
 
@@ -30,6 +31,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"too large for the repository and not in {folder}; set WFC3TVB_SHARED to the folder that has it")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kept_processes() -> Iterator[None]:
+    """Keep the drizzling processes of a test process."""
+    with kept_processes():
+        yield
 
 
 @pytest.fixture(scope="session")
