@@ -297,7 +297,9 @@ def _print_plan(plan: Any, as_json: bool) -> None:
         f"{plan.n_recalibrated} recalibrated with them, {plan.n_known} done before",
         f"{sizes}; references: {references}",
         f"about {terminal.duration(plan.wall_s)} {_at_a_time(plan)}, up to {plan.peak_mb / 1000:.1f} GB a worker "
-        + (f"(from {plan.measured_on} earlier repairs)" if plan.measured_on else "(typical values)"),
+        + (
+            f"(from {terminal.counted(plan.measured_on, 'earlier repair')})" if plan.measured_on else "(typical values)"
+        ),
     )
     if plan.alone:
         show(f"too large to share the memory, so repaired one at a time: {', '.join(plan.alone)}")
