@@ -54,3 +54,19 @@ def test_a_level_that_stays_is_not_said_to_shift(shift: float, words: str) -> No
 def test_the_numbers_behind_a_recommendation(broken: float, shift: float, text: str) -> None:
     row = {"tvb_class": "severe", "pred_frac_broken": broken, "pred_level_bias": shift, "ratio_cumulative": None}
     assert reason(row) == text
+
+
+def test_what_is_not_worth_a_repair_does_not_contradict_its_gain() -> None:
+    row = measure_cube(make_cube(STEP, size=128)).exposure
+    harmless = {"recommend": "none", "flagged": False, "tvb_class": "mild", "factor2": False}
+    assert "mag that a better fit gains" not in "; ".join(why(row | harmless | {"gain_mag": 0.04}))
+    assert "a part of the 0.07 mag that a better fit gains" in "; ".join(why(row | harmless | {"gain_mag": 0.071}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "uneven", "said"), [("mixed", 0.7, True), ("mixed", 0.04, False), ("helium", 0.7, False)]
+)
+def test_scattered_light_is_a_reason(kind: str, uneven: float, said: bool) -> None:
+    row = measure_cube(make_cube(STEP, size=128)).exposure
+    text = "; ".join(why(row | {"recommend": "optimal", "tvb_kind": kind, "lr_diff_max": uneven}))
+    assert ("makes the left of the frame up to 0.70 e-/s brighter than the right" in text) == said

@@ -148,7 +148,7 @@ def test_programs_without_a_number_are_listed(tmp_path: Path) -> None:
 
 def test_a_program(client: TestClient) -> None:
     page = client.get("/program/12442").text
-    assert "1 of 3 exposures in 1 visit is to be repaired" in page
+    assert "1 of 3 exposures in 1 visit is flagged for repair" in page
     assert 'href="/visit/ibohbf"' in page
     plot = json.loads(html.unescape(re.findall(r'data-plot="([^"]+)"', page)[0]))
     assert {trace["name"]: trace["y"] for trace in plot["data"]} == {"none": [0.47], "severe": [1.5]}

@@ -83,7 +83,7 @@ def _rule_of_the_notebook(row: Row) -> list[str]:
 
 
 def _repair(row: Row) -> list[str]:
-    from wfc3tvb.score.recommend import BIAS, WORTH
+    from wfc3tvb.score.recommend import BIAS, WORTH, magnitudes
 
     method = row["recommend"]
     if method == "inspect":
@@ -92,14 +92,29 @@ def _repair(row: Row) -> list[str]:
     if method == "none" and row["tvb_class"] in (None, "none"):
         return []
     if method == "none":
-        return [f"not worth a repair: the variable sky costs less than {100 * (WORTH - 1):.0f} % in noise, and shifts "
-                f"the level by less than {BIAS} e-/s"]  # fmt: skip
+        text = (f"not worth a repair: the variable sky costs less than {100 * (WORTH - 1):.0f} % in noise, and shifts "
+                f"the level by less than {BIAS} e-/s")  # fmt: skip
+        gained = row.get("gain_mag") or 0.0
+        if gained > magnitudes(WORTH):
+            text += f" (a part of the {gained:.2f} mag that a better fit gains is lost under a constant sky, too)"
+        return [text]
     noise = row.get(METHODS[method].noise_column)
     if noise is None:
         return [METHODS[method].report]
     ratio = noise / row["noise_pipeline"]
     depth = f"{abs(2.5 * log10(ratio)):.2f} mag {'deeper' if ratio < 1 else 'shallower'}"
-    return [f"{METHODS[method].report}; the sky noise becomes {ratio:.2f} of the pipeline's ({depth})"]
+    found = [f"{METHODS[method].report}; the sky noise becomes {ratio:.2f} of the pipeline's ({depth})"]
+    return [*_scattered(row), *found]
+
+
+def _scattered(row: Row) -> list[str]:
+    """Return what scattered light does to an image, where it is among the causes and uneven."""
+    from wfc3tvb.score.recommend import GRADIENT
+
+    uneven = row.get("lr_diff_max")
+    if row["tvb_kind"] not in ("scattered", "mixed") or uneven is None or uneven <= GRADIENT:
+        return []
+    return [f"scattered light makes the left of the frame up to {uneven:.2f} e-/s brighter than the right"]
 
 
 def reasons(row: Row) -> list[str]:

@@ -225,7 +225,7 @@ _FORM = {
     "text": "program number, rootname, visit, association, or part of a target name",
     "tvb_class": "none, mild, moderate or severe; for visits and programs the worst class",
     "filter": "e.g. F105W",
-    "flagged": "yes: only what is to be repaired",
+    "flagged": "yes: only what is flagged for repair",
     "sort": "a column of the answer; with a leading - in descending order",
     "page": f"from 1; a page has {limits.ROWS_A_PAGE} rows",
 }

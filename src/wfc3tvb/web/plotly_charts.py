@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from wfc3tvb.models import Row
@@ -32,6 +33,7 @@ def visit_plot(exposures: Sequence[Row], reads: Sequence[Row]) -> str:
     for number, exposure in enumerate(exposures):
         curve = [row for row in reads if row["rootname"] == exposure["rootname"] and row["rate"] is not None]
         data += _curve(exposure, curve, CURVES[number % len(CURVES)])
+    data += _zodiacal(exposures, reads)
     layout = {
         "height": 620,
         "margin": {"t": 80, "r": 20},
@@ -49,19 +51,38 @@ def _curve(exposure: Row, reads: Sequence[Row], color: str) -> list[dict[str, An
     name = exposure["rootname"]
     title = f"{name} {exposure['filter'] or ''} {exposure['tvb_class'] or 'no verdict'}"
     middle = [(row["t_start"] + row["t_end"]) / 2 for row in reads]
-    common = {"x": middle, "name": name, "legendgroup": name, "mode": "lines+markers", "line": {"color": color}}
+    label = f"{name}, {exposure['tvb_class'] or 'no verdict'}"
+    common = {"x": middle, "name": label, "legendgroup": name, "mode": "lines+markers", "line": {"color": color}}
     symbols = ["circle" if row["used"] else "circle-open" for row in reads]
+    faint = [1.0 if row["used"] else 0.3 for row in reads]
     shadow = ["in shadow" if row["in_shadow"] else "" for row in reads]
     sky = {
         "y": [row["rate"] for row in reads],
-        "error_y": {"type": "data", "array": [row["rate_err"] for row in reads], "thickness": 1},
-        "marker": {"symbol": symbols},
+        "error_y": {
+            "type": "data",
+            "array": [row["rate_err"] if row["used"] else None for row in reads],
+            "thickness": 1,
+        },
+        "marker": {"symbol": symbols, "opacity": faint},
         "text": [f"read {row['read']} {note}" for row, note in zip(reads, shadow, strict=True)],
         "hovertemplate": title + "<br>%{text}<br>%{x:.0f} s: %{y:.3f} e-/s<extra></extra>",
     }
-    sun = {"y": [row["sun_alt"] for row in reads], "yaxis": "y2", "showlegend": False,
+    shaded = ["circle-open" if row["in_shadow"] else "circle" for row in reads]
+    sun = {"y": [row["sun_alt"] for row in reads], "yaxis": "y2", "showlegend": False, "marker": {"symbol": shaded},
            "hovertemplate": name + "<br>Sun %{y:.1f} deg<extra></extra>"}  # fmt: skip
     return [common | sky, common | sun]
+
+
+def _zodiacal(exposures: Sequence[Row], reads: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return the line of the predicted zodiacal light, the same for all exposures of a visit to a few percent."""
+    known = [exposure["zodi_model"] for exposure in exposures if exposure["zodi_model"] is not None]
+    if not known or not reads:
+        return []
+    level = median(known)
+    line = {"color": "gray", "dash": "dash", "width": 1}
+    name, hint = "zodiacal light, predicted", f"zodiacal light {level:.2f} e-/s<extra></extra>"
+    ends = {"x": [0.0, max(row["t_end"] for row in reads)], "y": [level, level]}
+    return [ends | {"mode": "lines", "line": line, "name": name, "hovertemplate": hint}]
 
 
 def program_plot(exposures: Sequence[Row]) -> str:

@@ -29,7 +29,7 @@ class Search:
     filter : str
         A filter, or empty.
     flagged : str
-        ``yes`` for exposures to be repaired only, or empty.
+        ``yes`` for flagged exposures only, or empty.
     cone : str
         ``ra, dec, radius`` [deg], or empty.
     sort : str

@@ -14,7 +14,7 @@ function inColours(plot) {
   layout.modebar = {bgcolor: "rgba(0,0,0,0)", color: style.getPropertyValue("--soft").trim(), activecolor: ink};
   layout.hoverlabel = {bgcolor: style.getPropertyValue("--panel").trim(), font: {color: ink}};
   for (const part of plot.data.flatMap(trace => [trace.line, trace.marker])) {
-    if (part?.color?.startsWith("--")) part.color = style.getPropertyValue(part.color).trim();
+    if (typeof part?.color === "string" && part.color.startsWith("--")) part.color = style.getPropertyValue(part.color).trim();
   }
   return [plot.data, layout];
 }
