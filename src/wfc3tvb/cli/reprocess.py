@@ -341,4 +341,5 @@ def _print_report(report: Any, as_json: bool, catalog: Path) -> None:
     last = {row["dataset"]: row for row in report.products if row["accepted"] is not None}
     for row in last.values():
         show(terminal.repaired(row), terminal.place(row))
-    print_next(report.next_command)
+    if report.n_repaired or report.n_known:  # else the failures are what to look at
+        print_next(report.next_command)
