@@ -7,6 +7,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,16 @@ def test_statistics_have_a_plot_for_each_filter_and_the_numbers_in_it(drawn: Tes
     asked = re.findall(r'href="(/sql[?]q=[^"]+)">edit as SQL', text)
     assert len(asked) >= 15
     assert all(drawn.get(html.unescape(link)).status_code == 200 for link in asked)
+
+
+def test_medians_are_spoken_of_where_they_are_drawn(drawn: TestClient, tmp_path: Path) -> None:
+    simulate_catalog(tmp_path / "few", 1).close()
+    with TestClient(application(tmp_path / "few"), **HOST) as few:
+        for client, some in ((drawn, True), (few, False)):
+            found = re.findall(r"<section.*?</section>", client.get("/statistics").text, re.DOTALL)
+            drawn_in = ["&#34;median&#34;" in text for text in found]
+            assert drawn_in == ["Medians and the band are" in text for text in found]
+            assert any(drawn_in) == some
 
 
 def test_sampled_plots_say_how_many_of_how_many(drawn: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

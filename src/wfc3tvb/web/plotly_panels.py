@@ -45,6 +45,11 @@ class Panels:
     panels: list[Panel] = field(default_factory=list)
     key: list[Entry] = field(default_factory=list)
 
+    @property
+    def has_trend(self) -> bool:
+        """Whether medians are drawn."""
+        return any(symbol == "band" for _, symbol, _ in self.key)
+
 
 def panels(chart: Chart, rows: Sequence[Row], medians: Sequence[Row], *, height: int = SMALL) -> Panels:
     """Return the plots of a chart; none where it has too few rows.

@@ -144,7 +144,7 @@ def show(site: Site, chart: Chart, choice: Choice, *, height: int = SMALL) -> Sh
         drawn = panels(chart, rows[0], rows[1] if len(rows) > 1 else [], height=height)
         titles = ("Points", "Medians") if asked.medians else ("Numbers",)
         numbers = tuple(Numbers(title, sql, table) for title, (sql, table) in zip(titles, tables, strict=True))
-        return Shown(chart, _caption(chart, choice), drawn, numbers)
+        return Shown(chart, _caption(chart, choice, trend=drawn.has_trend), drawn, numbers)
 
     return site.once(_key(chart, choice, height), make)
 
@@ -162,12 +162,17 @@ def _key(chart: Chart, choice: Choice, height: int = SMALL) -> str:
     return f"chart {chart.name} {choice.asked} {height}"
 
 
-def _caption(chart: Chart, choice: Choice) -> str:
-    """Return the caption of a chart, which says where its points and medians are of some exposures only."""
+def _caption(chart: Chart, choice: Choice, *, trend: bool) -> str:
+    """Return the caption of a chart, which says where its points and medians are of some exposures only.
+
+    With few points no medians are drawn (`trend`).
+    """
     if chart.kind != "points":
         return chart.caption
     each = chart_statements.EXPOSURES
     sampled = {name: choice.known[name] for name in choice.shown if choice.known[name] > each}
+    if not trend and not sampled:
+        return chart.caption
     said = f"{chart.caption} Medians and the band are those of all the points that a plot's heading counts"
     if not sampled:
         return f"{said}."
