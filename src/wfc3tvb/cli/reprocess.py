@@ -249,12 +249,12 @@ def reprocess(
         what: dict[str, Any] = {"ids": names, "where": where, "settings": settings, "services": services}
         plan = plan_reprocess(store, workers=workers, **what)
         if dry_run or not (ids or where or everything):
-            _print_plan(plan, as_json)
+            _print_plan(plan, settings.outdir, as_json)
             if not (as_json or dry_run) and plan.datasets:
                 show("nothing is repaired without a selection: add --all, --id or --where")
             return
         if not as_json:
-            _print_plan(plan, as_json)
+            _print_plan(plan, settings.outdir, as_json)
         finished = partial(_print_finished, progress)
         report = run_reprocess(store, workers=workers, progress=progress, finished=finished, **what)
     _print_report(report, as_json, catalog)
@@ -270,7 +270,7 @@ def _check_references(context: str | None, references: str, iref: Path | None) -
         raise BadArgumentError(f"--references header needs a folder of reference files; {remedy}")
 
 
-def _print_plan(plan: Any, as_json: bool) -> None:
+def _print_plan(plan: Any, outdir: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
     from wfc3tvb.report import terminal
@@ -294,7 +294,7 @@ def _print_plan(plan: Any, as_json: bool) -> None:
     show(
         f"datasets to repair: {len(plan.datasets)}; "
         f"{terminal.counted(plan.n_repaired, 'exposure')} repaired ({methods}), "
-        f"{plan.n_recalibrated} recalibrated with them, {plan.n_known} done before",
+        f"{plan.n_recalibrated} recalibrated with them, {plan.n_known} done before in {outdir}",
         f"{sizes}; references: {references}",
         f"about {terminal.duration(plan.wall_s)} {_at_a_time(plan)}, up to {plan.peak_mb / 1000:.1f} GB a worker "
         + (
