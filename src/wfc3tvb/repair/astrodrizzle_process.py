@@ -17,9 +17,10 @@ import time
 import traceback
 import urllib.request
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from types import SimpleNamespace
+from types import SimpleNamespace, TracebackType
 from typing import Any
 
 from astropy.io import fits
@@ -182,6 +183,12 @@ def end_job(before: tuple[int, int]) -> None:
         os.close(old)
 
 
+def _note_error(path: Path, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write the error that ends the process into a file, and its traceback into the log."""
+    path.write_text("".join(traceback.format_exception_only(error)).strip())
+    sys.__excepthook__(kind, error, trace)
+
+
 def serve() -> None:
     """Run jobs until standard input ends."""
     answers = os.fdopen(os.dup(1), "w")
@@ -191,11 +198,8 @@ def serve() -> None:
         path = Path(line.strip())
         job = json.loads(path.read_text())
         before = begin_job(path.parent, job["iref"])
-        try:
-            main(path)
-        except BaseException as error:  # goes into the log, where other lines may follow it, and ends the process
-            path.with_suffix(ERROR).write_text("".join(traceback.format_exception_only(error)).strip())
-            raise
+        sys.excepthook = partial(_note_error, path.with_suffix(ERROR))
+        main(path)  # an exception goes into the log, where other lines may follow it, and ends the process
         end_job(before)
         answers.write("done\n")
         answers.flush()
