@@ -281,7 +281,7 @@ def _print_plan(plan: Any, outdir: Path, as_json: bool) -> None:
     for name in plan.unflagged:
         show(f"{name}: nothing is flagged, so nothing is repaired")
     if not plan.datasets:
-        show(f"nothing to do ({plan.n_known} already repaired by the same method)")
+        show(f"nothing to do ({plan.n_known} already repaired by the same method, in {outdir})")
         return
     methods = ", ".join(f"{n} by {method}" for method, n in plan.methods.items() if method != "perform")
     folder = plan.reference_folder
