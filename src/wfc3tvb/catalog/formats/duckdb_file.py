@@ -15,6 +15,7 @@ from wfc3tvb.catalog.duckdb_views import STORAGE_VERSION, add_macros
 from wfc3tvb.catalog.release import published_rows, write_texts
 from wfc3tvb.catalog.views import DERIVED, comment_statements, derived_statements
 from wfc3tvb.schema import TABLES, Table
+from wfc3tvb.system.files import atomic_write
 
 #: Name of the file.
 FILE = "wfc3tvb.duckdb"
@@ -33,18 +34,13 @@ def write_duckdb(catalog: Catalog, out: Path) -> Iterator[Path]:
         Folder, created if needed.
     """
     out.mkdir(parents=True, exist_ok=True)
-    part, path = out / f".part-{FILE}", out / FILE
-    part.unlink(missing_ok=True)
+    path = out / FILE
     config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION}
-    try:
-        with duckdb.connect(str(part), config=config) as connection:
-            n_rows = {table.name: _copy(catalog, table, connection) for table in TABLES.values()}
-            add_macros(connection)
-            connection.execute("; ".join([*derived_statements(), *comment_statements(are_tables=True)]))
-            n_rows |= {name: _count(name, connection) for name in DERIVED}
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_write(path) as part, duckdb.connect(str(part), config=config) as connection:
+        n_rows = {table.name: _copy(catalog, table, connection) for table in TABLES.values()}
+        add_macros(connection)
+        connection.execute("; ".join([*derived_statements(), *comment_statements(are_tables=True)]))
+        n_rows |= {name: _count(name, connection) for name in DERIVED}
     yield path
     yield from write_texts(catalog, out, {name: (path, n) for name, n in n_rows.items()}, how=how_to_read())
 
