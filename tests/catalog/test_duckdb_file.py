@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import duckdb
@@ -96,3 +98,13 @@ def test_units_in_the_headings_of_csv_are_read_again(folder: Path, tmp_path: Pat
     assert one.colnames == other.colnames
     assert list(one["sky_mean"].filled(-1)) == list(other["sky_mean"].filled(-1))
     assert other["sky_mean"].unit == one["sky_mean"].unit
+
+
+@pytest.mark.parametrize("form", ["duckdb", "csv"])
+def test_what_a_killed_run_has_left_is_removed_a_day_later(folder: Path, tmp_path: Path, form: str) -> None:
+    old, new = tmp_path / ".wfc3tvb.duckdb.1.part", tmp_path / ".wfc3tvb.duckdb.2.part"
+    for path, hours in ((old, 25), (new, 1)):
+        path.touch()
+        os.utime(path, (time.time() - 3600 * hours,) * 2)
+    assert export(folder, tmp_path, "--format", form).exit_code == 0
+    assert (old.exists(), new.exists()) == (False, True)

@@ -80,7 +80,6 @@ def write_release(
     if unknown := [name for name in names if name not in RELATIONS]:
         raise BadArgumentError(f"there is no table or view {unknown[0]!r}; choose from {', '.join(RELATIONS)}")
     out.mkdir(parents=True, exist_ok=True)
-    remove_old(out, ".*.part", hours=_LEFT_HOURS)
     written: dict[str, tuple[Path, int]] = {}
     for name in dict.fromkeys(names) or TABLES:
         rows = published_rows(catalog, RELATIONS[name])
@@ -110,6 +109,7 @@ def write_texts(
     note : str, optional
         Markdown at the top of the README.
     """
+    remove_old(out, ".*.part", hours=_LEFT_HOURS)
     texts = {
         "README.md": _readme(written, (_SYNTHETIC if is_synthetic(catalog) else "") + note, how),
         "CITATION.cff": _CITATION.format(version=__version__),
