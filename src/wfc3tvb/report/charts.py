@@ -129,7 +129,7 @@ CHARTS = (
     Chart("excess_cdf_curve", "Distribution of the helium excess",
           "Fraction of the exposures with at most this mean helium excess. Published: the archive's "
           "F105W exposures until 2014 (G. Brammer).", "steps", "excess_helium", "fraction",
-          ("excess_helium [electron/s]", "fraction of exposures"), marks=PUBLISHED, parameters={"filter": ""}),
+          ("helium excess [electron/s]", "fraction of exposures"), marks=PUBLISHED, parameters={"filter": ""}),
     Chart("forecast_against_measured", "Forecast and measured helium",
           "Mean helium excess of an exposure against the median that was forecast for its dataset from geometry alone.",
           "points", "excess_helium_50", "excess_helium", ("forecast median [electron/s]", "measured [electron/s]")),
