@@ -174,6 +174,9 @@ def test_later_processes_do_without_numba_until_a_file_of_the_package_changes(tm
     callee.write_text(_KERNEL.format(body="x + 1"))
     (package / "caller.py").write_text(_CALLER)
     assert [_run_caller(tmp_path), _run_caller(tmp_path)] == ["3 True", "3 False"]
+    # Workers of joblib and Dask have one thread each; the code is the same, and kept once.
+    assert [_run_caller(tmp_path, NUMBA_NUM_THREADS="1"), _run_caller(tmp_path)] == ["3 False", "3 False"]
+    assert [_run_caller(tmp_path, NUMBA_OPT="1"), _run_caller(tmp_path)] == ["3 True", "3 False"]
     callee.write_text(_KERNEL.format(body="x * 50"))  # of another size: Python looks at whole seconds
     assert _run_caller(tmp_path) == "100 True"
 
@@ -198,8 +201,9 @@ print(outer(2), "numba" in sys.modules)
 """
 
 
-def _run_caller(folder: Path) -> str:
+def _run_caller(folder: Path, **settings: str) -> str:
     path = os.pathsep.join([str(folder), *sys.path])
     command = [sys.executable, "-m", "kernels.caller"]
-    run = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    environment = os.environ | {"PYTHONPATH": path} | settings
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return run.stdout.strip()

@@ -1,6 +1,7 @@
 """Object code of kernels: kept in a file for each, and loaded with LLVM (llvmlite) alone, without numba.
 
-A file is used only by the interpreter, CPU, numba, llvmlite and source files that it was made with.
+A file is used only by the interpreter, CPU, numba (version and settings), llvmlite and source files that it was made
+with.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def _path(function: Callable[..., Any], key: tuple[Any, ...]) -> Path | None:
     folder = folder_for(Path(function.__code__.co_filename).parent)
     if folder is None:
         return None
-    kind = hashlib.sha256(repr((key, _processor())).encode()).hexdigest()[:16]
+    kind = hashlib.sha256(repr((key, _processor(), _settings())).encode()).hexdigest()[:16]
     return folder / f"{function.__module__}.{function.__qualname__}-{kind}.code"
 
 
@@ -151,13 +152,22 @@ def _made_with(function: Callable[..., Any]) -> str:
 
 @cache
 def _versions() -> tuple[Any, ...]:
-    """Return the versions of Python, numba and llvmlite, and numba's settings."""
+    """Return the versions of Python, numba and llvmlite."""
     import llvmlite
 
     numba = importlib.util.find_spec("numba")
     version = Path(str(numba.origin)).with_name("_version.py").read_bytes() if numba else b""
-    settings = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_") and "CACHE" not in item[0])
-    return sys.version, llvmlite.__version__, version, tuple(settings)
+    return sys.version, llvmlite.__version__, version
+
+
+def _settings() -> tuple[tuple[str, str], ...]:
+    """Return numba's settings that machine code depends on.
+
+    joblib and Dask set the number of threads in their workers: with it, workers and drivers would compile in turn.
+    """
+    without = ("CACHE", "THREAD")
+    names = sorted(name for name in os.environ if name.startswith("NUMBA_") and not any(w in name for w in without))
+    return tuple((name, os.environ[name]) for name in names)
 
 
 def room_of(folder: Path) -> Path:
