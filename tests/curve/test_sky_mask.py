@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.helpers.generator import make_cube, sources
+from wfc3tvb.curve.box_mean import box_mean
 from wfc3tvb.curve.faint_sources import FaintLight
 from wfc3tvb.curve.intervals import measure_curve
-from wfc3tvb.curve.kernels import box_mean
 from wfc3tvb.curve.quality_flags import header_flags, source_flags
 from wfc3tvb.curve.sky_level import is_extended
 from wfc3tvb.curve.sky_mask import sky_mask

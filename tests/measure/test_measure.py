@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -246,3 +248,20 @@ def test_impossible_header_values_are_null(tmp_path: Path) -> None:
     assert (exposure["proposal_id"], exposure["exptime"]) == (None, None)
     (listed,) = FolderArchive(tmp_path).datasets(Selection())
     assert listed["proposal_id"] is None
+
+
+_MEASURE = """
+import sys, numpy, wfc3tvb
+wfc3tvb.measure(sys.argv[1], settings=wfc3tvb.MeasureSettings(pstat=True))
+from wfc3tvb.calibration.likelihood.fit import fit_ramps_optimal
+times = numpy.array([100.0, 200.0, 300.0])
+fit_ramps_optimal(numpy.ones((3, 4, 4), numpy.float32), times, numpy.ones(3))
+print(*{"numba", "scipy", "pandas"}.intersection(sys.modules))
+"""
+
+
+@pytest.mark.slow
+def test_curve_and_fit_start_without_numba_once_compiled(golden: Path) -> None:
+    command = [sys.executable, "-c", _MEASURE, str(golden)]
+    said = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert said[1].split() == []

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from tests.helpers.generator import make_cube
 from tests.properties.draw import examples, seeds
+from wfc3tvb.curve.box_mean import box_mean
 from wfc3tvb.curve.intervals import Curve, measure_curve
-from wfc3tvb.curve.kernels import box_mean, flagged_fraction
+from wfc3tvb.curve.kernels import flagged_fraction
 from wfc3tvb.fits.ima import band_of
 from wfc3tvb.fits.plane_medians import plane_medians
 from wfc3tvb.models import ReadCube

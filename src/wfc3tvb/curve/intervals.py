@@ -216,8 +216,8 @@ def _interval(
     swap = later.dtype.newbyteorder("=") != later.dtype
     difference = Difference(flat_words(later, "<u4"), flat_words(earlier, "<u4"), swap, *factors)
     grid, bins = CellGrid(cells.row_cell, cells.edges), Bins(np.float32(low), np.float32(1 / step))
-    difference_histogram(difference, skip, grid, bins, histogram)
-    found = clipped_medians(histogram, regions, _CLIP, round(_COUNT / dt / step / 2))
+    difference_histogram(difference, skip, grid, bins, np.empty((3, skip.shape[1]), np.uint32), histogram)
+    found = clipped_medians(histogram, regions, clip=_CLIP, half=round(_COUNT / dt / step / 2))
     levels = (low + step * found[:, 0]).tolist()
     return levels[0], step * float(found[0, 1]), float(found[0, 2]), *levels[1:]
 

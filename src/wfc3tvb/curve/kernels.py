@@ -127,7 +127,8 @@ def flagged_fraction(
     if n == 0:
         return float("nan")
     earlier = _no_flags(skip.shape[1]) if before is None else flat_words(before, "<u2")
-    return float(count_new(flat_words(flags, "<u2"), earlier, stored_bits(bits, flags), skip)) / n
+    counts = np.zeros(skip.shape[1], np.uint16)
+    return float(count_new(flat_words(flags, "<u2"), earlier, stored_bits(bits, flags), skip, counts)) / n
 
 
 def stored_bits(bits: int, flags: NDArray[Any]) -> np.uint16:
@@ -155,7 +156,7 @@ def _native(word, swap) -> Any:
 
 
 @compiled
-def difference_histogram(difference, skip, cells, bins, histogram) -> Any:
+def difference_histogram(difference, skip, cells, bins, rows, histogram) -> Any:
     """Histogram the rates of an interval in every cell of a frame.
 
     Loops over columns are kept free of branches, so that the compiler makes vector instructions of them.
@@ -170,15 +171,16 @@ def difference_histogram(difference, skip, cells, bins, histogram) -> Any:
         The cells.
     bins : Bins
         The bins.
+    rows : (3, nx) uint32
+        Scratch.
     histogram : (cell rows, cell columns, N_BINS + 2) uint32
         Counts are added to it; the first bin takes what is left out, lies below or is NaN, the last what lies above.
     """
     (later, later_stride), (earlier, earlier_stride), swap, c_later, c_earlier = difference
     (row_cell, edges), (low, scale) = cells, bins
     n_rows, n_columns = skip.shape
-    words, words_earlier = np.empty(n_columns, np.uint32), np.empty(n_columns, np.uint32)
+    words, words_earlier, bin_of = rows[0], rows[1], rows[2]
     a, b = words.view(np.float32), words_earlier.view(np.float32)
-    bin_of = np.empty(n_columns, np.uint32)
     one, zero, top = np.float32(1), np.float32(0), np.float32(N_BINS + 1)
     for y in range(n_rows):
         row = later[y * later_stride : y * later_stride + n_columns]
@@ -197,8 +199,9 @@ def difference_histogram(difference, skip, cells, bins, histogram) -> Any:
                 counts[bin_of[x]] += np.uint32(1)
 
 
-@compiled
-def clipped_medians(histogram, regions, clip, half) -> Any:
+def clipped_medians(
+    histogram: NDArray[np.uint32], regions: NDArray[np.int64], *, clip: float, half: int
+) -> NDArray[np.float64]:
     """Return median and scatter [bin] and number of what regions of cells hold within `clip` standard deviations.
 
     Counts are whole numbers, so that differences of reads lie at the teeth of a comb and a median would be one of
@@ -206,9 +209,9 @@ def clipped_medians(histogram, regions, clip, half) -> Any:
 
     Parameters
     ----------
-    histogram : (cell rows, cells, N_BINS + 2) uint32
+    histogram : ndarray, shape (cell rows, cells, N_BINS + 2), uint32
         As `difference_histogram` fills it.
-    regions : (k, 4) int64
+    regions : ndarray, shape (k, 4), int64
         First row of cells and the one after the last, first column and the one after the last.
     clip : float
         Where to clip, iterated.
@@ -217,11 +220,18 @@ def clipped_medians(histogram, regions, clip, half) -> Any:
 
     Returns
     -------
-    (k, 3) float64
+    ndarray, shape (k, 3)
         NaN, NaN, 0 where fewer than ten pixels are left.
     """
     out = np.empty((regions.shape[0], 3))
-    total = np.empty(N_BINS + 1)
+    _medians(histogram, regions, clip, half, np.empty((3, N_BINS + 2)), out)
+    return out
+
+
+# Kernels that allocate memory need numba at run time, whose import takes longer than a curve: scratch is passed in.
+@compiled
+def _medians(histogram, regions, clip, half, scratch, out) -> Any:
+    total, sums, spread = scratch[0, : N_BINS + 1], scratch[1], scratch[2, : N_BINS + 1]
     for k in range(regions.shape[0]):
         total[:] = 0
         for row in range(regions[k, 0], regions[k, 1]):
@@ -230,22 +240,21 @@ def clipped_medians(histogram, regions, clip, half) -> Any:
                     total[i + 1] += histogram[row, column, i + 1]
         for i in range(N_BINS):
             total[i + 1] += total[i]
-        out[k] = _clipped_median(_spread(total, half), clip)
-    return out
+        _spread(total, half, sums, spread)
+        out[k, 0], out[k, 1], out[k, 2] = _clipped_median(spread, clip)
 
 
 @compiled
-def _spread(total, half) -> Any:
-    """Return how many values lie below each edge of the bins when each is spread evenly over ``2 half`` bins."""
+def _spread(total, half, sums, out) -> Any:
+    """Find how many values lie below each edge of the bins when each is spread evenly over ``2 half`` bins."""
     n = total.size
-    sums, out = np.zeros(n + 1), np.empty(n)
+    sums[0] = 0.0
     for i in range(n):
         sums[i + 1] = sums[i] + total[i]
     for i in range(n):
         first, last = max(i - half, 0), min(i + half, n - 1)
         inside = sums[last + 1] - sums[first] + (i + half - last) * total[n - 1]
         out[i] = inside / (2 * half + 1)
-    return out
 
 
 @compiled
@@ -256,7 +265,7 @@ def _clipped_median(total, clip) -> Any:
     for _ in range(10):
         n = total[last] - total[first]
         if n < 10:
-            return np.array([np.nan, np.nan, 0.0])
+            return np.nan, np.nan, 0.0
         middle = _quantile(total, total[first] + 0.5 * n)
         half = (_quantile(total, total[first] + 0.8413 * n) - _quantile(total, total[first] + 0.1587 * n)) / 2
         width = max(half, 1.0)
@@ -264,7 +273,7 @@ def _clipped_median(total, clip) -> Any:
         if new_first == first and new_last == last:
             break
         first, last = new_first, new_last
-    return np.array([middle, half, n])
+    return middle, half, n
 
 
 @compiled
@@ -282,7 +291,7 @@ def _quantile(total, rank) -> Any:
 
 
 @compiled
-def count_new(flags, earlier, bit, skip) -> Any:
+def count_new(flags, earlier, bit, skip, counts) -> Any:
     """Count pixels in which any of `bit` is set in `flags` and not in `earlier`, `skip` left out.
 
     Parameters
@@ -293,10 +302,12 @@ def count_new(flags, earlier, bit, skip) -> Any:
         The flags looked for.
     skip : (ny, nx) uint8
         1 where a pixel is left out.
+    counts : (nx,) uint16
+        Zeros; becomes the number of each column.
     """
     n_rows, n_columns = skip.shape
     (words, stride), (words_earlier, stride_earlier) = flags, earlier
-    counts, n = np.zeros(n_columns, np.uint16), 0
+    n = 0
     for y in range(n_rows):
         row = words[y * stride : y * stride + n_columns]
         row_earlier = words_earlier[y * stride_earlier : y * stride_earlier + n_columns]
@@ -309,7 +320,7 @@ def count_new(flags, earlier, bit, skip) -> Any:
 
 
 @compiled
-def bright_pixels(difference, draft, mask, brightness, step, out) -> Any:
+def bright_pixels(difference, draft, mask, brightness, step, word, out) -> Any:
     """Mark the pixels that shine in one interval and not in the whole exposure, on a grid of every `step`-th pixel.
 
     Parameters
@@ -324,6 +335,8 @@ def bright_pixels(difference, draft, mask, brightness, step, out) -> Any:
         Limit for bright pixels.
     step : int
         Distance of the grid's pixels.
+    word : (3,) uint32
+        Scratch.
     out : (ny, nx) uint8
         1 where a pixel shines.
 
@@ -336,7 +349,6 @@ def bright_pixels(difference, draft, mask, brightness, step, out) -> Any:
     (rate, s2), ((flags, s3), bit) = draft, mask
     level, draft_level, limit, photons = brightness
     n = 0
-    word = np.empty(3, np.uint32)
     value = word.view(np.float32)
     for row in range(out.shape[0]):
         y = row * step
@@ -352,44 +364,3 @@ def bright_pixels(difference, draft, mask, brightness, step, out) -> Any:
             out[row, column] = shines and (flags[y * s3 + x] & bit) == 0
             n += out[row, column]
     return n
-
-
-@compiled
-def box_mean(image, skip, half) -> Any:
-    """Return the mean of an image in a box of ``2 half + 1`` pixels around every pixel, float32, of the same shape.
-
-    Parameters
-    ----------
-    image : (ny, nx) float32
-        The image; NaN is left out.
-    skip : (ny, nx) uint8
-        1 where a pixel is left out.
-    half : int
-        Half the width of the box; pixels with nothing in theirs become NaN.
-    """
-    n_rows, n_columns = image.shape
-    sums, numbers = np.zeros(n_columns), np.zeros(n_columns)
-    out = np.empty((n_rows, n_columns), np.float32)
-    for y in range(-half, n_rows):
-        for row, sign in ((y + half, 1.0), (y - half - 1, -1.0)):
-            if 0 <= row < n_rows:
-                for x in range(n_columns):
-                    value = image[row, x]
-                    if skip[row, x] == 0 and value == value:
-                        sums[x] += sign * value
-                        numbers[x] += sign
-        if y < 0:
-            continue
-        total = number = 0.0
-        for x in range(min(half, n_columns)):
-            total += sums[x]
-            number += numbers[x]
-        for x in range(n_columns):
-            if x + half < n_columns:
-                total += sums[x + half]
-                number += numbers[x + half]
-            if x - half - 1 >= 0:
-                total -= sums[x - half - 1]
-                number -= numbers[x - half - 1]
-            out[y, x] = total / number if number > 0.5 else np.nan
-    return out

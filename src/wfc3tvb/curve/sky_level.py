@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.curve.box_mean import box_mean
 from wfc3tvb.curve.faint_sources import FaintLight
 from wfc3tvb.curve.intervals import Curve, measure_curve, shows_sky
-from wfc3tvb.curve.kernels import box_mean
 from wfc3tvb.curve.sky_mask import BAD_PIXEL, HALF_BOX, SkyMask
 from wfc3tvb.models import ReadCube
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.curve.kernels import box_mean
+from wfc3tvb.curve.box_mean import box_mean
 from wfc3tvb.instrument import DQ
 
 #: Flags of the first read that disqualify a pixel for the whole exposure.

@@ -100,7 +100,7 @@ def _bright(cube: ReadCube, curve: Curve, bad: NDArray[np.uint16], i: int, step:
     limits = curve.rate[i], sky, _BRIGHT * curve.scatter[i], _BRIGHT**2 / dt
     ny, nx = cube.rate.shape[1:]
     out = np.zeros((-(-ny // step), -(-nx // step)), np.uint8)
-    bright_pixels(difference, draft, mask, Brightness(*map(np.float32, limits)), step, out)
+    bright_pixels(difference, draft, mask, Brightness(*map(np.float32, limits)), step, np.empty(3, np.uint32), out)
     return out
 
 

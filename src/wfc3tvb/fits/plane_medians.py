@@ -33,7 +33,7 @@ def _median(plane: NDArray[Any]) -> float:
     swap = plane.dtype.newbyteorder("=") != plane.dtype
     low, high = _bracket(plane)
     kept = np.empty(n + 1, np.float32)
-    n_kept, n_below, n_nan = _extract(bits, swap, low, high, kept)
+    n_kept, n_below, n_nan = _extract(bits, swap, low, high, np.empty(plane.shape[1], np.uint32), kept)
     if n_nan:
         return float("nan")
     first, last = (n - 1) // 2 - n_below, n // 2 - n_below
@@ -58,13 +58,13 @@ def _bracket(plane: NDArray[Any]) -> tuple[np.float32, np.float32]:
 
 
 @compiled
-def _extract(bits, swap, low, high, kept) -> Any:
+def _extract(bits, swap, low, high, row, kept) -> Any:
     """Copy the pixels in [low, high] into `kept`; return how many these are, how many lie below, how many are NaN.
 
-    Every pixel is written before it is known to be kept, so `kept` is one element longer than the plane.
+    Every pixel is written before it is known to be kept, so `kept` is one element longer than the plane; `row` is
+    scratch for one row of words.
     """
     n_rows, n_columns = bits.shape
-    row = np.empty(n_columns, np.uint32)
     values = row.view(np.float32)
     n_kept, n_below, n_nan = 0, 0, 0
     for y in range(n_rows):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wfc3tvb.calibration.likelihood.model import UNUSABLE
-from wfc3tvb.calibration.likelihood.pixel import fit_pixel, new_intervals
+from wfc3tvb.calibration.likelihood.pixel import fit_pixel
 from wfc3tvb.system.compiled import compiled
 
 #: Pixels in a block, few enough that its work space stays in the cache of a core.
@@ -19,7 +19,10 @@ WIDTH = 64
 
 
 class Block(NamedTuple):
-    """Work space of a block: rows of intervals (n, WIDTH) and of pixels (WIDTH,)."""
+    """Work space of a block: rows of intervals (n, WIDTH) and of pixels (WIDTH,).
+
+    Kernels that allocate memory need numba at run time, whose import takes as long as the fit of a full frame.
+    """
 
     e: np.ndarray
     v: np.ndarray
@@ -31,15 +34,14 @@ class Block(NamedTuple):
     chi2: np.ndarray
     worst: np.ndarray
     back: np.ndarray
+    single: np.ndarray
 
 
-@compiled
-def new_block(n):
+def new_block(n: int) -> Block:
     """Return the work space for ramps of `n` intervals."""
-    return Block(
-        np.empty((n, WIDTH)), np.empty((n, WIDTH)), np.empty((n, WIDTH)), np.empty((n, WIDTH)), np.empty((n, WIDTH)),
-        np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH),
-    )  # fmt: skip
+    e, v, front, z, u = np.empty((5, n, WIDTH))
+    precision, projected, chi2, worst, back = np.empty((5, WIDTH))
+    return Block(e, v, front, z, u, precision, projected, chi2, worst, back, np.empty(WIDTH, np.bool_))
 
 
 @compiled
@@ -76,11 +78,15 @@ def first_rates(exposure, frame, y0, y1, weights, source) -> None:
 
 
 @compiled
-def fit_rows(exposure, frame, limits, floor2, suspects, signal, again, rows, output) -> None:
+def fit_rows(block, intervals, exposure, frame, limits, floor2, suspects, signal, again, rows, output) -> None:
     """Fit the pixels of some rows.
 
     Parameters
     ----------
+    block : Block
+        Work space; a thread has its own.
+    intervals : Intervals
+        Likewise.
     exposure, frame, limits, output
         See `model`.
     floor2 : ndarray, shape (ny, nx), float32
@@ -97,8 +103,7 @@ def fit_rows(exposure, frame, limits, floor2, suspects, signal, again, rows, out
         Its planes are filled.
     """
     n, nx = exposure.times.size, signal.shape[1]
-    block, intervals = new_block(n), new_intervals(n)
-    total, single = exposure.times[n - 1], np.empty(WIDTH, np.bool_)
+    total, single = exposure.times[n - 1], block.single
     for y in range(rows[0], rows[1]):
         for x0 in range(0, nx, WIDTH):
             width = min(WIDTH, nx - x0)

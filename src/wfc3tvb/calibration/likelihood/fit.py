@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wfc3tvb.calibration.likelihood.block import first_rates, fit_rows
+from wfc3tvb.calibration.likelihood.block import first_rates, fit_rows, new_block
 from wfc3tvb.calibration.likelihood.model import (
     Exposure,
     Float32Array,
@@ -18,6 +16,7 @@ from wfc3tvb.calibration.likelihood.model import (
     OptimalSettings,
     Output,
 )
+from wfc3tvb.calibration.likelihood.pixel import new_intervals
 from wfc3tvb.system.threads import for_each
 
 #: Read noise of a single read [electron] and dark rate [electron/s] (WFC3 Instrument Handbook 5.7).
@@ -217,11 +216,15 @@ def _fit(
     threads: int,
 ) -> None:
     """Fit the pixels in `again`, with the rows shared among threads."""
-    floor2, ny = _floor2(signal, settings), signal.shape[0]
+    floor2, ny, n = _floor2(signal, settings), signal.shape[0], exposure.times.size
     shares = max(threads, 1)
     edges = np.linspace(0, ny, shares + 1).astype(int)
-    work = partial(fit_rows, exposure, frame, limits, floor2, suspects, signal, again)
-    for_each(lambda k: work((int(edges[k]), int(edges[k + 1])), output), shares, threads=threads, n_pixels=signal.size)
+
+    def share(k: int) -> None:
+        space, rows = (new_block(n), new_intervals(n)), (int(edges[k]), int(edges[k + 1]))
+        fit_rows(*space, exposure, frame, limits, floor2, suspects, signal, again, rows, output)
+
+    for_each(share, shares, threads=threads, n_pixels=signal.size)
 
 
 def _neighbor_hits(strong: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -40,8 +40,7 @@ class Solution(NamedTuple):
     jump2: float
 
 
-@compiled
-def new_intervals(n):
+def new_intervals(n: int) -> Intervals:
     """Return the work space for `n` intervals."""
     return Intervals(np.empty((8, n)), np.empty(n, np.int64), np.empty(n, np.bool_))
 
