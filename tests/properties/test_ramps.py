@@ -110,7 +110,8 @@ def fitted(counts: Array, error: Array, times: Array, *, dq: Array | None = None
 def test_calwf3s_fit_of_a_straight_line_is_its_slope(rate: float, times: Array) -> None:
     counts = (rate * np.concatenate([[0.0], times]))[:, None, None].astype(np.float32)
     fit = fitted(counts, np.sqrt(counts / GAIN + 36), times)
-    assert fit.rate[0, 0] == pytest.approx(rate, rel=1e-4)
+    # Sums of float32 lose digits where short intervals follow a long one.
+    assert fit.rate[0, 0] == pytest.approx(rate, rel=1e-3)
     assert fit.samples[0, 0] == times.size + 1
     assert not fit.read_dq.any()
 

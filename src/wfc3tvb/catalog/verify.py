@@ -17,7 +17,7 @@ from wfc3tvb.catalog.delta_tables import Snapshot, Tables
 from wfc3tvb.catalog.released import SUMS, is_release, released_files, released_snapshot
 from wfc3tvb.catalog.sql.rules import COUNTS, RULES, Rule
 from wfc3tvb.catalog.upgrade import CatalogSchema, compare_catalog
-from wfc3tvb.catalog.views import StoredFiles
+from wfc3tvb.catalog.views import StoredFiles, table_select
 from wfc3tvb.display import counted
 from wfc3tvb.errors import DamagedCatalogError, NoCatalogError
 from wfc3tvb.schema import OLDEST_VERSION, TABLES
@@ -83,17 +83,18 @@ def verify(catalog: Catalog | str | Path) -> list[CheckResult]:
     found = compare_catalog(snapshots) if snapshots else None
     results = []
     sound: dict[str, StoredFiles] = {}
-    for name, (log_result, snapshot) in logs.items():
-        if found is None or snapshot is None:
-            results.append(_absent(name) if found and name in found.added else log_result)
-            continue
-        stored = StoredFiles(snapshot.files, found.tables[name].sources, snapshot.stored.extended)
-        files, columns = _files(snapshot, stored), _columns(found, name)
-        units = {field.name: field.metadata.get("unit") for field in tables.open(name).schema().fields}
-        results += [log_result, files, columns, _units(units, name), _version(found, name, snapshot.stored)]
-        if files.passed and columns.passed:
-            sound[name] = stored
-    return results + _relations(sound, tables.folder)
+    with closing(duckdb_views.connection_without_views()) as connection:
+        for name, (log_result, snapshot) in logs.items():
+            if found is None or snapshot is None:
+                results.append(_absent(name) if found and name in found.added else log_result)
+                continue
+            stored = StoredFiles(snapshot.files, found.tables[name].sources, snapshot.stored.extended)
+            files, columns = _files(connection, snapshot, stored), _columns(found, name)
+            units = {field.name: field.metadata.get("unit") for field in tables.open(name).schema().fields}
+            results += [log_result, files, columns, _units(units, name), _version(found, name, snapshot.stored)]
+            if files.passed and columns.passed:
+                sound[name] = stored
+        return results + _relations(connection, sound, tables.folder)
 
 
 def _release(tables: Tables) -> list[CheckResult]:
@@ -107,13 +108,14 @@ def _release(tables: Tables) -> list[CheckResult]:
             results.append(CheckResult(False, "files", name, f"{error.problem}; {_FETCH}"))
     found = compare_catalog(snapshots)
     sound: dict[str, StoredFiles] = {}
-    for name, snapshot in snapshots.items():
-        stored = StoredFiles(snapshot.files, found.tables[name].sources, snapshot.stored.extended)
-        files, columns = _files(snapshot, stored), _columns(found, name)
-        results += [files, columns, _version(found, name, snapshot.stored, released=True)]
-        if files.passed and columns.passed:
-            sound[name] = stored
-    return results + _relations(sound, tables.folder)
+    with closing(duckdb_views.connection_without_views()) as connection:
+        for name, snapshot in snapshots.items():
+            stored = StoredFiles(snapshot.files, found.tables[name].sources, snapshot.stored.extended)
+            files, columns = _files(connection, snapshot, stored), _columns(found, name)
+            results += [files, columns, _version(found, name, snapshot.stored, released=True)]
+            if files.passed and columns.passed:
+                sound[name] = stored
+        return results + _relations(connection, sound, tables.folder)
 
 
 def _checksums(folder: Path) -> list[CheckResult]:
@@ -131,14 +133,13 @@ def _checksums(folder: Path) -> list[CheckResult]:
     return [CheckResult(True, "checksums", "files", f"all {len(expected)} files are as they were released")]
 
 
-def _relations(sound: dict[str, StoredFiles], folder: Path) -> list[CheckResult]:
+def _relations(connection: DuckDBPyConnection, sound: dict[str, StoredFiles], folder: Path) -> list[CheckResult]:
     """Check the rows of the tables that can be read, and the rules between tables."""
-    files = {name: sound.get(name, StoredFiles()) for name in TABLES}
-    with closing(duckdb_views.connect(files, whole=True)) as connection:
-        results = [_keys(connection, name) for name in sound]
-        results += [_holds(connection, rule, folder) for rule in RULES if set(rule.needs) <= set(sound)]
-        if {"datasets", "exposures", "failures"} <= set(sound):
-            results.append(_counts(connection))
+    duckdb_views.add_views(connection, {name: sound.get(name, StoredFiles()) for name in TABLES}, whole=True)
+    results = [_keys(connection, name) for name in sound]
+    results += [_holds(connection, rule, folder) for rule in RULES if set(rule.needs) <= set(sound)]
+    if {"datasets", "exposures", "failures"} <= set(sound):
+        results.append(_counts(connection))
     return results
 
 
@@ -157,7 +158,7 @@ def _absent(table: str) -> CheckResult:
     return CheckResult(True, "version", table, f"new in schema {TABLES[table].since}; the next write adds the table")
 
 
-def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
+def _files(connection: DuckDBPyConnection, snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
     """Read every value of a table, which reveals damage within a file."""
     name, files = snapshot.table, snapshot.files
     if missing := [path.name for path in files if not path.is_file()]:
@@ -165,10 +166,7 @@ def _files(snapshot: Snapshot, stored: StoredFiles) -> CheckResult:
             False, "files", name, f"{counted(len(missing), 'file')} missing, e.g. {missing[0]}; {_RESTORE}"
         )
     try:
-        with closing(
-            duckdb_views.connect({each: stored if each == name else StoredFiles() for each in TABLES}, whole=True)
-        ) as connection:
-            row = connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {name} t").fetchone()
+        row = connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM ({table_select(name, stored)}) t").fetchone()
     except duckdb.Error as error:
         problem = str(error).split("\n", 1)[0]
         return CheckResult(False, "files", name, f"cannot be read: {problem}; {_RESTORE}")

@@ -163,14 +163,30 @@ def view_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
         Whether every read is known to have its exposure, so that `reads` need not join on it.
     """
     yield from MACROS
-    yield _create("exposures", _scan("exposures", files["exposures"]))
+    yield _create("exposures", table_select("exposures", files["exposures"]))
     for name in TABLES:
         if name == "reads" and not whole:
-            scan = _scan(name, files[name])
+            scan = table_select(name, files[name])
             yield _create(name, f"SELECT r.* FROM ({scan}) r SEMI JOIN exposures USING (rootname)")
         elif name != "exposures":
-            yield _create(name, _scan(name, files[name]))
+            yield _create(name, table_select(name, files[name]))
     yield from _derived()
+
+
+def table_select(name: str, stored: StoredFiles) -> str:
+    """Return the SELECT of a table's columns, in the schema's order, from its live Parquet files."""
+    table = TABLES[name]
+    if not stored.files:
+        return f"SELECT {', '.join(_null(c, c.name) for c in table.columns)} WHERE false"
+    sources = {c.name: (c.name,) for c in table.columns} if stored.sources is None else stored.sources
+    columns = ", ".join(_read(column, sources[column.name]) for column in table.columns)
+    paths = ", ".join(literal(glob.escape(str(path))) for path in stored.files)
+    if not stored.extended:
+        return f"SELECT {columns} FROM read_parquet([{paths}])"
+    # The second SELECT, which has no rows, provides columns that are in none of the files.
+    nulls = ", ".join(_null(column, source) for column in table.columns for source in sources[column.name])
+    every = f"SELECT * FROM read_parquet([{paths}], union_by_name = true) UNION ALL BY NAME SELECT {nulls} WHERE false"
+    return f"SELECT {columns} FROM ({every})"
 
 
 def derived_statements() -> Iterator[str]:
@@ -186,7 +202,7 @@ def _derived() -> Iterator[str]:
 
 def orphans_query(files: Files) -> str:
     """Return the SELECT that counts reads without an exposure."""
-    reads, exposures = (_scan(name, files[name]) for name in ("reads", "exposures"))
+    reads, exposures = (table_select(name, files[name]) for name in ("reads", "exposures"))
     return f"SELECT count(*) FROM ({reads}) ANTI JOIN ({exposures}) USING (rootname)"
 
 
@@ -217,22 +233,6 @@ def literal(text: str) -> str:
 
 def _create(name: str, select: str) -> str:
     return f"CREATE OR REPLACE VIEW {name} AS {select}"
-
-
-def _scan(name: str, stored: StoredFiles) -> str:
-    """Return the SELECT of a table's columns, in the schema's order, from its Parquet files."""
-    table = TABLES[name]
-    if not stored.files:
-        return f"SELECT {', '.join(_null(c, c.name) for c in table.columns)} WHERE false"
-    sources = {c.name: (c.name,) for c in table.columns} if stored.sources is None else stored.sources
-    columns = ", ".join(_read(column, sources[column.name]) for column in table.columns)
-    paths = ", ".join(literal(glob.escape(str(path))) for path in stored.files)
-    if not stored.extended:
-        return f"SELECT {columns} FROM read_parquet([{paths}])"
-    # The second SELECT, which has no rows, provides columns that are in none of the files.
-    nulls = ", ".join(_null(column, source) for column in table.columns for source in sources[column.name])
-    every = f"SELECT * FROM read_parquet([{paths}], union_by_name = true) UNION ALL BY NAME SELECT {nulls} WHERE false"
-    return f"SELECT {columns} FROM ({every})"
 
 
 def _read(column: Column, sources: Sequence[str]) -> str:

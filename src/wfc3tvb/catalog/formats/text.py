@@ -24,10 +24,11 @@ _MEASURED, _COMPUTED = 7, 12
 _BEYOND_ERROR = 2
 #: Largest power of ten that a float represents exactly.
 _EXACT = 22
-#: Texts that need quotes: separators, and an empty text, which would be read as null.
-_SPECIAL = '[",\\r\\n]|^$|^\\s|\\s$'
-#: Line ends of Unicode at which astropy's reader of ECSV breaks a row, in quotes too.
-_BREAKS = "[\\x0b\\x0c\\x1c-\\x1e\\x{85}\\x{2028}\\x{2029}]"
+#: Texts that need quotes: separators, an empty text, which would be read as null, and what looks like a comment.
+_SPECIAL = '[",\\r\\n]|^$|^\\s|\\s$|^#'
+#: Line ends, those of Unicode included: astropy's reader of ECSV breaks rows there, in quotes too, or drops what
+#: follows if it is empty or looks like a comment.
+_BREAKS = "\\r\\n|[\\n\\r\\x0b\\x0c\\x1c-\\x1e\\x{85}\\x{2028}\\x{2029}]"
 
 
 def write_csv(rows: Rows, path: Path, *, units: bool = False) -> None:
@@ -47,7 +48,7 @@ def write_csv(rows: Rows, path: Path, *, units: bool = False) -> None:
 
 
 def write_ecsv(rows: Rows, path: Path) -> None:
-    """Write ECSV: astropy's header, and rows as CSV with all digits; rare line ends (a vertical tab) become blanks."""
+    """Write ECSV: astropy's header, and rows as CSV with all digits; line ends within a text become blanks."""
     from wfc3tvb.catalog.formats.astropy_tables import to_astropy
 
     flat, head = rows.flat(), io.StringIO()
