@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers import recorded
+from tests.helpers.crds_children import crds_children
 from tests.helpers.kept_processes import kept_processes
 from tests.helpers.small_archive import as_new
 from wfc3tvb.loopback import Archive, serve
@@ -35,8 +36,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _kept_processes() -> Iterator[None]:
-    """Keep the drizzling processes of a test process."""
-    with kept_processes():
+    """Keep the drizzling processes of a test process, and fork those of CRDS."""
+    with kept_processes(), crds_children():
         yield
 
 
