@@ -88,6 +88,7 @@ class Catalog:
         self._locked, self._own_files = locked, own_files
         self._writable, self._upgraded = writable, False
         self._snapshots: dict[str, Snapshot] | None = None
+        self._stored: Files | None = None
         self._n_commits = 0
         self._connection: DuckDBPyConnection | None = None
         self._frames: dict[str, object] = {}
@@ -288,8 +289,7 @@ class Catalog:
 
     def reload(self) -> None:
         """Make the next query read the newest version; earlier relations keep their connection."""
-        self._snapshots = None
-        self._connection = None
+        self._snapshots = self._stored = self._connection = None
 
     def update_views(self) -> None:
         """Switch to the newest version, write units into new files, and update ``catalog.duckdb``.
@@ -402,11 +402,14 @@ class Catalog:
                 raise DamagedCatalogError(self.folder, f"a file of table {name} is missing, {gone.name}")
 
     def _files(self) -> Files:
-        sources = {name: each.sources for name, each in upgrade.compare_catalog(self.snapshots).tables.items()}
-        return {
-            name: StoredFiles(snapshot.files, sources[name], snapshot.stored.extended)
-            for name, snapshot in self.snapshots.items()
-        }
+        """Return the live files of `snapshots`."""
+        if self._stored is None:
+            sources = {name: each.sources for name, each in upgrade.compare_catalog(self.snapshots).tables.items()}
+            self._stored = {
+                name: StoredFiles(snapshot.files, sources[name], snapshot.stored.extended)
+                for name, snapshot in self.snapshots.items()
+            }
+        return self._stored
 
 
 def open_catalog(

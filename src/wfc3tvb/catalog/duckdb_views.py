@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -243,9 +244,14 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
 
 def fingerprint(files: Files) -> str:
     """Return a hash of the views, which changes with the folder, the versions of the tables, and their definitions."""
-    definitions = [*macro_statements(), *view_statements(files), *comment_statements()]
-    text = "\n".join([__version__, STORAGE_VERSION, *definitions])
+    text = "\n".join([__version__, STORAGE_VERSION, _same_for_all(), *view_statements(files)])
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _same_for_all() -> str:
+    """Return the definitions that are those of every catalog."""
+    return "\n".join([*macro_statements(), *comment_statements()])
 
 
 def add_macros(connection: DuckDBPyConnection) -> None:
