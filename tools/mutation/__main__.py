@@ -26,7 +26,7 @@ import pytest
 from tools.mutation.changes import ROOT, SOURCE, Mutant, mutants
 from tools.mutation.equivalent import EQUIVALENT
 from tools.mutation.runs import Loaded, anew, tried
-from tools.mutation.tests import TestMap, in_a_child, options
+from tools.mutation.tests import TestMap, in_a_child, is_plain, options
 
 #: Room, and its folders or files of tests.
 ROOMS = {
@@ -38,11 +38,14 @@ ROOMS = {
         "tests/repair/test_optimal.py",
         "tests/properties/test_ramps.py",
     ),
-    "curve": ("tests/curve", "tests/properties/test_sky.py"),
+    "curve": ("tests/curve", "tests/properties/test_sky.py", "tests/measure/test_pointing.py"),
     "calibration": ("tests/calibration", "tests/properties/test_ramps.py"),
 }
-#: Rooms whose code is compiled.
-_KERNELS = ("curve", "calibration")
+#: Rooms with compiled code: the modules whose numbers it keeps, and the tests that are short enough in plain Python.
+_KERNELS = {
+    "curve": ("curve/kernels.py", ("tests/curve/test_kernels.py",)),
+    "calibration": ("calibration/", ROOMS["calibration"]),
+}
 
 
 class Score:
@@ -74,8 +77,7 @@ def try_room(place: str, *, sample: int, seed: int) -> None:
     chosen = sorted(
         Random(f"{seed} {place}").sample(every, min(sample, len(every))), key=lambda one: (str(one.path), one.number)
     )
-    # Code that is compiled keeps the numbers of its modules, too.
-    plain = [one for one in chosen if room_of(place) in _KERNELS and (one.in_kernel or not one.in_function)]
+    plain = [one for one in chosen if _is_compiled(room_of(place), one)]
     counts: Counter[str] = Counter()
     for some, disable in ((plain, "1"), ([one for one in chosen if one not in plain], "0")):
         if some:
@@ -87,6 +89,12 @@ def try_room(place: str, *, sample: int, seed: int) -> None:
     share = f"{100 * counts['noticed'] / meant:.0f} %" if meant else "-"
     cells = place, f"{len(every):,}", len(chosen), counts["noticed"], counts["equivalent"], share, seed
     print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+
+def _is_compiled(room: str, mutant: Mutant) -> bool:
+    """Return whether a change is in compiled code, or in a number that it keeps."""
+    kept, _ = _KERNELS.get(room, ("-", ()))
+    return mutant.in_kernel or (not mutant.in_function and mutant.path.relative_to(SOURCE).as_posix().startswith(kept))
 
 
 def _try_part(place: str, chosen: list[Mutant], disable: str) -> Counter[str] | None:
@@ -101,18 +109,20 @@ def _try_part(place: str, chosen: list[Mutant], disable: str) -> Counter[str] | 
     if found is None:
         return None
     score.counts, made = found
+    given = options(kernels=room_of(place) in _KERNELS)
     for mutant in chosen:
         if not mutant.in_function:
             names = made.of(mutant)
-            score.report(mutant, tried(made, names, partial(anew, mutant, names)))
+            score.report(mutant, tried(made, names, partial(anew, mutant, names, given)))
     return score.counts
 
 
 def _try_loaded(place: str, chosen: list[Mutant], score: Score) -> tuple[Counter[str], TestMap] | None:
     loaded = Loaded(place, chosen, score.report)
-    tests = [str(ROOT / test) for test in ROOMS[room_of(place)]]
+    room = room_of(place)
+    tests = [str(ROOT / test) for test in (_KERNELS[room][1] if is_plain() else ROOMS[room])]
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # not the messages of pytest
-    status = pytest.main([*options(), *tests], plugins=[loaded])
+    status = pytest.main([*options(kernels=room in _KERNELS), *tests], plugins=[loaded])
     return (score.counts, loaded.map) if status in (0, 5) else None
 
 

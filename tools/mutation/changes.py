@@ -83,6 +83,8 @@ def _code(node: ast.AST) -> Iterator[ast.AST]:
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list") or _is_for_types(node):
             continue
+        if isinstance(node, ast.keyword) and node.arg == "strict":
+            continue  # says that two lengths are the same; where they are, it makes no difference
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
                 yield child

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from tools.mutation.changes import ROOT, Mutant, changed
-from tools.mutation.tests import Mapper, TestMap, in_a_child, modules_of, options, run_items
+from tools.mutation.tests import TestMap, in_a_child, mapped, modules_of, run_items
 
 Report = Callable[[Mutant, str], None]
 #: What becomes of a mutant, besides the name of the test that notices it.
@@ -34,12 +34,10 @@ class Loaded:
         """Run the tests without a change, then the mutants."""
         for module in modules_of(self._room):
             importlib.import_module(module)
-        mapper = Mapper(self._room)
-        session.config.pluginmanager.register(mapper)
-        made = in_a_child(lambda: mapper.run(session))
-        session.config.pluginmanager.unregister(mapper)
-        if made is None:
-            pytest.exit("the tests fail without a change", returncode=1)
+        made = mapped(session, self._room)
+        if isinstance(made, str):
+            print(made, file=sys.stderr, flush=True)
+            pytest.exit(made, returncode=1)
         self.map = made
         functions = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
         items = {item.nodeid: item for item in session.items}
@@ -122,9 +120,9 @@ class _Failed:
             self.name = report.nodeid
 
 
-def anew(mutant: Mutant, names: list[str]) -> str:
+def anew(mutant: Mutant, names: list[str], options: list[str]) -> str:
     """Run tests on a mutant that is imported in place of its module, which must not be loaded yet."""
     failed = _Failed()
     sys.meta_path.insert(0, _Finder(mutant.path, _compiled(mutant)))
-    status = pytest.main([*options(), "-x", *(str(ROOT / name) for name in names)], plugins=[failed])
+    status = pytest.main([*options, "-x", *(str(ROOT / name) for name in names)], plugins=[failed])
     return failed.name or (SURVIVED if status == 0 else f"pytest ends with {status}")

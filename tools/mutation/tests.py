@@ -12,8 +12,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,16 @@ import pytest
 from tools.mutation.changes import ROOT, SOURCE, Mutant
 
 #: Options of every run. Hypothesis draws the same cases for every mutant.
-OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "-m", "not slow and not compiled", "--hypothesis-seed=0")
+OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "--hypothesis-seed=0")
 #: Kernels in plain Python warn of a division by zero, compiled ones do not.
 OF_KERNELS = ("-W", "ignore::RuntimeWarning")
+#: Most that the tests of a mutant may take without a change [s of CPU]; slower ones are left out.
+_MOST = 60
 #: Limit of a mutant [s of CPU]: what its tests take without a change, times the first, plus the second.
 _LIMIT = 3, 5
 _MEMORY = 12 << 30
 #: Tests that take longer while lines are noted are left out [s of CPU]: in plain Python, and with compiled kernels.
-_SLOW_PLAIN, _SLOW = 2, 10
+_SLOW_PLAIN, _SLOW = 2, 5
 
 
 @dataclass(frozen=True)
@@ -50,20 +53,23 @@ class TestMap:
     kills: Counter[str] = field(default_factory=Counter)
 
     def of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that execute a changed line (at import: any line of its module), quick files first."""
+        """Return the tests that execute a changed line (at import: those beside them, too), quick files first."""
         path = str(mutant.path)
         if mutant.in_function:
             wanted = {(path, line) for line in mutant.lines}
             names = [name for name, lines in self.lines.items() if lines & wanted]
         else:
-            names = [name for name, lines in self.lines.items() if any(file == path for file, _ in lines)]
-            names = names or list(self.lines)
+            # A test of a number may execute no line of its module, but others beside it do.
+            files = {_file(name) for name, lines in self.lines.items() if any(file == path for file, _ in lines)}
+            names = [name for name in self.lines if _file(name) in files or not files]
         cost: Counter[str] = Counter()
         for name in names:
             cost[_file(name)] += self.seconds[name]  # type: ignore[assignment]
-        return sorted(
-            names, key=lambda name: (cost[_file(name)] / (1 + self.kills[_file(name)]), _file(name), self.seconds[name])
+        names.sort(
+            key=lambda name: (cost[_file(name)] / (1 + self.kills[_file(name)]), _file(name), self.seconds[name])
         )
+        spent = accumulate(self.seconds[name] for name in names)
+        return [name for name, seconds in zip(names, spent, strict=True) if seconds < _MOST]
 
     def limit(self, names: list[str]) -> int:
         """Return the CPU time after which a mutant counts as one that does not end [s]."""
@@ -75,9 +81,10 @@ def is_plain() -> bool:
     return os.environ["NUMBA_DISABLE_JIT"] == "1"
 
 
-def options() -> list[str]:
-    """Return the options of pytest in this process."""
-    return [*OPTIONS, *(OF_KERNELS if is_plain() else ())]
+def options(*, kernels: bool) -> list[str]:
+    """Return the options of pytest in this process; in rooms with kernels, only time leaves tests out."""
+    marked = "" if kernels and not is_plain() else "not slow and not compiled"
+    return [*OPTIONS, "-m", marked, *(OF_KERNELS if is_plain() else ())]
 
 
 def _file(name: str) -> str:
@@ -85,66 +92,82 @@ def _file(name: str) -> str:
 
 
 class Mapper:
-    """Plugin of pytest that runs all tests once without a change, and notes what they execute."""
+    """Plugin of pytest that notes what tests execute without a change, and sends it off after each of them."""
 
-    def __init__(self, room: str) -> None:
+    def __init__(self, room: str, send: Callable[[Any], None]) -> None:
         import coverage
 
         place = SOURCE / room
-        self._modules = set(modules_of(room))
-        self._now, self._slow = "", set[str]()
-        self.made, self._fixtures = TestMap(), dict[str, set[str]]()
+        self._modules, self._send = set(modules_of(room)), send
+        self._now, self._contexts = "", set[str]()
         self._coverage = coverage.Coverage(
             data_file=None, config_file=False, include=[str(place if place.is_file() else place / "*")]
         )
 
+    def _switch(self, context: str) -> None:
+        self._contexts.add(context)
+        self._coverage.switch_context(context)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
         """Note the lines of a fixture for all tests that use it: it may be set up for the first of them alone."""
-        self._coverage.switch_context(f"fixture {fixturedef.baseid}::{fixturedef.argname}")
+        self._switch(_fixture(fixturedef, fixturedef.argname))
         result = yield
-        self._coverage.switch_context(request.node.nodeid if "::" in request.node.nodeid else self._now)
+        self._switch(self._now)
         return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> Generator[None, Any, Any]:
-        """Note lines and time of a test."""
-        self._now = item.nodeid
+        """Note lines and time of a test; a test that takes too long ends the process."""
         _forget(self._modules)
-        self._coverage.switch_context(item.nodeid)
-        used = item._fixtureinfo.name2fixturedefs
-        self._fixtures[item.nodeid] = {f"fixture {one.baseid}::{name}" for name, all_ in used.items() for one in all_}
+        self._now, self._contexts = item.nodeid, set()
+        self._switch(item.nodeid)
         began = time.process_time()
-        signal.signal(signal.SIGVTALRM, lambda *_: self._leave_out(item))
+        signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_VIRTUAL, _SLOW_PLAIN if is_plain() else _SLOW)
         result = yield
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        self.made.seconds[item.nodeid] = time.process_time() - began
+        seconds = time.process_time() - began
+        if not item.session.testsfailed:
+            self._send((item.nodeid, seconds, {context: self._lines(context) for context in self._contexts}))
         return result
 
-    def _leave_out(self, item: Any) -> None:
-        self._slow.add(item.nodeid)
-        pytest.skip("takes too long")
-
-    def run(self, session: Any) -> TestMap:
-        """Run the tests; ends the program if one fails."""
-        self._coverage.start()
-        failed = run_items(session, session.items)
-        self._coverage.stop()
-        if failed:
-            print(f"{failed} fails without a change", file=sys.stderr, flush=True)
-            os._exit(1)
-        by_context: dict[str, set[tuple[str, int]]] = {}
+    def _lines(self, context: str) -> set[tuple[str, int]]:
         data = self._coverage.get_data()
-        for path in data.measured_files():
-            for line, contexts in data.contexts_by_lineno(path).items():
-                for context in contexts:
-                    by_context.setdefault(context, set()).add((path, line))
-        for name, fixtures in self._fixtures.items():
-            if name in self._slow:
-                continue
-            self.made.lines[name] = set().union(*(by_context.get(one, set()) for one in {name, *fixtures}))
-        return self.made
+        data.set_query_context(context)
+        return {(path, line) for path in data.measured_files() for line in data.lines(path) or ()}
+
+    def run(self, session: Any, items: list[Any]) -> None:
+        """Run tests until one fails."""
+        session.config.pluginmanager.register(self)
+        self._coverage.start()
+        failed = run_items(session, items)
+        if failed:
+            self._send(f"{failed} fails without a change")
+
+
+def mapped(session: Any, room: str) -> TestMap | str:
+    """Run all tests without a change, and return what they do, or which of them fails."""
+    made, lines, items = TestMap(), dict[str, set[tuple[str, int]]](), list(session.items)
+    while items:
+        answers = answers_of_a_child(lambda send, items=items: Mapper(room, send).run(session, items))  # type: ignore[misc]
+        for answer in answers:
+            if isinstance(answer, str):
+                return answer
+            name, made.seconds[name], found = answer
+            for context, of_context in found.items():
+                lines.setdefault(context, set()).update(of_context)
+        items = items[len(answers) + 1 :]  # one that takes too long is left out
+    for item in session.items:
+        if item.nodeid in made.seconds:
+            used = item._fixtureinfo.name2fixturedefs
+            contexts = {_fixture(one, name) for name, all_ in used.items() for one in all_} | {item.nodeid}
+            made.lines[item.nodeid] = set().union(*(lines.get(context, set()) for context in contexts))
+    return made
+
+
+def _fixture(definition: Any, name: str) -> str:
+    return f"fixture {definition.baseid}::{name}"
 
 
 def _forget(modules: set[str]) -> None:
@@ -165,6 +188,14 @@ def run_items(session: Any, items: list[Any]) -> str | None:
 
 def in_a_child(run: Callable[[], Any], *, cpu: float = 0, wall: float = 36000) -> Any:
     """Return what a function returns in a copy of this process; None if it takes too long or ends by itself."""
+    answers = answers_of_a_child(lambda send: send(run()), cpu=cpu, wall=wall)
+    return answers[0] if answers else None
+
+
+def answers_of_a_child(
+    run: Callable[[Callable[[Any], None]], None], *, cpu: float = 0, wall: float = 36000
+) -> list[Any]:
+    """Return what a function sends from a copy of this process, until it ends in whatever way."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -172,17 +203,18 @@ def in_a_child(run: Callable[[], Any], *, cpu: float = 0, wall: float = 36000) -
             os.setsid()
             os.close(reading)
             _be_bound(cpu)
-            answer = pickle.dumps(run())
             with os.fdopen(writing, "wb") as pipe:
-                pipe.write(answer)
+                run(lambda answer: (pickle.dump(answer, pipe), pipe.flush())[1])
         finally:  # never go on where the parent does
             sys.stderr.flush()
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe, _alarm(wall, child):
-        answer = pipe.read()
-        os.waitpid(child, 0)
-    return pickle.loads(answer) if answer else None
+    answers = []
+    with os.fdopen(reading, "rb") as pipe, _alarm(wall, child), suppress(EOFError, pickle.UnpicklingError):
+        while True:
+            answers.append(pickle.load(pipe))
+    os.waitpid(child, 0)
+    return answers
 
 
 def _be_bound(cpu: float) -> None:
