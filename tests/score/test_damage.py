@@ -12,7 +12,7 @@ from scipy.stats import norm
 from tests.helpers.generator import SPARS100
 from tests.helpers.ibohbf040 import NAMES, curves
 from wfc3tvb.curve import noise_model
-from wfc3tvb.score.damage import Damage, class_probabilities, damage_class, noise_factor, predict, steady_factor
+from wfc3tvb.score.damage import Damage, _noise, class_probabilities, damage_class, noise_factor, predict, steady_factor
 
 #: calwf3 3.7.3 on simulated exposures with these curves: median of the FLT, and the fraction of pixels with bit 8192 or
 #: 32 less the 0.048 that real cosmic rays alone give (1 - (1 - f) (1 - 0.048) = observed).
@@ -238,3 +238,13 @@ def test_the_factor_of_a_constant_sky_is_its_noise_over_that_of_the_fit() -> Non
     rising = np.cumsum(np.where(t > 700, 2.0, 0.5) * np.diff(t, prepend=0))
     expected = 0.05 / noise_model.optimal(t, rising / t) / steady_factor(t, rising)
     assert noise_factor(t, rising, 0.05) == pytest.approx(expected)
+
+
+def test_noise_of_the_samples_by_its_definition() -> None:
+    """Photons and 0.048 electron/s of dark add up, not where the sky falls; a read has a noise of 14.6 electrons."""
+    t, sky = np.array([10.0, 20, 40]), np.array([[20.0, 0.0], [15.0, 0.1], [95.0, 0.2]], np.float32)
+    noise = _noise(t, sky, np.random.default_rng(6))
+    draws = np.random.default_rng(6).standard_normal((7, 2), dtype=np.float32)
+    variance = np.array([[20 + 0.48, 0.48], [0.0, 0.1 + 0.48], [80 + 0.96, 0.1 + 0.96]])
+    photons = np.cumsum(np.sqrt(variance) * draws[:3], axis=0)
+    np.testing.assert_allclose(noise, photons + 14.6 * (draws[4:] - draws[3]), rtol=1e-5, atol=1e-4)

@@ -45,6 +45,7 @@ def test_what_is_not_said_of_an_exposure_speaks_for_no_repair() -> None:
         ({"noises": ONLY_OMIT, "level_bias": 0.099}, "none"),
         ({"noises": ONLY_OMIT, "level_bias": 0.101}, "omit"),
         ({"noises": {}, "level_bias": 0.049}, "none"),
+        ({"noises": {}, "level_bias": -0.05}, "none"),
         ({"noises": {}, "level_bias": -0.051}, "inspect"),
         ({"noises": {}, "level_bias": 0.06, "level_bias_err": 0.021}, "none"),
         ({"is_damaged": True}, "optimal"),

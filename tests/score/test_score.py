@@ -290,3 +290,16 @@ def test_reads_with_a_streak_stay_affected() -> None:
     assert row["affected_reads"] == [2, 4, 5]
     assert row["tvb_kind"] is not None
     assert scored_by_hand({"affected_reads": [2]})["affected_reads"] == [4, 5]
+
+
+@pytest.mark.parametrize(("side", "expected"), [([0, 0, 0.1, 1.0], "inspect"), ([0, 0, 0, 0, 1.0], "optimal")])
+def test_scattered_light_needs_three_dark_reads_that_are_used(side: list[float], expected: str) -> None:
+    """The first read is not used, and tells nothing."""
+    t = np.array([3.0, 103, 203, 303, 403])[: len(side)]
+    rate = 0.7 + 0.15 * np.array(side)
+    cumulative = np.cumsum(rate * np.diff(t, prepend=0)) / t
+    exposure, reads = curve_rows("ibohbfb9q", t, cumulative, lr_diff=np.array(side))
+    row = score(exposure, reads, MeasureSettings())
+    assert [read["used"] for read in reads] == [False] + [True] * (len(side) - 1)
+    assert len(side) in row["affected_reads"]
+    assert row["recommend"] == expected

@@ -141,9 +141,11 @@ def test_a_read_is_affected_from_a_tenth_and_three_errors_on(
 
 def test_short_exposures_begin_with_half_their_time() -> None:
     """12 s in all: reads count for the rule from 6 s on, not from 24 s, and none before."""
-    t, rate = np.array([3.0, 6, 9, 12]), np.array([9.0, 1, 1, 1])
-    found = measure_sky(t - 3, t, rate, np.full(4, 0.5), np.arange(4) > 0)
-    assert found.ratio_cumulative == pytest.approx((30 / 6) / (36 / 12))
+    t, rate = np.array([2.0, 5, 8, 12]), np.array([9.0, 1, 1, 1])
+    found = measure_sky(np.array([0.0, 2, 5, 8]), t, rate, np.full(4, 0.5), np.arange(4) > 0)
+    assert found.ratio_cumulative == pytest.approx((24 / 8) / (28 / 12))
+    half = measure_sky(np.array([0.0, 2, 6, 8]), np.array([2.0, 6, 8, 12]), rate, np.full(4, 0.5), np.arange(4) > 0)
+    assert half.ratio_cumulative == pytest.approx((22 / 6) / (28 / 12))
     long = np.array([20.0, 24, 60, 100])
     found = measure_sky(np.array([0.0, 20, 24, 60]), long, rate, np.full(4, 0.5), np.arange(4) > 0)
     assert found.ratio_cumulative == pytest.approx((184 / 24) / (260 / 100))
