@@ -22,7 +22,7 @@ import pytest
 from tools.mutation.changes import ROOT, SOURCE, Mutant
 
 #: Options of every run. Hypothesis draws the same cases for every mutant.
-OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "--hypothesis-seed=0")
+OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--hypothesis-seed=0")
 #: Kernels in plain Python warn of a division by zero, compiled ones do not.
 OF_KERNELS = ("-W", "ignore::RuntimeWarning")
 #: Most that the tests of a mutant may take without a change [s of CPU]; slower ones are left out.
