@@ -38,7 +38,12 @@ ROOMS = {
         "tests/repair/test_optimal.py",
         "tests/properties/test_ramps.py",
     ),
-    "curve": ("tests/curve", "tests/properties/test_sky.py", "tests/measure/test_pointing.py"),
+    "curve": (
+        "tests/curve",
+        "tests/properties/test_sky.py",
+        "tests/measure/test_pointing.py",
+        "tests/fits/test_observation_log.py",
+    ),
     "calibration": ("tests/calibration", "tests/properties/test_ramps.py"),
 }
 #: Rooms with compiled code: the modules whose numbers it keeps, and the tests that are short enough in plain Python.
