@@ -176,3 +176,11 @@ def test_mean_of_a_box(half: int) -> None:
             expected[y, x] = image[box][used[box]].astype(float).mean()
     np.testing.assert_allclose(box_mean(image, skip, half), expected, rtol=1e-6)
     assert half > 1 or np.isnan(expected).any()
+
+
+def test_values_in_the_first_and_the_last_bin_count() -> None:
+    """20 in bin 1, which is from 0 to 1, and in the last, from 2047 to 2048: their medians are in the middle."""
+    histogram = np.zeros((1, 2, N_BINS + 2), np.uint32)
+    histogram[0, 0, 1] = histogram[0, 1, N_BINS] = 20
+    found = clipped_medians(histogram, np.array([[0, 1, 0, 1], [0, 1, 1, 2]]), 3.0, 0)
+    np.testing.assert_allclose(found, [[0.5, 0.3413, 20], [N_BINS - 0.5, 0.3413, 20]], rtol=1e-9)
