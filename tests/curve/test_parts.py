@@ -159,6 +159,30 @@ def test_faint_light_is_taken_off_all_rates(monkeypatch: pytest.MonkeyPatch) -> 
     assert faint_sources.faint_light(cube, mask) == FaintLight(0.0, 0.0, 0.5)
 
 
+@pytest.mark.parametrize(("ny", "expected"), [(40, range(40)), (42, range(40)), (800, [0, 1, 2, 3, 16, 17, 18, 19])])
+def test_rows_of_boxes_from_the_whole_frame(ny: int, expected: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole boxes of four rows; of 800 rows every fourth box."""
+    seen: list[int] = []
+
+    def halves(cube: ReadCube, rows: Array) -> None:
+        seen.extend(rows.tolist())
+
+    monkeypatch.setattr(faint_sources, "_halves", halves)
+    frame: Any = SimpleNamespace(rate=np.zeros((1, ny, 4)))
+    assert faint_sources.faint_light(frame, mask_with()) == FaintLight(0.0, 0.0)
+    assert seen[: len(expected)] == list(expected)
+    assert len(seen) == (ny // 4 * 4 if ny < 400 else 200)
+
+
+def test_faint_light_is_subtracted_from_the_frame_and_its_quadrants() -> None:
+    curve = curve_with([0.1, 0.2])
+    found = faint_sources.subtract_faint_light(curve, FaintLight(0.125, 0.05))
+    assert found.rate.tolist() == [0.375, 0.375]
+    assert (found.quadrants == -0.125).all()
+    assert found.rate_err is curve.rate_err
+    assert found.lr_diff is curve.lr_diff
+
+
 # --- intervals -----------------------------------------------------------------------------------------------------
 
 
