@@ -118,7 +118,7 @@ def _try_part(place: str, chosen: list[Mutant], disable: str) -> Counter[str] | 
     for mutant in chosen:
         if not mutant.in_function:
             names = made.of(mutant)
-            score.report(mutant, tried(made, names, partial(anew, mutant, names, given)))
+            score.report(mutant, tried(mutant, made, names, partial(anew, mutant, names, given)))
     return score.counts
 
 

@@ -15,4 +15,5 @@ EQUIVALENT = {
     ("calibration/crcorr/slope.py", "return np.float32(0), np.float32(-1), 0, np.float32(0)", "0 -> 1"): _LINE,
     ("calibration/crcorr/slope.py", "return np.float32(0), np.float32(-1), 0, np.float32(0)", "1 -> 2"): _LINE,
     ("calibration/reference_pixels.py", "if mad < 1e-24:", "Lt -> LtE"): "no deviation of numbers in DN is 1e-24",
+    ("curve/geometry.py", "return np.mod(angle + 180, 360) - 180", "Add -> Sub"): "a full turn less, taken off again",
 }

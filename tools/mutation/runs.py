@@ -44,16 +44,16 @@ class Loaded:
         for mutant in self._mutants:
             names = made.of(mutant)
             chosen = [items[name] for name in names]
-            found = tried(made, names, partial(_swapped, mutant, functions, session, chosen))
+            found = tried(mutant, made, names, partial(_swapped, mutant, functions, session, chosen))
             self._report(mutant, found)
         return True
 
 
-def tried(made: TestMap, names: list[str], run: Callable[[], Any]) -> str:
+def tried(mutant: Mutant, made: TestMap, names: list[str], run: Callable[[], Any]) -> str:
     """Return which test notices a mutant, if one does."""
     if not names:
         return SURVIVED
-    limit = made.limit(names)
+    limit = made.limit(mutant, names)
     answer = in_a_child(run, cpu=limit, wall=20 * limit + 60)
     if answer is None:
         return ENDLESS

@@ -27,8 +27,9 @@ OPTIONS = ("-q", "-s", "-p", "no:cacheprovider", "-p", "no:faulthandler", "--hyp
 OF_KERNELS = ("-W", "ignore::RuntimeWarning")
 #: Most that the tests of a mutant may take without a change [s of CPU]; slower ones are left out.
 _MOST = 60
-#: Limit of a mutant [s of CPU]: what its tests take without a change, times the first, plus the second.
-_LIMIT = 3, 5
+#: Limit of a mutant [s of CPU]: what its tests take without a change, times the first, plus the second; or the third,
+#: where the package is imported, too.
+_LIMIT = 3, 5, 40
 _MEMORY = 12 << 30
 #: Tests that take longer while lines are noted are left out [s of CPU]: in plain Python, and with compiled kernels.
 _SLOW_PLAIN, _SLOW = 2, 5
@@ -71,9 +72,9 @@ class TestMap:
         spent = accumulate(self.seconds[name] for name in names)
         return [name for name, seconds in zip(names, spent, strict=True) if seconds < _MOST]
 
-    def limit(self, names: list[str]) -> int:
+    def limit(self, mutant: Mutant, names: list[str]) -> int:
         """Return the CPU time after which a mutant counts as one that does not end [s]."""
-        return int(_LIMIT[0] * sum(self.seconds[name] for name in names)) + _LIMIT[1]
+        return int(_LIMIT[0] * sum(self.seconds[name] for name in names)) + _LIMIT[1 if mutant.in_function else 2]
 
 
 def is_plain() -> bool:
