@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tests.helpers.generator import make_cube
 from wfc3tvb.curve import lost_pixels, scattered_light, sky_mask
 from wfc3tvb.curve.geometry import jitter_geometry, wrap
+from wfc3tvb.curve.pointing import view_direction
 from wfc3tvb.models import ReadCube
 
 Array = NDArray[Any]
@@ -203,6 +204,30 @@ def test_means_of_blocks_between_reads() -> None:
     assert blocks.places[1][[0, 1]] == pytest.approx([-1 + 1 / 16, -1 + 3 / 16])
 
 
+@pytest.mark.parametrize("height", [0.5, 2.0])
+def test_errors_of_the_amplitudes_are_those_of_the_pixels(height: float) -> None:
+    """A pattern that falls from left to right by 1, whatever its height: noise over the root of its squares' sum."""
+    rng, size = np.random.default_rng(5), 64
+    t = np.arange(1, 9) * 100.0
+    amplitudes = np.where(np.arange(8) < 3, height, 0.0)
+    x = np.arange(size)
+    pattern = np.cos(np.pi * (x + 0.5) / size)
+    columns = [pattern[round(a * size) : round(b * size)] for a, b in ((0.03945, 0.23669), (0.74951, 0.94675))]
+    pattern = (pattern / (np.median(columns[0]) - np.median(columns[1]))) * np.ones((size, 1))
+    noise = np.sqrt(2 * 14.6**2 + 100 * 0.7)
+    light = 0.7 + amplitudes[:, None, None] * pattern
+    rate = np.cumsum(light * 100 + rng.normal(0, noise, (8, size, size)), axis=0) / t[:, None, None]
+    found = scattered_light.fit_scattered_light(
+        rate.astype(np.float32), t, amplitudes == 0, good=np.ones((size, size), bool)
+    )
+    assert found is not None
+    assert found.amplitudes == pytest.approx(amplitudes, abs=4 * found.errors.max())
+    expected = noise / 100 / np.sqrt(np.sum(pattern**2))
+    assert found.errors == pytest.approx(np.full(8, expected), rel=0.1)
+    assert found.chi2 == pytest.approx(1, abs=0.15)
+    assert (found.pattern - pattern + pattern.mean()).std() < 0.05
+
+
 # --- the log of the telescope --------------------------------------------------------------------------------------
 
 
@@ -227,3 +252,14 @@ def test_a_log_is_interpolated_and_must_cover_the_reads() -> None:
     assert place.longitude == pytest.approx([178 + 4 / 3, -179, -174], abs=1e-6)
     assert place.bright_limb.tolist() == [False, True, True]
     assert jitter_geometry(log, start + np.array([20.0, 151]) / 86400, 10.0, 20.0) is None
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "valid"),
+    [(360, 90, True), (0, -90, True), (360.5, 0, False), (10, 90.5, False), (10, -90.5, False), (-0.5, 0, False),
+     (0, 0, False), (0, 1, True), (1, 0, True)],
+)  # fmt: skip
+def test_what_is_a_direction(ra: float, dec: float, *, valid: bool) -> None:
+    target = {"RA_TARG": 5.0, "DEC_TARG": 6.0}
+    found = view_direction({"RA_APER": ra, "DEC_APER": dec} | target)
+    assert found == (((ra, dec), False) if valid else ((5.0, 6.0), True))

@@ -289,7 +289,11 @@ def test_the_fits_noise_and_level_by_plain_algebra(level: float) -> None:
     covariance = np.minimum.outer(electrons, electrons) + np.eye(6) * noise_model.READ_NOISE**2 / 2
     assert noise_model.ramp_fit(t, sky) == pytest.approx(np.sqrt(slopes[0] @ covariance @ slopes[0]), rel=1e-6)
     assert noise_model.ramp_fit_level(t, sky) == pytest.approx(slopes[0] @ (sky * t), rel=1e-6)
-    rates = np.diff(sky * t, prepend=0) / np.diff(t, prepend=0)
+    lengths, differences = np.diff(t, prepend=0), np.eye(6, 7, 1) - np.eye(6, 7)
+    shared = 14.6**2 * differences @ differences.T
+    inverse = np.linalg.inv(np.diag(np.diff(electrons, prepend=0)) + shared)
+    assert noise_model.optimal(t, sky) == pytest.approx(1 / np.sqrt(lengths @ inverse @ lengths), rel=1e-6)
+    rates = np.diff(sky * t, prepend=0) / lengths
     assert noise_model.optimal(t, sky) == pytest.approx(limit(t, rates, 0.0), rel=0.01)
 
 
