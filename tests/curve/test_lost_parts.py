@@ -149,6 +149,48 @@ def test_the_linear_change_of_a_block_is_taken_off() -> None:
     np.testing.assert_array_equal(sky_mask._without_gradient(half, 1), half)
 
 
+#: Cells of 16 x 16 pixels: levels rise from column to column of cells, which does not count, and differ by row.
+ROWS = np.array([-0.08, -0.02, 0.0, 0.01, 0.05, 0.09])
+
+
+def cells_of(spread: float) -> NDArray[np.float32]:
+    """Return a smoothed image of 96 x 96 pixels; the 256 values of a cell are evenly spread."""
+    level = (1 + 0.3 * np.arange(6))[None, :] + ROWS[:, None]
+    within = np.linspace(-spread, spread, 256).reshape(16, 16)
+    return (np.repeat(np.repeat(level, 16, 0), 16, 1) + np.tile(within, (6, 6))).astype(np.float32)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.05])
+def test_unevenness_of_the_sky_along_the_columns(spread: float) -> None:
+    """Scatter of the cells about their column, less that of their noise: 25 pixels of the box share their noise."""
+    uneven, level = sky_mask._unevenness(cells_of(spread), np.zeros((96, 96), np.uint8))
+    about = np.tile(ROWS - np.median(ROWS), 6)
+    scatter = np.diff(np.percentile(about, (16, 84)))[0] / 2
+    noise = 1.25 * spread / 1.349 / np.sqrt(256 / 25)  # the quartiles are `spread` apart
+    middle = np.median((1 + 0.3 * np.arange(6))[None, :] + ROWS[:, None])
+    assert level == pytest.approx(middle, abs=0.002)
+    assert uneven == pytest.approx(np.sqrt(scatter**2 - noise**2) / middle, rel=0.02)
+    assert sky_mask._unevenness(cells_of(5.0), np.zeros((96, 96), np.uint8))[0] == 0.0
+
+
+def test_half_of_the_cells_must_show_the_sky() -> None:
+    """18 of 36 cells with ten pixels are enough, 17 are not."""
+    skip = np.zeros((96, 96), np.uint8)
+    skip[:48] = 1
+    image = cells_of(0.0)
+    assert sky_mask._unevenness(image, skip)[1] > 0.9
+    skip[48:64, :16] = 1
+    skip[48, :9] = 0
+    assert sky_mask._unevenness(image, skip) == (1.0, 0.0)
+    skip[48, 9] = 0
+    assert sky_mask._unevenness(image, skip)[1] > 0.9
+
+
+def test_the_structure_is_the_unevenness_of_the_level() -> None:
+    mask = sky_mask.SkyMask(np.zeros((2, 2), np.uint8), 0.0, 0.1, -0.5)
+    assert mask.structure == pytest.approx(0.05)
+
+
 # --- scattered light -----------------------------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ _MOST = 60
 _LIMIT = 3, 5, 40
 _MEMORY = 12 << 30
 #: Tests that take longer while lines are noted are left out [s of CPU]: in plain Python, and with compiled kernels.
-_SLOW_PLAIN, _SLOW = 2, 5
+_SLOW_PLAIN, _SLOW = 2, 3
 
 
 @dataclass(frozen=True)
