@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tests.helpers.generator import make_cube
 from tests.helpers.photons import limit
-from wfc3tvb.curve import faint_sources, intervals, noise_model
+from wfc3tvb.curve import faint_sources, intervals, noise_model, trails
 from wfc3tvb.curve.faint_sources import FaintLight
 from wfc3tvb.curve.intervals import Curve, measure_curve, shows_sky
 from wfc3tvb.curve.scattered_light import lowest_level
@@ -414,3 +414,43 @@ def test_the_lowest_level_that_three_reads_share() -> None:
     assert lowest_level(values, errors / 100, same=0.19) == 1.2
     low = np.array([-9.0, 1.0, 1.0, 1.0, 1.0])
     assert lowest_level(low, errors, same=0.01) == pytest.approx(1.0)
+
+
+def bright_of(rates: Array, t: Array, rate: list[float], scatter: list[float], step: int = 1) -> Array:
+    """Return the grid of bright pixels of the last interval of two."""
+    n = len(rate)
+    cube = cube_of(rates, t)
+    curve = replace(
+        curve_with([0.0] * n, rate=rate), t_start=np.concatenate([[0.0], t[:-1]]), t_end=t,
+        scatter=np.array(scatter), base=tuple(range(-1, n - 1)),
+    )  # fmt: skip
+    grid = trails._bright(cube, curve, trails._bad(cube), n - 1, step)
+    assert grid is not None
+    return grid
+
+
+def test_bright_pixels_are_six_sigma_above_the_sky_of_their_interval() -> None:
+    """Sky 0.5 in 100 s, then 1.0 in 200 s; scatter 0.1. What shone before does not count, nor what hardly does."""
+    t = np.array([100.0, 300.0])
+    first, last = np.full((6, 9), 0.5), np.full((6, 9), 1.0)
+    last[1, 1], last[2, 2] = 9.0, 1.5
+    first[3, 3], last[3, 3] = 3.5, 4.0
+    rates = np.stack([first, (first * 100 + last * 200) / 300])
+    grid = bright_of(rates, t, [0.5, 1.0], [0.1, 0.1])
+    assert grid.shape == (6, 9)
+    assert np.argwhere(grid).tolist() == [[1, 1]]
+    assert bright_of(rates, t, [0.5, 1.0], [0.1, 0.1], step=2).shape == (3, 5)
+    assert np.argwhere(bright_of(rates[:, 1:, 1:], t, [0.5, 1.0], [0.1, 0.1], step=4)).tolist() == [[0, 0]]
+
+
+def test_saturated_and_bad_pixels_do_not_shine() -> None:
+    """By their flags in the last read, or from 60,000 electrons on."""
+    rate = np.full((2, 2, 5), 1.0)
+    rate[1, 0, :2] = 199.0, 201.0
+    cube = cube_of(rate, np.array([100.0, 300.0]))
+    flags = cube.dq.copy()
+    flags[0, 1, 0], flags[1, 1, 1], flags[0, 1, 2], flags[1, 1, 3] = 4, 256, 32, 4
+    bad = trails._bad(replace(cube, dq=flags))
+    assert bad.tolist() == [[0, 1, 0, 0, 0], [1, 1, 0, 0, 0]]
+    nothing = replace(curve_with([0.0, 0.0]), rate=np.array([0.5, np.nan]))
+    assert trails._bright(cube, nothing, bad, 1, 1) is None
