@@ -118,6 +118,66 @@ def test_reads_that_are_too_noisy(factor: float) -> None:
     assert (3 in found) is (factor == 10.0)
 
 
+def read_cube(charge: Array, t: Array) -> ReadCube:
+    """Return reads of frames that hold these electrons, without flags."""
+    cube = make_cube(0.5, t, size=charge.shape[-1])
+    rate = (charge / t[:, None, None]).astype(np.float32)
+    return replace(cube, rate=rate, dq=np.zeros(rate.shape, np.int16))
+
+
+@pytest.mark.parametrize(
+    ("share", "loss", "spoiled"),
+    [(0.12, 300, [3]), (0.08, 300, []), (0.12, 150, []), (0.12, 1500, []), (0.12, -300, [])],
+)
+def test_a_read_is_spoiled_if_a_tenth_of_its_pixels_lose_200_electrons(
+    share: float, loss: float, spoiled: list[int]
+) -> None:
+    """More than 1000 electrons are a loss of the pixel alone. What is gained may be light, as it stays."""
+    t, rng = np.arange(1, 8) * 100.0, np.random.default_rng(6)
+    charge = np.cumsum(np.full((7, 40, 40), 50.0), axis=0) + 3000
+    where = rng.random((40, 40)) < share
+    charge[3 if loss > 0 else slice(3, None), where] -= loss
+    found = lost_pixels._spoiled_reads(read_cube(charge, t))
+    assert found == spoiled
+
+
+@pytest.mark.parametrize(("level", "bad"), [(4999.0, []), (5001.0, [2]), (-5001.0, [2])])
+def test_a_wrong_level_of_the_reference_pixels(level: float, bad: list[int]) -> None:
+    t, rng = np.arange(1, 5) * 100.0, np.random.default_rng(7)
+    cube = read_cube(np.cumsum(rng.poisson(50, (4, 40, 40)), axis=0) + rng.normal(0, 14.6, (4, 40, 40)), t)
+    levels = np.where(np.arange(4) == 2, level, 0.0)
+    given = replace(cube, reference_level=levels)
+    assert lost_pixels._bad_reads(given, given) == bad
+    clean = lost_pixels.without_lost_pixels(given)
+    assert [bool(np.isnan(plane).all()) for plane in clean.rate] == [k in bad for k in range(4)]
+    assert (clean is given) is (bad == [])
+
+
+@pytest.mark.parametrize(("rows", "whole"), [(19, False), (20, True)])
+def test_a_read_of_which_half_is_lost_is_left_out(rows: int, *, whole: bool) -> None:
+    t, rng = np.arange(1, 5) * 100.0, np.random.default_rng(8)
+    cube = read_cube(np.cumsum(rng.poisson(50, (4, 40, 40)), axis=0) + rng.normal(0, 14.6, (4, 40, 40)), t)
+    flags = cube.dq.copy()
+    flags[1, :rows] = 2
+    flags[2, 5, 5] = 1
+    flags[3, 6, 6] = 4
+    clean = lost_pixels.without_lost_pixels(replace(cube, dq=flags)).rate
+    assert np.isnan(clean[1]).sum() == (1600 if whole else rows * 40)
+    assert np.argwhere(np.isnan(clean[2])).tolist() == [[5, 5]]
+    assert not np.isnan(clean[[0, 3]]).any()
+
+
+def test_one_pixel_in_a_hundred_may_lose_its_charge() -> None:
+    """16 of 1600 pixels are looked at, 15 are not: single pixels are unstable."""
+    t, rng = np.arange(1, 6) * 100.0, np.random.default_rng(9)
+    charge = np.cumsum(rng.poisson(50, (5, 40, 40)), axis=0) + rng.normal(0, 14.6, (5, 40, 40)) + 3000
+    for n in (15, 16):
+        lost = charge.copy()
+        lost[2].ravel()[:: 1600 // n][:n] = 500.0
+        clean = lost_pixels.without_lost_pixels(read_cube(lost, t)).rate
+        assert np.isnan(clean).sum() == (16 if n == 16 else 0)
+
+
 # --- sources -------------------------------------------------------------------------------------------------------
 
 

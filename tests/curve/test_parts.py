@@ -76,11 +76,25 @@ def test_a_pixel_that_changes_by_more_than_four_sigma_was_hit() -> None:
     low, high = np.percentile(difference, (15.87, 84.13))
     sigma, middle = (high - low) / 2, float(np.median(difference))
     whole = np.zeros((150, 150))
-    difference[0, :4] = middle + sigma * np.array([3.9, 4.1, -3.9, -4.1])
-    difference[1, :2], whole[1, :2] = middle + 4 * sigma + np.array([4.9, 5.1]), 100.0
+    difference[0, :4] = middle + sigma * np.array([3.99, 4.01, -3.99, -4.01])
+    difference[1, :2], whole[1, :2] = middle + 4 * sigma + np.array([4.99, 5.01]), 100.0
     steady = faint_sources._steady(difference, np.zeros((150, 150)), whole)
     assert steady[0, :4].tolist() == [True, False, True, False]
     assert steady[1, :2].tolist() == [True, False]
+
+
+def test_every_other_pixel_of_a_large_frame_tells_the_scatter() -> None:
+    """Of 400 x 400 pixels those in even rows and columns; the others may be anything."""
+    rng = np.random.default_rng(1)
+    difference, whole = np.full((400, 400), 0.3), np.full((400, 400), 7.0)
+    difference[::2, ::2] = rng.normal(0.3, 1.0, (200, 200))
+    whole[::2, ::2] = 0.0
+    low, middle, high = np.percentile(difference[::2, ::2], (15.87, 50, 84.13))
+    steady = faint_sources._steady(difference, np.zeros_like(whole), whole)
+    source = np.maximum(whole, 0)
+    expected = np.abs(difference - middle) < 2 * (high - low) + 0.05 * source
+    np.testing.assert_array_equal(steady, expected)
+    assert not steady.all()
 
 
 def test_a_slope_along_the_rows_is_subtracted() -> None:
@@ -92,6 +106,9 @@ def test_a_slope_along_the_rows_is_subtracted() -> None:
     even = faint_sources._even(plane, skip)
     assert even[~skip] == pytest.approx(np.full(plane.size - 1, (0.7 + 0.2 * x + 0.1 * x**2).mean()), abs=2e-3)
     assert even[3, 5] > 49
+    blocks = np.array([np.median(plane[4, k : k + 20]) for k in range(0, 160, 20)])
+    profile = np.polyval(np.polyfit(np.arange(10, 160, 20), blocks, 2), np.arange(160))
+    np.testing.assert_allclose(even[5], plane[5] - profile + profile.mean(), atol=1e-9)
     skip[:, 20:40] = True  # a block without sky takes the mean of the others
     assert np.isfinite(faint_sources._even(plane, skip)).all()
 

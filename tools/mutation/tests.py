@@ -83,8 +83,8 @@ def is_plain() -> bool:
 
 
 def options(*, kernels: bool) -> list[str]:
-    """Return the options of pytest in this process; in rooms with kernels, only time leaves tests out."""
-    marked = "" if kernels and not is_plain() else "not slow and not compiled"
+    """Return the options of pytest in this process; tests of compiled kernels run only where these are compiled."""
+    marked = "not slow" if kernels and not is_plain() else "not slow and not compiled"
     return [*OPTIONS, "-m", marked, *(OF_KERNELS if is_plain() else ())]
 
 
