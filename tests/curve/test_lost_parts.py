@@ -178,6 +178,19 @@ def test_one_pixel_in_a_hundred_may_lose_its_charge() -> None:
         assert np.isnan(clean).sum() == (16 if n == 16 else 0)
 
 
+def test_gaps_of_the_draft_are_filled_from_the_read_before_them() -> None:
+    """Read 3 lacks two pixels; read 2 has one of them, 0.7 above its others, and read 1 the other, 0.2 above."""
+    rates = np.ones((4, 6, 6)) * np.array([1.0, 2.0, 4.0, np.nan])[:, None, None]
+    rates[:, 2, 2], rates[:, 3, 3] = [1.1, 2.7, np.nan, np.nan], [1.2, np.nan, np.nan, np.nan]
+    t = np.arange(1, 5) * 100.0
+    draft = lost_pixels.draft_of(read_cube(rates * t[:, None, None], t))
+    expected = np.full((6, 6), 4.0)
+    expected[2, 2], expected[3, 3] = 4.7, 4.2
+    np.testing.assert_allclose(draft, expected, rtol=1e-6)
+    nothing = read_cube(np.full((2, 6, 6), np.nan), t[:2])
+    assert np.isnan(lost_pixels.draft_of(nothing)).all()
+
+
 # --- sources -------------------------------------------------------------------------------------------------------
 
 
