@@ -347,6 +347,8 @@ def mask_with(fraction: float = 0.1, uneven: float = 0.0, level: float = 0.5) ->
         (mask_with(uneven=0.021, level=1.0), [0.0], True),
         (mask_with(uneven=0.019, level=2.0), [0.0], False),
         (mask_with(uneven=0.03, level=0.6), [0.0], False),
+        (mask_with(uneven=0.02, level=2.0), [0.0], False),
+        (mask_with(uneven=0.04, level=0.5), [0.0], False),
         (mask_with(uneven=0.021, level=0.0), [0.0], True),
         (mask_with(), [0.11, 0.5, np.nan], True),
         (mask_with(), [-0.11, -0.5], True),
