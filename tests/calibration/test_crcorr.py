@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from wfc3tvb.calibration.crcorr.fit import RampFit, fit_ramps
+from wfc3tvb.calibration.crcorr.line import PixelRamp, fit_constants
+from wfc3tvb.calibration.crcorr.slope import between_ends
 
 TIMES = 100.0 * np.arange(8)
 
@@ -85,3 +87,19 @@ def test_many_pixels_at_once_as_one_by_one() -> None:
 def test_shapes_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="do not fit together"):
         fit_ramps(np.zeros((8, 3)), np.zeros((8, 2)), np.zeros((8, 3)), TIMES, gain=2.35)
+
+
+def test_an_unstable_ramp_is_what_lies_between_its_first_and_last_good_sample() -> None:
+    """Signals and errors of reads 2 and 6: (900 - 100) / 400 s and (30 - 10) / 400 s; read 2 is usable, though flagged.
+
+    Four samples count: the first, and all without flags from there on. With a single good sample there is nothing.
+    """
+    constants = fit_constants(TIMES.astype(np.float32), 2.35, ignore=256)
+    y = np.array([0, 7, 100, 5, 300, 8, 900, 6], np.float32)
+    e = np.array([1, 1, 10, 1, 1, 1, 30, 1], np.float32)
+    flags = np.array([0, 256, 16384, 8192, 0, 0, 0, 4], np.int16)
+    assert between_ends(PixelRamp(y, e, flags), constants) == (2.0, pytest.approx(0.05), 4, 400.0)
+    alone = np.array([0, 256, 0, 8192, 8192, 8192, 8192, 4], np.int16)
+    assert between_ends(PixelRamp(y, e, alone), constants) == (0, 0, 0, 0)
+    first = np.array([0, 0, 0, 8192, 8192, 8192, 8192, 4], np.int16)
+    assert between_ends(PixelRamp(y, e, first), constants) == (pytest.approx(0.93), pytest.approx(0.09), 3, 100.0)

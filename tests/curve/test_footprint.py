@@ -134,3 +134,23 @@ def test_healpix_pixels_are_those_of_another_library(ra: float, dec: float) -> N
     place = Quantity([ra], "deg"), Quantity([dec], "deg")
     ranges = mocpy.MOC.from_lonlat(*place, max_norder=29).to_depth29_ranges
     assert healpix_index(ra, dec) == ranges[0][0]
+
+
+@pytest.mark.parametrize("name", ["IRSUB256", "IRSUB64", "IR-FIX"])
+def test_a_subarray_is_centered_on_its_direction(name: str) -> None:
+    """Its reference point is the middle of the light-sensitive frame, 507.5; a pixel is 0.128 arcsec."""
+    corners = aperture_corners({"aperture": name, "ra": 30.0, "dec": 0.0, "pa_v3": 40.0})
+    assert corners is not None
+    assert corners.mean(0) == pytest.approx([30.0, 0.0], abs=1e-6)
+    size = {"IRSUB256": 256, "IRSUB64": 64, "IR-FIX": 1014}[name]
+    diagonal = np.hypot(*(corners[2] - corners[0])) * 3600
+    other = np.hypot(*(corners[3] - corners[1])) * 3600
+    assert np.sqrt((diagonal**2 + other**2) / 4) == pytest.approx(np.hypot(0.13541, 0.12095) * size / 2**0.5, rel=1e-3)
+
+
+def test_half_a_direction_is_none() -> None:
+    assert (healpix_index(None, 5.0), healpix_index(5.0, None)) == (None, None)
+    known = {"aperture": "IR", "ra": 30.0, "dec": 0.0, "pa_v3": 40.0}
+    assert aperture_corners(known) is not None
+    assert [aperture_corners(known | {name: None}) for name in known] == [None] * 4
+    assert aperture_corners(known | {"ra": 0.0, "dec": 0.0, "pa_v3": 0.0}) is not None

@@ -75,3 +75,32 @@ def test_probability_falls_with_the_limit() -> None:
 def test_control_filters_hardly_respond() -> None:
     assert RESPONSE["F125W"] == pytest.approx(0.0087, abs=0.0001)
     assert max(RESPONSE[name] for name in ("F098M", "F140W", "F160W")) == 0
+
+
+def test_half_of_the_helium_shines_at_32_degrees_in_the_morning_and_at_11_in_the_evening() -> None:
+    """A logistic function of the altitude of the Sun, 6 deg wide at dawn and 3.3 deg at dusk; noon is no morning."""
+    altitude, up = np.array([32.0, 38.0, 11.3, 14.6, 11.3]), np.zeros(5)
+    hour = np.array([-90.0, -90.0, 90.0, 90.0, 0.0])
+    expected = [0.5, 1 / (1 + np.exp(-1)), 0.5, 1 / (1 + np.exp(-1)), 0.5]
+    assert relative_brightness(altitude, up, hour) == pytest.approx(expected)
+    night = relative_brightness(np.array([-9000.0, 9000.0]), np.zeros(2), np.zeros(2))
+    assert night == pytest.approx([np.exp(-50), 1.0])
+
+
+def test_percentiles_of_several_exposures_are_those_of_their_mixture() -> None:
+    """Three exposures of different geometry: the mean of their distribution functions is the percentile."""
+    relative = np.array([0.3, 1.0, 4.0])
+    for percent in (10, 50, 90):
+        level = excess_percentile(relative, percent)
+        below = 1 - probability_above(level / relative)
+        assert below.mean() == pytest.approx(percent / 100, abs=1e-6)
+
+
+def test_brightness_as_published() -> None:
+    """0.27 electron/s straight up by day, natural scatter 0.59: 16 % of the days are above 0.487."""
+    assert (MEDIAN, SCATTER) == (0.27, 0.59)
+    assert probability_above(np.array([0.27 * np.exp(0.59), 0.27 * np.exp(-1.18)])) == pytest.approx(
+        [0.158655, 0.97725], abs=1e-5
+    )
+    assert (RESPONSE["F105W"], RESPONSE["F110W"]) == (1.0, 1.0)
+    assert RESPONSE["F125W"] == pytest.approx(0.0042 / 0.485)

@@ -10,7 +10,7 @@ import pytest
 from scipy.optimize import isotonic_regression
 
 from wfc3tvb.score.cause import vector
-from wfc3tvb.score.cause_features import Features, _rising, features
+from wfc3tvb.score.cause_features import Features, _falls, _rank_correlation, _rising, features
 from wfc3tvb.score.cause_weights import WEIGHTS_BY_FEATURE
 
 
@@ -111,3 +111,35 @@ def test_decays_are_explained_as_decays(tau: float, shape: Callable[[np.ndarray]
     decay = 0.5 + 2 * shape((50.0 + 100 * np.arange(9)) / tau)
     assert seen_of(decay.tolist(), [0.0] * 9, [True] * 9).off_decay == pytest.approx(0.0, abs=1e-9)
     assert seen_of(decay[::-1].tolist(), [0.0] * 9, [True] * 9).off_decay > 0.9
+
+
+def test_rank_correlation_of_three_values_and_not_of_two() -> None:
+    assert _rank_correlation(np.array([1.0, 5, 9]), np.array([0.1, 0.2, 0.7])) == pytest.approx(1.0)
+    assert _rank_correlation(np.array([1.0, 5, 9]), np.array([0.1, 0.7, 0.2])) == pytest.approx(0.5)
+    assert _rank_correlation(np.array([1.0, 5]), np.array([0.1, 0.2])) == 0.0
+    assert _rank_correlation(np.array([1.0, 1, 1]), np.array([0.1, 0.2, 0.7])) == 0.0
+    assert _rank_correlation(np.array([1.0, 5, 9]), np.array([0.1, np.nan, 0.7])) == 0.0
+    assert _rank_correlation(np.array([1.0, 5, 9]), np.array([0.2, 0.2, 0.2])) == 0.0
+
+
+@pytest.mark.parametrize(("drop", "falls"), [(0.1035, True), (0.1027, False)])
+def test_a_curve_falls_by_more_than_three_errors_of_a_third(drop: float, *, falls: bool) -> None:
+    """12 reads with errors of at most 0.05 (the others less): thirds of 4 differ by 3 x 0.05 / 2 = 0.075 at least.
+
+    A straight line falls from one third to the other by 8/11 of its whole drop: 0.0753 and 0.0747.
+    """
+    rate = np.linspace(1 + drop, 1, 12)
+    error = np.where(np.arange(12) == 3, 0.05, 0.01)
+    assert _falls(rate, error) is falls
+    assert not _falls(rate[::-1], error)
+    assert not _falls(np.where(np.arange(12) == 0, 3.0, 1.0 + 0.001 * np.arange(12)), error)  # only at the start
+
+
+def test_limits_of_the_sidedness() -> None:
+    """Light more on the right than there is in all, or twice as much on the left as there is, counts to a limit."""
+    seen = seen_of([0.5] * 5 + [1.5] * 3, [0.0] * 8, LAST_THREE)
+    for given, counted in ((-0.4, -0.4), (-0.6, -0.5), (1.4, 1.4), (1.6, 1.5)):
+        inputs = vector(replace(seen, sidedness=given, sidedness_err=0.0))
+        assert inputs[2:4] == pytest.approx([counted, counted**2])
+    vague = vector(replace(seen, sidedness=0.4, sidedness_err=0.2))
+    assert vague[2] == pytest.approx(0.2)

@@ -9,10 +9,12 @@ from tests.helpers.generator import SPARS100, STEP200, make_cube
 from tests.helpers.ibohbf040 import NAMES, curves, limb_angles, sun_altitudes
 from tests.helpers.rows import curve_rows
 from wfc3tvb.config import MeasureSettings
+from wfc3tvb.curve import noise_model
 from wfc3tvb.measurement import measure_cube
 from wfc3tvb.models import Row
 from wfc3tvb.schema import TABLES, to_arrow
 from wfc3tvb.score.score import score
+from wfc3tvb.score.zodiacal import zodiacal_level
 from wfc3tvb.survey.rescore import rescore_rows
 
 #: Class, flag, fraction broken, bias and elevation (calwf3 on simulated exposures; see tests/score/test_damage.py).
@@ -162,3 +164,142 @@ def test_a_gradient_that_the_image_hardly_shows_is_left() -> None:
     exposure, reads = curve_rows("icqtbbbxq", t, np.cumsum(rate * np.diff(t, prepend=0)) / t, lr_diff=side)
     row = score(exposure | {"filter": "F140W"}, reads, MeasureSettings())
     assert (row["recommend"], row["flagged"]) == ("none", False)
+
+
+TIMES = np.array([10.0, 110.0, 210.0, 310.0, 410.0])
+#: Electrons of the sky: 0.7 electron/s for 210 s, 1.5 for 200 s.
+CUMULATIVE = np.array([7.0, 77.0, 147.0, 297.0, 447.0]) / TIMES
+
+
+def scored_by_hand(changes: Row | None = None, **columns: object) -> Row:
+    """Return the scores of five reads; by default the third and the last but one are in Earth's shadow."""
+    given = {
+        "in_shadow": np.array([False, False, True, True, False]), "sun_alt": np.array([9.0, 20, -1, -3, 5]),
+        "limb_angle": np.array([50.0, 40, 30, 35, 60]), "bright_limb": np.zeros(5, bool),
+        "lr_diff": np.array([0.9, 0.02, 0.05, np.nan, 0.01]),
+    } | columns  # fmt: skip
+    exposure, reads = curve_rows("ibohbfb9q", TIMES, CUMULATIVE, **given)
+    return score(exposure | (changes or {}), reads, MeasureSettings())
+
+
+def test_excess_and_helium_by_hand() -> None:
+    """Excess over the model: the mean, and what the reads out of shadow collect, over the whole time."""
+    row = scored_by_hand()
+    zodi = row["zodi_model"]
+    assert zodi == zodiacal_level("F105W", 189.2, 62.2, 56298.785)
+    assert row["excess_zodi"] == pytest.approx(447 / 410 - zodi)
+    lit = ((0.7 - zodi) * 110 + (1.5 - zodi) * 100) / 410
+    assert row["excess_helium"] == pytest.approx(lit)
+    assert row["he_kr"] == pytest.approx(1.508 * lit)
+    assert row["elevated"] is True
+    other = scored_by_hand({"filter": "F110W"})
+    assert other["excess_helium"] is not None
+    assert other["he_kr"] is None
+    assert scored_by_hand({"filter": "F125W"})["excess_helium"] is None
+    exposure, reads = curve_rows("ibohbfb9q", TIMES, CUMULATIVE)
+    assert score(exposure, reads, MeasureSettings())["excess_helium"] is None
+
+
+def test_nothing_is_said_of_an_excess_that_is_not_known() -> None:
+    for changes in ({"ra": None}, {"dec": None}):
+        assert scored_by_hand(changes)["zodi_model"] is None
+    extended = scored_by_hand({"quality_flags": ["extended_source"]})
+    assert extended["zodi_model"] is not None
+    assert [extended[name] for name in ("excess_zodi", "elevated", "excess_helium", "he_kr")] == [None] * 4
+    undated = scored_by_hand({"expstart": None})
+    assert undated["zodi_model"] == zodiacal_level("F105W", 189.2, 62.2, 56298.785 + 5 / 86400)
+
+
+@pytest.mark.parametrize(("above", "elevated"), [(0.49, False), (0.51, True)])
+def test_half_an_electron_above_the_model_is_elevated(above: float, *, elevated: bool) -> None:
+    level = zodiacal_level("F105W", 189.2, 62.2, 56298.785)
+    assert level is not None
+    exposure, reads = curve_rows("ibohbfb9q", TIMES, np.full(5, level + above))
+    assert score(exposure, reads, MeasureSettings())["elevated"] is elevated
+
+
+@pytest.mark.parametrize(
+    ("name", "above", "sun_alt", "flagged"),
+    [
+        ("F105W", 0.31, -3.0, True),
+        ("F105W", 0.29, -3.0, False),
+        ("F105W", 0.31, -1.0, False),
+        ("F125W", 0.31, 20.0, True),
+        ("F125W", 0.29, 20.0, False),
+    ],
+)
+def test_a_dark_level_above_the_model_is_flagged(name: str, above: float, sun_alt: float, *, flagged: bool) -> None:
+    """Dark where the Sun is 2 deg below the limb, for filters that see helium; the lowest used read counts."""
+    level = zodiacal_level(name, 189.2, 62.2, 56298.785)
+    assert level is not None
+    assert level < 1
+    altitude = np.array([-9.0, 30, 30, sun_alt, 30])
+    exposure, reads = curve_rows(
+        "ibohbfb9q", TIMES, np.full(5, level + above), sun_alt=altitude, in_shadow=altitude < 0,
+        limb_angle=np.full(5, 30.0), bright_limb=np.zeros(5, bool),
+    )  # fmt: skip
+    row = score(exposure | {"filter": name}, reads, MeasureSettings())
+    assert ("above_zodiacal" in row["quality_flags"]) is flagged
+
+
+def test_extremes_of_the_geometry_and_of_the_sides() -> None:
+    """200 of 410 s in shadow; the first read, which is not used, and the one without a difference do not count."""
+    row = scored_by_hand()
+    assert (row["sun_alt_min"], row["sun_alt_max"], row["limb_angle_min"]) == (-3.0, 20.0, 30.0)
+    assert row["frac_in_shadow"] == pytest.approx(200 / 410)
+    assert (row["lr_diff_max"], row["lr_ratio_max"]) == (0.05, 1.0)
+    exposure, reads = curve_rows("ibohbfb9q", TIMES, CUMULATIVE)
+    unknown = score(exposure, reads, MeasureSettings())
+    names = ("sun_alt_min", "sun_alt_max", "limb_angle_min", "frac_in_shadow")
+    assert [unknown[name] for name in names] == [None] * 4
+
+
+def test_reads_that_are_needed() -> None:
+    row = scored_by_hand()
+    assert (row["n_reads_used"], "few_reads" in row["quality_flags"]) == (4, False)
+    exposure, reads = curve_rows("ibohbfb9q", TIMES, CUMULATIVE)
+    few = [read | {"used": k in (1, 2)} for k, read in enumerate(reads)]
+    assert score(exposure, few, MeasureSettings())["quality_flags"] == ["few_reads"]
+    three = [read | {"used": k in (1, 2, 3)} for k, read in enumerate(reads)]
+    found = score(exposure | {"quality_flags": ["few_reads", "above_zodiacal"]}, three, MeasureSettings())
+    assert "few_reads" not in found["quality_flags"]
+    assert found["tvb_score"] is not None
+    assert score(exposure | {"quality_flags": ["bad_times"]}, reads, MeasureSettings())["tvb_score"] is None
+
+
+def test_noise_without_the_affected_reads() -> None:
+    """Reads 4 and 5 are affected: 0.7 electron/s for 100 s of each of reads 2 and 3 are too few, of three not.
+
+    The noise is that of last minus first over these reads, times what the fit gains in the drawn pixels.
+    """
+    assert scored_by_hand()["noise_mask_reads"] is None
+    t = np.array([10.0, 110, 210, 310, 410, 510])
+    rate = np.array([0.7, 0.7, 0.7, 0.7, 1.5, 1.5])
+    exposure, reads = curve_rows("ibohbfb9q", t, np.cumsum(rate * np.diff(t, prepend=0)) / t)
+    row = score(exposure, reads, MeasureSettings())
+    assert row["affected_reads"] == [5, 6]
+    last_minus_first = noise_model.last_minus_first_noise(210.0, 300.0)
+    assert row["noise_mask_reads"] == pytest.approx(last_minus_first * row["noise_flatten"] / row["noise_omit"])
+    assert row["noise_optimal"] == pytest.approx(noise_model.optimal(t, np.cumsum(rate * np.diff(t, prepend=0)) / t))
+    quiet, rows = curve_rows("ibohbfb9q", t, np.full(6, 0.7))
+    assert score(quiet, rows, MeasureSettings())["noise_mask_reads"] is None
+
+
+def test_reads_with_a_streak_stay_affected() -> None:
+    row = scored_by_hand({"quality_flags": ["trail"], "affected_reads": [2]})
+    assert row["affected_reads"] == [2, 4, 5]
+    assert row["tvb_kind"] is not None
+    assert scored_by_hand({"affected_reads": [2]})["affected_reads"] == [4, 5]
+
+
+@pytest.mark.parametrize(("side", "expected"), [([0, 0, 0.1, 1.0], "inspect"), ([0, 0, 0, 0, 1.0], "optimal")])
+def test_scattered_light_needs_three_dark_reads_that_are_used(side: list[float], expected: str) -> None:
+    """The first read is not used, and tells nothing."""
+    t = np.array([3.0, 103, 203, 303, 403])[: len(side)]
+    rate = 0.7 + 0.15 * np.array(side)
+    cumulative = np.cumsum(rate * np.diff(t, prepend=0)) / t
+    exposure, reads = curve_rows("ibohbfb9q", t, cumulative, lr_diff=np.array(side))
+    row = score(exposure, reads, MeasureSettings())
+    assert [read["used"] for read in reads] == [False] + [True] * (len(side) - 1)
+    assert len(side) in row["affected_reads"]
+    assert row["recommend"] == expected

@@ -67,3 +67,31 @@ def test_scattered_light_followed_by_helium() -> None:
     assert row["recommend"] == "optimal"
     assert row["tvb_class"] in ("moderate", "severe")
     assert row["tvb_kind"] in ("scattered", "mixed")
+
+
+@pytest.mark.parametrize(
+    ("height", "error", "lit"), [(0.11, 0.003, True), (0.09, 0.003, False), (0.61, 0.04, True), (0.59, 0.04, False)]
+)
+def test_light_on_the_left_is_a_tenth_of_an_electron_and_five_errors(height: float, error: float, *, lit: bool) -> None:
+    """The error of left minus right is three times that of the frame's rate: 5 x 3 x 0.04 = 0.6."""
+    side = np.where(np.arange(15) == 7, height, 0.0)
+    found = find_sides(side, np.full(15, error), USED)
+    assert found.reads == ((8,) if lit else ())
+    assert found.change == pytest.approx(side, abs=1e-9)
+
+
+def test_the_mean_is_weighted_by_time_and_over_used_reads() -> None:
+    """1.0 electron/s in 100 of 300 s that are used; the read that is not used shows nothing."""
+    side, used = np.array([9.0, 0.0, 0.0, 1.0, 0.0]), np.array([False, True, True, True, True])
+    found = find_sides(side, np.full(5, 0.003), used)
+    assert found.change.tolist() == [0, 0, 0, 1, 0]
+    assert found.mean(np.array([50.0, 50, 50, 100, 100]), used) == pytest.approx(1 / 3)
+    dark = find_sides(np.full(5, 0.05), np.full(5, 0.003), used)
+    assert dark.mean(np.full(5, 10.0), used) == 0.0
+    none = find_sides(np.full(5, np.nan), np.full(5, 0.003), used)
+    assert (none.change.tolist(), none.lit.tolist()) == ([0.0] * 5, [False] * 5)
+
+
+def test_a_read_without_an_error_is_not_lit() -> None:
+    side, error = np.array([0.0, 0.0, 0.0, 0.0, 2.0]), np.array([0.003, 0.003, 0.003, 0.003, np.nan])
+    assert find_sides(side, error, np.ones(5, bool)).reads == ()

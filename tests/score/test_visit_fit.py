@@ -58,3 +58,48 @@ def test_a_visit_without_a_dark_read_has_an_upper_limit() -> None:
 def test_neighbours_of_other_exposures_share_nothing() -> None:
     covariance = rate_covariance(np.array([0.1, 0.2, 0.3]), np.array([0, 0, 1]), 0.0)
     np.testing.assert_allclose(covariance, [[0.01, -0.01, 0], [-0.01, 0.04, 0], [0, 0, 0.09]])
+
+
+def dense(rate, error, sides, *, shadow, exposure, systematic):  # noqa: ANN001, ANN201
+    """Fit by plain least squares: each prior is one more measurement, each correlation an entry of the covariance."""
+    n = rate.size
+    known = np.isfinite(sides)
+    sides = np.where(known, sides, 0)
+    side_error = np.where(known, np.sqrt((3 * error) ** 2 + 0.02**2), 1e3)
+    covariance = np.diag(np.concatenate([error**2 + systematic**2, side_error**2]))
+    for i in range(n - 1):
+        if exposure[i] == exposure[i + 1]:
+            covariance[i, i + 1] = covariance[i + 1, i] = -error[i] * error[i + 1] / 2
+    seen = np.where(sides > 3 * side_error, sides, 0.0)
+    covariance[:n, :n] += 0.3**2 * np.outer(seen, seen)
+    measured = np.zeros((2 * n, 1 + 2 * n))
+    for i in range(n):
+        measured[i, [0, 1 + i, 1 + n + i]] = 1, 1, 0.75
+        measured[n + i, 1 + n + i] = 1
+    priors = np.eye(1 + 2 * n)[1:]
+    width = np.concatenate([np.where(shadow, 0.005, 3.0), np.full(n, 1.0)])
+    design, data = np.vstack([measured, priors]), np.concatenate([rate, sides, np.zeros(2 * n)])
+    inverse = np.linalg.inv(np.block([
+        [covariance, np.zeros((2 * n, 2 * n))], [np.zeros((2 * n, 2 * n)), np.diag(width**2)],
+    ]))  # fmt: skip
+    errors = np.linalg.inv(design.T @ inverse @ design)
+    best = errors @ design.T @ inverse @ data
+    off = data - design @ best
+    return best, errors, off @ inverse @ off
+
+
+@pytest.mark.parametrize("dark", [[True, True, False, False, False], [False] * 5])
+def test_the_fit_is_that_of_plain_least_squares(dark: list[bool]) -> None:
+    """Two exposures; one side not known, one far above its noise, one just below three errors."""
+    rate, error = np.array([0.5, 0.52, 1.1, 2.0, 0.9]), np.array([0.01, 0.02, 0.015, 0.03, 0.02])
+    sides, exposure = np.array([0.01, np.nan, 0.4, 0.25, 0.18]), np.array([0, 0, 0, 1, 1])
+    fit = fit_visit(rate, error, sides, dark=np.array(dark), exposure=exposure, systematic=0.01)
+    shadow = np.array(dark) if any(dark) else np.arange(5) == 0
+    best, errors, chi2 = dense(rate, error, sides, shadow=shadow, exposure=exposure, systematic=0.01)
+    found = np.concatenate([[fit.zodi], fit.helium, fit.scattered])
+    np.testing.assert_allclose(found, best, rtol=1e-6, atol=1e-9)
+    sigma = np.concatenate([[fit.zodi_err], fit.helium_err, fit.scattered_err])
+    np.testing.assert_allclose(sigma, np.sqrt(np.diag(errors)), rtol=1e-6)
+    np.testing.assert_allclose(fit.covariance, errors, rtol=1e-5, atol=1e-9)
+    assert fit.chi2 == pytest.approx(chi2, rel=1e-6)
+    assert fit.anchored is any(dark)

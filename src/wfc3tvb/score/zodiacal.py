@@ -47,9 +47,10 @@ _BRIGHTNESS = np.array(
 )
 #: Logarithm of the brightness, the pole included, a row per latitude.
 _LOG_BRIGHTNESS = np.log(np.column_stack([_BRIGHTNESS, np.full(_LONGITUDE.size, _POLE)])).T
-#: Dependence on wavelength [um] at 90 deg from the Sun in the ecliptic [W m-2 sr-1 um-1] (table 19).
-_WAVELENGTH = np.array([0.5, 0.7, 0.9, 1.0, 1.2, 2.2])
-_SPECTRUM = np.array([2.6e-6, 2.0e-6, 1.3e-6, 1.2e-6, 8.1e-7, 1.7e-7])
+#: Brightness at 90 deg from the Sun in the ecliptic at 500 nm, and at the wavelengths [um] around the pivot of F105W
+#: [W m-2 sr-1 um-1] (table 19).
+_AT_500NM = 2.6e-6
+_WAVELENGTH, _SPECTRUM = np.array([1.0, 1.2]), np.array([1.2e-6, 8.1e-7])
 
 #: Solid angle of a pixel [sr]: 0.128254 arcsec squared.
 _PIXEL = (0.128254 / 206264.806) ** 2
@@ -82,7 +83,7 @@ def zodiacal_level(name: str | None, ra: float, dec: float, mjd: float) -> float
     if known is None or known.zodi is None or known.thermal is None or not np.isfinite(brightness):
         return None
     assert base.pivot is not None and base.zero_point is not None and base.zodi is not None
-    color = np.exp(np.interp(np.log(base.pivot), np.log(_WAVELENGTH), np.log(_SPECTRUM))) / _SPECTRUM[0]
+    color = np.exp(np.interp(np.log(base.pivot), np.log(_WAVELENGTH), np.log(_SPECTRUM))) / _AT_500NM
     per_frequency = brightness * color * base.pivot**2 / _LIGHT  # W m-2 sr-1 Hz-1
     magnitude = -2.5 * np.log10(per_frequency * _PIXEL / (3631 * _JANSKY))
     return float(10 ** (-0.4 * (magnitude - base.zero_point)) * known.zodi / base.zodi + known.thermal)

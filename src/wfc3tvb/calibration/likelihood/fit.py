@@ -152,8 +152,8 @@ def _per_read(values: ArrayLike, n: int, name: str) -> Float64Array:
 
 
 def _plane(values: ArrayLike, shape: tuple[int, ...]) -> Float32Array:
-    """Return a plane, made from a number or an array."""
-    return np.ascontiguousarray(np.broadcast_to(np.asarray(values, np.float32), shape))
+    """Return a plane, made from a number or an array; a copy: read-only, it would be compiled for anew."""
+    return np.array(np.broadcast_to(np.asarray(values, np.float32), shape), order="C")
 
 
 def _new_output(shape: tuple[int, ...]) -> Output:

@@ -1,0 +1,19 @@
+"""Changes that make no difference by design: (module, line of code, change), and why no test can notice them."""
+
+from __future__ import annotations
+
+_ROOM = "more room than is used"
+_LINE = "only the error of this result is looked at, which is below 0"
+#: Reasons by change; a line that is edited has to be judged again.
+EQUIVALENT = {
+    ("score/cause.py", "weight = np.exp(score - score.max())", "Sub -> Add"): (
+        "the largest is subtracted against overflow alone, and the weights are normalized"
+    ),
+    ("calibration/crcorr/lanes.py", "_FLOAT_ROWS, _COUNT_ROWS = 12, 6", "12 -> 13"): _ROOM,
+    ("calibration/crcorr/lanes.py", "_FLOAT_ROWS, _COUNT_ROWS = 12, 6", "6 -> 7"): _ROOM,
+    ("calibration/crcorr/lanes.py", "if low[x] < high[x]:", "Lt -> LtE"): "an empty interval has no samples to look at",
+    ("calibration/crcorr/slope.py", "return np.float32(0), np.float32(-1), 0, np.float32(0)", "0 -> 1"): _LINE,
+    ("calibration/crcorr/slope.py", "return np.float32(0), np.float32(-1), 0, np.float32(0)", "1 -> 2"): _LINE,
+    ("calibration/reference_pixels.py", "if mad < 1e-24:", "Lt -> LtE"): "no deviation of numbers in DN is 1e-24",
+    ("curve/geometry.py", "return np.mod(angle + 180, 360) - 180", "Add -> Sub"): "a full turn less, taken off again",
+}
