@@ -26,6 +26,7 @@ from typing import Any
 from astropy.io import fits
 
 from wfc3tvb.system.children import end_with_parent
+from wfc3tvb.system.imports import deferred, without_list_of_packages
 from wfc3tvb.system.memory import forget_peak, peak_mb
 
 ASTROMETRY_URL = "https://mast.stsci.edu/portal/astrometryDB/"
@@ -36,6 +37,12 @@ LOG = "drizzle.log"
 ERROR = ".error"
 #: Number of attempts to reach the astrometry service, and timeout of each [s].
 _TRIES, _TIMEOUT = 3, 10.0
+#: Modules of drizzlepac that drizzling does not use, and that import sklearn, pandas, photutils and matplotlib.
+_NOT_USED = (
+    "align", "buildwcs", "catalogs", "haputils.astrometric_utils", "haputils.cell_utils", "haputils.processing_utils",
+    "imagefindpars", "imgclasses", "mapreg", "photeq", "pixtopix", "pixtosky", "refimagefindpars", "runastrodriz",
+    "skytopix", "tweakback", "tweakreg", "tweakutils", "updatenpol",
+)  # fmt: skip
 #: Objects created between two garbage collections; headers consist of hundreds of thousands of small objects.
 _COLLECT_EVERY = 100_000
 
@@ -151,9 +158,11 @@ def drizzle(inputs: Sequence[str] | str, product: str, parameters: Mapping[str, 
 def load() -> None:
     """Load the libraries before the first job."""
     import astropy.io.fits.card
-    import stwcs.updatewcs  # noqa: F401
 
-    import wfc3tvb.repair.drizzling.steps  # noqa: F401
+    with without_list_of_packages(), deferred([f"drizzlepac.{name}" for name in _NOT_USED]):
+        import stwcs.updatewcs  # noqa: F401
+
+        import wfc3tvb.repair.drizzling.steps  # noqa: F401
 
     # astropy validates its settings whenever a card is read, a hundred thousand times per job, a tenth of its time.
     settings = {name: item() for name, item in vars(type(fits.conf)).items() if not name.startswith("_")}

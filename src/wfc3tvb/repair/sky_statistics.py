@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
 from wfc3tvb.repair.proof.smooth_sky import level_and_scatter, smooth_background
+from wfc3tvb.repair.proof.sorting import median_of, sorted_values
 
 Image = NDArray[np.floating]
 Float64Array = NDArray[np.float64]
@@ -86,7 +87,7 @@ def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
         Fraction of the values that may be removed. A step that would remove more is not taken: then the values beyond
         4 sigma are too many to be outliers.
     """
-    ordered = np.sort(values).astype(np.float64)
+    ordered = sorted_values(values).astype(np.float64)
     from_middle = ordered - ordered[ordered.size // 2]
     low, high = 0, ordered.size
     total, squares = float(from_middle.sum()), float(from_middle @ from_middle)
@@ -119,7 +120,7 @@ def source_mask(image: Image, good: Bools) -> Bools:
     good : ndarray of bool, shape (ny, nx)
         Pixels that can be used.
     """
-    level = np.median(image[good])
+    level = median_of(image[good])
     filled = np.where(good, image - level, np.float32(0.0))
     weight = ndimage.gaussian_filter(good.astype(np.float32), _SOURCE_SMOOTHING)
     smooth = ndimage.gaussian_filter(filled, _SOURCE_SMOOTHING) / np.maximum(weight, np.float32(0.1))
@@ -219,10 +220,30 @@ def count_peaks(values: Float64Array, resolution: float) -> int:
     smooth = ndimage.gaussian_filter1d(counts, width, mode="constant")
     # A count of n smoothed by a Gaussian of that width has the variance n / (2 sqrt(pi) width).
     errors = np.sqrt(np.maximum(smooth, 1.0) / (2 * np.sqrt(np.pi) * max(width, 0.3)))
-    padded = np.concatenate([[0.0], smooth, [0.0]])
-    found, properties = signal.find_peaks(padded, prominence=_PROMINENCE * smooth.max())
-    real = properties["prominences"] > _PROMINENCE_ERRORS * errors[found - 1]
+    found, heights = peaks_of(np.concatenate([[0.0], smooth, [0.0]]))
+    real = (heights >= _PROMINENCE * smooth.max()) & (heights > _PROMINENCE_ERRORS * errors[found - 1])
     return int(np.count_nonzero(real))
+
+
+def peaks_of(values: Float64Array) -> tuple[NDArray[np.int64], Float64Array]:
+    """Return the places of the local maxima of a curve, and the height of each above its saddle (its prominence).
+
+    Written out, because importing `scipy.signal` takes longer than the comparison of an exposure. The place of a flat
+    maximum is its middle. The saddle is the higher one of the lowest points between a maximum and the next higher
+    values on either side, or the ends.
+    """
+    starts = np.flatnonzero(np.diff(values, prepend=np.nan))
+    level, ends = values[starts], np.append(starts[1:], values.size)
+    highest = np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])) + 1
+    places = (starts[highest] + ends[highest] - 1) // 2
+    heights = np.zeros(places.size)
+    for i, place in enumerate(places):
+        higher = np.flatnonzero(values > values[place])
+        split = np.searchsorted(higher, place)
+        left = higher[split - 1] + 1 if split > 0 else 0
+        right = higher[split] if split < higher.size else values.size
+        heights[i] = values[place] - max(values[left : place + 1].min(), values[place:right].min())
+    return places, heights
 
 
 def gradient(image: Image, sky: Bools) -> float | None:
@@ -234,7 +255,8 @@ def gradient(image: Image, sky: Bools) -> float | None:
         values = image[:, columns][sky[:, columns]]
         if values.size < MIN_PIXELS:
             return None
-        levels.append(float(np.median(clip(values))))
+        kept = clip(values)
+        levels.append(float(kept[(kept.size - 1) // 2] + kept[kept.size // 2]) / 2)
     return levels[0] - levels[1]
 
 

@@ -10,12 +10,15 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture, aperture_photometry
-from photutils.detection import DAOStarFinder
-from photutils.utils.exceptions import NoDetectionsWarning
 
 from wfc3tvb.repair.acceptance import FluxRatio, StarFlux
 from wfc3tvb.repair.sky_statistics import Bools, Float64Array, Image
+from wfc3tvb.system.imports import without_list_of_packages
+
+with without_list_of_packages():
+    from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture, aperture_photometry
+    from photutils.detection import DAOStarFinder
+    from photutils.utils.exceptions import NoDetectionsWarning
 
 #: Radius of the aperture, and radii of the ring for the sky [pixel].
 RADIUS, RING = 3.0, (6.0, 10.0)

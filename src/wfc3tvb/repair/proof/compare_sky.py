@@ -16,6 +16,7 @@ from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof.pictures import Pictures
+from wfc3tvb.repair.proof.sorting import median_of
 from wfc3tvb.repair.sky_statistics import SkyStatistics
 from wfc3tvb.system.files import atomic_write
 
@@ -105,7 +106,7 @@ def exposure_masks(old: Picture, new: Picture, covered: Bools) -> tuple[Bools, B
     good = old.good & new.good
     if np.count_nonzero(good) < sky_statistics.MIN_PIXELS:
         return good, _sky(new, covered)
-    both = np.minimum(*(each.image - np.median(each.image[good]) for each in (old, new)))
+    both = np.minimum(*(each.image - median_of(each.image[good]) for each in (old, new)))
     return old.good & ~sky_statistics.source_mask(both, good), _sky(new, covered)
 
 

@@ -12,6 +12,7 @@ from wfc3tvb.fits.images import IntegrationReads, Picture
 from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.methods.omit import recover_saturated
 from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.proof.sorting import median_of
 from wfc3tvb.system.files import atomic_write
 
 Float32Array = NDArray[np.float32]
@@ -97,4 +98,4 @@ def _above_sky(image: Float32Array, good: Bools) -> Float32Array:
     """Return an image above the median of its good pixels; 0 everywhere if there is none."""
     if not np.any(good):
         return np.zeros_like(image)
-    return np.asarray(image - np.median(image[good]), np.float32)
+    return np.asarray(image - median_of(image[good]), np.float32)
