@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.fits.images import IntegrationReads, Picture
+from wfc3tvb.fits.calibrated_reads import IntegrationReads
+from wfc3tvb.fits.images import Picture
 from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.methods.omit import recover_saturated
 from wfc3tvb.repair.model import Member
@@ -48,9 +49,9 @@ def last_reads(reads: IntegrationReads, member: Member) -> LastReads:
     """Return the image of the last good reads of an exposure, from its reads."""
     n = reads.times.size
     kept = np.array([k for k in range(n) if k + 1 not in member.lost])
-    saturated = (reads.dq[kept] & int(DQ.SATPIXEL)) != 0
+    rates, dq = (reads.rate, reads.dq) if kept.size == n else (reads.rate[kept], reads.dq[kept])
+    saturated = (dq & int(DQ.SATPIXEL)) != 0
     sky = np.array(member.cumulative) if len(member.cumulative) == n else np.zeros(n)
-    rates = reads.rate[kept]
     image, recovered = recover_saturated(rates[-1], rates, saturated, reads.times[kept], sky[kept])
     return LastReads(image, np.isfinite(image) & ~saturated[0], recovered)
 
