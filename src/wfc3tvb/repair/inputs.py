@@ -47,7 +47,7 @@ def no_image(flt: Path, member: Member, pictures: Pictures) -> str:
     values = picture.image[picture.good]
     if not values.size:
         return "none of its pixels is good"
-    scatter = 1.4826 * float(median_of(np.abs(values - median_of(values))))
+    scatter = 1.4826 * float(median_of(np.abs(values - pictures.level(flt))))
     if not scatter:
         return "most of its pixels are equal"
     expected = expected_noise(member)

@@ -87,7 +87,11 @@ def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
         Fraction of the values that may be removed. A step that would remove more is not taken: then the values beyond
         4 sigma are too many to be outliers.
     """
-    ordered = sorted_values(values).astype(np.float64)
+    return clip_sorted(sorted_values(values).astype(np.float64), most=most)
+
+
+def clip_sorted(ordered: Float64Array, *, most: float = 1.0) -> Float64Array:
+    """Return what `clip` does, of values that are sorted already."""
     from_middle = ordered - ordered[ordered.size // 2]
     low, high = 0, ordered.size
     total, squares = float(from_middle.sum()), float(from_middle @ from_middle)
@@ -106,7 +110,7 @@ def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
     return ordered[low:high]
 
 
-def source_mask(image: Image, good: Bools) -> Bools:
+def source_mask(image: Image, good: Bools, level: np.floating | None = None) -> Bools:
     """Return the pixels covered by sources and cosmic rays.
 
     Neither a gradient nor pixels that a broken ramp fit scattered over two or more levels are taken for sources: the
@@ -119,8 +123,10 @@ def source_mask(image: Image, good: Bools) -> Bools:
         Calibrated image [electron/s].
     good : ndarray of bool, shape (ny, nx)
         Pixels that can be used.
+    level : float, optional
+        Their median, if it is known.
     """
-    level = median_of(image[good])
+    level = median_of(image[good]) if level is None else level
     filled = np.where(good, image - level, np.float32(0.0))
     weight = ndimage.gaussian_filter(good.astype(np.float32), _SOURCE_SMOOTHING)
     smooth = ndimage.gaussian_filter(filled, _SOURCE_SMOOTHING) / np.maximum(weight, np.float32(0.1))
@@ -141,8 +147,18 @@ def grown(mask: Bools, steps: int) -> Bools:
     return mask
 
 
+def sky_values(image: Image, sky: Bools) -> Float64Array:
+    """Return the values of the sky pixels of an image in ascending order."""
+    return sorted_values(image[sky]).astype(np.float64)
+
+
 def sky_statistics(
-    image: Image, sky: Bools, *, resolution: float, most_outliers: float = FEW_OUTLIERS
+    image: Image,
+    sky: Bools,
+    *,
+    resolution: float,
+    most_outliers: float = FEW_OUTLIERS,
+    ordered: Float64Array | None = None,
 ) -> SkyStatistics:
     """Return the statistics of the sky pixels of an image.
 
@@ -157,6 +173,8 @@ def sky_statistics(
     most_outliers : float, optional
         Fraction of the pixels that may be clipped at 4 sigma as outliers. Where a ramp fit broke in a few percent of
         the pixels, these are noise of the image; cosmic rays that stay in an image are not, and need a larger fraction.
+    ordered : ndarray, optional
+        The values of the sky pixels in ascending order, if they are known (`sky_values`).
 
     Raises
     ------
@@ -165,7 +183,7 @@ def sky_statistics(
     """
     if np.count_nonzero(sky) < MIN_PIXELS:
         raise ValueError("fewer than 100 sky pixels")
-    values = clip(image[sky], most=most_outliers)
+    values = clip_sorted(sky_values(image, sky) if ordered is None else ordered, most=most_outliers)
     n, deviation = values.size, values - values.mean()
     squares = deviation**2
     variance = float(squares.mean())

@@ -88,10 +88,11 @@ def without_cosmic_rays(reads: LastReads, old: Picture, new: Picture, noise: flo
     Picture
         Image above the sky [electron/s]; `rejected` are the pixels that were hit, `saturated` those that saturate.
     """
-    fitted = np.maximum(_above_sky(old.image, old.good), _above_sky(new.image, new.good))
+    before = _above_sky(old.image, old.good)
+    fitted = np.maximum(before, _above_sky(new.image, new.good))
     image = _above_sky(reads.image, reads.usable & new.good)
     hit = image > fitted + _HIT_SIGMA * noise + _HIT_FRACTION * np.maximum(fitted, 0)
-    filled = np.where(hit, _above_sky(old.image, old.good), image)
+    filled = np.where(hit, before, image)
     return Picture(filled, reads.usable & (new.good | new.saturated), hit, reads.saturated, None, new.header, new.wcs)
 
 
