@@ -9,6 +9,7 @@ in ``<job>.error``.
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import os
@@ -16,7 +17,7 @@ import sys
 import time
 import traceback
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -155,14 +156,43 @@ def drizzle(inputs: Sequence[str] | str, product: str, parameters: Mapping[str, 
     return "astrodrizzle"
 
 
+def kept_distortion(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that reads the distortion of a chip and filter from a table (IDCTAB) only once.
+
+    stwcs reads it twice for each exposure.
+
+    Parameters
+    ----------
+    read : callable
+        `stwcs.distortion.mutil.readIDCtab`.
+    """
+    from stsci.tools.fileutil import osfn
+
+    found: dict[tuple[Any, ...], Any] = {}
+
+    def known(table: str | None, **options: Any) -> Any:
+        path = Path(osfn(table)) if table else None
+        if path is None or not path.exists():
+            return read(table, **options)
+        status = path.stat()
+        key = path, status.st_mtime_ns, status.st_size, *sorted(options.items(), key=str)
+        if key not in found:
+            found[key] = read(table, **options)
+        return copy.deepcopy(found[key])  # stwcs changes it
+
+    return known
+
+
 def load() -> None:
     """Load the libraries before the first job."""
     import astropy.io.fits.card
 
     with without_list_of_packages(), deferred([f"drizzlepac.{name}" for name in _NOT_USED]):
         import stwcs.updatewcs  # noqa: F401
+        from stwcs.distortion import mutil
 
         import wfc3tvb.repair.drizzling.steps  # noqa: F401
+    mutil.readIDCtab = kept_distortion(mutil.readIDCtab)
 
     # astropy validates its settings whenever a card is read, a hundred thousand times per job, a tenth of its time.
     settings = {name: item() for name, item in vars(type(fits.conf)).items() if not name.startswith("_")}
