@@ -193,7 +193,7 @@ def test_the_distortion_of_a_filter_is_read_once_from_each_table(tmp_path: Path)
         asked.append((Path(table).name, filter1))
         return {"coefficients": [Path(table).stat().st_size]}
 
-    known = astrodrizzle_process.kept_distortion(read)
+    known = astrodrizzle_process.kept(read)
     table = tmp_path / "one_idc.fits"
     table.write_bytes(b"12345")
     first = known(str(table), filter1="F105W")

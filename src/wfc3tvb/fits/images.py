@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from wfc3tvb.display import Result
-from wfc3tvb.fits.opened import opened
+from wfc3tvb.fits.opened import opened, primary_header
 from wfc3tvb.instrument import BORDER, DQ
 from wfc3tvb.system.files import atomic_write
 
@@ -23,6 +23,8 @@ from wfc3tvb.system.files import atomic_write
 BAD = int(DQ.SOFTERR | DQ.DATALOST | DQ.DETECTORPROB | DQ.BADZERO | DQ.HOTPIX | DQ.BADBIAS | DQ.SATPIXEL | DQ.BADFLAT)
 #: Bit that AstroDrizzle sets for cosmic rays.
 DRIZZLE_CR = 4096
+#: What files that are opened should be.
+_EXPECTED = "the WFC3 file expected, or its data end too early"
 #: Drizzled pixels with less than this fraction of the full weight are noisier, so they are not used.
 _FULL_WEIGHT = 0.7
 #: End of the rows and columns whose medians the notebooks print (the light-sensitive part ends at 1019).
@@ -228,8 +230,7 @@ def header_of(path: Path) -> fits.Header:
     NotFitsError
         If it is not a FITS file.
     """
-    with _open(path) as hdus:
-        return hdus[0].header
+    return primary_header(path, _EXPECTED)
 
 
 def plane_of(hdu: Any, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -246,4 +247,4 @@ def _replace(hdus: fits.HDUList, path: Path) -> None:
 
 def _open(path: Path) -> AbstractContextManager[fits.HDUList]:
     """Open a FITS file for reading; astropy's errors about a bad one become one line."""
-    return opened(path, "the WFC3 file expected, or its data end too early")
+    return opened(path, _EXPECTED)

@@ -44,6 +44,8 @@ _NOT_USED = (
     "imagefindpars", "imgclasses", "mapreg", "photeq", "pixtopix", "pixtosky", "refimagefindpars", "runastrodriz",
     "skytopix", "tweakback", "tweakreg", "tweakutils", "updatenpol",
 )  # fmt: skip
+#: Most results of reading files that are kept.
+_KEPT = 500
 #: Objects created between two garbage collections; headers consist of hundreds of thousands of small objects.
 _COLLECT_EVERY = 100_000
 
@@ -156,28 +158,31 @@ def drizzle(inputs: Sequence[str] | str, product: str, parameters: Mapping[str, 
     return "astrodrizzle"
 
 
-def kept_distortion(read: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that reads the distortion of a chip and filter from a table (IDCTAB) only once.
+def kept(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that reads the same of a file only once, until the file changes.
 
-    stwcs reads it twice for each exposure.
+    stwcs reads the distortion of a chip and filter twice for each exposure, and stsci.tools opens a file before it
+    opens it, to know its kind.
 
     Parameters
     ----------
     read : callable
-        `stwcs.distortion.mutil.readIDCtab`.
+        Takes the name of a file, or something else, of which nothing is kept, and options.
     """
     from stsci.tools.fileutil import osfn
 
     found: dict[tuple[Any, ...], Any] = {}
 
-    def known(table: str | None, **options: Any) -> Any:
-        path = Path(osfn(table)) if table else None
+    def known(name: Any, **options: Any) -> Any:
+        path = Path(osfn(name)).absolute() if isinstance(name, str) else None
         if path is None or not path.exists():
-            return read(table, **options)
+            return read(name, **options)
         status = path.stat()
-        key = path, status.st_mtime_ns, status.st_size, *sorted(options.items(), key=str)
+        key = path, status.st_ino, status.st_mtime_ns, status.st_size, *sorted(options.items(), key=str)
         if key not in found:
-            found[key] = read(table, **options)
+            if len(found) >= _KEPT:
+                found.clear()
+            found[key] = read(name, **options)
         return copy.deepcopy(found[key])  # stwcs changes it
 
     return known
@@ -189,10 +194,11 @@ def load() -> None:
 
     with without_list_of_packages(), deferred([f"drizzlepac.{name}" for name in _NOT_USED]):
         import stwcs.updatewcs  # noqa: F401
+        from stsci.tools import fileutil
         from stwcs.distortion import mutil
 
         import wfc3tvb.repair.drizzling.steps  # noqa: F401
-    mutil.readIDCtab = kept_distortion(mutil.readIDCtab)
+    mutil.readIDCtab, fileutil.isFits = kept(mutil.readIDCtab), kept(fileutil.isFits)
 
     # astropy validates its settings whenever a card is read, a hundred thousand times per job, a tenth of its time.
     settings = {name: item() for name, item in vars(type(fits.conf)).items() if not name.startswith("_")}
