@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -190,8 +190,7 @@ def run_batch(visit: Path, scratch: Path, n: int, jobs: int, recipe: float | Non
             catalog.append(table, [row for i in range(n) for row in copy_rows(rows, i)])
         catalog.replace("datasets", [], keys=[ASSOCIATION])
         ids = [f"ib{i:02d}{ASSOCIATION[4:]}" for i in range(n)]
-        used = cpu_seconds()
-        with watched() as memory:
+        with watched() as family:
             report = reprocess(
                 catalog,
                 ids=ids,
@@ -203,50 +202,65 @@ def run_batch(visit: Path, scratch: Path, n: int, jobs: int, recipe: float | Non
     than = f", {recipe * n / report.seconds:.1f} times the recipe's {3600 / recipe:.0f}" if recipe else ""
     print(
         f"  {report.n_repaired} of {n} associations with --jobs {jobs}: {report.seconds:.0f} s, "
-        f"{per_hour:.0f} an hour{than}; each {stages(outdir)} s, {(cpu_seconds() - used) / n:.1f} of CPU; "
-        f"all processes up to {memory.peak:.0f} MB"
+        f"{per_hour:.0f} an hour{than}; each {stages(outdir)} s, {family.cpu / n:.1f} of CPU; "
+        f"all processes up to {family.peak:.0f} MB"
     )
     shutil.rmtree(outdir)
 
 
 @dataclass
-class Memory:
-    """Largest memory that this process and all its children took together [Mbyte]."""
+class Family:
+    """Largest memory that this process and all its children took together [Mbyte], and their CPU time.
+
+    Workers that end without cleanup are in no account of this process, so that the time of each is looked at while it
+    runs: what it used after the last look is missing.
+    """
 
     peak: float = 0.0
+    seconds: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def cpu(self) -> float:
+        """CPU time of all processes, user and system [s]."""
+        return sum(self.seconds.values())
 
 
 @contextmanager
-def watched() -> Iterator[Memory]:
-    """Look at the memory of this process and all below it while a block runs."""
-    memory, done = Memory(), threading.Event()
+def watched() -> Iterator[Family]:
+    """Look at memory and CPU time of this process and all below it while a block runs."""
+    family, done, began = Family(), threading.Event(), time.process_time()
 
     def look() -> None:
         while not done.wait(LOOK_EVERY):
-            memory.peak = max(memory.peak, family_mb(os.getpid()))
+            sizes, seconds = family_of(os.getpid())
+            family.peak = max(family.peak, sum(sizes.values()))
+            family.seconds |= seconds
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        yield memory
+        yield family
     finally:
         done.set()
         thread.join()
+        family.seconds[os.getpid()] = time.process_time() - began
 
 
-def family_mb(root: int) -> float:
-    """Return the memory of a process and all below it [Mbyte], shared pages counted once (Linux); 0 elsewhere."""
-    parents, sizes = {}, {}
+def family_of(root: int) -> tuple[dict[int, float], dict[int, float]]:
+    """Return memory [Mbyte], shared pages counted once, and CPU time [s] of a process and all below it (Linux)."""
+    parents, sizes, seconds = {}, {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, StopIteration, ValueError):
             pid = int(folder.name)
-            parents[pid] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[pid] = int(fields[1])
+            seconds[pid] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
             lines = (folder / "smaps_rollup").read_text().splitlines()
             sizes[pid] = int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
     family = {root}
     while new := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= new
-    return sum(sizes.get(pid, 0.0) for pid in family)
+    return tuple({pid: each[pid] for pid in family if pid in each} for each in (sizes, seconds))
 
 
 if __name__ == "__main__":

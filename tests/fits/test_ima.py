@@ -21,8 +21,8 @@ from wfc3tvb.errors import (
     TruncatedFileError,
     WrongInstrumentError,
 )
+from wfc3tvb.fits.calibrated_reads import read_calibrated
 from wfc3tvb.fits.ima import read_ima
-from wfc3tvb.fits.images import read_integration
 from wfc3tvb.fits.plane_headers import few_keywords
 from wfc3tvb.fits.plane_medians import plane_medians
 from wfc3tvb.measurement import measure
@@ -157,7 +157,7 @@ def test_reads_in_different_units_are_refused(golden: Path, tmp_path: Path) -> N
     with pytest.raises(BadFileError, match=r"SCI,3 is in 'ELECTRONS', but SCI,1 in 'ELECTRONS/S'; give reads of one"):
         read_ima(path)
     with pytest.raises(BadFileError, match="not in electron/s"):
-        read_integration(path)
+        read_calibrated(path)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ def test_a_pixel_that_saturates_has_the_rate_that_it_would_have_had(data: st.Dat
     reads = np.where(saturated, 0, star + rates[:, None, None]).astype(np.float32)
     found, recovered = recover_saturated(reads[-1], reads, saturated, times, rates)
     assert recovered.all()
-    assert found[0, 0] == pytest.approx(star[0, 0] + rates[-1], rel=1e-6)
+    rounding = 3e-7 * float(star[0, 0] + np.abs(rates).max())  # of single precision, where two skies almost cancel
+    assert found[0, 0] == pytest.approx(star[0, 0] + rates[-1], rel=1e-6, abs=rounding)
 
 
 # --- calwf3's fit --------------------------------------------------------------------------------------------------

@@ -184,3 +184,24 @@ process.serve()
     assert done.returncode == 1
     assert (tmp_path / astrodrizzle_process.LOG).read_text().splitlines()[-1] == "NAXIS : 140  122"
     assert job.with_suffix(astrodrizzle_process.ERROR).read_text() == "RuntimeError: the cause"
+
+
+def test_the_distortion_of_a_filter_is_read_once_from_each_table(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def read(table: str, *, filter1: str) -> dict[str, list[int]]:
+        asked.append((Path(table).name, filter1))
+        return {"coefficients": [Path(table).stat().st_size]}
+
+    known = astrodrizzle_process.kept(read)
+    table = tmp_path / "one_idc.fits"
+    table.write_bytes(b"12345")
+    first = known(str(table), filter1="F105W")
+    first["coefficients"].append(7)  # as stwcs changes what it has read
+    assert known(str(table), filter1="F105W") == {"coefficients": [5]}
+    assert known(str(table), filter1="F160W") == {"coefficients": [5]}
+    assert asked == [("one_idc.fits", "F105W"), ("one_idc.fits", "F160W")]
+    table.write_bytes(b"123456")
+    assert known(str(table), filter1="F105W") == {"coefficients": [6]}
+    with pytest.raises(FileNotFoundError):
+        known(str(tmp_path / "none_idc.fits"), filter1="F105W")

@@ -8,7 +8,7 @@ from astropy.io import fits
 
 from wfc3tvb.curve.scattered_light import ScatteredLight
 from wfc3tvb.errors import CalibrationError
-from wfc3tvb.fits.images import IntegrationReads
+from wfc3tvb.fits.calibrated_reads import IntegrationReads
 from wfc3tvb.repair.methods.known_light import KnownLight, known_light
 from wfc3tvb.repair.model import Member
 

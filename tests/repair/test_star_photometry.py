@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture, aperture_photometry
 
-from wfc3tvb.repair.star_photometry import find_stars, flux_ratio, offset
+from wfc3tvb.repair.star_photometry import find_stars, flux_ratio, measure_stars, offset
 
 NOISE, LEVEL, SIZE = 0.03, 0.8, 300
 
@@ -127,3 +128,25 @@ def test_two_alignments_of_a_field_are_brought_together() -> None:
 def test_few_stars_say_nothing() -> None:
     image, places = field()
     assert flux_ratio(image, image, (GOOD, GOOD), (places[:4], places[:4]), NOISE) is None
+
+
+@pytest.mark.parametrize("own", [{}, {"core": 1.5}, {"scale": 0.7}, {"radius": 5.0}])
+def test_fluxes_are_those_of_photutils(own: dict[str, float]) -> None:
+    rng = np.random.default_rng(4)
+    image = rng.normal(1, 0.05, (120, 150)).astype(np.float32)
+    usable = rng.random(image.shape) > 0.05
+    usable[40:80, 40:80] = False
+    image[3, 4], usable[3, 4] = np.nan, False
+    places = np.concatenate([rng.uniform(-5, 125, (60, 2)), [[60, 60], [0, 0], [4.2, 3.1]]])
+    for _ in range(2):  # the second time with the apertures that were kept
+        found = measure_stars(image, usable, places, **own)
+        inside = np.all((places >= 0) & (places < [150, 120]), axis=1)
+        at, scale = places[inside], own.get("scale", 1.0)
+        filled = np.where(usable, image, 0.0)
+        disc, ring = CircularAperture(at, own.get("radius", 3.0) / scale), CircularAnnulus(at, 6 / scale, 10 / scale)
+        total, pixels = (aperture_photometry(each, disc)["aperture_sum"].value for each in (filled, usable * 1.0))
+        sky = ApertureStats(filled, ring, mask=~usable, sum_method="center").median
+        np.testing.assert_array_equal(found.flux[inside], total - sky * pixels)
+        np.testing.assert_array_equal(found.pixels[inside], pixels * scale**2)
+        assert not found.usable[~inside].any()
+    assert np.isnan(found.flux[inside]).any()

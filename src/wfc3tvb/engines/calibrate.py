@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,12 +18,15 @@ from wfc3tvb.config import Services
 from wfc3tvb.display import Result
 from wfc3tvb.engines import calwf3
 from wfc3tvb.engines.ima_file import ImaFile
+from wfc3tvb.engines.kept_reads import KeptReads
 from wfc3tvb.engines.machine_code import loaded_kernels
-from wfc3tvb.engines.products import CAL_VER, history_lines, ima_pieces, primary_header, write_flt
+from wfc3tvb.engines.products import CAL_VER, history_lines, ima_pieces, ima_primary, primary_header, write_flt
 from wfc3tvb.engines.raw_reads import Imsets, read_imsets, read_primary
 from wfc3tvb.engines.trailer import join_trailers, write_trailer
 from wfc3tvb.errors import BadArgumentError, BadFileError, OutputExistsError, ReferenceFileError
 from wfc3tvb.fits.association import exposures_of, is_association
+from wfc3tvb.fits.calibrated_reads import CalibratedReads
+from wfc3tvb.fits.cards import Cards
 from wfc3tvb.instrument import DQ
 from wfc3tvb.progress import Progress, silent
 from wfc3tvb.references.locate import Loaded, find, load
@@ -74,7 +77,7 @@ class CalResult(Result):
 
 @dataclass(frozen=True)
 class Options:
-    """Options of a calibration; see `calibrate`."""
+    """Options of a calibration; see `calibrate`, and `calibrate_in_memory` for the last two."""
 
     crcorr: str = "header"
     write_ima: bool = True
@@ -82,6 +85,8 @@ class Options:
     outdir: Path | None = None
     iref: Path | None = None
     threads: int = 2
+    keywords: Mapping[str, str] = field(default_factory=dict)
+    receive: Callable[[CalibratedReads], object] | None = None
 
 
 def calibrate(
@@ -163,6 +168,31 @@ def calibrate(
     return results
 
 
+def calibrate_in_memory(
+    path: Path,
+    *,
+    crcorr: str,
+    keywords: Mapping[str, str],
+    outdir: Path,
+    iref: Path,
+    threads: int,
+    receive: Callable[[CalibratedReads], object] | None = None,
+) -> CalResult:
+    """Calibrate a RAW file with the native engine, without an IMA file; an existing FLT is replaced.
+
+    Parameters
+    ----------
+    path, crcorr, outdir, iref, threads
+        As in `calibrate`.
+    keywords : mapping
+        Values of the primary header that take the place of the file's, as switches and names of references.
+    receive : callable, optional
+        Called with the calibrated reads, which must not be fitted (crcorr "omit").
+    """
+    options = Options(crcorr, False, True, outdir, iref, threads, keywords, receive)
+    return _run_native(path, options, silent)
+
+
 def product_paths(path: Path, options: Options) -> tuple[Path, Path, Path]:
     """Return the paths of IMA, FLT and trailer of a RAW file.
 
@@ -200,7 +230,7 @@ def switches_of(header: object, crcorr: str = "header", path: Path | None = None
 
 
 def _run_native(path: Path, options: Options, progress: Progress) -> CalResult:
-    switches = switches_of(read_primary(path), options.crcorr, path)
+    switches = switches_of(_primary_of(path, options), options.crcorr, path)
     ima, flt, trailer = product_paths(path, options)
     if not any(value for name, value in vars(switches).items() if name != "unitcorr"):
         raw = path.name.endswith("_raw.fits")
@@ -213,14 +243,21 @@ def _run_native(path: Path, options: Options, progress: Progress) -> CalResult:
         raise
 
 
+def _primary_of(path: Path, options: Options) -> Cards:
+    header = read_primary(path)
+    header.update(options.keywords)
+    return header
+
+
 def _calibrated(
     path: Path, switches: Switches, options: Options, products: tuple[Path, Path, Path], progress: Progress
 ) -> CalResult:
     began = time.monotonic()
     ima, flt, trailer = products
-    files = find(read_primary(path), switches, iref=options.iref)
+    files = find(_primary_of(path, options), switches, iref=options.iref)
     with loaded_kernels(progress, fit=switches.crcorr):  # in a thread, while the files are read
         source = read_imsets(path)
+        source.primary.update(options.keywords)
         if options.crcorr != "header":
             source.primary["CRCORR"] = options.crcorr.upper()
         loaded = load(source.primary, source.ramp, switches, files)
@@ -281,7 +318,13 @@ def _write(
     history = list(history_lines(loaded, done, image=False))
     with _scratch_folder(flt) as scratch:
         if ima is None:
-            calibrated = calibrate_bands(work, bad=bad, threads=options.threads)
+            kept = KeptReads(work.ramp) if options.receive else None
+            store = {"store": kept.store} if kept else {}
+            calibrated = calibrate_bands(work, bad=bad, threads=options.threads, **store)
+            if kept and options.receive:
+                name = flt.name.replace("_flt", "_ima")
+                header = ima_primary(name, source, primary, history)
+                options.receive(kept.result(flt.with_name(name), header, calibrated))
         else:
             with ImaFile(scratch / ima.name, ima_pieces(ima.name, source, expected(work), primary, history)) as file:
                 calibrated = calibrate_bands(work, store=file.store, bad=bad, threads=options.threads)

@@ -140,7 +140,7 @@ def ima_pieces(
         that have one value everywhere are stored in the header.
     """
     ramp, n, corners = calibrated.ramp, calibrated.ramp.n, calibrated.corners
-    pieces: list[Piece | Plane] = [_primary(primary, name, 5 * n, history)]
+    pieces: list[Piece | Plane] = [ima_primary(name, source, primary, history)]
     for k in reversed(range(n)):
         keywords = _keywords(calibrated, k, calibrated.statistics[k])
         for i, (plane, kind) in enumerate(KINDS.items()):
@@ -152,6 +152,11 @@ def ima_pieces(
             corner = value[0, 0] if np.ndim(value) else value
             pieces += _extension(source.headers[k][plane], value, corner, ramp.shape, {})
     return pieces
+
+
+def ima_primary(name: str, source: Imsets, primary: Cards, history: Iterable[str]) -> bytes:
+    """Return the primary header of an IMA; the parameters are those of `ima_pieces`."""
+    return _primary(primary, name, 5 * source.ramp.n, history)
 
 
 def write_flt(

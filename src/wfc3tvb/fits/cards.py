@@ -15,6 +15,8 @@ from wfc3tvb.fits.blocks import CARD, CHECK_THE_COPY, whole_blocks
 
 #: Width of the value field, and length of the longest text that fits into one card.
 _FIELD, _LONGEST = 20, 68
+#: Keywords of cards that hold text only.
+_COMMENTARY = ("", "COMMENT", "HISTORY")
 
 
 class Cards(Mapping[str, Any]):
@@ -85,6 +87,17 @@ class Cards(Mapping[str, Any]):
             self.cards.append(card(keyword, value))
         else:
             self.cards[place] = card(keyword, value, comment_of(self.cards[place]))
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Set values as astropy's `Header.update` does: without comment, new keywords before trailing commentary."""
+        for keyword, value in values.items():
+            place = self._index.get(keyword)
+            if place is None:
+                last = max((i for i, text in enumerate(self.cards) if keyword_of(text) not in _COMMENTARY), default=-1)
+                self.cards.insert(last + 1, card(keyword, value))
+                self._places = None
+            else:
+                self.cards[place] = card(keyword, value)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._index)

@@ -1,4 +1,4 @@
-"""Read and change calibrated files for the repair: images to compare, ramps to fit, headers to update."""
+"""Read and change calibrated files for the repair: images to compare, planes and headers to update."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from wfc3tvb.display import Result
-from wfc3tvb.errors import BadFileError
-from wfc3tvb.fits.opened import opened
-from wfc3tvb.instrument import BORDER, DQ, ZEROTH_OFFSET
+from wfc3tvb.fits.opened import opened, primary_header
+from wfc3tvb.instrument import BORDER, DQ
 from wfc3tvb.system.files import atomic_write
 
 #: Flags that make a pixel unusable; those of the ramp fit (32) and of small blemishes (64) do not.
 BAD = int(DQ.SOFTERR | DQ.DATALOST | DQ.DETECTORPROB | DQ.BADZERO | DQ.HOTPIX | DQ.BADBIAS | DQ.SATPIXEL | DQ.BADFLAT)
 #: Bit that AstroDrizzle sets for cosmic rays.
 DRIZZLE_CR = 4096
+#: What files that are opened should be.
+_EXPECTED = "the WFC3 file expected, or its data end too early"
 #: Drizzled pixels with less than this fraction of the full weight are noisier, so they are not used.
 _FULL_WEIGHT = 0.7
 #: End of the rows and columns whose medians the notebooks print (the light-sensitive part ends at 1019).
@@ -61,67 +62,6 @@ class Picture(Result):
     wcs: WCS
 
 
-@dataclass(frozen=True)
-class UnfittedRamp:
-    """All reads of an IMA without a ramp fit: in time order, the zeroth first, reference pixels left out.
-
-    Attributes
-    ----------
-    counts, error : ndarray, shape (n, ny, nx), float32
-        Signal since the zeroth read, and its error [DN, after the flat].
-    dq : ndarray, shape (n, ny, nx), int16
-        Flags.
-    times : ndarray, shape (n,), float64
-        Time since the zeroth read [s].
-    gain : float
-        Mean gain [electron/DN].
-    """
-
-    counts: NDArray[np.float32]
-    error: NDArray[np.float32]
-    dq: NDArray[np.int16]
-    times: NDArray[np.float64]
-    gain: float
-
-
-@dataclass(frozen=True)
-class IntegrationReads:
-    """Reads of an IMA without a ramp fit, as a fit of their differences needs them; reference pixels left out.
-
-    Attributes
-    ----------
-    rate : ndarray, shape (n, ny, nx), float32
-        Cumulative rate since the zeroth read of reads 1 to n, in time order [electron/s].
-    dq : ndarray, shape (n, ny, nx), int16
-        Their flags.
-    times : ndarray, shape (n,), float64
-        Their time since the zeroth read [s].
-    zeroth_rate, zeroth_err : ndarray, shape (ny, nx), float32
-        Signal in the zeroth read divided by the time since the reset, and its error [electron/s].
-    zeroth_dq : ndarray, shape (ny, nx), int16
-        Its flags.
-    zeroth_time : float
-        Time from the reset to the zeroth read [s].
-    shape : (int, int)
-        Height and width of the frame, reference pixels included.
-    ltv : (int, int)
-        LTV1, LTV2 of the frame, rounded.
-    header : fits.Header
-        Primary header.
-    """
-
-    rate: NDArray[np.float32]
-    dq: NDArray[np.int16]
-    times: NDArray[np.float64]
-    zeroth_rate: NDArray[np.float32]
-    zeroth_err: NDArray[np.float32]
-    zeroth_dq: NDArray[np.int16]
-    zeroth_time: float
-    shape: tuple[int, int]
-    ltv: tuple[int, int]
-    header: fits.Header
-
-
 def read_flt(path: Path) -> Picture:
     """Read a calibrated exposure (FLT).
 
@@ -132,7 +72,7 @@ def read_flt(path: Path) -> Picture:
     """
     with _open(path) as hdus:
         image = np.asarray(hdus["SCI", 1].data, np.float32)
-        dq = _plane(hdus["DQ", 1], image.shape)
+        dq = plane_of(hdus["DQ", 1], image.shape)
         return Picture(
             image=image,
             good=((dq & BAD) == 0) & np.isfinite(image),
@@ -220,63 +160,6 @@ def drop_and_scale(header: Mapping[str, Any]) -> tuple[float, float]:
     return pixfrac, scale / native if scale and native else 1.0
 
 
-def read_ramp(path: Path) -> UnfittedRamp:
-    """Read an IMA in electron/s without a ramp fit (CRCORR=OMIT).
-
-    Raises
-    ------
-    BadFileError
-        If it has been fitted, so that its flags would spoil a new fit, or is not in electron/s.
-    """
-    with _open(path) as hdus:
-        header = hdus[0].header
-        _check_unfitted(hdus, path)
-        gain = float(np.mean([header[f"ATODGN{amp}"] for amp in "ABCD"]))
-        versions = range(int(header["NSAMP"]), 0, -1)
-        times = np.array([hdus["SCI", v].header["SAMPTIME"] for v in versions], np.float64)
-        times[0] = 0.0
-        counts, error = (_stack(hdus, name, versions, np.float32) for name in ("SCI", "ERR"))
-        dq = _stack(hdus, "DQ", versions, np.int16)
-    for cube in (counts, error):
-        cube *= (times / gain).astype(np.float32)[:, None, None]
-    return UnfittedRamp(counts, error, dq, times, gain)
-
-
-def read_integration(path: Path) -> IntegrationReads:
-    """Read an IMA in electron/s without a ramp fit (CRCORR=OMIT), for a fit of the differences of its reads.
-
-    Raises
-    ------
-    BadFileError
-        If it has been fitted, or is not in electron/s.
-    """
-    with _open(path) as hdus:
-        _check_unfitted(hdus, path)
-        first, n = hdus["SCI", 1], int(hdus[0].header["NSAMP"])
-        versions = range(n - 1, 0, -1)
-        times = np.array([hdus["SCI", v].header["SAMPTIME"] for v in versions], np.float64)
-        zeroth = range(n, n - 1, -1)
-        return IntegrationReads(
-            rate=_stack(hdus, "SCI", versions, np.float32),
-            dq=_stack(hdus, "DQ", versions, np.int16),
-            times=times,
-            zeroth_rate=_stack(hdus, "SCI", zeroth, np.float32)[0],
-            zeroth_err=_stack(hdus, "ERR", zeroth, np.float32)[0],
-            zeroth_dq=_stack(hdus, "DQ", zeroth, np.int16)[0],
-            zeroth_time=float(times[0]) - ZEROTH_OFFSET,
-            shape=(int(first.data.shape[0]), int(first.data.shape[1])),
-            ltv=(round(first.header.get("LTV1", BORDER)), round(first.header.get("LTV2", BORDER))),
-            header=hdus[0].header,
-        )
-
-
-def _check_unfitted(hdus: fits.HDUList, path: Path) -> None:
-    """Raise `BadFileError` unless an IMA is in electron/s and not fitted: the flags of a fit would spoil a new one."""
-    units = [str(hdu.header.get("BUNIT")) for hdu in hdus if hdu.name == "SCI"]
-    if hdus[0].header.get("CRCORR") == "COMPLETE" or any("ELECTRONS/S" not in unit for unit in units):
-        raise BadFileError(path, "has a ramp fit already, or is not in electron/s", "calibrate with CRCORR=OMIT")
-
-
 def write_planes(
     path: Path, planes: Mapping[str, NDArray[Any]], keywords: Mapping[str, Any], history: Sequence[str] = ()
 ) -> None:
@@ -304,7 +187,7 @@ def fill_not_finite(path: Path) -> int:
     """
     with _open(path) as hdus:
         shape = hdus["SCI", 1].data.shape
-        planes = {name: _plane(hdus[name, 1], shape) for name in ("SCI", "ERR", "DQ") if (name, 1) in hdus}
+        planes = {name: plane_of(hdus[name, 1], shape) for name in ("SCI", "ERR", "DQ") if (name, 1) in hdus}
     bad = ~np.isfinite(planes["SCI"])
     if all(np.all(np.isfinite(plane)) for plane in planes.values()):
         return 0
@@ -347,18 +230,10 @@ def header_of(path: Path) -> fits.Header:
     NotFitsError
         If it is not a FITS file.
     """
-    with _open(path) as hdus:
-        return hdus[0].header
+    return primary_header(path, _EXPECTED)
 
 
-def _stack(hdus: fits.HDUList, name: str, versions: range, kind: type[Any]) -> NDArray[Any]:
-    """Return a plane of every read, reference pixels left out."""
-    shape = hdus["SCI", 1].data.shape
-    inner = slice(BORDER, -BORDER)
-    return np.stack([_plane(hdus[name, v], shape)[inner, inner].astype(kind) for v in versions])
-
-
-def _plane(hdu: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+def plane_of(hdu: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Return the pixels of an extension, constant planes included."""
     if hdu.data is None:
         return np.full(shape, hdu.header.get("PIXVALUE", 0))
@@ -372,4 +247,4 @@ def _replace(hdus: fits.HDUList, path: Path) -> None:
 
 def _open(path: Path) -> AbstractContextManager[fits.HDUList]:
     """Open a FITS file for reading; astropy's errors about a bad one become one line."""
-    return opened(path, "the WFC3 file expected, or its data end too early")
+    return opened(path, _EXPECTED)

@@ -39,6 +39,8 @@ DAMAGED: tuple[type[Exception], ...] = (
     RuntimeError,
     zlib.error,
 )  # fmt: skip
+#: First bytes of a FITS file.
+_BEGIN = b"SIMPLE  ="
 #: Longest side of an image that is compressed in tiles; drizzled ones are longer than the detector's [pixel].
 _LONGEST = 100_000
 
@@ -87,6 +89,41 @@ def opened(path: Path, what: str) -> Iterator[Any]:
     except damaged() as error:
         problem = f"not {what} ({one_line(error)})"
         raise disk_error(error) or NotFitsError(path, problem, CHECK_THE_COPY) from error
+
+
+def primary_header(path: Path, what: str) -> Any:
+    """Return the primary header of a file as astropy's, which is all that is read of the file.
+
+    Parameters
+    ----------
+    path, what
+        As in `opened`.
+
+    Raises
+    ------
+    NotFitsError
+        If it is not a FITS file, or ends within the header.
+    DiskFullError, StorageError
+        If the disk fails.
+    """
+    from astropy.io import fits
+
+    try:
+        if is_gzip(path):
+            with opened(path, what) as hdus:
+                return hdus[0].header
+        with FileBytes(path) as data:
+            cards = read_cards(data, 0, path) if bytes(data[0:9]) == _BEGIN else b""
+    except NotFitsError:
+        raise
+    except BadFileError as error:
+        raise NotFitsError(path, error.problem, CHECK_THE_COPY) from error
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror})"
+        raise disk_error(error) or NotFitsError(path, problem, CHECK_THE_COPY) from error
+    if not cards:
+        raise NotFitsError(path, f"not {what}", CHECK_THE_COPY)
+    return fits.Header.fromstring(cards)
 
 
 def untiled(data: Bytes, path: Path) -> NDArray[np.uint8]:

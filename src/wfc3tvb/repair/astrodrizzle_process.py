@@ -9,6 +9,7 @@ in ``<job>.error``.
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 import os
@@ -16,7 +17,7 @@ import sys
 import time
 import traceback
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any
 from astropy.io import fits
 
 from wfc3tvb.system.children import end_with_parent
+from wfc3tvb.system.imports import deferred, without_list_of_packages
 from wfc3tvb.system.memory import forget_peak, peak_mb
 
 ASTROMETRY_URL = "https://mast.stsci.edu/portal/astrometryDB/"
@@ -36,6 +38,14 @@ LOG = "drizzle.log"
 ERROR = ".error"
 #: Number of attempts to reach the astrometry service, and timeout of each [s].
 _TRIES, _TIMEOUT = 3, 10.0
+#: Modules of drizzlepac that drizzling does not use, and that import sklearn, pandas, photutils and matplotlib.
+_NOT_USED = (
+    "align", "buildwcs", "catalogs", "haputils.astrometric_utils", "haputils.cell_utils", "haputils.processing_utils",
+    "imagefindpars", "imgclasses", "mapreg", "photeq", "pixtopix", "pixtosky", "refimagefindpars", "runastrodriz",
+    "skytopix", "tweakback", "tweakreg", "tweakutils", "updatenpol",
+)  # fmt: skip
+#: Most results of reading files that are kept.
+_KEPT = 500
 #: Objects created between two garbage collections; headers consist of hundreds of thousands of small objects.
 _COLLECT_EVERY = 100_000
 
@@ -148,12 +158,47 @@ def drizzle(inputs: Sequence[str] | str, product: str, parameters: Mapping[str, 
     return "astrodrizzle"
 
 
+def kept(read: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that reads the same of a file only once, until the file changes.
+
+    stwcs reads the distortion of a chip and filter twice for each exposure, and stsci.tools opens a file before it
+    opens it, to know its kind.
+
+    Parameters
+    ----------
+    read : callable
+        Takes the name of a file, or something else, of which nothing is kept, and options.
+    """
+    from stsci.tools.fileutil import osfn
+
+    found: dict[tuple[Any, ...], Any] = {}
+
+    def known(name: Any, **options: Any) -> Any:
+        path = Path(osfn(name)).absolute() if isinstance(name, str) else None
+        if path is None or not path.exists():
+            return read(name, **options)
+        status = path.stat()
+        key = path, status.st_ino, status.st_mtime_ns, status.st_size, *sorted(options.items(), key=str)
+        if key not in found:
+            if len(found) >= _KEPT:
+                found.clear()
+            found[key] = read(name, **options)
+        return copy.deepcopy(found[key])  # stwcs changes it
+
+    return known
+
+
 def load() -> None:
     """Load the libraries before the first job."""
     import astropy.io.fits.card
-    import stwcs.updatewcs  # noqa: F401
 
-    import wfc3tvb.repair.drizzling.steps  # noqa: F401
+    with without_list_of_packages(), deferred([f"drizzlepac.{name}" for name in _NOT_USED]):
+        import stwcs.updatewcs  # noqa: F401
+        from stsci.tools import fileutil
+        from stwcs.distortion import mutil
+
+        import wfc3tvb.repair.drizzling.steps  # noqa: F401
+    mutil.readIDCtab, fileutil.isFits = kept(mutil.readIDCtab), kept(fileutil.isFits)
 
     # astropy validates its settings whenever a card is read, a hundred thousand times per job, a tenth of its time.
     settings = {name: item() for name, item in vars(type(fits.conf)).items() if not name.startswith("_")}

@@ -82,7 +82,8 @@ class RepairDataset:
                 measured = {rootname: each.result() for rootname, each in skies.items()}
         with stage("compare"):
             workspace = leave_out(workspace, dict.fromkeys(drizzled.dropped, "AstroDrizzle left it out"))
-            rows = left_out_rows(asked, workspace, made) + prove_all(workspace, made, measured, drizzled, pictures)
+            rows = left_out_rows(asked, workspace, made)
+            rows += prove_all(workspace, made, measured, drizzled, pictures, self.threads)
         clock.lap("compare")
         clock.write(workspace.folder / "times.json")
         finish(workspace, rows)

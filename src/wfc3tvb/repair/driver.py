@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -103,6 +103,9 @@ class Driver:
             pending: Future[_Portion] | None = None
             for i, _ in enumerate(portions):
                 pending = pending or fetcher.submit(self._prepare, portions[i], products)
+                if i == 0:
+                    with backends.started(self.workers if due else HERE, RepairDataset.__module__):
+                        wait([pending])
                 portion, pending = pending.result(), None
                 if i + 1 < len(portions):
                     pending = fetcher.submit(self._prepare, portions[i + 1], products)

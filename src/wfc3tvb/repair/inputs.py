@@ -12,6 +12,7 @@ from wfc3tvb.fits.images import exposure_of, header_of
 from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof.pictures import Pictures
+from wfc3tvb.repair.proof.sorting import median_of
 
 #: Beginning of the remark on an exposure whose FLT before is not the archive's.
 NOT_THE_ARCHIVES = "its FLT is not the archive's"
@@ -46,7 +47,7 @@ def no_image(flt: Path, member: Member, pictures: Pictures) -> str:
     values = picture.image[picture.good]
     if not values.size:
         return "none of its pixels is good"
-    scatter = 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    scatter = 1.4826 * float(median_of(np.abs(values - pictures.level(flt))))
     if not scatter:
         return "most of its pixels are equal"
     expected = expected_noise(member)
@@ -59,7 +60,7 @@ def sky_level(flt: Path, pictures: Pictures) -> float:
     """Return the level of an FLT's sky [electron/s]."""
     picture = pictures.flt(flt)
     sky = picture.good & ~pictures.sources(flt)
-    return float(np.median(picture.image[sky if np.any(sky) else picture.good]))
+    return float(median_of(picture.image[sky if np.any(sky) else picture.good]))
 
 
 def not_the_archives(flt: Path, member: Member, pictures: Pictures) -> str:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from wfc3tvb import __version__
+from wfc3tvb.engines import calwf3
+from wfc3tvb.engines.calibrate import CalResult, calibrate, calibrate_in_memory
 from wfc3tvb.errors import CalibrationError
+from wfc3tvb.fits.calibrated_reads import CalibratedReads, read_calibrated
 from wfc3tvb.fits.images import copy_raw, header_of, write_cards, write_planes
 from wfc3tvb.parallel.backends import stage
 from wfc3tvb.references.crds import References
@@ -96,12 +99,39 @@ class CalibrateMember:
         }  # fmt: skip
 
     def _calibrate(self, member: Member, raw: Path, references: References, folder: Path) -> Recalibrated:
-        from wfc3tvb.engines.calibrate import calibrate
+        native = implementation(member.method).change_raw is None and not calwf3.chosen(self.engine)
+        run = self._run_in_memory if native else self._run_on_files
+        keywords = {key: f"iref${name}" for key, name in references.names.items()}
+        keywords |= {"CRCORR": "PERFORM", "CRDS_CTX": references.context}
+        result, reads = run(member, raw, (references, keywords), folder)
+        if member.repaired:
+            if reads is None:
+                raise CalibrationError(member.rootname, "the engine wrote no IMA")
+            files = EngineFiles(reads, result.flt, references)
+            write_last_reads(last_reads_path(result.flt), last_reads(files.reads, member))
+            apply_method(files, member, recover=self.recover)
+        exptime = float(header_of(result.flt)["EXPTIME"])
+        made = result.engine, result.engine_version, exptime, result.wall_s, tuple(result.warnings)
+        return Recalibrated(str(result.flt), *made)
 
-        method = implementation(member.method)
-        copy = folder / raw.name
-        switches = {key: f"iref${name}" for key, name in references.names.items()} | {"CRCORR": "PERFORM"}
-        copy_raw(raw, copy, switches | {"CRDS_CTX": references.context})
+    def _run_in_memory(
+        self, member: Member, raw: Path, used: tuple[References, dict[str, str]], folder: Path
+    ) -> tuple[CalResult, CalibratedReads | None]:
+        """Calibrate a raw file with the native engine, which hands over the calibrated reads."""
+        references, keywords = used
+        received: list[CalibratedReads] = []
+        result = calibrate_in_memory(
+            raw, crcorr=implementation(member.method).description.crcorr, keywords=keywords, outdir=folder,
+            iref=references.folder, threads=self.threads, receive=received.append if member.repaired else None,
+        )  # fmt: skip
+        return result, received[0] if received else None
+
+    def _run_on_files(
+        self, member: Member, raw: Path, used: tuple[References, dict[str, str]], folder: Path
+    ) -> tuple[CalResult, CalibratedReads | None]:
+        """Calibrate a copy of a raw file, and read the IMA."""
+        (references, keywords), method, copy = used, implementation(member.method), folder / raw.name
+        copy_raw(raw, copy, keywords)
         if method.change_raw is not None:
             method.change_raw(copy, member)
         (result,) = calibrate(
@@ -109,16 +139,11 @@ class CalibrateMember:
             overwrite=True, iref=references.folder, threads=self.threads,
         )  # fmt: skip
         copy.unlink()
-        if member.repaired:
-            if result.ima is None:
-                raise CalibrationError(member.rootname, "the engine wrote no IMA")
-            files = EngineFiles(result.ima, result.flt, references)
-            write_last_reads(last_reads_path(result.flt), last_reads(files.reads, member))
-            apply_method(files, member, recover=self.recover)
-            result.ima.unlink()
-        exptime = float(header_of(result.flt)["EXPTIME"])
-        made = result.engine, result.engine_version, exptime, result.wall_s, tuple(result.warnings)
-        return Recalibrated(str(result.flt), *made)
+        if result.ima is None:
+            return result, None
+        reads = read_calibrated(result.ima)
+        result.ima.unlink()
+        return result, reads
 
 
 def last_reads_path(flt: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -50,26 +51,42 @@ def prove_all(
     skies: Mapping[str, Skies],
     drizzled: Drizzled,
     pictures: Pictures,
+    threads: int = 1,
 ) -> list[Row]:
-    """Compare all products, and return their rows of `reprocessed`, that of the drizzled image last."""
-    stars, last = None, []
-    pairs = {member.rootname: _pair(workspace, member, pictures) for member in workspace.members}
-    rights = {member.rootname: _right_image(member, made, skies, pairs) for member in workspace.members}
-    if drizzled.path is not None:
-        row, stars = _drizzled_row(workspace, made, skies, drizzled, (pairs, rights))
-        last = [row]
-    rows, faulty = [], []
-    for member in workspace.members:
-        name = f"{member.rootname}_flt"
-        right = rights[member.rootname] if member.repaired else None
-        proof = prove_exposure(member, skies[member.rootname], pairs[member.rootname], stars, right)
-        write_numbers(workspace.proof(name, "json"), proof)
-        row = _exposure_row(workspace, member, made[member.rootname], proof, drizzled)
-        row = _with_fit_quality(row, Path(made[member.rootname].flt), workspace.after(name), pictures)
-        # A fit that is not to be trusted is wrong although its sky may be better.
-        faulty += [member.rootname] if proof.faulty or (proof.accepted and not row["accepted"]) else []
-        rows.append(row)
-    return rows + [_without_faulty(row, faulty) for row in last]
+    """Compare all products, several exposures at the same time, and return their rows, that of the drizzled one last.
+
+    Each exposure has its own images and coordinates: those of one are not for two threads.
+    """
+    names, stars, last = [member.rootname for member in workspace.members], None, []
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(lambda member: _pair(workspace, member, pictures), workspace.members)
+        pairs = dict(zip(names, found, strict=True))
+        images = pool.map(lambda member: _right_image(member, made, skies, pairs), workspace.members)
+        rights = dict(zip(names, images, strict=True))
+        if drizzled.path is not None:
+            row, stars = _drizzled_row(workspace, made, skies, drizzled, (pairs, rights))
+            last = [row]
+
+        def proved(member: Member) -> tuple[Row, bool]:
+            right = rights[member.rootname] if member.repaired else None
+            proof = prove_exposure(member, skies[member.rootname], pairs[member.rootname], stars, right)
+            return _row_of(workspace, member, made[member.rootname], proof, (drizzled, pictures))
+
+        rows = list(pool.map(proved, workspace.members))
+    faulty = [name for name, (_, wrong) in zip(names, rows, strict=True) if wrong]
+    return [row for row, _ in rows] + [_without_faulty(row, faulty) for row in last]
+
+
+def _row_of(
+    workspace: Workspace, member: Member, made: Recalibrated, proof: Proof, others: tuple[Drizzled, Pictures]
+) -> tuple[Row, bool]:
+    """Return the row of an exposure, and whether its image is wrong."""
+    (drizzled, pictures), name = others, f"{member.rootname}_flt"
+    write_numbers(workspace.proof(name, "json"), proof)
+    row = _exposure_row(workspace, member, made, proof, drizzled)
+    row = _with_fit_quality(row, Path(made.flt), workspace.after(name), pictures)
+    # A fit that is not to be trusted is wrong although its sky may be better.
+    return row, proof.faulty or bool(proof.accepted and not row["accepted"])
 
 
 def _pair(workspace: Workspace, member: Member, pictures: Pictures) -> tuple[Picture, Picture]:

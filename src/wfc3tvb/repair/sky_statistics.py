@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import ndimage
 
 from wfc3tvb.repair.proof.smooth_sky import level_and_scatter, smooth_background
+from wfc3tvb.repair.proof.sorting import median_of, sorted_values
 
 Image = NDArray[np.floating]
 Float64Array = NDArray[np.float64]
@@ -86,7 +87,11 @@ def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
         Fraction of the values that may be removed. A step that would remove more is not taken: then the values beyond
         4 sigma are too many to be outliers.
     """
-    ordered = np.sort(values).astype(np.float64)
+    return clip_sorted(sorted_values(values).astype(np.float64), most=most)
+
+
+def clip_sorted(ordered: Float64Array, *, most: float = 1.0) -> Float64Array:
+    """Return what `clip` does, of values that are sorted already."""
     from_middle = ordered - ordered[ordered.size // 2]
     low, high = 0, ordered.size
     total, squares = float(from_middle.sum()), float(from_middle @ from_middle)
@@ -105,7 +110,7 @@ def clip(values: NDArray[np.floating], *, most: float = 1.0) -> Float64Array:
     return ordered[low:high]
 
 
-def source_mask(image: Image, good: Bools) -> Bools:
+def source_mask(image: Image, good: Bools, level: np.floating | None = None) -> Bools:
     """Return the pixels covered by sources and cosmic rays.
 
     Neither a gradient nor pixels that a broken ramp fit scattered over two or more levels are taken for sources: the
@@ -118,8 +123,10 @@ def source_mask(image: Image, good: Bools) -> Bools:
         Calibrated image [electron/s].
     good : ndarray of bool, shape (ny, nx)
         Pixels that can be used.
+    level : float, optional
+        Their median, if it is known.
     """
-    level = np.median(image[good])
+    level = median_of(image[good]) if level is None else level
     filled = np.where(good, image - level, np.float32(0.0))
     weight = ndimage.gaussian_filter(good.astype(np.float32), _SOURCE_SMOOTHING)
     smooth = ndimage.gaussian_filter(filled, _SOURCE_SMOOTHING) / np.maximum(weight, np.float32(0.1))
@@ -140,8 +147,18 @@ def grown(mask: Bools, steps: int) -> Bools:
     return mask
 
 
+def sky_values(image: Image, sky: Bools) -> Float64Array:
+    """Return the values of the sky pixels of an image in ascending order."""
+    return sorted_values(image[sky]).astype(np.float64)
+
+
 def sky_statistics(
-    image: Image, sky: Bools, *, resolution: float, most_outliers: float = FEW_OUTLIERS
+    image: Image,
+    sky: Bools,
+    *,
+    resolution: float,
+    most_outliers: float = FEW_OUTLIERS,
+    ordered: Float64Array | None = None,
 ) -> SkyStatistics:
     """Return the statistics of the sky pixels of an image.
 
@@ -156,6 +173,8 @@ def sky_statistics(
     most_outliers : float, optional
         Fraction of the pixels that may be clipped at 4 sigma as outliers. Where a ramp fit broke in a few percent of
         the pixels, these are noise of the image; cosmic rays that stay in an image are not, and need a larger fraction.
+    ordered : ndarray, optional
+        The values of the sky pixels in ascending order, if they are known (`sky_values`).
 
     Raises
     ------
@@ -164,7 +183,7 @@ def sky_statistics(
     """
     if np.count_nonzero(sky) < MIN_PIXELS:
         raise ValueError("fewer than 100 sky pixels")
-    values = clip(image[sky], most=most_outliers)
+    values = clip_sorted(sky_values(image, sky) if ordered is None else ordered, most=most_outliers)
     n, deviation = values.size, values - values.mean()
     squares = deviation**2
     variance = float(squares.mean())
@@ -219,10 +238,30 @@ def count_peaks(values: Float64Array, resolution: float) -> int:
     smooth = ndimage.gaussian_filter1d(counts, width, mode="constant")
     # A count of n smoothed by a Gaussian of that width has the variance n / (2 sqrt(pi) width).
     errors = np.sqrt(np.maximum(smooth, 1.0) / (2 * np.sqrt(np.pi) * max(width, 0.3)))
-    padded = np.concatenate([[0.0], smooth, [0.0]])
-    found, properties = signal.find_peaks(padded, prominence=_PROMINENCE * smooth.max())
-    real = properties["prominences"] > _PROMINENCE_ERRORS * errors[found - 1]
+    found, heights = peaks_of(np.concatenate([[0.0], smooth, [0.0]]))
+    real = (heights >= _PROMINENCE * smooth.max()) & (heights > _PROMINENCE_ERRORS * errors[found - 1])
     return int(np.count_nonzero(real))
+
+
+def peaks_of(values: Float64Array) -> tuple[NDArray[np.int64], Float64Array]:
+    """Return the places of the local maxima of a curve, and the height of each above its saddle (its prominence).
+
+    Written out, because importing `scipy.signal` takes longer than the comparison of an exposure. The place of a flat
+    maximum is its middle. The saddle is the higher one of the lowest points between a maximum and the next higher
+    values on either side, or the ends.
+    """
+    starts = np.flatnonzero(np.diff(values, prepend=np.nan))
+    level, ends = values[starts], np.append(starts[1:], values.size)
+    highest = np.flatnonzero((level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])) + 1
+    places = (starts[highest] + ends[highest] - 1) // 2
+    heights = np.zeros(places.size)
+    for i, place in enumerate(places):
+        higher = np.flatnonzero(values > values[place])
+        split = np.searchsorted(higher, place)
+        left = higher[split - 1] + 1 if split > 0 else 0
+        right = higher[split] if split < higher.size else values.size
+        heights[i] = values[place] - max(values[left : place + 1].min(), values[place:right].min())
+    return places, heights
 
 
 def gradient(image: Image, sky: Bools) -> float | None:
@@ -234,7 +273,8 @@ def gradient(image: Image, sky: Bools) -> float | None:
         values = image[:, columns][sky[:, columns]]
         if values.size < MIN_PIXELS:
             return None
-        levels.append(float(np.median(clip(values))))
+        kept = clip(values)
+        levels.append(float(kept[(kept.size - 1) // 2] + kept[kept.size // 2]) / 2)
     return levels[0] - levels[1]
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture, aperture_photometry
-from photutils.detection import DAOStarFinder
-from photutils.utils.exceptions import NoDetectionsWarning
 
 from wfc3tvb.repair.acceptance import FluxRatio, StarFlux
 from wfc3tvb.repair.sky_statistics import Bools, Float64Array, Image
+from wfc3tvb.system.imports import without_list_of_packages
+
+with without_list_of_packages():
+    from photutils.aperture import ApertureStats, CircularAnnulus, CircularAperture
+    from photutils.detection import DAOStarFinder
+    from photutils.utils.exceptions import NoDetectionsWarning
 
 #: Radius of the aperture, and radii of the ring for the sky [pixel].
 RADIUS, RING = 3.0, (6.0, 10.0)
@@ -269,18 +273,49 @@ def measure_stars(
     """
     inside = np.all((positions >= 0) & (positions < np.array(image.shape[::-1])), axis=1)
     safe = np.where(inside[:, None], positions, 0.0)
-    filled = np.where(usable, image, 0.0)
-    aperture = CircularAperture(safe, (radius or RADIUS) / scale)
-    ring = CircularAnnulus(safe, RING[0] / scale, RING[1] / scale)
-    sky = np.atleast_1d(ApertureStats(filled, ring, mask=~usable, sum_method="center").median)
-    total, pixels = (aperture_photometry(each, aperture)["aperture_sum"].value for each in (filled, usable * 1.0))
-    if core is None:
-        bad = aperture.area - pixels
-    else:
-        middle = CircularAperture(safe, core)
-        bad = aperture_photometry(1.0 - usable, middle, method="center")["aperture_sum"].value
+    ring = RING[0] / scale, RING[1] / scale
+    filled, unusable = np.where(usable, image, 0.0), ~usable
+    key, size = (np.asarray(safe, np.float64).tobytes(), image.shape), (radius or RADIUS) / scale
+    discs = _pieces(*key, (size,), "exact")
+    sky = np.array([_median(filled[at][inner & usable[at]]) for at, _, inner in _pieces(*key, ring, "center")])
+    total, pixels = (np.array([_sum(plane, piece) for piece in discs]) for plane in (filled, usable))
+    bad = np.pi * size**2 - pixels
+    if core is not None:
+        bad = np.array([_sum(unusable, piece) for piece in _pieces(*key, (core,), "center")])
     flux = total - sky * pixels
     return Apertures(flux, pixels * scale**2, inside & np.isfinite(flux) & (bad < 1e-6))
+
+
+#: Piece of an image that an aperture covers: its rows and columns, their weights, and where these are not zero.
+Piece = tuple[tuple[slice, slice], Float64Array, Bools]
+
+
+@lru_cache(maxsize=12)
+def _pieces(places: bytes, shape: tuple[int, int], radii: tuple[float, ...], method: str) -> tuple[Piece, ...]:
+    """Return what discs (one radius) or rings (two) cover of an image, one at each position in it.
+
+    Positions are given as the bytes of their array. The same ones are measured in several images, so that the pieces of
+    the last positions are kept.
+    """
+    at = np.frombuffer(places).reshape(-1, 2)
+    apertures = CircularAperture(at, *radii) if len(radii) == 1 else CircularAnnulus(at, *radii)
+    pieces = []
+    for mask in apertures.to_mask(method=method):
+        whole, part = mask.get_overlap_slices(shape)
+        weights = np.asarray(mask.data[part], np.float64)
+        pieces.append((whole, weights, weights > 0))
+    return tuple(pieces)
+
+
+def _sum(image: Image | Bools, piece: Piece) -> float:
+    """Return the sum of the pixels in an aperture, as photutils adds them."""
+    where, weights, inner = piece
+    return float((image[where] * weights)[inner].sum())
+
+
+def _median(values: Image) -> float:
+    """Return a median; NaN where there are no values."""
+    return float(np.median(values.astype(np.float64))) if values.size else float("nan")
 
 
 def _centroids(image: Image, positions: Float64Array, scale: float) -> Float64Array:

@@ -117,9 +117,13 @@ def _mean(old, before, value, weight):
     return old, np.float32(total)
 
 
-@compiled
-def drizzle_turbo(exposure, out):
+def drizzle_turbo(exposure: Exposure, out: Output) -> None:
     """Add an exposure to an image; drops are squares along the axes of the output."""
+    _drizzle_turbo(exposure, out, np.empty((2, exposure.image.shape[1])))
+
+
+@compiled
+def _drizzle_turbo(exposure, out, room):
     data, weights, bit = exposure.image, exposure.weight, exposure.bit
     grid_x, grid_y, step = exposure.grid
     image, sums, context = out
@@ -128,7 +132,7 @@ def drizzle_turbo(exposure, out):
     half = exposure.pixfrac / exposure.scale / 2.0
     area = exposure.scale2 * (1.0 / (exposure.pixfrac * exposure.pixfrac))
     stretch, weight_scale = np.float32(exposure.scale2), exposure.weight_scale
-    all_x, all_y = np.empty(nx), np.empty(nx)
+    all_x, all_y = room[0], room[1]
     for j in range(ny):
         _places_of_row(grid_x, grid_y, step, 1.0, j + 1.0, all_x, all_y)
         for i in range(nx):
@@ -191,9 +195,13 @@ def _overlap(x0, y0, x1, y1, x2, y2, x3, y3, u, v):
     return total + _area_below(x3, y3, x0, x0 - x3, (y0 - y3) / (x0 - x3))
 
 
-@compiled
-def drizzle_square(exposure, out):
+def drizzle_square(exposure: Exposure, out: Output) -> None:
     """Add an exposure to an image; drops are the quadrilaterals that the pixels make in the output."""
+    _drizzle_square(exposure, out, np.empty((2, 4, exposure.image.shape[1])))
+
+
+@compiled
+def _drizzle_square(exposure, out, room):
     data, weights, bit = exposure.image, exposure.weight, exposure.bit
     grid_x, grid_y, step = exposure.grid
     image, sums, context = out
@@ -201,7 +209,7 @@ def drizzle_square(exposure, out):
     rows, columns = image.shape
     half = 0.5 * exposure.pixfrac
     stretch, weight_scale = np.float32(exposure.scale2), exposure.weight_scale
-    x, y = np.empty((4, nx)), np.empty((4, nx))
+    x, y = room[0], room[1]
     for j in range(ny):
         _places_of_row(grid_x, grid_y, step, 1.0 - half, (j + 1.0) + half, x[0], y[0])
         _places_of_row(grid_x, grid_y, step, 1.0 + half, (j + 1.0) + half, x[1], y[1])
@@ -238,11 +246,15 @@ def drizzle_square(exposure, out):
                         image[row, column], sums[row, column] = mean, total
 
 
-@compiled
-def places(grid, x, y):
+def places(grid: Grid, x: NDArray[np.float32], y: NDArray[np.float32]) -> None:
     """Compute the positions in the other image of all pixels, as numbers of single precision counted from 0."""
+    _places(grid, x, y, np.empty((2, x.shape[1])))
+
+
+@compiled
+def _places(grid, x, y, room):
     grid_x, grid_y, step = grid
-    px, py = np.empty(x.shape[1]), np.empty(x.shape[1])
+    px, py = room[0], room[1]
     for j in range(x.shape[0]):
         _places_of_row(grid_x, grid_y, step, 1.0, j + 1.0, px, py)
         for i in range(x.shape[1]):
@@ -261,8 +273,14 @@ def _everett(s, c0, c1, c2, c3, c4, c5):
     return later + t * (c2 + (t2 - _ONE) * (second0 + (t2 - _FOUR) * fourth0))
 
 
-@vectorized
-def blot_inside(columns_of, x, y, factor, area, out):
+def blot_inside(
+    columns_of: NDArray[np.float32],
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    factor: np.float32,
+    area: np.float32,
+    out: NDArray[np.float32],
+) -> None:
     """Interpolate an image at positions by a polynomial of fifth degree; positions near its edge are left out.
 
     Parameters
@@ -276,8 +294,12 @@ def blot_inside(columns_of, x, y, factor, area, out):
     out : ndarray, shape (ny, nx), float32
         Result; unchanged near the edge of the image.
     """
+    _blot_inside(columns_of, x, y, factor, area, out, np.empty(8, np.float32))
+
+
+@vectorized
+def _blot_inside(columns_of, x, y, factor, area, out, z):
     columns, rows = columns_of.shape[0], columns_of.shape[1] - 4
-    z = np.empty(8, np.float32)
     for j in range(out.shape[0]):
         for i in range(out.shape[1]):
             px, py = x[j, i], y[j, i]
@@ -296,12 +318,14 @@ def blot_inside(columns_of, x, y, factor, area, out):
             out[j, i] = _everett(t, z[0], z[1], z[2], z[3], z[4], z[5]) * factor / area
 
 
-@compiled
-def near_edge(shape, x, y):
+def near_edge(shape: tuple[int, int], x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the indices (flat) of positions inside an image of that shape, for which `blot_inside` does nothing."""
-    rows, columns = shape
     found = np.empty(x.size, np.int64)
-    all_x, all_y = x.ravel(), y.ravel()
+    return found[: _near_edge(shape[0], shape[1], x.ravel(), y.ravel(), found)]
+
+
+@compiled
+def _near_edge(rows, columns, all_x, all_y, found):
     n = 0
     for k in range(all_x.size):
         px, py = all_x[k], all_y[k]
@@ -310,7 +334,7 @@ def near_edge(shape, x, y):
         if px >= 0 and px <= columns and py >= 0 and py <= rows:
             found[n] = k
             n += 1
-    return found[:n]
+    return n
 
 
 @compiled

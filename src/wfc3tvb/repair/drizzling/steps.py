@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -336,15 +337,18 @@ def _combine(job: Job) -> None:
     planes = (len(job.images) - 1) // _BITS + 1 if job.images[0][1].outputNames["outContext"] else 1
     image = np.full(frame.array_shape, adrizzle.interpret_maskval(pars), np.float32)
     weight, context = np.zeros(frame.array_shape, np.float32), np.zeros((planes, *frame.array_shape), np.int32)
-    records = []
-    for number, each in enumerate(job.images):
-        (chip,) = _chips(each)
-        pixels = job.light[number], _final_weight(each, chip, pars, frame)
-        exposure = _exposure(job, chip, pixels, frame, pars)
-        (bit,) = np.array([1 << number % _BITS], np.uint32).view(np.int32)
-        out = Output(image, weight, context[min(number // _BITS, planes - 1)])
-        _KERNELS[pars["kernel"]](exposure._replace(bit=bit), out)
-        records.append(_record(each, chip, pars))
+    records, added = [], []
+    with ThreadPoolExecutor(1) as pool:  # adds an exposure while the next one's flags and weights are made
+        for number, each in enumerate(job.images):
+            (chip,) = _chips(each)
+            pixels = job.light[number], _final_weight(each, chip, pars, frame)
+            exposure = _exposure(job, chip, pixels, frame, pars)
+            (bit,) = np.array([1 << number % _BITS], np.uint32).view(np.int32)
+            out = Output(image, weight, context[min(number // _BITS, planes - 1)])
+            added.append(pool.submit(_KERNELS[pars["kernel"]], exposure._replace(bit=bit), out))
+            records.append(_record(each, chip, pars))
+        for one in added:
+            one.result()
     _write(job, records, pars, (image, weight, context))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.model import Rejection
 from wfc3tvb.errors import CalibrationError
-from wfc3tvb.fits.images import IntegrationReads, UnfittedRamp, header_of, read_integration, read_ramp
+from wfc3tvb.fits.calibrated_reads import CalibratedReads, IntegrationReads, UnfittedRamp, read_calibrated
 from wfc3tvb.references.crds import References
 from wfc3tvb.references.tables import rejection
 from wfc3tvb.repair.model import Member
@@ -28,30 +28,37 @@ class EngineFiles:
 
     Attributes
     ----------
-    ima, flt : Path
-        Calibrated reads in electron/s without a ramp fit, and the image to be replaced.
+    ima : Path or CalibratedReads
+        Calibrated reads in electron/s without a ramp fit: their file, or as the engine handed them over.
+    flt : Path
+        The image to be replaced.
     references : References
         Reference files that the engine used.
     """
 
-    ima: Path
+    ima: Path | CalibratedReads
     flt: Path
     references: References
 
     @cached_property
+    def calibrated(self) -> CalibratedReads:
+        """Calibrated reads, in time order, without reference pixels."""
+        return self.ima if isinstance(self.ima, CalibratedReads) else read_calibrated(self.ima)
+
+    @cached_property
     def reads(self) -> IntegrationReads:
         """Calibrated reads as a fit of their differences needs them."""
-        return read_integration(self.ima)
+        return self.calibrated.integration()
 
     def ramp(self) -> UnfittedRamp:
-        """Return the calibrated reads, in time order, without reference pixels."""
-        return read_ramp(self.ima)
+        """Return the calibrated reads as ramps of counts, in arrays that may be changed."""
+        return self.calibrated.ramp()
 
     def rejection(self) -> Rejection:
         """Return the rejection limits of the exposure's CRREJTAB, as calwf3 uses them."""
         if (name := self.references.names.get("CRREJTAB")) is None:
             return Rejection()
-        header = header_of(self.ima)
+        header = self.calibrated.header
         return rejection(self.references.folder / name, int(header["NSAMP"]), float(header["EXPTIME"]))
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.curve.scattered_light import ScatteredLight, fit_scattered_light
-from wfc3tvb.fits.images import BAD, IntegrationReads
+from wfc3tvb.fits.calibrated_reads import IntegrationReads
+from wfc3tvb.fits.images import BAD
 from wfc3tvb.repair.methods.base import sky_curve
 from wfc3tvb.repair.model import Member
 

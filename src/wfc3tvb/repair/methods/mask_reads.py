@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfc3tvb.errors import RefusedError
-from wfc3tvb.fits.images import UnfittedRamp
+from wfc3tvb.fits.calibrated_reads import UnfittedRamp
 from wfc3tvb.repair.methods.base import EngineFiles, Image, RepairMethod
 from wfc3tvb.repair.methods.refit import refit
 from wfc3tvb.repair.model import Member

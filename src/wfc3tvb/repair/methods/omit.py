@@ -19,6 +19,8 @@ from wfc3tvb.schema.methods import METHODS
 Float64Array = NDArray[np.float64]
 Cube = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+#: Index of the last good read of some pixels, their rows and columns.
+Late = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 #: Flag that the engine leaves in the FLT for a pixel that saturated.
 _SATURATED = int(DQ.SATPIXEL)
 
@@ -44,40 +46,54 @@ def recover_saturated(
     rate : ndarray, shape (ny, nx)
     recovered : ndarray of bool, shape (ny, nx)
     """
-    last, recovered = last_good_read(saturated)
-    found = np.take_along_axis(read_rate, last[None], 0)[0]
-    sky = (cumulative[-1] - cumulative).astype(np.float32)[last]
-    return np.where(recovered, found + sky, rate).astype(np.float32), recovered
+    late = saturating_late(saturated)
+    recovered = np.zeros(rate.shape, bool)
+    recovered[late[1:]] = True
+    return _with_last_good(rate, late, read_rate[late], cumulative), recovered
 
 
-def last_good_read(saturated: Bools) -> tuple[NDArray[np.int64], Bools]:
-    """Return the index of the last read before each pixel saturates, and which pixels saturate after the first.
+def saturating_late(saturated: Bools) -> Late:
+    """Return the pixels that saturate after the first read, with the index of their last good one.
 
     Parameters
     ----------
     saturated : ndarray of bool, shape (n, ny, nx)
         Saturated samples of reads 1..n.
+
+    Returns
+    -------
+    last, y, x : ndarray of int
+        Index of the read, row and column of each pixel.
     """
-    n = len(saturated)
-    n_good = np.argmax(np.concatenate([saturated, np.ones((1, *saturated.shape[1:]), bool)]), axis=0)
-    return np.clip(n_good - 1, 0, n - 1), (n_good > 0) & (n_good < n)
+    y, x = np.nonzero(saturated.any(axis=0))
+    n_good = np.argmax(saturated[:, y, x], axis=0)
+    late = n_good > 0
+    return n_good[late] - 1, y[late], x[late]
+
+
+def _with_last_good(rate: Cube, late: Late, found: Cube, cumulative: Float64Array) -> Cube:
+    """Return an image with the rates of the last good reads of some pixels, and the sky of the whole exposure."""
+    image = np.array(rate, np.float32)
+    image[late[1:]] = found + (cumulative[-1] - cumulative).astype(np.float32)[late[0]]
+    return image
 
 
 def _recovered(made: EngineFiles, member: Member) -> Image:
     """Make an image in which pixels that saturate only in the last reads have the rate of their last good read."""
-    ramp = made.ramp()
-    times = ramp.times[1:]
-    rates = ramp.counts[1:] * (ramp.gain / times).astype(np.float32)[:, None, None]
-    saturated = (ramp.dq[1:] & _SATURATED) != 0
+    reads = made.calibrated
+    times, gain = reads.times[1:], reads.gain
+    late = saturating_late((reads.dq[1:] & _SATURATED) != 0)
+    last, pixels = late[0], late[1:]
+    # Converted to counts and back, as the other methods have them: the last bit of a rate depends on it.
+    to_counts, to_rate = ((each.astype(np.float32))[last] for each in (times / gain, gain / times))
+    rates, errors = (cube[1:][late] * to_counts * to_rate for cube in (reads.rate, reads.error))
     image, error, dq = (np.array(fits.getdata(made.flt, name, 1)) for name in ("SCI", "ERR", "DQ"))
     # Crowded fields have no curve; there the sky of the last good read is taken for that of the exposure.
     sky = sky_curve(member, times) if member.cumulative else np.zeros(times.size)
-    image, recovered = recover_saturated(image, rates, saturated, times, sky)
-    last, _ = last_good_read(saturated)
-    errors = np.take_along_axis(ramp.error[1:], last[None], 0)[0] * (ramp.gain / times).astype(np.float32)[last]
-    error[recovered] = errors[recovered]
-    dq[recovered] &= ~_SATURATED
-    note = f"wfc3tvb: {np.count_nonzero(recovered)} pixels saturated only at the end, from their last good read"
+    image = _with_last_good(image, late, rates, sky)
+    error[pixels] = errors
+    dq[pixels] &= ~_SATURATED
+    note = f"wfc3tvb: {last.size} pixels saturated only at the end, from their last good read"
     return Image({"SCI": image, "ERR": error, "DQ": dq}, history=(note,))
 
 

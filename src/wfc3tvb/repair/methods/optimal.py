@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from wfc3tvb.calibration.likelihood.fit import READ_NOISE, fit_ramps_optimal
 from wfc3tvb.calibration.likelihood.model import MOST_HITS, OptimalFit
-from wfc3tvb.fits.images import IntegrationReads
+from wfc3tvb.fits.calibrated_reads import IntegrationReads
 from wfc3tvb.instrument import DQ
 from wfc3tvb.references import images, tables
 from wfc3tvb.repair.fit_quality import ALLOWED_CARD, LEFT_CARD, sky_left

@@ -8,7 +8,7 @@ import numpy as np
 
 from wfc3tvb.calibration.crcorr.fit import fit_ramps
 from wfc3tvb.calibration.model import Rejection
-from wfc3tvb.fits.images import UnfittedRamp
+from wfc3tvb.fits.calibrated_reads import UnfittedRamp
 from wfc3tvb.repair.methods.base import Image
 
 

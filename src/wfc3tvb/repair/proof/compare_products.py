@@ -19,6 +19,7 @@ from wfc3tvb.repair.proof import right_flux
 from wfc3tvb.repair.proof.compare_sky import Skies, correlation, drizzled_skies
 from wfc3tvb.repair.proof.last_reads import LastReads, without_cosmic_rays
 from wfc3tvb.repair.proof.right_flux import places_of, world_of
+from wfc3tvb.repair.proof.sorting import median_of
 from wfc3tvb.repair.star_photometry import find_stars, flux_ratio, offset
 
 #: Systematic error of the sky's true mean rate, from reference pixels and the measured curve [electron/s].
@@ -153,7 +154,7 @@ def right_image(old: Picture, new: Picture, reads: LastReads | None, skies: Skie
     """
     if reads is None:
         usable = new.good & ~new.rejected
-        return Picture(new.image - np.median(new.image[usable]), usable, new.rejected, new.saturated & False,
+        return Picture(new.image - median_of(new.image[usable]), usable, new.rejected, new.saturated & False,
                        None, new.header, new.wcs)  # fmt: skip
     noise = max(skies.noise, skies.before.noise if skies.before else 0.0)
     return without_cosmic_rays(reads, old, new, noise)

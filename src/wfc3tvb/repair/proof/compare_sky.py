@@ -16,6 +16,7 @@ from wfc3tvb.repair.expected import expected_noise
 from wfc3tvb.repair.methods import implementation
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof.pictures import Pictures
+from wfc3tvb.repair.proof.sorting import median_of
 from wfc3tvb.repair.sky_statistics import SkyStatistics
 from wfc3tvb.system.files import atomic_write
 
@@ -28,6 +29,7 @@ _FEW_OUTLIERS = sky_statistics.FEW_OUTLIERS
 
 Image = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Float64Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,13 @@ def exposure_skies(member: Member, files: tuple[Path, Path], proof: Path, pictur
     noise, rejects = expected or _TYPICAL_NOISE, implementation(member.method).description.rejects_cosmic_rays
     covered = pictures.sources(files[1]) if np.any(new.good) else new.good
     skies = exposure_masks(old, new, covered)
+    values = _values((old, new), skies)
     pair = (
-        _before(old.image, skies[0], noise),
+        _before(old.image, skies[0], noise, values[0]),
         # Cosmic rays that stay in the image are more than a few outliers.
-        statistics(files[1], new.image, skies[1], noise, most_outliers=_FEW_OUTLIERS if rejects else 1.0),
+        statistics(files[1], new.image, skies[1], noise, values[1], most_outliers=_FEW_OUTLIERS if rejects else 1.0),
     )
-    write_figures(proof, (old, new), skies, noise, member.method)
+    write_figures(proof, (old, new), values, noise, member.method)
     return Skies(*pair, (old.unstable, new.unstable), noise, expected is not None)
 
 
@@ -105,7 +108,7 @@ def exposure_masks(old: Picture, new: Picture, covered: Bools) -> tuple[Bools, B
     good = old.good & new.good
     if np.count_nonzero(good) < sky_statistics.MIN_PIXELS:
         return good, _sky(new, covered)
-    both = np.minimum(*(each.image - np.median(each.image[good]) for each in (old, new)))
+    both = np.minimum(*(each.image - median_of(each.image[good]) for each in (old, new)))
     return old.good & ~sky_statistics.source_mask(both, good), _sky(new, covered)
 
 
@@ -148,9 +151,10 @@ def drizzled_skies(
     skies = (sky & old.good if old.image.shape == new.image.shape else _sky(old), sky)
     width = noise or _TYPICAL_NOISE / 2
     factors = correlation(old), correlation(new)
-    before = _before(old.image, skies[0], width * factors[0])
-    after = statistics(files[1], new.image, skies[1], width * factors[1])
-    write_figures(proof, pictures, skies, width, method)
+    values = _values(pictures, skies)
+    before = _before(old.image, skies[0], width * factors[0], values[0])
+    after = statistics(files[1], new.image, skies[1], width * factors[1], values[1])
+    write_figures(proof, pictures, values, width, method)
     corrected = before and before.corrected(factors[0]), after.corrected(factors[1])
     return Skies(*corrected, (None, None), width, noise is not None)
 
@@ -165,9 +169,15 @@ def correlation(picture: Picture) -> float:
 
 
 def statistics(
-    path: Path, image: Image, sky: Bools, noise: float, *, most_outliers: float = _FEW_OUTLIERS
+    path: Path,
+    image: Image,
+    sky: Bools,
+    noise: float,
+    values: Float64Array | None = None,
+    *,
+    most_outliers: float = _FEW_OUTLIERS,
 ) -> SkyStatistics:
-    """Return the statistics of an image's sky.
+    """Return the statistics of an image's sky, of which the values of the pixels may be known in ascending order.
 
     Raises
     ------
@@ -175,23 +185,29 @@ def statistics(
         If there is too little sky.
     """
     try:
-        return sky_statistics.sky_statistics(image, sky, resolution=noise, most_outliers=most_outliers)
+        return sky_statistics.sky_statistics(image, sky, resolution=noise, most_outliers=most_outliers, ordered=values)
     except ValueError as error:
         raise BadFileError(path, f"cannot be compared: {error}") from error
 
 
-def _before(image: Image, sky: Bools, noise: float) -> SkyStatistics | None:
+def _values(pictures: tuple[Picture, Picture], skies: tuple[Bools, Bools]) -> tuple[Float64Array, Float64Array]:
+    """Return the values of the sky pixels of both images in ascending order."""
+    old, new = (sky_statistics.sky_values(each.image, sky) for each, sky in zip(pictures, skies, strict=True))
+    return old, new
+
+
+def _before(image: Image, sky: Bools, noise: float, values: Float64Array) -> SkyStatistics | None:
     """Return the statistics of the sky before; None if it has too few pixels that can be used, or all are equal."""
     if np.count_nonzero(sky) < sky_statistics.MIN_PIXELS:
         return None
-    found = sky_statistics.sky_statistics(image, sky, resolution=noise)
+    found = sky_statistics.sky_statistics(image, sky, resolution=noise, ordered=values)
     return found if found.noise else None
 
 
 def write_figures(
     path: Path,
     pictures: tuple[Picture, Picture],
-    skies: tuple[Bools, Bools],
+    values: tuple[Float64Array, Float64Array],
     noise: float,
     method: str,
 ) -> None:
@@ -201,17 +217,17 @@ def write_figures(
     ----------
     path : Path
         The file (npz); its folder is created if needed.
-    pictures, skies : pair
-        The images before and after, and their sky pixels.
+    pictures, values : pair
+        The images before and after, and the values of their sky pixels in ascending order.
     noise : float
         Noise expected in the new image [electron/s].
     method : str
         Method of the repair.
     """
     arrays: dict[str, Any] = {"method": method, "noise_expected": noise}
-    for prefix, picture, sky in zip(("before", "after"), pictures, skies, strict=True):
-        values = sky_statistics.clip(picture.image[sky]) if np.any(sky) else np.zeros(1)
-        edges, counts = sky_statistics.histogram(values, noise)
+    for prefix, picture, ordered in zip(("before", "after"), pictures, values, strict=True):
+        kept = sky_statistics.clip_sorted(ordered) if ordered.size else np.zeros(1)
+        edges, counts = sky_statistics.histogram(kept, noise)
         arrays |= {f"{prefix}_edges": edges, f"{prefix}_counts": counts, f"{prefix}_zoom": _center(picture.image)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as part, part.open("wb") as file:

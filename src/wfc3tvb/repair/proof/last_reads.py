@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from wfc3tvb.fits.images import IntegrationReads, Picture
+from wfc3tvb.fits.calibrated_reads import IntegrationReads
+from wfc3tvb.fits.images import Picture
 from wfc3tvb.instrument import DQ
 from wfc3tvb.repair.methods.omit import recover_saturated
 from wfc3tvb.repair.model import Member
+from wfc3tvb.repair.proof.sorting import median_of
 from wfc3tvb.system.files import atomic_write
 
 Float32Array = NDArray[np.float32]
@@ -47,9 +49,9 @@ def last_reads(reads: IntegrationReads, member: Member) -> LastReads:
     """Return the image of the last good reads of an exposure, from its reads."""
     n = reads.times.size
     kept = np.array([k for k in range(n) if k + 1 not in member.lost])
-    saturated = (reads.dq[kept] & int(DQ.SATPIXEL)) != 0
+    rates, dq = (reads.rate, reads.dq) if kept.size == n else (reads.rate[kept], reads.dq[kept])
+    saturated = (dq & int(DQ.SATPIXEL)) != 0
     sky = np.array(member.cumulative) if len(member.cumulative) == n else np.zeros(n)
-    rates = reads.rate[kept]
     image, recovered = recover_saturated(rates[-1], rates, saturated, reads.times[kept], sky[kept])
     return LastReads(image, np.isfinite(image) & ~saturated[0], recovered)
 
@@ -86,10 +88,11 @@ def without_cosmic_rays(reads: LastReads, old: Picture, new: Picture, noise: flo
     Picture
         Image above the sky [electron/s]; `rejected` are the pixels that were hit, `saturated` those that saturate.
     """
-    fitted = np.maximum(_above_sky(old.image, old.good), _above_sky(new.image, new.good))
+    before = _above_sky(old.image, old.good)
+    fitted = np.maximum(before, _above_sky(new.image, new.good))
     image = _above_sky(reads.image, reads.usable & new.good)
     hit = image > fitted + _HIT_SIGMA * noise + _HIT_FRACTION * np.maximum(fitted, 0)
-    filled = np.where(hit, _above_sky(old.image, old.good), image)
+    filled = np.where(hit, before, image)
     return Picture(filled, reads.usable & (new.good | new.saturated), hit, reads.saturated, None, new.header, new.wcs)
 
 
@@ -97,4 +100,4 @@ def _above_sky(image: Float32Array, good: Bools) -> Float32Array:
     """Return an image above the median of its good pixels; 0 everywhere if there is none."""
     if not np.any(good):
         return np.zeros_like(image)
-    return np.asarray(image - np.median(image[good]), np.float32)
+    return np.asarray(image - median_of(image[good]), np.float32)

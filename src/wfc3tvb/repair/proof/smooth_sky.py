@@ -6,6 +6,8 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
+from wfc3tvb.repair.proof.sorting import sorted_values
+
 Image = NDArray[np.floating]
 Float64Array = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -33,7 +35,7 @@ def level_and_scatter(values: Image) -> tuple[float, float]:
     values : ndarray
         Values of pixels, in any order; not empty.
     """
-    kept: Float64Array = np.sort(values, axis=None).astype(np.float64)
+    kept: Float64Array = sorted_values(values).astype(np.float64)
     level, scatter = 0.0, 0.0
     for _ in range(_ITERATIONS):
         level = float(kept[kept.size // 2])
