@@ -128,6 +128,12 @@ def test_samples_are_the_same_every_time_and_whole_exposures(drawn: Drawn) -> No
     assert found.rootname.nunique() == 10
     assert len(found) == drawn.reads.rootname.isin(found.rootname).sum()
     assert found.equals(drawn.query("reads_against_sun", limit=10))
+    # Three exposures of each filter; two of each are among them.
+    few = drawn.query("reads_against_sun", per_filter=3)
+    assert set(few.groupby("filter").rootname.nunique()) == {3}
+    assert set(few.rootname) <= set(drawn.query("reads_against_sun").rootname)
+    fewer = drawn.query("reads_against_sun", per_filter=2)
+    assert set(fewer.rootname) < set(few.rootname)
     level = drawn.query("level_over_time", limit=10)
     assert level.expstart.is_monotonic_increasing
     known = drawn.reads.groupby("rootname").rate.std(ddof=0)
