@@ -22,4 +22,5 @@ EQUIVALENT = {
         "if area > 0:  # as on a map with east on the right; in the sky east is on the left",
         "Gt -> GtE",
     ): "a frame without an area has no corners to order",
+    ("curve/kernels.py", "sums, out = np.zeros(n + 1), np.empty(n)", "1 -> 2"): _ROOM,
 }
