@@ -162,3 +162,42 @@ def angles(vector: NDArray[np.float64]) -> tuple[float, float]:
     """Return right ascension and declination [deg] of a vector."""
     x, y, z = vector / np.linalg.norm(vector)
     return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arcsin(z)))
+
+
+def test_an_eccentric_orbit_by_keplers_equation() -> None:
+    """The equation of the center to the third order leaves 2 e^4; all elements change with the time."""
+    e, inclination, latus = 0.05, np.radians(28.5), 6.95e6
+    orbit = OrbitElements(
+        1000.0,
+        latus,
+        e,
+        float(np.sin(inclination)),
+        float(np.cos(inclination)),
+        0.7,
+        1.7e-4,
+        1e-11,
+        0.2,
+        1e-6,
+        0.3,
+        -2e-6,
+    )
+    dt = np.array([-4000.0, 0.0, 900.0, 2500.0, 4100.0])
+    mean = 0.7 + 2 * np.pi * (1.7e-4 * dt + 1e-11 * dt**2 / 2)
+    eccentric = mean.copy()
+    for _ in range(60):
+        eccentric = mean + e * np.sin(eccentric)
+    true = 2 * np.arctan2(np.sqrt(1 + e) * np.sin(eccentric / 2), np.sqrt(1 - e) * np.cos(eccentric / 2))
+    expected = []
+    for k, nu in enumerate(true):
+        node, along = 2 * np.pi * (0.3 - 2e-6 * dt[k]), 2 * np.pi * (0.2 + 1e-6 * dt[k]) + nu
+        turned = np.array([np.cos(along), np.sin(along) * np.cos(inclination), np.sin(along) * np.sin(inclination)])
+        about = np.array([[np.cos(node), -np.sin(node), 0], [np.sin(node), np.cos(node), 0], [0, 0, 1]])
+        expected.append(latus / 1000 / (1 + e * np.cos(nu)) * about @ turned)
+    mjd = 46066.0 + (1000.0 + dt) / 86400  # 1985-01-01
+    np.testing.assert_allclose(orbit_position(orbit, mjd), expected, atol=0.4)
+
+
+def test_angles_of_vectors_that_are_longer_than_1_by_rounding() -> None:
+    from wfc3tvb.curve.geometry import _angle
+
+    assert _angle(np.array([1 + 1e-12, 1.0, 0.5, 0.0, -1.0, -1 - 1e-12])) == pytest.approx([0, 0, 60, 90, 180, 180])

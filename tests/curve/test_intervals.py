@@ -15,8 +15,6 @@ from wfc3tvb.curve.intervals import measure_curve, unsteady
 from wfc3tvb.curve.sky_mask import sky_mask
 from wfc3tvb.fits.ima import read_ima
 
-pytestmark = pytest.mark.slow
-
 
 def curve_of(cube, threads: int = 2):
     return measure_curve(cube, sky_mask(cube.rate[-1], cube.dq[0]).skip, threads=threads)
@@ -37,6 +35,7 @@ def residuals(n_stars: int, n_galaxies: int, times=SPARS100, size: int = 256, n:
     return np.concatenate(off), np.concatenate(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stars", "galaxies"), [(0, 0), (20, 40), (60, 150)])
 def test_error_and_bias_of_fields(stars: int, galaxies: int) -> None:
     """Empty, typical and crowded (3300 sources brighter than 0.5 electron/s on a full frame) fields, 224 intervals."""
@@ -46,12 +45,14 @@ def test_error_and_bias_of_fields(stars: int, galaxies: int) -> None:
     assert abs(off.mean()) < 0.003
 
 
+@pytest.mark.slow
 def test_error_from_5_to_400_s() -> None:
     times = (2.9, 8.0, 13.0, 20.0, 30.0, 55.0, 105.0, 205.0, 405.0, 805.0, 1205.0)
     off, error = residuals(10, 20, times, n=20)
     assert 0.8 < np.std(off / error) < 1.2
 
 
+@pytest.mark.slow
 def test_error_of_a_full_frame_is_that_of_its_reference_pixels() -> None:
     sky = np.linspace(0.5, 1.5, 4)
     curve = curve_of(make_cube(sky, (2.932, 102.932, 202.932, 302.932), size=1014))
@@ -60,6 +61,7 @@ def test_error_of_a_full_frame_is_that_of_its_reference_pixels() -> None:
     assert curve.n_pixels.min() > 0.95 * 1014**2
 
 
+@pytest.mark.slow
 def test_neighbours_are_anticorrelated() -> None:
     off, error = residuals(0, 0, n=12)
     pull = (off / error).reshape(12, 14)
@@ -73,6 +75,7 @@ def pulls_of(case: Path, truth: list[float], folder: Path) -> list[float]:
     return ((curve.rate - np.array(truth)) / curve.rate_err).tolist()
 
 
+@pytest.mark.slow
 def test_rates_of_all_frames_calibrated_by_calwf3(shared_data: Path, tmp_path: Path) -> None:
     """Simulated subarrays through calwf3 3.7.3; the one filled by a saturated star's wings is left out."""
     pulls = []
@@ -85,6 +88,7 @@ def test_rates_of_all_frames_calibrated_by_calwf3(shared_data: Path, tmp_path: P
     assert abs(np.mean(pulls)) < 0.4
 
 
+@pytest.mark.slow
 def test_rates_of_frames_calibrated_by_calwf3(tmp_path: Path) -> None:
     """The same for the cases that every clone has, which are fewer."""
     pulls = []
@@ -96,6 +100,7 @@ def test_rates_of_frames_calibrated_by_calwf3(tmp_path: Path) -> None:
     assert abs(np.mean(pulls)) < 0.5
 
 
+@pytest.mark.slow
 def test_left_and_right_and_quadrants() -> None:
     extra = np.where(np.arange(15) < 5, 0.6, 0.0)
     curve = curve_of(make_cube(0.5, STEP200[:15], gradient=extra, size=256))

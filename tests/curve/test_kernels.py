@@ -191,3 +191,21 @@ def test_values_in_the_first_and_the_last_bin_count() -> None:
     histogram[0, 0, 1] = histogram[0, 1, N_BINS] = 20
     found = clipped_medians(histogram, np.array([[0, 1, 0, 1], [0, 1, 1, 2]]), clip=3.0, half=0)
     np.testing.assert_allclose(found, [[0.5, 0.3413, 20], [N_BINS - 0.5, 0.3413, 20]], rtol=1e-9)
+
+
+def test_a_tail_below_is_clipped_as_one_above_it() -> None:
+    """Sky near the last bin, with a tail towards the first: the upper end stays, and only the lower one moves."""
+    rng = np.random.default_rng(5)
+    values = np.concatenate([rng.normal(2000, 12, 3000), rng.uniform(900, 1960, 600)]).astype(np.int64)
+    histogram = np.zeros((1, 1, N_BINS + 2), np.uint32)
+    np.add.at(histogram[0, 0], values, 1)
+    (found,) = clipped_medians(histogram, np.array([[0, 1, 0, 1]]), 3.0, 0)
+    spread, low, high = grouped(values, 0), 0.0, float(N_BINS)
+    for _ in range(10):
+        kept = spread[(spread >= low) & (spread < high)]
+        below, middle, above = np.percentile(kept, [15.87, 50, 84.13])
+        scatter = (above - below) / 2
+        low, high = max(0, int(middle - 3 * scatter)), min(N_BINS, int(middle + 3 * scatter) + 1)
+    assert high < N_BINS
+    assert found == pytest.approx([middle, scatter, len(kept) / 100], abs=0.5)
+    assert found[0] == pytest.approx(middle, abs=0.05)

@@ -188,7 +188,10 @@ def test_gaps_of_the_draft_are_filled_from_the_read_before_them() -> None:
     expected[2, 2], expected[3, 3] = 4.7, 4.2
     np.testing.assert_allclose(draft, expected, rtol=1e-6)
     nothing = read_cube(np.full((2, 6, 6), np.nan), t[:2])
-    assert np.isnan(lost_pixels.draft_of(nothing)).all()
+    nothing.rate[1, 3, 4] = 7.0  # not among the pixels that are looked at, every fifth row and third column
+    assert lost_pixels.draft_of(nothing)[3, 4] == 7.0
+    nothing.rate[0, 5, 3] = 3.0
+    assert lost_pixels.draft_of(nothing)[5, 3] == 3.0
 
 
 # --- sources -------------------------------------------------------------------------------------------------------

@@ -16,4 +16,11 @@ EQUIVALENT = {
     ("calibration/crcorr/slope.py", "return np.float32(0), np.float32(-1), 0, np.float32(0)", "1 -> 2"): _LINE,
     ("calibration/reference_pixels.py", "if mad < 1e-24:", "Lt -> LtE"): "no deviation of numbers in DN is 1e-24",
     ("curve/geometry.py", "return np.mod(angle + 180, 360) - 180", "Add -> Sub"): "a full turn less, taken off again",
+    ("curve/trails.py", "n_pixels = cube.rate[0].size", "0 -> 1"): "all reads have as many pixels",
+    (
+        "curve/footprint.py",
+        "if area > 0:  # as on a map with east on the right; in the sky east is on the left",
+        "Gt -> GtE",
+    ): "a frame without an area has no corners to order",
+    ("curve/kernels.py", "sums, out = np.zeros(n + 1), np.empty(n)", "1 -> 2"): _ROOM,
 }
