@@ -23,4 +23,9 @@ EQUIVALENT = {
         "Gt -> GtE",
     ): "a frame without an area has no corners to order",
     ("curve/kernels.py", "sums, out = np.zeros(n + 1), np.empty(n)", "1 -> 2"): _ROOM,
+    (
+        "curve/intervals.py",
+        "histogram = np.zeros((cells.row_starts.size - 1, cells.edges.size - 1, N_BINS + 2), np.uint32)",
+        "2 -> 3",
+    ): _ROOM,
 }
