@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 with warnings.catch_warnings(action="ignore", category=UserWarning):  # `_has_processes` says it
     from joblib._multiprocessing_helpers import mp  # None where its trial of semaphores failed
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import process_executor
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -202,11 +203,14 @@ def _end_at_once() -> None:
     atexit.register(os._exit, 0)
 
 
-def _end_with(driver: int) -> None:
-    """Make this process end without cleanup, and soon after its driver ends.
+def _begin_worker(driver: int) -> None:
+    """Make this process keep on working, end without cleanup, and soon after its driver ends.
 
-    Without its driver it would wait for work for minutes.
+    joblib replaces a worker that has grown by 300 Mbyte since its first item, which takes seconds: a full frame is
+    larger than that, and what is not in use is kept for the next one. Without its driver a worker would wait for work
+    for minutes.
     """
+    process_executor._USE_PSUTIL = False
     _end_at_once()
     end_with_parent(driver)
 
@@ -246,7 +250,7 @@ def _backend(workers: Workers) -> Iterator[dict[str, Any]]:
             yield {"n_jobs": -1}
     else:
         # One thread per worker: together the workers use all cores, and no more.
-        ending = {"initializer": _end_with, "initargs": (os.getpid(),)}
+        ending = {"initializer": _begin_worker, "initargs": (os.getpid(),)}
         with _quiet_watcher(), parallel_config(backend="loky", inner_max_num_threads=1, **ending):
             yield {"n_jobs": workers.jobs, "max_nbytes": None}
 
