@@ -199,7 +199,7 @@ def test_a_tail_below_is_clipped_as_one_above_it() -> None:
     values = np.concatenate([rng.normal(2000, 12, 3000), rng.uniform(900, 1960, 600)]).astype(np.int64)
     histogram = np.zeros((1, 1, N_BINS + 2), np.uint32)
     np.add.at(histogram[0, 0], values, 1)
-    (found,) = clipped_medians(histogram, np.array([[0, 1, 0, 1]]), 3.0, 0)
+    (found,) = clipped_medians(histogram, np.array([[0, 1, 0, 1]]), clip=3.0, half=0)
     spread, low, high = grouped(values, 0), 0.0, float(N_BINS)
     for _ in range(10):
         kept = spread[(spread >= low) & (spread < high)]

@@ -16,7 +16,7 @@ from wfc3tvb.calibration.likelihood.model import OptimalFit
 from wfc3tvb.calibration.model import Amplifiers, Dark, Overscan, Rejection
 from wfc3tvb.curve.scattered_light import ScatteredLight
 from wfc3tvb.errors import CalibrationError, RefusedError
-from wfc3tvb.fits.images import IntegrationReads, UnfittedRamp
+from wfc3tvb.fits.calibrated_reads import CalibratedReads, IntegrationReads, UnfittedRamp
 from wfc3tvb.repair.methods import base, implementation, known_light, optimal
 from wfc3tvb.repair.methods.base import EngineFiles, Image, sky_curve
 from wfc3tvb.repair.methods.known_light import KnownLight
@@ -46,8 +46,8 @@ def made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Make:
     """Return files of the engine that have these reads, and no CRREJTAB."""
 
     def make(given: UnfittedRamp | IntegrationReads) -> EngineFiles:
-        for read in ("read_ramp", "read_integration"):
-            monkeypatch.setattr(base, read, lambda path: given)
+        reads = SimpleNamespace(ramp=lambda: given, integration=lambda: given)
+        monkeypatch.setattr(base, "read_calibrated", lambda path: reads)
         return EngineFiles(tmp_path / "ima.fits", tmp_path / "flt.fits", references(tmp_path, {}))
 
     return make
@@ -65,6 +65,14 @@ def ramp(sources: list[float], **changes: Any) -> UnfittedRamp:
     counts = (electrons / GAIN).astype(np.float32)[:, None, :]
     error = np.sqrt(electrons / GAIN**2 + 64).astype(np.float32)[:, None, :]
     return UnfittedRamp(counts, error, np.zeros(counts.shape, np.int16), times, GAIN)
+
+
+def calibrated(given: UnfittedRamp) -> CalibratedReads:
+    """Return a ramp as the reads that the engine hands over, in electron/s."""
+    factors = np.divide(GAIN, given.times, out=np.zeros_like(given.times), where=given.times > 0)[:, None, None]
+    rate, error = ((each * factors).astype(np.float32) for each in (given.counts, given.error))
+    header = fits.Header({f"ATODGN{amplifier}": GAIN for amplifier in "ABCD"})
+    return CalibratedReads(rate, error, given.dq, given.times, (11, 14), (5, 5), header)
 
 
 def image_of(method: str, files: EngineFiles, **given: Any) -> Image:
@@ -133,7 +141,7 @@ def test_mask_reads_refuses_what_it_cannot_do(made: Make, affected: tuple[int, .
 
 def test_limits_of_the_fit_are_those_of_the_exposure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     header = fits.Header({"NSAMP": 16, "EXPTIME": 1402.9})
-    monkeypatch.setattr(base, "header_of", lambda path: header)
+    monkeypatch.setattr(base, "read_calibrated", lambda path: SimpleNamespace(header=header))
     monkeypatch.setattr(base, "rejection", lambda *given: given)
     names = {"CRREJTAB": "u6a1748ri_crr.fits"}
     files = EngineFiles(tmp_path / "ima.fits", tmp_path / "flt.fits", references(tmp_path, names))
@@ -163,13 +171,13 @@ def test_curves_of_another_number_of_reads_are_refused() -> None:
 # --- last minus first, with pixels that saturate late --------------------------------------------------------------
 
 
-def test_pixels_that_saturate_late_have_the_rate_of_their_last_good_read(made: Make) -> None:
+def test_pixels_that_saturate_late_have_the_rate_of_their_last_good_read(tmp_path: Path) -> None:
     """Pixel 1 saturates in read 5, pixel 2 in read 1, pixel 3 in the last; pixel 0 does not."""
     given = ramp([1.0, 100.0, 1000.0, 80.0])
     for pixel, read in ((1, 5), (2, 1), (3, 6)):
         given.dq[read:, 0, pixel] = 256 | 4
         given.counts[read:, 0, pixel] = 1.0
-    files = made(given)
+    files = EngineFiles(calibrated(given), tmp_path / "flt.fits", references(tmp_path, {}))
     planes = {"SCI": np.full((1, 4), 5, np.float32), "ERR": np.full((1, 4), 9, np.float32),
               "DQ": np.array([[4, 260, 260, 260]], np.int16)}  # fmt: skip
     hdus = [fits.ImageHDU(plane, name=name, ver=1) for name, plane in planes.items()]

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import replace
@@ -102,8 +102,9 @@ def _outcomes(
         try:
             with _interrupts_held_back():
                 finished = parallel(delayed(_attempts)(worker, batch) for batch in batches)
-            for outcomes in finished:
-                yield from outcomes
+            with _quietly_closed(finished):
+                for outcomes in finished:
+                    yield from outcomes
         except _killed(workers) as error:
             raise WorkerDiedError from error
         except CancelledError as error:
@@ -166,6 +167,16 @@ def _finish(imports: Iterable[None]) -> None:
             pass
     except TerminatedWorkerError as error:
         raise WorkerDiedError from error
+
+
+@contextmanager
+def _quietly_closed(finished: Generator[Any, None, None]) -> Iterator[None]:
+    """Close joblib's results after the block, which it warns about if some were not used, as after Ctrl-C."""
+    try:
+        yield
+    finally:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            finished.close()
 
 
 def _killed(workers: Workers) -> type[Exception]:
