@@ -8,6 +8,7 @@ import json
 import subprocess
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 #: Modifier of a key.
 CTRL = 2
+
+
+class PageError(RuntimeError):
+    """Chromium answered a call with an error, e.g. since the page went away."""
 
 
 class Browser:
@@ -42,6 +47,8 @@ class Browser:
         while True:
             message = json.loads(await self._socket.read_message() or "{}")
             if message.get("id") == self._number:
+                if "error" in message:
+                    raise PageError(message["error"])
                 result: dict[str, Any] = message["result"]
                 return result
 
@@ -51,9 +58,15 @@ class Browser:
         return answer["result"].get("value")
 
     async def until(self, script: str, seconds: float = 20.0) -> None:
-        """Wait until JavaScript yields true."""
+        """Wait until JavaScript yields true; while another page is being loaded it yields an error."""
+
+        async def yields_true() -> bool:
+            with suppress(PageError):
+                return bool(await self.run(script))
+            return False
+
         end = time.monotonic() + seconds
-        while not await self.run(script):
+        while not await yields_true():
             assert time.monotonic() < end, f"never true: {script}"
             await asyncio.sleep(0.05)
 

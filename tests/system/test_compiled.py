@@ -181,6 +181,31 @@ def test_later_processes_do_without_numba_until_a_file_of_the_package_changes(tm
     assert _run_caller(tmp_path) == "100 True"
 
 
+def test_processes_that_begin_together_compile_once(tmp_path: Path) -> None:
+    package = tmp_path / "kernels"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "callee.py").write_text(_KERNEL.format(body="x + 1"))
+    (package / "caller.py").write_text(_CALLER.replace("print(outer(2)", "wait()\nprint(outer(2)").replace(
+        "@compiled", _START + "\n@compiled"
+    ))  # fmt: skip
+    running = [_start_caller(tmp_path) for _ in range(3)]
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    (tmp_path / "go").touch()
+    said = [process.communicate(timeout=60)[0].strip() for process in running]
+    assert sorted(said) == ["3 False", "3 False", "3 True"]
+    assert list(package.rglob("*.lock")) == []
+
+
+_START = """
+def wait():
+    import pathlib, time
+    print("ready", flush=True)
+    while not pathlib.Path("go").exists():
+        time.sleep(0.001)
+"""
 _KERNEL = """
 from wfc3tvb.system.compiled import compiled
 
@@ -207,3 +232,11 @@ def _run_caller(folder: Path, **settings: str) -> str:
     environment = os.environ | {"PYTHONPATH": path} | settings
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return run.stdout.strip()
+
+
+def _start_caller(folder: Path) -> subprocess.Popen[str]:
+    path = os.pathsep.join([str(folder), *sys.path])
+    command = [sys.executable, "-m", "kernels.caller"]
+    return subprocess.Popen(
+        command, cwd=folder, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, text=True
+    )

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from wfc3tvb.system.object_code import Entry, address_of, entry_of, keep
+from wfc3tvb.system.object_code import Entry, address_of, entry_of, keep, made_by_one
 
 F = TypeVar("F", bound=Callable[..., Any])
 Kinds = tuple[Any, ...]
@@ -103,18 +103,23 @@ class Kernel:
     def _load(self, key: Kinds, arguments: tuple[Any, ...]) -> Callable[[list[Any]], Any] | None:
         """Return the machine code for these types, None if only numba can call it; a new one is compiled and kept."""
         with _loading:
-            entry = entry_of(self.function, key)
-            if entry is None:
-                from wfc3tvb.system.numba_compiler import object_code
-
-                entry = object_code(self.function, arguments, overlap=self.overlap)
-                keep(entry, self.function, key)
+            entry = entry_of(self.function, key) or self._compile(key, arguments)
             address = address_of(entry) if entry.code else 0
             if not address:
                 self._needs_numba = True
                 return None
             ready = self._ready[key] = _callable(entry, key, address)
             return ready
+
+    def _compile(self, key: Kinds, arguments: tuple[Any, ...]) -> Entry:
+        """Compile the kernel for these types and keep its code, unless another process has just done so."""
+        with made_by_one(self.function, key):
+            if (entry := entry_of(self.function, key)) is None:
+                from wfc3tvb.system.numba_compiler import object_code
+
+                entry = object_code(self.function, arguments, overlap=self.overlap)
+                keep(entry, self.function, key)
+        return entry
 
 
 def _take_apart(value: Any, kinds: list[Any], values: list[Any]) -> None:

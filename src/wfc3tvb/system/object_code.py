@@ -7,13 +7,15 @@ with.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import hashlib
 import importlib.util
 import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +25,8 @@ from wfc3tvb.system.files import atomic_write
 #: Function of numba's runtime that frees the memory of an array. Code that allocates nothing never calls it, since no
 #: array that it is given has an owner; should it be called all the same, the process ends instead of going on wrongly.
 FREE_MEMORY = "NRT_MemInfo_call_dtor"
+#: Longest wait for another process to compile a kernel, and interval between two looks [s].
+_LONGEST_WAIT, _LOOK = 60.0, 0.05
 
 
 class Entry(NamedTuple):
@@ -69,6 +73,37 @@ def keep(entry: Entry, function: Callable[..., Any], key: tuple[Any, ...]) -> No
     head = json.dumps([_made_with(function), entry.symbol, entry.result, entry.needs]).encode()
     with suppress(OSError), atomic_write(path) as part:  # disk full: the next process compiles again
         part.write_bytes(head + b"\n" + entry.code)
+
+
+@contextmanager
+def made_by_one(function: Callable[..., Any], key: tuple[Any, ...]) -> Iterator[None]:
+    """Let other processes wait in the block of the same function and types until this one has left it.
+
+    Workers begin at the same time, and would all compile the same kernels.
+    """
+    path, lock = _path(function, key), None
+    if path is not None:
+        with suppress(OSError):  # the folder is read-only, or its file system has no locks
+            lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o666)
+            _wait_for(lock)
+    try:
+        yield
+    finally:
+        if path is not None and lock is not None:
+            path.with_suffix(".lock").unlink(missing_ok=True)
+            os.close(lock)
+
+
+def _wait_for(file: int) -> None:
+    """Lock a file; another process that holds it for very long may be on a machine that is gone, and is ignored."""
+    end = time.monotonic() + _LONGEST_WAIT
+    while time.monotonic() < end:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOOK)
+        else:
+            return
 
 
 def callable_without_numba(name: str) -> bool:
