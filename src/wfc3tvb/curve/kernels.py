@@ -231,6 +231,7 @@ def clipped_medians(
 # Kernels that allocate memory need numba at run time, whose import takes longer than a curve: scratch is passed in.
 @compiled
 def _medians(histogram, regions, clip, half, scratch, out) -> Any:
+    """Fill `out` as `clipped_medians` returns it; `scratch` has the shape (3, N_BINS + 2)."""
     total, sums, spread = scratch[0, : N_BINS + 1], scratch[1], scratch[2, : N_BINS + 1]
     for k in range(regions.shape[0]):
         total[:] = 0
