@@ -44,7 +44,7 @@ def _sort(values, first, second, places):
 
     Bits are changed so that they grow with the number: all of a negative one, the sign of a positive one.
     """
-    sign, every, digit = np.uint32(0x80000000), np.uint32(0xFFFFFFFF), np.uint32(2047)
+    sign, every, digit = np.uint32(0x80000000), np.uint32(0xFFFFFFFF), np.uint32(_VALUES - 1)
     places[:] = 0
     for i in range(values.size):
         bits = values[i] ^ (every if values[i] & sign else sign)
@@ -52,13 +52,13 @@ def _sort(values, first, second, places):
         places[0, bits & digit] += 1
         places[1, (bits >> np.uint32(11)) & digit] += 1
         places[2, bits >> np.uint32(22)] += 1
-    for k in range(3):
+    for k in range(_DIGITS):
         place = 0
-        for j in range(2048):
+        for j in range(_VALUES):
             n = places[k, j]
             places[k, j] = place
             place += n
-    for k in range(3):
+    for k in range(_DIGITS):
         source, target, shift = (first, second, np.uint32(11 * k)) if k % 2 == 0 else (second, first, np.uint32(11 * k))
         for i in range(source.size):
             bits = source[i]
