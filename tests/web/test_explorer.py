@@ -601,6 +601,7 @@ def test_clicks_through_lists_and_statements_in_chromium(
     if chromium is None:
         pytest.skip("no chromium here")
     monkeypatch.setattr("wfc3tvb.web.statistics_pages.AT_ONCE", 0)
+    monkeypatch.setattr("wfc3tvb.web.statistics_pages.compute_in_advance", lambda site, stop: None)
 
     async def story(address: str) -> None:
         browser = await Browser(chromium, tmp_path / "profile").open()

@@ -6,7 +6,10 @@ import csv
 import html
 import json
 import re
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,13 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.report.binned import binned
+from wfc3tvb.report.charts import CHARTS, Chart
 from wfc3tvb.simulate.catalog import simulate_catalog
 from wfc3tvb.web.app import application
+from wfc3tvb.web.site import Site
+from wfc3tvb.web.statistics_pages import Choice, choice_of, compute_in_advance, show
 
 pytestmark = pytest.mark.slow
 
@@ -115,14 +122,64 @@ def test_a_filter_can_be_chosen_and_the_choice_is_an_address(drawn: TestClient) 
 
 def test_charts_of_a_large_catalog_come_one_by_one(drawn: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wfc3tvb.web.statistics_pages.AT_ONCE", 2)
-    with TestClient(application(drawn.app.state.folder), **HOST) as client:
-        text = client.get("/statistics").text
-        later = re.findall(r'data-from="([^"]+)"', text)
-        assert len(later) >= 9
-        assert "data-plot=" not in text
-        shown = [html.unescape(address) for address in later if "data-plot=" in client.get(html.unescape(address)).text]
-        assert "/statistics/classes_by_filter_filter_fraction?part" in shown
-        again = client.get("/statistics").text  # what has been counted is there, what cannot be drawn is gone
-        assert again.count("<section") == len(shown)
-        assert "data-from=" not in again
-        assert client.get("/statistics/nothing").status_code == 404
+    client = TestClient(application(drawn.app.state.folder), **HOST)  # not started: nothing is computed in advance
+    text = client.get("/statistics").text
+    later = re.findall(r'data-from="([^"]+)"', text)
+    assert len(later) >= 9
+    assert "data-plot=" not in text
+    shown = [html.unescape(address) for address in later if "data-plot=" in client.get(html.unescape(address)).text]
+    assert "/statistics/classes_by_filter_filter_fraction?part" in shown
+    again = client.get("/statistics").text  # what has been counted is there, what cannot be drawn is gone
+    assert again.count("<section") == len(shown)
+    assert "data-from=" not in again
+    assert client.get("/statistics/nothing").status_code == 404
+
+
+def test_charts_of_a_large_catalog_are_computed_in_advance(drawn: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.web.statistics_pages.AT_ONCE", 2)
+    site, stop = Site(drawn.app.state.folder), threading.Event()
+    compute_in_advance(site, stop)
+    names = {chart.name for chart in CHARTS}
+    assert {key.split()[1] for key in site._known if key.startswith("chart ")} == names
+    site.close()
+
+
+def test_computing_in_advance_ends_with_the_explorer(drawn: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wfc3tvb.web.statistics_pages.AT_ONCE", 2)
+    site, stop, made = Site(drawn.app.state.folder), threading.Event(), []
+
+    def only_one(site: Site, chart: Chart, choice: Choice) -> None:
+        made.append(chart.name)
+        stop.set()
+
+    monkeypatch.setattr("wfc3tvb.web.statistics_pages.show", only_one)
+    compute_in_advance(site, stop)
+    assert made == [CHARTS[0].name]
+    site.close()
+
+
+@pytest.mark.parametrize("chart", [chart for chart in CHARTS if chart.kind == "points"], ids=lambda chart: chart.name)
+def test_a_chart_shows_the_rows_of_its_statements(drawn: TestClient, chart: Chart) -> None:
+    site = Site(drawn.app.state.folder)
+    one = show(site, chart, choice_of(site))
+    assert [numbers.title for numbers in one.numbers] == ["Points", "Medians"]
+    for numbers in one.numbers:
+        alone = site.fetch(numbers.sql)
+        assert numbers.table.to_pylist() == alone.to_pylist()
+        for field in alone.schema:
+            assert (field.metadata or {}).items() <= (numbers.table.schema.field(field.name).metadata or {}).items()
+    site.close()
+
+
+def test_a_value_is_made_once_however_many_ask_for_it(drawn: TestClient) -> None:
+    site, made = Site(drawn.app.state.folder), []
+
+    def slow(catalog: Catalog) -> int:
+        made.append(1)
+        time.sleep(0.2)
+        return 42
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: site.once("slow", slow), range(4))) == [42] * 4
+    assert len(made) == 1
+    site.close()

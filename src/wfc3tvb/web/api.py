@@ -181,12 +181,12 @@ def _query(site: Site, request: Request) -> Mapping[str, Any]:
 def _statistics(site: Site, request: Request) -> Mapping[str, Any]:
     """List the charts of the statistics page, and the filters that they can show."""
     charts = [{"name": one.name, "title": one.title, "caption": one.caption} for one in CHARTS]
-    return {"charts": charts, "filters": choice_of(site, request).known}
+    return {"charts": charts, "filters": choice_of(site, request.query_params.get("filter", "")).known}
 
 
 def _statistic(site: Site, request: Request) -> Mapping[str, Any]:
     """Return one chart: all numbers that it draws, their SQL, and its plots in Plotly's JSON."""
-    one = show(site, chart_named(request.path_params["name"]), choice_of(site, request))
+    one = show(site, chart_named(request.path_params["name"]), choice_of(site, request.query_params.get("filter", "")))
     numbers = {part.title.lower(): {"sql": part.sql, "rows": part.table.to_pylist()} for part in one.numbers}
     plots = [{"filter": panel.name or None, "shows": panel.count} | json.loads(panel.plot)
              for panel in one.drawn.panels]  # fmt: skip

@@ -7,6 +7,7 @@ every plot has a table of its numbers.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -76,7 +77,12 @@ def application(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        stop = threading.Event()
+        charts = threading.Thread(target=statistics_pages.compute_in_advance, args=(site, stop))
+        charts.start()
         yield
+        stop.set()
+        charts.join()
         site.close()
 
     routes = [route for part in _PARTS for route in site.routes(part.PAGES)]

@@ -56,8 +56,19 @@ class Statements:
     drawn: str
     medians: str = ""
 
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The statements that there are."""
+        return (self.drawn, self.medians) if self.medians else (self.drawn,)
 
-def statements(chart: Chart, filters: Sequence[str], *, chosen: bool) -> Statements:
+
+def sample(chart: Chart, filters: Sequence[str]) -> str:
+    """Return the SELECT of the sample of exposures that a chart of points is made from; empty where it takes all."""
+    sampled = any(parameter.name == "per_filter" for parameter in queries.load(chart.query).parameters)
+    return _rows(chart, filters) if chart.kind == "points" and sampled else ""
+
+
+def statements(chart: Chart, filters: Sequence[str], *, chosen: bool, rows: str = "") -> Statements:
     """Return the statements of a chart.
 
     Parameters
@@ -68,8 +79,10 @@ def statements(chart: Chart, filters: Sequence[str], *, chosen: bool) -> Stateme
         Filters to draw.
     chosen : bool
         Whether only these are asked for; a chart with all filters in one plot shows every one otherwise.
+    rows : str, optional
+        SELECT of the rows that it is made from, where these are at hand; by default the chart's documented query.
     """
-    rows = _rows(chart, filters)
+    rows = rows or _rows(chart, filters)
     named = ", ".join(literal(name) for name in filters)
     common = {"rows": rows, "x": chart.x, "y": chart.y, "filters": named}
     if chart.kind == "points":

@@ -65,6 +65,7 @@ class Site:
         self._lock = threading.Lock()
         self._idle: list[tuple[Version, Catalog]] = []
         self._known: dict[str, tuple[Version, Any]] = {}
+        self._making: dict[str, threading.Lock] = {}
         # Stays open, unlocked, and runs no statement of a visitor: it tells the newest version of the tables.
         self._watch = open_catalog(folder)
         self.images = [*images, *surveyed_folders(self._watch)]
@@ -134,19 +135,30 @@ class Site:
 
         Of many values, those that were not asked for lately are computed again.
         """
-        version = self.version()
         with self._lock:
-            stored, value = self._known.pop(name, ((), None))
-        if stored != version:
-            with self.open() as catalog:
-                value = make(catalog)
-        with self._lock:  # at the end of the dictionary: the first ones have not been asked for the longest time
-            self._known = {key: each for key, each in self._known.items() if each[0] == version}
+            making = self._making.setdefault(name, threading.Lock())
+        with making:  # who asks while it is computed waits for it
+            version = self.version()
+            with self._lock:
+                stored, value = self._known.get(name, ((), None))
+            try:
+                if stored != version:
+                    with self.open() as catalog:
+                        value = make(catalog)
+            finally:
+                with self._lock:
+                    self._making.pop(name, None)
+            self._keep(name, version, value)
+        found: T = value
+        return found
+
+    def _keep(self, name: str, version: Version, value: Any) -> None:
+        """Keep a value at the end of the dictionary: the first ones have not been asked for the longest time."""
+        with self._lock:
+            self._known = {key: each for key, each in self._known.items() if each[0] == version and key != name}
             self._known[name] = version, value
             if len(self._known) > _MOST_KNOWN:
                 del self._known[next(iter(self._known))]
-        found: T = value
-        return found
 
     def knows(self, name: str) -> bool:
         """Return whether `once` has a value for the newest version."""

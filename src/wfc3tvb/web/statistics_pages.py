@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from dataclasses import dataclass
 
+import duckdb
 import pyarrow as pa
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.catalog.results import tidy
+from wfc3tvb.errors import TvbError
 from wfc3tvb.report.charts import CHARTS, MOST_FILTERS, Chart, scored_by_filter
 from wfc3tvb.report.sentences import counted
 from wfc3tvb.web import chart_statements
 from wfc3tvb.web import site as limits
-from wfc3tvb.web.chart_statements import statements
+from wfc3tvb.web.chart_statements import Statements, sample, statements
 from wfc3tvb.web.plotly_panels import LARGE, SMALL, Panels, panels
 from wfc3tvb.web.site import Site
 
+log = logging.getLogger(__name__)
 #: Number of exposures up to which the charts are computed while the page is made; above, each when it is asked for.
 AT_ONCE = 20_000
+#: Name of the sample in the statements that run over it.
+_ROWS = "sample"
 
 
 @dataclass(frozen=True)
@@ -80,7 +88,7 @@ class Choice:
 
 def statistics(site: Site, request: Request) -> Response:
     """Show the statistics of the catalog as interactive plots; those of a large catalog arrive one after the other."""
-    choice = choice_of(site, request)
+    choice = choice_of(site, request.query_params.get("filter", ""))
     at_once = exposures(site) <= AT_ONCE
     charts = CHARTS if choice.known else ()
     shown = [show(site, chart, choice) if at_once or site.knows(_key(chart, choice)) else _later(chart)
@@ -91,17 +99,39 @@ def statistics(site: Site, request: Request) -> Response:
 
 def statistic(site: Site, request: Request) -> Response:
     """Show one chart."""
-    chart, choice = chart_named(request.path_params["name"]), choice_of(site, request)
+    chart, choice = chart_named(request.path_params["name"]), choice_of(site, request.query_params.get("filter", ""))
     address = f"/statistics/{chart.name}"
     one = show(site, chart, choice, height=SMALL if "part" in request.query_params else LARGE)
     return site.page("statistic.html", chart.title, one=one, choice=choice, address=address)
 
 
+def compute_in_advance(site: Site, stop: threading.Event) -> None:
+    """Compute the charts of all filters of a large catalog, before they are asked for.
+
+    Parameters
+    ----------
+    site : Site
+        The explorer's catalog.
+    stop : threading.Event
+        Ends it after the chart that is being computed.
+    """
+    if exposures(site) <= AT_ONCE:
+        return
+    choice = choice_of(site)
+    for chart in CHARTS if choice.known else ():
+        if stop.is_set():
+            return
+        try:
+            show(site, chart, choice)
+        except TvbError as error:  # a page that asks for it says so
+            log.info("%s was not computed in advance: %s", chart.title, error)
+
+
 PAGES = {"/statistics": statistics, "/statistics/{name}": statistic}
 
 
-def choice_of(site: Site, request: Request) -> Choice:
-    """Return the filters that an address asks for.
+def choice_of(site: Site, given: str = "") -> Choice:
+    """Return the filters of the name that is given: of one, or of ``all``, which an empty name stands for, too.
 
     Raises
     ------
@@ -110,7 +140,7 @@ def choice_of(site: Site, request: Request) -> Choice:
     """
     found = site.once("exposures by filter", scored_by_filter)
     known = dict(sorted(found.items()))
-    asked = request.query_params.get("filter", "").strip().upper()
+    asked = given.strip().upper()
     if asked in ("", "ALL"):
         return Choice("", sorted(list(found)[:MOST_FILTERS]), known)
     if asked not in known:
@@ -137,16 +167,42 @@ def show(site: Site, chart: Chart, choice: Choice, *, height: int = SMALL) -> Sh
     if not choice.shown:
         raise HTTPException(404, "no exposure has been scored yet")
 
+    known = _sample(site, chart, choice)
+
     def make(catalog: Catalog) -> Shown:
         asked = statements(chart, choice.shown, chosen=bool(choice.asked))
-        tables = [(sql, catalog.fetch(sql, timeout=limits.SECONDS)) for sql in (asked.drawn, asked.medians) if sql]
-        rows = [table.to_pylist() for _, table in tables]
+        tables = _fetched(catalog, asked) if known is None else _selected(known, chart, choice)
+        rows = [table.to_pylist() for table in tables]
         drawn = panels(chart, rows[0], rows[1] if len(rows) > 1 else [], height=height)
         titles = ("Points", "Medians") if asked.medians else ("Numbers",)
-        numbers = tuple(Numbers(title, sql, table) for title, (sql, table) in zip(titles, tables, strict=True))
+        numbers = tuple(Numbers(*each) for each in zip(titles, asked.all, tables, strict=True))
         return Shown(chart, _caption(chart, choice, trend=drawn.has_trend), drawn, numbers)
 
     return site.once(_key(chart, choice, height), make)
+
+
+def _sample(site: Site, chart: Chart, choice: Choice) -> pa.Table | None:
+    """Return the sample of exposures that several charts of points share; None for a chart that takes all."""
+    if site.knows(_key(chart, choice)) or not (text := sample(chart, choice.shown)):
+        return None
+    key = f"sample {chart.query} {choice.asked}"
+    return site.once(key, lambda catalog: catalog.fetch(text, timeout=limits.SECONDS))
+
+
+def _fetched(catalog: Catalog, asked: Statements) -> list[pa.Table]:
+    return [catalog.fetch(sql, timeout=limits.SECONDS) for sql in asked.all]
+
+
+def _selected(rows: pa.Table, chart: Chart, choice: Choice) -> list[pa.Table]:
+    """Run a chart's statements over its rows; columns keep their units and descriptions."""
+    asked = statements(chart, choice.shown, chosen=bool(choice.asked), rows=f"FROM {_ROWS}")
+    with duckdb.connect(":memory:") as connection:
+        connection.register(_ROWS, rows)
+        found = [tidy(connection.sql(sql).to_arrow_table()) for sql in asked.all]
+    known = {field.name: field.metadata for field in rows.schema}
+    return [
+        table.cast(pa.schema([field.with_metadata(known.get(field.name)) for field in table.schema])) for table in found
+    ]
 
 
 def exposures(site: Site) -> int:
