@@ -85,6 +85,7 @@ def build(folder: Path, n: int) -> None:
         part = names[start : start + 100_000]
         m = len(part)
         numbers = np.tile(np.arange(1, READS + 1), m)
+        flagged = rng.random(m) < 0.2
         ra, dec = rng.uniform(0, 360, m), np.degrees(np.arcsin(rng.uniform(-1, 1, m)))
         reads = {"rootname": np.repeat(part, READS), "read": numbers}
         catalog.append("reads", columns("reads", m * READS, reads, rng))
@@ -93,7 +94,8 @@ def build(folder: Path, n: int) -> None:
             "asn_id": [p[:6] + "010" for p in part], "proposal_id": 10000 + np.arange(start, start + m) // 200,
             "filter": rng.choice(["F105W", "F110W", "F160W"], m), "samp_seq": rng.choice(["SPARS50", "STEP200"], m),
             "expstart": rng.uniform(55000, 60000, m), "tvb_class": rng.choice(TVB_CLASSES, m),
-            "tvb_kind": rng.choice(["helium", "scattered"], m), "recommend": rng.choice(["none", "omit"], m),
+            "tvb_kind": rng.choice(["helium", "scattered"], m),
+            "flagged": flagged, "recommend": np.where(flagged, "omit", "none"),
             "ra": ra, "dec": dec, "s_region": [frame(*center) for center in zip(ra, dec, strict=True)],
         }  # fmt: skip
         catalog.append("exposures", columns("exposures", m, exposures, rng))

@@ -1,4 +1,4 @@
-"""How commands grow with the catalog: CPU time, memory and bytes of query, export and report, as whole processes.
+"""How commands grow with the catalog: CPU time, memory and bytes of query, plan, export and report, as whole processes.
 
 Usage: python benchmarks/bench_growth.py [--toy] [numbers of exposures, default 1000 10000 100000]
 
@@ -49,6 +49,7 @@ def grow(n: int) -> None:
         print(f"{n:9} {'catalog':26}{'':18}{size(catalog):9.1f}", flush=True)
         line(n, "query worst_visits", command(catalog, "query", "worst_visits"), 0.0)
         line(n, "sql, all reads", command(catalog, "sql", "SELECT count(*), avg(rate) FROM reads"), 0.0)
+        line(n, "reprocess, plan", command(catalog, "reprocess"), 0.0)
         line(n, "export", command(catalog, "export", str(exported)), size(exported))
         if n <= REPORTED:
             line(n, "report", command(catalog, "report", str(pages)), size(pages))

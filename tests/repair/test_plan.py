@@ -14,6 +14,7 @@ from wfc3tvb.parallel.backends import Outcome
 from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.progress import silent
 from wfc3tvb.repair import driver as repair_run
+from wfc3tvb.repair.choose import choose
 from wfc3tvb.repair.fetch import Fetched
 from wfc3tvb.repair.model import Member, Repair, ReprocessSettings, memory_limit_mb
 from wfc3tvb.repair.reprocess import plan_reprocess
@@ -49,6 +50,26 @@ def catalog(tmp_path: Path) -> Catalog:
     rows += [exposure(f"ibohbgb{i}q", flagged=True, dataset="ibohbg040") for i in range(2)]
     opened.append("exposures", rows)
     return opened
+
+
+@pytest.mark.parametrize("ids", [(), tuple(f"iaa{i:03d}a1q" for i in range(40))], ids=["all", "ids"])
+def test_many_datasets_are_chosen_with_as_many_queries_as_a_few(
+    catalog: Catalog, ids: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"iaa{i:03d}" for i in range(40)]
+    rows = [exposure(f"{name}a{i}q", flagged=i == 1, dataset=f"{name}010") for name in names for i in range(2)]
+    catalog.append("exposures", rows)
+    catalog.append("datasets", [TABLES["datasets"].empty_row() | {
+        "dataset": f"{name}010", "members": [f"{name}a{i}q" for i in range(3)]} for name in names])  # fmt: skip
+    asked: list[str] = []
+    sql = Catalog.sql
+    monkeypatch.setattr(Catalog, "sql", lambda self, text, *rest: (asked.append(text), sql(self, text, *rest))[1])
+    chosen = choose(catalog, ids=ids, where=None if ids else "rootname LIKE 'iaa%'", settings=ReprocessSettings())
+    assert [repair.dataset for repair in chosen.due] == [f"{name}010" for name in names]
+    assert [[(m.rootname[-2], m.method) for m in repair.members] for repair in chosen.due] == [
+        [("0", "perform"), ("1", "omit"), ("2", "perform")]
+    ] * 40
+    assert len(asked) <= 6
 
 
 def test_twenty_full_frames_stay_below_four_gigabytes() -> None:

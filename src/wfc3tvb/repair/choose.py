@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from wfc3tvb.archive import costs
 from wfc3tvb.catalog.catalog import Catalog
@@ -19,6 +21,17 @@ from wfc3tvb.score.recommend import magnitudes
 
 #: Settings, besides method, engine and context, that affect the pixels of products.
 _PIXEL_SETTINGS = ("recover_saturated", "weight", "use_db", "drizzle_pars")
+#: Datasets that the catalog is asked for at a time: their reads are held in memory.
+_AT_A_TIME = 500
+_NAMED = """SELECT DISTINCT name, dataset FROM (
+        SELECT unnest([rootname, dataset, asn_id]) AS name, dataset FROM exposures
+    ) WHERE name IN (SELECT unnest($names)) ORDER BY ALL"""
+_EXPOSURES = "SELECT * FROM exposures WHERE dataset IN (SELECT unnest($names)) ORDER BY rootname"
+_READS = """SELECT rootname, t_end, cumulative_rate, lr_diff, rate_err, used FROM reads
+    WHERE rootname IN (SELECT unnest($names)) ORDER BY rootname, read"""
+_MEMBERS = "SELECT dataset, unnest(members) FROM datasets WHERE dataset IN (SELECT unnest($names))"
+_PRODUCTS = """SELECT p.dataset, p.rootname, p.kind, p.method, p.engine, p.crds_context, p.path, r.arguments
+    FROM reprocessed p LEFT JOIN runs r ON p.run_id = r.run_id WHERE p.dataset IN (SELECT unnest($names))"""
 
 
 @dataclass(frozen=True)
@@ -45,15 +58,14 @@ def choose(catalog: Catalog, *, ids: Sequence[str], where: str | None, settings:
     """
     _check_method(settings.method)
     named = _datasets_of(catalog, ids) if ids else _datasets_where(catalog, where)
-    rows = _exposures(catalog, named)
     asked = {name.lower() for name in ids}
     due, known, unflagged = [], [], []
-    for dataset in named:
-        repair = _repair(catalog, dataset, [row for row in rows.values() if row["dataset"] == dataset], asked, settings)
+    for dataset in _recorded(catalog, named):
+        repair = _repair(dataset, asked, settings)
         if not any(member.repaired for member in repair.members):
-            unflagged.append(dataset)
-        elif _done(catalog, repair, settings):
-            known.append(dataset)
+            unflagged.append(dataset.name)
+        elif _done(dataset.products, repair, settings):
+            known.append(dataset.name)
         else:
             due.append(repair)
     return Chosen(tuple(due), tuple(known), tuple(unflagged), tuple(_notes(due, asked)))
@@ -87,53 +99,85 @@ def _datasets_where(catalog: Catalog, where: str | None) -> list[str]:
 
 
 def _datasets_of(catalog: Catalog, ids: Sequence[str]) -> list[str]:
-    # An association that MAST lists by its parts has several datasets.
-    text = "SELECT DISTINCT dataset FROM exposures WHERE $name IN (rootname, dataset, asn_id) ORDER BY dataset"
-    found: dict[str, None] = {}
-    for name in ids:
-        rows = catalog.sql(text, {"name": name.lower()}).fetchall()
-        if not rows:
+    """Return the datasets of ids; an association that MAST lists by its parts has several."""
+    asked = [name.lower() for name in ids]
+    datasets = _grouped(catalog.sql(_NAMED, {"names": asked}).fetchall())
+    for name, lower in zip(ids, asked, strict=True):
+        if lower not in datasets:
             raise UnknownDatasetError(name, f"the catalog in {catalog.folder}", "survey it first, or check the name")
-        found |= {dataset: None for (dataset,) in rows}
-    return list(found)
+    return list(dict.fromkeys(dataset for name in asked for dataset in datasets[name]))
 
 
-def _exposures(catalog: Catalog, datasets: Sequence[str]) -> dict[str, Row]:
-    """Return the rows of `exposures` of datasets, by rootname."""
-    if not datasets:
-        return {}
-    text = "SELECT * FROM exposures WHERE dataset IN (SELECT unnest($names)) ORDER BY rootname"
-    rows = catalog.sql(text, {"names": list(datasets)}).to_arrow_table().to_pylist()
-    return {row["rootname"]: row for row in rows}
+# --- what the catalog has of a dataset ------------------------------------------------------------------------------
 
 
-def _repair(
-    catalog: Catalog, dataset: str, rows: Sequence[Row], asked: set[str], settings: ReprocessSettings
-) -> Repair:
-    listed = catalog.sql("SELECT members FROM datasets WHERE dataset = $name", {"name": dataset}).fetchall()
-    known = {row["rootname"]: row for row in rows}
-    names = sorted({*known, *(name for (found,) in listed for name in found or ())})
-    curves = _curves(catalog, list(known))
-    choose_method = ChooseMethod(settings, any(row["flagged"] for row in rows))
+@dataclass(frozen=True)
+class _Recorded:
+    """What the catalog has of a dataset.
 
-    def member(name: str) -> Member:
-        if name not in known:
-            return Member(name, "perform", "not measured, so there is no verdict")
-        row, curve = known[name], curves.get(name, Curve())
-        return _member(row, curve, choose_method(row, asked=name in asked, has_curve=bool(curve.times)))
+    Attributes
+    ----------
+    name : str
+        Name of the dataset.
+    exposures : list of rows
+        Rows of `exposures`, in order of rootname.
+    curves : mapping of str to Curve
+        Curve of each exposure.
+    members : list of str
+        Rootnames that the archive lists.
+    products : list of tuple
+        Recorded products: rootname, kind, method, engine, context, path, arguments of the run.
+    """
 
-    asn_id = next((row["asn_id"] for row in rows if row["asn_id"]), None)
-    return Repair(dataset, tuple(member(name) for name in names), asn_id)
+    name: str
+    exposures: list[Row]
+    curves: Mapping[str, Curve]
+    members: list[str]
+    products: list[tuple[Any, ...]]
+
+
+def _recorded(catalog: Catalog, datasets: Sequence[str]) -> Iterator[_Recorded]:
+    """Yield what the catalog has of datasets, of which it is asked for many at a time."""
+    for start in range(0, len(datasets), _AT_A_TIME):
+        names = datasets[start : start + _AT_A_TIME]
+        rows = catalog.sql(_EXPOSURES, {"names": names}).to_arrow_table().to_pylist()
+        curves = _curves(catalog, [row["rootname"] for row in rows])
+        exposures = _grouped((row["dataset"], row) for row in rows)
+        members = _grouped(catalog.sql(_MEMBERS, {"names": names}).fetchall())
+        products = _grouped((name, tuple(rest)) for name, *rest in catalog.sql(_PRODUCTS, {"names": names}).fetchall())
+        for name in names:
+            yield _Recorded(name, exposures[name], curves, members[name], products[name])
+
+
+def _grouped(pairs: Iterable[tuple[str, Any]]) -> defaultdict[str, list[Any]]:
+    """Return the second items of pairs, by the first."""
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    for name, value in pairs:
+        found[name].append(value)
+    return found
 
 
 def _curves(catalog: Catalog, names: Sequence[str]) -> dict[str, Curve]:
     """Return the curves of exposures."""
-    text = (
-        "SELECT rootname, t_end, cumulative_rate, lr_diff, rate_err, used FROM reads "
-        "WHERE rootname IN (SELECT unnest($names)) ORDER BY rootname, read"
-    )
-    rows = catalog.sql(text, {"names": list(names)}).to_arrow_table().to_pylist()
+    rows = catalog.sql(_READS, {"names": list(names)}).to_arrow_table().to_pylist()
     return {name: curve_of_reads(list(reads)) for name, reads in groupby(rows, key=lambda row: row["rootname"])}
+
+
+# --- its repair -------------------------------------------------------------------------------------------------------
+
+
+def _repair(dataset: _Recorded, asked: set[str], settings: ReprocessSettings) -> Repair:
+    known = {row["rootname"]: row for row in dataset.exposures}
+    choose_method = ChooseMethod(settings, any(row["flagged"] for row in known.values()))
+
+    def member(name: str) -> Member:
+        if name not in known:
+            return Member(name, "perform", "not measured, so there is no verdict")
+        row, curve = known[name], dataset.curves.get(name, Curve())
+        return _member(row, curve, choose_method(row, asked=name in asked, has_curve=bool(curve.times)))
+
+    asn_id = next((row["asn_id"] for row in known.values() if row["asn_id"]), None)
+    return Repair(dataset.name, tuple(member(name) for name in sorted({*known, *dataset.members})), asn_id)
 
 
 def _member(row: Row, curve: Curve, method: tuple[str, str]) -> Member:
@@ -167,18 +211,12 @@ def frame_size(row: Row) -> int:
     return costs.frame_size(row["aperture"] if row["subarray"] else None)
 
 
-def _done(catalog: Catalog, repair: Repair, settings: ReprocessSettings) -> bool:
+def _done(products: Iterable[tuple[Any, ...]], repair: Repair, settings: ReprocessSettings) -> bool:
     """Return whether every product is recorded with the same settings, and exists in the output folder."""
-    text = (
-        "SELECT p.rootname, p.kind, p.method, p.engine, p.crds_context, p.path, r.arguments FROM reprocessed p "
-        "LEFT JOIN runs r ON p.run_id = r.run_id WHERE p.dataset = $name"
-    )
     folder = settings.outdir.absolute() / repair.dataset
     found = {
         (rootname, kind, method)
-        for rootname, kind, method, engine, context, path, arguments in catalog.sql(
-            text, {"name": repair.dataset}
-        ).fetchall()
+        for rootname, kind, method, engine, context, path, arguments in products
         if settings.engine in ("auto", engine)
         and settings.context in (None, context)
         and _settings_of(arguments) == {key: settings.as_json()[key] for key in _PIXEL_SETTINGS}
