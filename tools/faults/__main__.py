@@ -69,7 +69,7 @@ def run(place: Path, given: argparse.Namespace) -> int:
     archives = place / "archives"
     archives.mkdir()
     control = Control(Path(os.environ[VARIABLE]))
-    lines, n_wrong = [], 0
+    n_wrong = 0
     for name, scene in scenes(archives).items():
         if given.command and name not in given.command:
             continue
@@ -85,9 +85,9 @@ def run(place: Path, given: argparse.Namespace) -> int:
             for each in findings:
                 print(f"{name}: {case}: {where}: {each}", flush=True)
         n_wrong += wrong.total()
-        lines += [f"| {name} | {k} | {n} | {failed[k]} | {wrong[k]} |" for k, n in stage.counts.items() if n]
-    print("| command | call | calls | failed | findings |\n|---|---|---|---|---|")
-    print("\n".join(lines))
+        print("| command | call | calls | failed | findings |\n|---|---|---|---|---|")
+        print("\n".join(f"| {name} | {k} | {n} | {failed[k]} | {wrong[k]} |" for k, n in stage.counts.items() if n),
+              flush=True)  # fmt: skip
     return n_wrong
 
 

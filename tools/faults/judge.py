@@ -113,6 +113,15 @@ def _fits(path: Path) -> bytes:
         return b"".join(b"" if hdu.data is None else hdu.data.tobytes() for hdu in hdus)
 
 
+def state(folder: Path) -> str:
+    """Return a checksum of the names and the bytes of everything below a folder."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        content = path.read_bytes() if path.is_file() else b"-"
+        total.update(repr((str(path.relative_to(folder)), hashlib.sha256(content).hexdigest())).encode())
+    return total.hexdigest()
+
+
 def names(folder: Path) -> set[str]:
     """Return the names of all files and folders, with a sign for what differs from run to run."""
     found = {drawn(str(path.relative_to(folder))) for path in folder.rglob("*")}
