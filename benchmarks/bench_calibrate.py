@@ -22,7 +22,7 @@ from statistics import median
 
 import numpy as np
 from astropy.io import fits
-from toy import TOY, arguments
+from toy import TOY, arguments, plan_of
 
 import wfc3tvb
 from wfc3tvb.engines.calibrate import calibrate
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         kept = Path(given or Path(scratch) / "visit")
         if not (kept / "truth").is_dir():
-            simulate(kept, "ibohbf040", size=int(size), products=False)
+            simulate(kept, plan_of("ibohbf040"), size=int(size), products=False)
         os.environ[IREF] = f"{(kept / 'references').absolute()}/"
         print(f"{size} x {size} pixels, 16 reads; {os.cpu_count()} cores; median of {rounds}; wall time (CPU time)")
         for rootname, kind in list(EXPOSURES.items())[: 1 if TOY else None]:

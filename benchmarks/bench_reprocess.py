@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from astropy.io import fits
-from toy import TOY, arguments
+from toy import TOY, arguments, plan_of
 
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.catalog.catalog import open_catalog
@@ -55,12 +55,13 @@ LOOK_EVERY = 0.5
 def main() -> None:
     """Print both times, and where ours goes; then the same for a batch."""
     given, size, n = arguments(("", "1024", "10"), ("", "64", "1"))
+    plan = plan_of(ASSOCIATION)
     with tempfile.TemporaryDirectory() as scratch:
         kept = Path(given or Path(scratch) / "visit")
         if not (kept / "truth").is_dir():
-            simulate(kept, ASSOCIATION, size=int(size))
+            simulate(kept, plan, size=int(size))
         os.environ[IREF] = f"{(kept / 'references').absolute()}/"
-        print(f"six exposures of {size} x {size} pixels, 16 reads; {os.cpu_count()} cores")
+        print(f"{len(plan.exposures)} exposures of {size} x {size} pixels, 16 reads; {os.cpu_count()} cores")
         recipe = run_recipe(kept, Path(scratch) / "recipe") if shutil.which("calwf3.e") else None
         ways = [("native", "native"), ("native", "astrodrizzle"), ("calwf3", "native")]
         for engine, drizzle in ways[: 1 if TOY else 3 if recipe else 2]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import subprocess
 import sys
@@ -14,11 +15,33 @@ import pytest
 from tests.helpers import recorded
 from tests.helpers.crds_children import crds_children
 from tests.helpers.kept_processes import kept_processes
+from tests.helpers.order import costly_first
 from tests.helpers.small_archive import as_new
 from wfc3tvb.loopback import Archive, serve
 
 #: Set by the runner of several test processes; tables would be as narrow as its terminal.
 os.environ.pop("COLUMNS", None)
+#: Objects made between two looks for garbage.
+GARBAGE = 100_000
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the test processes keep to our order of files."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put costly files first where several processes share the tests."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        costly_first(items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Look for garbage as rarely as the program does, and not among what pytest has made."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 @pytest.fixture(scope="session")
