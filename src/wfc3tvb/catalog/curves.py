@@ -15,7 +15,10 @@ from wfc3tvb.schema import TABLES
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-_EXPOSURES = """FROM exposures WHERE $name IN (rootname, dataset, asn_id, visit) ORDER BY expstart, rootname"""
+#: Names first: of a million exposures, only the rows of these few are read whole.
+_EXPOSURES = """FROM exposures WHERE rootname IN (
+        SELECT rootname FROM exposures WHERE $name IN (rootname, dataset, asn_id, visit)
+    ) ORDER BY expstart, rootname"""
 _READS = "FROM reads WHERE rootname IN (SELECT unnest($names)) ORDER BY rootname, read"
 
 
@@ -38,6 +41,12 @@ class Curves(list[Measurement]):
         names = ("rootname", "filter", "sky_mean", "tvb_class", "recommend")
         rows = [[str(one.exposure[name]) for name in names] for one in self]
         return html_table(rows, names, title=repr(self)[1:-1])
+
+
+def exposures_named(catalog: Catalog, name: str) -> list[Row]:
+    """Return the rows of `exposures` by rootname, dataset, association or visit, in any case; in order of time."""
+    rows: list[Row] = catalog.fetch(_EXPOSURES, {"name": name.lower()}).to_pylist()
+    return rows
 
 
 def curves(catalog: Catalog | str | Path, *names: str) -> Curves:
@@ -70,7 +79,7 @@ def curves(catalog: Catalog | str | Path, *names: str) -> Curves:
             return curves(store, *names)
     exposures: dict[str, Row] = {}
     for name in names:
-        rows = catalog.fetch(_EXPOSURES, {"name": name.lower()}).to_pylist()
+        rows = exposures_named(catalog, name)
         if not rows:
             raise UnknownDatasetError(name, f"the catalog in {catalog.folder}", "survey it first, or check the name")
         exposures |= {row["rootname"]: row for row in rows}

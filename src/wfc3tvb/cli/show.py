@@ -43,13 +43,14 @@ def show_command(name: str, catalog: Path, as_json: bool) -> None:
     For one exposure, the verdict with its reasons, and the curve; for several, a table.
     """
     from wfc3tvb.catalog.catalog import open_catalog
+    from wfc3tvb.catalog.curves import exposures_named
     from wfc3tvb.report import terminal
 
     with open_catalog(catalog) as store:
-        exposures = _rows(store, "exposures", name)
+        exposures = exposures_named(store, name)
         if not exposures:
             raise UnknownDatasetError(name, f"the catalog in {catalog}", "survey it first, or check the name")
-        reads = {row["rootname"]: _rows(store, "reads", row["rootname"]) for row in exposures}
+        reads = {row["rootname"]: _reads(store, row["rootname"]) for row in exposures}
         repairs = _repairs(store, exposures, with_exposures=as_json or len(exposures) == 1)
     if as_json:
         print_json([
@@ -95,11 +96,9 @@ def _of(exposure: Row, repairs: Sequence[Row]) -> list[Row]:
     return [row for row in repairs if row["rootname"] in names and row["dataset"] == exposure["dataset"]]
 
 
-def _rows(store: Catalog, table: str, name: str) -> list[Row]:
-    """Return the rows of `exposures` (by rootname, dataset, association or visit) or `reads`, in order."""
-    where = "rootname = $name" if table == "reads" else "$name IN (rootname, dataset, asn_id, visit)"
-    order = "read" if table == "reads" else "expstart, rootname"
-    rows: list[Row] = store.fetch(f"FROM {table} WHERE {where} ORDER BY {order}", {"name": name.lower()}).to_pylist()
+def _reads(store: Catalog, rootname: str) -> list[Row]:
+    """Return the rows of `reads` of an exposure, in order."""
+    rows: list[Row] = store.fetch("FROM reads WHERE rootname = $name ORDER BY read", {"name": rootname}).to_pylist()
     return rows
 
 
