@@ -12,10 +12,12 @@ import pytest
 from tests.helpers.fakes import N_READS, FakeSource, measure_fake, rootname
 from wfc3tvb.catalog import run_log
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
+from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.dates import mjd_now
 from wfc3tvb.errors import UnknownDatasetError
+from wfc3tvb.models import Measurement, ReadCube
 from wfc3tvb.parallel.workers import Workers
 from wfc3tvb.survey import plan as plan_module
 from wfc3tvb.survey import worker
@@ -273,3 +275,20 @@ def test_a_long_list_is_stored_in_pieces(catalog: Catalog, monkeypatch: pytest.M
     assert survey(catalog, Selection(), source=FakeSource(20)).n_measured == 20
     changed = replace(FakeSource(20), name="local")
     assert survey(catalog, Selection(), source=changed).n_known == 20
+
+
+def test_files_that_a_compaction_removes_meanwhile_are_not_needed_any_more(catalog: Catalog) -> None:
+    source = FakeSource(12)
+    for k in range(2):  # several files of datasets, exposures and forecasts, which are merged
+        survey(catalog, Selection(ids=(rootname(4 * k),)), source=source)
+    compacted = []
+
+    def measure(cube: ReadCube, orbit: None, settings: MeasureSettings) -> Measurement:
+        if not compacted:
+            with open_catalog(catalog.folder, mode="r+") as other:
+                compacted.extend(compact(other, grace_hours=0))
+        return measure_fake(cube, orbit, settings)
+
+    report = survey(catalog, Selection(), source=source, measure=measure)
+    assert {each.table for each in compacted if each.n_removed} >= {"datasets", "exposures"}
+    assert (report.n_measured, report.n_known, report.n_flagged) == (10, 2, 3)

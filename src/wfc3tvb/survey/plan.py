@@ -22,9 +22,10 @@ ASKED_AGAIN = 7.0
 #: Number of rows of `datasets` that are compared and committed together.
 _LISTED_AT_A_TIME = 2000
 
-# One row per exposure of the listed datasets, with its state.
+# One row per exposure of the listed datasets, with its state and forecast. A table, because the files of a view may be
+# removed during the survey, by a compaction beside it.
 _STATES = """
-CREATE OR REPLACE TEMP VIEW wanted AS
+CREATE OR REPLACE TEMP TABLE wanted AS
 WITH listed AS (
     SELECT dataset, asn_id, generation_date, aperture, unnest(members) AS rootname
     FROM datasets JOIN chosen USING (dataset)
@@ -45,7 +46,7 @@ WITH listed AS (
         AND failed_at <= getvariable('now')  -- ignore times in the future, from a clock that was wrong
     GROUP BY key
 )
-SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, n.aperture, f.failed_at,
+SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, n.aperture, f.failed_at, prob_damaged, he_kr_75,
     CASE
         WHEN getvariable('recheck') THEN 'due'
         WHEN e.rootname IS NOT NULL
@@ -57,6 +58,7 @@ SELECT n.rootname, n.dataset, n.asn_id, n.generation_date, n.aperture, f.failed_
         ELSE 'given_up'
     END AS state
 FROM named n LEFT JOIN exposures e USING (rootname) LEFT JOIN failed f USING (rootname)
+    LEFT JOIN forecast c ON c.dataset = n.dataset
 """
 
 
@@ -65,7 +67,7 @@ ORDERS = {
     "name": "rootname",
     "risk": "coalesce(prob_damaged, 0) DESC, coalesce(he_kr_75, 0) DESC, rootname",
 }
-_DUE = """SELECT w.*, prob_damaged, he_kr_75 FROM wanted w LEFT JOIN forecast USING (dataset)
+_DUE = """SELECT * FROM wanted
     WHERE state = 'due' OR list_contains($revived, rootname) ORDER BY {order} LIMIT $limit"""
 #: Exposures of an aperture that are used for the estimate; the others are assumed to be similar.
 _SAMPLE = 200
