@@ -11,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -116,17 +116,14 @@ def _outcomes(
 def started(workers: Workers, module: str) -> Iterator[None]:
     """Start the worker processes of `run`, and import `module` in them, while the block does something else.
 
+    If one of them is killed meanwhile, `run` starts new ones.
+
     Parameters
     ----------
     workers : Workers
         As in `run`; does nothing for this process or a cluster.
     module : str
         Dotted name of a module that the workers will need.
-
-    Raises
-    ------
-    WorkerDiedError
-        If one of them was killed.
     """
     if workers.in_this_process or workers.cluster is not None or mp is None:
         yield
@@ -162,11 +159,9 @@ def _import(module: str) -> None:
 
 def _finish(imports: Iterable[None]) -> None:
     """Consume results that are not needed: joblib warns about unconsumed ones."""
-    try:
+    with suppress(TerminatedWorkerError):
         for _ in imports:
             pass
-    except TerminatedWorkerError as error:
-        raise WorkerDiedError from error
 
 
 @contextmanager

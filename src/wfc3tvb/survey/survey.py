@@ -20,7 +20,7 @@ from wfc3tvb.catalog.run_log import Run, record_failures, recorded_run
 from wfc3tvb.config import MeasureSettings, Selection
 from wfc3tvb.display import Result
 from wfc3tvb.models import Measurement, Row
-from wfc3tvb.parallel import backends
+from wfc3tvb.parallel import backends, restarts
 from wfc3tvb.parallel.backends import Failure, Outcome
 from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
@@ -176,7 +176,7 @@ def survey(
         items = ((item.rootname, item) for item in plan.due())
         shared = source.shared_by(workers.count)
         worker = MeasureExposure(shared, settings, run.run_id, measure, threads=workers.threads or 1)
-        outcomes = backends.run(items, worker, workers=workers, total=total)
+        outcomes = restarts.run(items, worker, workers=workers, total=total)
         recorder = _store_all(catalog, run, outcomes, total, progress)
         fit_visits(catalog, systematic=settings.systematic, progress=progress)
     classes, n_flagged, example = _verdict(catalog, plan)
