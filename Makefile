@@ -108,7 +108,7 @@ faults: install
 
 EXPOSURES ?= 2000
 crowded: install
-	$(BIN)/python tools/crowded.py --exposures $(EXPOSURES) --seed $(SEED)
+	$(BIN)/python -m tools.crowded --exposures $(EXPOSURES) --seed $(SEED)
 
 compare: install
 	$(BIN)/python tools/compare_versions.py $(VERSION)

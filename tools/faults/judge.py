@@ -18,7 +18,7 @@ from tools.faults.processes import CRASHED, HUNG, Ended
 
 #: Columns that differ from run to run, and tables that record runs.
 _TIMES = {"measured_at", "failed_at", "run_id", "wall_s", "peak_rss_mb", "sha256", "bytes_read", "listed_at"}
-_RECORDS = {"runs", "failures"}
+RECORDS = {"runs", "failures"}
 #: Lines of progress, which appear when a command takes longer than usual.
 _PROGRESS = re.compile(r"^\d\d:\d\d:\d\d |\d s so far$")
 #: Files of tables, more of which are written when there are failures or runs to record.
@@ -38,16 +38,23 @@ def rows(folder: Path) -> dict[str, str]:
     try:
         with open_catalog(folder / "catalog") as catalog:
             found = {}
-            for name, table in TABLES.items():
-                kept = [f'"{column.name}"' for column in table.columns if column.name not in _TIMES]
-                if name not in _RECORDS:
-                    values = catalog.sql(f"SELECT {', '.join(kept)} FROM {name} ORDER BY ALL").fetchall()
+            for name in TABLES:
+                if name not in RECORDS:
+                    columns = ", ".join(f'"{column}"' for column in kept_columns(name))
+                    values = catalog.sql(f"SELECT {columns} FROM {name} ORDER BY ALL").fetchall()
                     found[name] = hashlib.sha256(repr(values).encode()).hexdigest()
             return found
     except NoCatalogError:
         if any(folder.glob("catalog/*/_delta_log/*.json")):
             raise
         return {}
+
+
+def kept_columns(table: str) -> list[str]:
+    """Return the columns of a table that do not differ from run to run."""
+    from wfc3tvb.schema import TABLES
+
+    return [column.name for column in TABLES[table].columns if column.name not in _TIMES]
 
 
 def failing_checks(folder: Path) -> list[str]:
