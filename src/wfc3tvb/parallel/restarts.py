@@ -64,7 +64,16 @@ def run(
     BadArgumentError, ServiceUnreachableError
         As in `wfc3tvb.parallel.backends.run`.
     """
-    taken, n_done, deaths, over = _Taken(items), 0, 0, False
+    taken = _Taken(items)
+    with backends.opened(workers) as opened:
+        yield from _in_parallel(taken, worker, opened, total)
+        yield from _one_at_a_time(dict(taken.undone), worker, opened)
+
+
+def _in_parallel(
+    taken: _Taken[Item], worker: Callable[[Item], Value], workers: Workers, total: int
+) -> Iterator[Outcome[Value]]:
+    n_done, deaths, over = 0, 0, False
     while not over:
         try:
             for outcome in backends.run(taken, worker, workers=workers, total=total - n_done):
@@ -77,7 +86,6 @@ def run(
             if deaths == DEATHS:
                 raise
             log.warning("%s", _WARNING)
-    yield from _one_at_a_time(dict(taken.undone), worker, workers)
 
 
 def _one_at_a_time(
