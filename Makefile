@@ -27,7 +27,7 @@ help:
 	@echo "make differential  beside STScI's programs, on cases drawn anew; MINUTES=10, SEED="
 	@echo "make compare VERSION=v0.1.0  beside another version of the package"
 	@echo "make faults  calls for input and output of commands fail, one a run; FAULTS=--all for every call (hours)"
-	@echo "make crowded  a survey with workers killed, a failing archive, a compaction and readers; EXPOSURES=2000"
+	@echo "make crowded  a survey with workers killed, a failing archive, a compaction and readers; EXPOSURES=2000, CROWDED=options"
 	@echo "make clean   remove $(VENV) and what the tools left behind"
 
 install: $(VENV)/.installed
@@ -108,7 +108,7 @@ faults: install
 
 EXPOSURES ?= 2000
 crowded: install
-	$(BIN)/python -m tools.crowded --exposures $(EXPOSURES) --seed $(SEED)
+	$(BIN)/python -m tools.crowded --exposures $(EXPOSURES) --seed $(SEED) $(CROWDED)
 
 compare: install
 	$(BIN)/python tools/compare_versions.py $(VERSION)
