@@ -15,7 +15,7 @@ from wfc3tvb.fits.plane_headers import all_keywords
 #: What values of cards are made of, so that they are plain, odd, or no values at all.
 PIECES = ["'", "''", "/", " ", "= ", "=", ":", ": ", "T", "F", "12", "-0", "+07", "1.5", "1.", "E5", "D3", ".5", "abc",
           "'abc'", "(1,2)", "&", "x.y: 1", "\\0", "NaN", "1_000", "e3"]  # fmt: skip
-NAMES = ["A", "KEYWORD8", "CONTINUE", "HIERARCH", "COMMENT", "a", "A B", "DP1", "A.B", "", "EXTEND"]
+NAMES = ["A", "KEYWORD8", "CONTINUE", "HIERARCH", "COMMENT", "a", "A B", "DP1", "A.B", "", "EXTEND", "END"]
 
 
 def cards(*texts: str) -> bytes:
@@ -56,6 +56,10 @@ def test_other_cards_are_read_by_astropy() -> None:
     assert found == {"PI": "O'Neill", "DP1.AXIS.1": 2.0, "BIG": 1500.0, "LONG": "abcdef"}
 
 
+def test_nothing_is_read_behind_the_last_card() -> None:
+    assert all_keywords(cards("NSAMP   = 16", "END", "NSAMP2  = 3", "CONTINUE  'abc'")) == {"NSAMP": 16}
+
+
 def test_odd_cards_have_the_values_that_astropy_gives_them() -> None:
     rng = random.Random(5)
     n_values = 0
@@ -64,6 +68,8 @@ def test_odd_cards_have_the_values_that_astropy_gives_them() -> None:
         for _ in range(rng.randint(1, 6)):
             body = " " * rng.choice([0, 0, 1, 19]) + "".join(rng.choice(PIECES) for _ in range(rng.randint(0, 6)))
             texts.append(f"{rng.choice(NAMES):8}{rng.choice(['= '] * 8 + ['=', '  ', ' ='])}{body}"[:80])
+        if rng.random() < 0.2:
+            texts.insert(rng.randint(0, len(texts)), "END")
         found, expected = all_keywords(cards(*texts)), by_astropy(cards(*texts))
         assert list(map(repr, found.items())) == list(map(repr, expected.items())), texts
         n_values += len(found)

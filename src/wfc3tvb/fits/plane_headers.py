@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ _PLAIN = re.compile(
 )
 #: Keywords of cards of another form, and what is in a card that holds several values.
 _SPECIAL, _SEVERAL = ("END", "CONTINUE", "HIERARCH"), ": "
+#: The last card.
+_END = f"{'END':{CARD}}"
 #: Characters of a header as they are read: FITS has printable ASCII only (FITS Standard 4.0, section 3.3.1).
 _READABLE = bytes(i if 32 <= i < 127 else ord(" " if i < 32 else "?") for i in range(256))
 
@@ -201,7 +204,7 @@ def all_keywords(header: bytes) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     text = header.translate(_READABLE).decode("ascii")
-    cards = (text[i : i + CARD] for i in range(0, len(text), CARD))
+    cards = takewhile(lambda card: card != _END, (text[i : i + CARD] for i in range(0, len(text), CARD)))
     kept = [card for card in cards if card[:8].rstrip() not in _NO_KEYWORDS]
     continued = any(card.startswith("CONTINUE") for card in kept)
     with warnings.catch_warnings():
