@@ -6,6 +6,8 @@ KERNEL_TESTS := tests/calibration tests/curve/test_sky_mask.py tests/curve/test_
 DEMO   ?= demo
 NEWEST ?= .venv-newest
 MINUTES ?= 10
+# Tests wait for processes and answers now and then: one process more than the cores of a small machine.
+TESTERS ?= 3
 SAMPLE ?= 60
 
 .PHONY: help install demo test test-quick fuzz mutants coverage check docs live bench study supply newest differential compare faults crowded clean
@@ -43,10 +45,10 @@ demo: install
 	$(BIN)/wfc3tvb demo $(DEMO)
 
 test: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=20
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --durations=20
 
 test-quick: install
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile -m 'not slow'
 
 SEED ?= $(shell date +%s)
 fuzz: install
@@ -61,8 +63,8 @@ mutants: install
 # Compiled code cannot be traced: the kernels' own tests run once more in plain Python.
 coverage: install
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= --cov-fail-under=0
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not compiled' --cov --cov-append --cov-report= \
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --cov --cov-report= --cov-fail-under=0
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile -m 'not compiled' --cov --cov-append --cov-report= \
 		--cov-fail-under=0 -W ignore::RuntimeWarning $(KERNEL_TESTS)
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover
@@ -98,7 +100,7 @@ newest:
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'
 	$(NEWEST)/bin/python tools/newer.py
-	$(NEWEST)/bin/python -m pytest -n 2 --dist loadfile -m 'not slow'
+	$(NEWEST)/bin/python -m pytest -n $(TESTERS) --dist loadfile -m 'not slow'
 
 differential: install
 	$(BIN)/python -m tools.differential --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
