@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -306,7 +307,10 @@ class Catalog:
 
             note_files(self.tables)
         self.reload()
-        files, connection = self._files(), duckdb_views.connection_without_views(**self._options)
+        with ThreadPoolExecutor(1) as pool:  # DuckDB starts while the logs of the tables are read
+            starting = pool.submit(duckdb_views.connection_without_views, **self._options)
+            files = self._files()
+        connection = starting.result()
         self._check_files(files)
         found = duckdb_views.about(connection, self.folder)
         current = found.get("fingerprint") == duckdb_views.fingerprint(files)

@@ -17,6 +17,7 @@ from wfc3tvb.errors import DamagedCatalogError, NewerCatalogError, NoCatalogErro
 from wfc3tvb.schema import OLDEST_VERSION, TABLES
 from wfc3tvb.schema.migrations import Comparison, StoredSchema, compare, parse_version
 from wfc3tvb.suggest import catalog_option
+from wfc3tvb.system.threads import in_threads
 
 log = logging.getLogger(__name__)
 
@@ -62,15 +63,18 @@ def read_snapshots(tables: Tables) -> dict[str, Snapshot]:
     DamagedCatalogError
         If a table has files but no log; a new table in its place would hide them.
     """
-    found = {}
-    for name in TABLES:
+
+    def newest(name: str) -> Snapshot | None:
         try:
-            found[name] = tables.snapshot(name)
+            return tables.snapshot(name)
         except NoCatalogError:
             log.debug("%s has no table %s", tables.folder, name)
             if next(tables.place(name).rglob("*.parquet"), None) is not None:
                 raise DamagedCatalogError(tables.folder, f"the log of table {name} is missing") from None
-    return found or released_snapshots(tables)
+            return None
+
+    found = zip(TABLES, in_threads(newest, TABLES), strict=True)  # delta-rs reads a log without the GIL
+    return {name: snapshot for name, snapshot in found if snapshot} or released_snapshots(tables)
 
 
 def readable_snapshots(tables: Tables) -> dict[str, Snapshot]:
