@@ -158,13 +158,19 @@ def test_computing_in_advance_ends_with_the_explorer(drawn: TestClient, monkeypa
     site.close()
 
 
-@pytest.mark.parametrize("chart", [chart for chart in CHARTS if chart.kind == "points"], ids=lambda chart: chart.name)
-def test_a_chart_shows_the_rows_of_its_statements(drawn: TestClient, chart: Chart) -> None:
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+@pytest.mark.parametrize("name", ["", "F110W"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_chart_shows_the_rows_of_its_statements(drawn: TestClient, chart: Chart, name: str, *, known: bool) -> None:
     site = Site(drawn.app.state.folder)
-    one = show(site, chart, choice_of(site))
-    assert [numbers.title for numbers in one.numbers] == ["Points", "Medians"]
+    if known:
+        show(site, chart, choice_of(site))
+    one = show(site, chart, choice_of(site, name), height=600)
+    titles = ["Points", "Medians"] if chart.kind == "points" else ["Numbers"]
+    assert [numbers.title for numbers in one.numbers] == titles
     for numbers in one.numbers:
         alone = site.fetch(numbers.sql)
+        assert alone.num_rows or chart.query == "forecast_against_measured"  # not forecast
         assert numbers.table.to_pylist() == alone.to_pylist()
         for field in alone.schema:
             assert (field.metadata or {}).items() <= (numbers.table.schema.field(field.name).metadata or {}).items()

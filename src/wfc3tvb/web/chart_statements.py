@@ -62,10 +62,10 @@ class Statements:
         return (self.drawn, self.medians) if self.medians else (self.drawn,)
 
 
-def sample(chart: Chart, filters: Sequence[str]) -> str:
-    """Return the SELECT of the sample of exposures that a chart of points is made from; empty where it takes all."""
+def sample(chart: Chart) -> str:
+    """Return the SELECT of the sample of every filter that a chart of points is made from; empty where it takes all."""
     sampled = any(parameter.name == "per_filter" for parameter in queries.load(chart.query).parameters)
-    return _rows(chart, filters) if chart.kind == "points" and sampled else ""
+    return _rows(chart, ()) if chart.kind == "points" and sampled else ""
 
 
 def statements(chart: Chart, filters: Sequence[str], *, chosen: bool, rows: str = "") -> Statements:

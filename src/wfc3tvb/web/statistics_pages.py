@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +20,7 @@ from wfc3tvb.report.charts import CHARTS, MOST_FILTERS, Chart, scored_by_filter
 from wfc3tvb.report.sentences import counted
 from wfc3tvb.web import chart_statements
 from wfc3tvb.web import site as limits
-from wfc3tvb.web.chart_statements import Statements, sample, statements
+from wfc3tvb.web.chart_statements import sample, statements
 from wfc3tvb.web.plotly_panels import LARGE, SMALL, Panels, panels
 from wfc3tvb.web.site import Site
 
@@ -167,11 +168,8 @@ def show(site: Site, chart: Chart, choice: Choice, *, height: int = SMALL) -> Sh
     if not choice.shown:
         raise HTTPException(404, "no exposure has been scored yet")
 
-    known = _sample(site, chart, choice)
-
-    def make(catalog: Catalog) -> Shown:
-        asked = statements(chart, choice.shown, chosen=bool(choice.asked))
-        tables = _fetched(catalog, asked) if known is None else _selected(known, chart, choice)
+    def make(_: Catalog) -> Shown:
+        asked, tables = statements(chart, choice.shown, chosen=bool(choice.asked)), _tables(site, chart, choice)
         rows = [table.to_pylist() for table in tables]
         drawn = panels(chart, rows[0], rows[1] if len(rows) > 1 else [], height=height)
         titles = ("Points", "Medians") if asked.medians else ("Numbers",)
@@ -181,16 +179,19 @@ def show(site: Site, chart: Chart, choice: Choice, *, height: int = SMALL) -> Sh
     return site.once(_key(chart, choice, height), make)
 
 
-def _sample(site: Site, chart: Chart, choice: Choice) -> pa.Table | None:
-    """Return the sample of exposures that several charts of points share; None for a chart that takes all."""
-    if site.knows(_key(chart, choice)) or not (text := sample(chart, choice.shown)):
-        return None
-    key = f"sample {chart.query} {choice.asked}"
-    return site.once(key, lambda catalog: catalog.fetch(text, timeout=limits.SECONDS))
-
-
-def _fetched(catalog: Catalog, asked: Statements) -> list[pa.Table]:
-    return [catalog.fetch(sql, timeout=limits.SECONDS) for sql in asked.all]
+def _tables(site: Site, chart: Chart, choice: Choice) -> list[pa.Table]:
+    """Return the rows of a chart's statements, from what is known of all filters where that has them."""
+    every = choice_of(site) if choice.asked else choice
+    if choice.asked in every.shown and site.knows(_numbers(chart, every)):
+        return [table.filter(pc.field("filter") == choice.asked) for table in _tables(site, chart, every)]
+    text = sample(chart)
+    if not text:
+        asked = statements(chart, choice.shown, chosen=bool(choice.asked))
+        return site.once(
+            _numbers(chart, choice), lambda catalog: [catalog.fetch(sql, timeout=limits.SECONDS) for sql in asked.all]
+        )
+    rows = site.once(f"sample {chart.query}", lambda catalog: catalog.fetch(text, timeout=limits.SECONDS))
+    return site.once(_numbers(chart, choice), lambda _: _selected(rows, chart, choice))
 
 
 def _selected(rows: pa.Table, chart: Chart, choice: Choice) -> list[pa.Table]:
@@ -212,6 +213,10 @@ def exposures(site: Site) -> int:
 
 def _later(chart: Chart) -> Shown:
     return Shown(chart, chart.caption, Panels())
+
+
+def _numbers(chart: Chart, choice: Choice) -> str:
+    return f"numbers {chart.name} {choice.asked}"
 
 
 def _key(chart: Chart, choice: Choice, height: int = SMALL) -> str:
