@@ -37,8 +37,8 @@ ORDER BY filter, 2"""
 _DISTRIBUTION = """SELECT *, count(*) OVER (PARTITION BY filter) AS n FROM (
 {rows}
 )
-QUALIFY row_number() OVER (PARTITION BY filter ORDER BY {x}) % greatest(1, n // {steps}) = 0
-ORDER BY filter, {x}"""
+QUALIFY row_number() OVER (PARTITION BY filter ORDER BY {x}, rootname) % greatest(1, n // {steps}) = 0
+ORDER BY filter, {x}, rootname"""
 
 
 @dataclass(frozen=True)
