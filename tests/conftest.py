@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 import subprocess
 import sys
@@ -21,8 +20,6 @@ from wfc3tvb.loopback import Archive, serve
 
 #: Set by the runner of several test processes; tables would be as narrow as its terminal.
 os.environ.pop("COLUMNS", None)
-#: Objects made between two looks for garbage.
-GARBAGE = 100_000
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,14 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put costly files first where several processes share the tests."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         costly_first(items)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Look for garbage as rarely as the program does, and not among what pytest has made."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE)
 
 
 @pytest.fixture(scope="session")
