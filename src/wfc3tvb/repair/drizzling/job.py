@@ -19,6 +19,7 @@ from wfc3tvb.repair.drizzling.kernels import Exposure, Grid, Output
 
 Image = NDArray[np.float32]
 
+#: Loops over pixels that drizzle, by AstroDrizzle's name of the kernel.
 KERNELS: dict[str, Callable[[Exposure, Output], None]] = {
     "turbo": kernels.drizzle_turbo,
     "square": kernels.drizzle_square,
