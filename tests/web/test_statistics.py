@@ -18,6 +18,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from wfc3tvb.catalog.catalog import Catalog
+from wfc3tvb.errors import QueryError
 from wfc3tvb.report.binned import binned
 from wfc3tvb.report.charts import CHARTS, Chart
 from wfc3tvb.simulate.catalog import simulate_catalog
@@ -155,6 +156,17 @@ def test_computing_in_advance_ends_with_the_explorer(drawn: TestClient, monkeypa
     monkeypatch.setattr("wfc3tvb.web.statistics_pages.show", only_one)
     compute_in_advance(site, stop)
     assert made == [CHARTS[0].name]
+    site.close()
+
+
+def test_a_damaged_catalog_is_left_to_the_pages(drawn: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(site: Site) -> int:
+        raise QueryError("a file is missing")
+
+    monkeypatch.setattr("wfc3tvb.web.statistics_pages.exposures", damaged)
+    site = Site(drawn.app.state.folder)
+    compute_in_advance(site, threading.Event())
+    assert not any(key.startswith("chart ") for key in site._known)
     site.close()
 
 

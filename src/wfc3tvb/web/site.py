@@ -145,10 +145,10 @@ class Site:
                 if stored != version:
                     with self.open() as catalog:
                         value = make(catalog)
+                self._keep(name, version, value)
             finally:
                 with self._lock:
                     self._making.pop(name, None)
-            self._keep(name, version, value)
         found: T = value
         return found
 

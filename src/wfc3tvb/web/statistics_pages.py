@@ -116,16 +116,14 @@ def compute_in_advance(site: Site, stop: threading.Event) -> None:
     stop : threading.Event
         Ends it after the chart that is being computed.
     """
-    if exposures(site) <= AT_ONCE:
-        return
-    choice = choice_of(site)
-    for chart in CHARTS if choice.known else ():
-        if stop.is_set():
-            return
-        try:
+    try:
+        choice = choice_of(site)
+        for chart in CHARTS if choice.known and exposures(site) > AT_ONCE else ():
+            if stop.is_set():
+                return
             show(site, chart, choice)
-        except TvbError as error:  # a page that asks for it says so
-            log.info("%s was not computed in advance: %s", chart.title, error)
+    except TvbError as error:  # the page that asks says so
+        log.info("no more charts are computed in advance: %s", error)
 
 
 PAGES = {"/statistics": statistics, "/statistics/{name}": statistic}
