@@ -159,9 +159,10 @@ def test_the_driver_keeps_the_memory(
     ready = [ReadyDataset(Fetched(repair(n, name), tmp_path), {}) for name, n in (("a", 2), ("b", 20))]
     seen = []
 
-    def run(items, worker, *, workers):  # type: ignore[no-untyped-def]
-        seen.append(([key for key, _ in items], workers.jobs, worker.out_of_core))
-        return iter(())
+    def run(items, worker, *, workers, total=None):  # type: ignore[no-untyped-def]
+        keys = [key for key, _ in items]
+        seen.append((keys, workers.jobs, worker.out_of_core))
+        return iter([Outcome(key, value=[]) for key in keys])
 
     monkeypatch.setattr(repair_run.backends, "run", run)
     settings = ReprocessSettings(memory_gb=gigabytes)
@@ -176,7 +177,7 @@ def test_a_killed_worker_costs_its_dataset_only(
     """`b` kills its worker: `a` and `c` are done, and the failure is a row."""
     ready = [ReadyDataset(Fetched(repair(2, name), tmp_path), {}) for name in "abc"]
 
-    def run(items, worker, *, workers):  # type: ignore[no-untyped-def]
+    def run(items, worker, *, workers, total=None):  # type: ignore[no-untyped-def]
         for key, _ in items:
             if key == "b":
                 raise WorkerDiedError

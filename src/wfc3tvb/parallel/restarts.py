@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
-#: Number of times in a row that workers are killed before any of them has done an item, after which it is no use.
+#: Number of times in a row that workers of a survey may be killed before any of them has done an item.
 DEATHS = 3
 _WARNING = "a worker process was killed, perhaps for lack of memory; new ones go on (parameter jobs: fewer need less)"
 
@@ -44,6 +44,8 @@ def run(
     *,
     workers: Workers = HERE,
     total: int,
+    stage: str = "measure",
+    deaths: int = DEATHS,
 ) -> Iterator[Outcome[Value]]:
     """Yield the outcome of `worker` for every item, as `wfc3tvb.parallel.backends.run` does, through killed workers.
 
@@ -56,48 +58,45 @@ def run(
         As in `wfc3tvb.parallel.backends.run`.
     total : int
         Number of items.
+    stage : str, optional
+        Stage of the failures of items that are killed again.
+    deaths : int, optional
+        Number of times in a row that workers are killed before any of them has done an item, after which it is no use.
 
     Raises
     ------
     WorkerDiedError
-        If workers are killed `DEATHS` times in a row before any of them has done an item.
+        If workers are killed so many times.
     BadArgumentError, ServiceUnreachableError
         As in `wfc3tvb.parallel.backends.run`.
     """
     taken = _Taken(items)
     with backends.opened(workers) as opened:
-        yield from _in_parallel(taken, worker, opened, total)
-        yield from _one_at_a_time(dict(taken.undone), worker, opened)
+        yield from _in_parallel(taken, worker, opened, total, deaths)
+        for key, item in taken.undone.items():
+            yield _alone(key, item, worker, opened, stage)
 
 
 def _in_parallel(
-    taken: _Taken[Item], worker: Callable[[Item], Value], workers: Workers, total: int
+    taken: _Taken[Item], worker: Callable[[Item], Value], workers: Workers, total: int, deaths: int
 ) -> Iterator[Outcome[Value]]:
-    n_done, deaths, over = 0, 0, False
+    n_done, died, over = 0, 0, False
     while not over:
         try:
             for outcome in backends.run(taken, worker, workers=workers, total=total - n_done):
                 taken.undone.pop(outcome.key, None)
-                n_done, deaths = n_done + 1, 0
+                n_done, died = n_done + 1, 0
                 yield outcome
             over = True
         except WorkerDiedError:
-            deaths += 1
-            if deaths == DEATHS:
+            died += 1
+            if died == deaths:
                 raise
             log.warning("%s", _WARNING)
 
 
-def _one_at_a_time(
-    items: dict[str, Item], worker: Callable[[Item], Value], workers: Workers
-) -> Iterator[Outcome[Value]]:
-    deaths = 0
-    for key, item in items.items():
-        try:
-            yield from backends.run([(key, item)], worker, workers=workers)
-            deaths = 0
-        except WorkerDiedError as error:
-            deaths += 1
-            if deaths == DEATHS:
-                raise
-            yield Outcome(key, failure=Failure("measure", type(error).__name__, str(error), error.retryable))
+def _alone(key: str, item: Item, worker: Callable[[Item], Value], workers: Workers, stage: str) -> Outcome[Value]:
+    try:
+        return next(iter(backends.run([(key, item)], worker, workers=workers)))
+    except WorkerDiedError as error:
+        return Outcome(key, failure=Failure(stage, type(error).__name__, str(error), error.retryable))

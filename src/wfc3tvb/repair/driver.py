@@ -12,9 +12,9 @@ from wfc3tvb.archive.source import Downloads
 from wfc3tvb.catalog.catalog import Catalog
 from wfc3tvb.catalog.run_log import Run, record_failures
 from wfc3tvb.config import Services
-from wfc3tvb.errors import BadArgumentError, WorkerDiedError
+from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import Row
-from wfc3tvb.parallel import backends
+from wfc3tvb.parallel import backends, restarts
 from wfc3tvb.parallel.backends import Failure, Outcome, stage
 from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress
@@ -131,33 +131,22 @@ class Driver:
             share, threads = limit / max(self.workers.count, 1), self.workers.threads or 1
             large = [each for each in ready if each.fetched.repair.memory_mb(threads) > share]
         out_of_core = [each for each in large if each.fetched.repair.memory_mb(1) > limit]
-        self._repair_in_parallel([each for each in ready if each not in large])
+        self._run_in(
+            self.active, [each for each in ready if each not in large], self._worker(self.workers.threads_each)
+        )
         single = replace(self.workers, jobs=1, cluster=None)
         self._run_in(single, [each for each in large if each not in out_of_core], self._worker(single.threads_each))
         self._run_in(single, out_of_core, self._worker(1, out_of_core=True))
-
-    def _repair_in_parallel(self, ready: Sequence[ReadyDataset]) -> None:
-        """Repair datasets in parallel; if a worker is killed, repeat the unfinished ones, one at a time."""
-        worker = self._worker(self.workers.threads_each)
-        try:
-            self._run_in(self.active, ready, worker)
-        except WorkerDiedError:
-            for each in ready:
-                if (key := each.fetched.repair.dataset) in self.recorded:
-                    continue
-                try:
-                    self._run_in(self.active, [each], worker)
-                except WorkerDiedError as error:
-                    self._fail(key, Failure("repair", type(error).__name__, str(error), error.retryable))
 
     def _worker(self, threads: int, *, out_of_core: bool = False) -> RepairDataset:
         return RepairDataset(self.settings, self.this_run.run_id, threads, out_of_core)
 
     def _run_in(self, workers: Workers, ready: Sequence[ReadyDataset], worker: RepairDataset) -> None:
-        """Repair datasets in the given workers, and record the outcomes."""
+        """Repair datasets in the given workers, and record the outcomes; one whose worker is killed twice fails."""
         items = [(each.fetched.repair.dataset, each) for each in ready]
-        for outcome in backends.run(items, worker, workers=workers) if items else ():
-            self._record(outcome)
+        if n := len(items):
+            for outcome in restarts.run(items, worker, workers=workers, total=n, stage="repair", deaths=n + 1):
+                self._record(outcome)
 
     def _prepare(self, portion: Sequence[Repair], products: Downloads) -> _Portion:
         """Fetch datasets one after another, then the references of all together."""
