@@ -8,13 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple, NoReturn
 
+import numba
 import numpy as np
 import pytest
 from numba.core.caching import FunctionCache
 
-from wfc3tvb.system import compiled, numba_compiler, object_code
+from wfc3tvb.system import compiled, numba_compiler, numba_linking, object_code
 
 
 class Pair(NamedTuple):
@@ -84,6 +86,35 @@ def test_object_code_gives_what_numba_and_python_give() -> None:
     expected[given] = (expected[given] * np.float32(1.7)).astype(float) + 0.3
     for pair in pairs:
         np.testing.assert_array_equal(pair.values, expected)
+
+
+@pytest.mark.usefixtures("_own_cache")
+def test_a_kernel_in_another_is_not_made_for_python() -> None:
+    """Of `halve`, which `weigh` calls, there is neither a wrapper nor machine code of its own."""
+    inner = compiled.vectorized(halve.function)
+    kernel = compiled.compiled(FunctionType(weigh.__code__, {**globals(), "halve": inner}))
+    pair, *others = arguments()
+    kernel(pair, *others)
+    (made,) = inner._linked.overloads.values()
+    assert numba.__version__.startswith(numba_linking._RELEASE)  # of another release, all is made
+    assert not [name for name in made.library.get_llvm_str().splitlines() if "cpython" in name]
+    assert made.library.get_pointer_to_function(made.fndesc.llvm_func_name) == 0
+    row = np.arange(5, dtype=np.float32)
+    inner(row)  # now for Python, too
+    np.testing.assert_array_equal(row, np.arange(5) / 2)
+
+
+def test_another_release_of_numba_makes_the_same(_own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for release in (numba_linking._RELEASE, "another"):
+        monkeypatch.setattr(numba_linking, "_RELEASE", release)
+        inner = compiled.vectorized(halve.function)
+        kernel = compiled.compiled(FunctionType(weigh.__code__, {**globals(), "halve": inner}))
+        pair, *others = arguments()
+        results.append((kernel(pair, *others), pair.values.tobytes()))
+        for path in _own_cache.glob("*.code"):
+            path.unlink()
+    assert results[0] == results[1]
 
 
 @pytest.mark.usefixtures("_own_cache")

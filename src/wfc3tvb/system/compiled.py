@@ -73,15 +73,22 @@ class Kernel:
 
     @cached_property
     def dispatcher(self) -> Any:
-        """The kernel as numba calls it."""
+        """The kernel as it is called through numba."""
         from wfc3tvb.system.numba_compiler import dispatcher
 
         return dispatcher(self.function, overlap=self.overlap)
 
+    @cached_property
+    def _linked(self) -> Any:
+        """The kernel as numba compiles it into others."""
+        from wfc3tvb.system.numba_linking import linked
+
+        return linked(self.function, overlap=self.overlap)
+
     @property
     def _numba_type_(self) -> Any:
         """Type of the kernel in others that call it, by numba's protocol."""
-        return self.dispatcher._numba_type_
+        return self._linked._numba_type_
 
     @property
     def signatures(self) -> list[Any]:

@@ -16,6 +16,7 @@ from numba.core import compiler, types
 from numba.core.caching import FunctionCache
 from numba.core.runtime.nrt import rtsys
 
+from wfc3tvb.system.numba_linking import OPTIONS, NoAliasCompiler
 from wfc3tvb.system.object_code import Entry, callable_without_numba, room_of, source_state
 
 log = logging.getLogger(__name__)
@@ -24,14 +25,6 @@ log = logging.getLogger(__name__)
 _TOLD = "WFC3TVB_TOLD_OF_CACHE"
 #: Types of results as in `struct`.
 _RESULTS = {types.int64: "q", types.float64: "d", types.float32: "f", types.none: ""}
-
-
-class _NoAliasCompiler(compiler.Compiler):
-    """Numba's compiler with the assumption that arrays do not overlap, without which it uses no vector instructions."""
-
-    def define_pipelines(self) -> Any:
-        self.state.flags.noalias = True
-        return super().define_pipelines()
 
 
 class _NumbaCache(FunctionCache):
@@ -70,8 +63,8 @@ def dispatcher(function: Callable[..., Any], *, overlap: bool) -> Any:
     overlap : bool
         Whether its arrays may share memory.
     """
-    options: Any = {} if overlap else {"pipeline_class": _NoAliasCompiler}
-    made = numba.njit(nogil=True, error_model="numpy", fastmath=False, **options)(function)
+    options: Any = {} if overlap else {"pipeline_class": NoAliasCompiler}
+    made = numba.njit(**OPTIONS, **options)(function)
     try:
         made._cache = _NumbaCache(function)
     except RuntimeError:  # no writable folder for the cache: every process compiles
