@@ -42,6 +42,8 @@ VIEWS_FILE = "catalog.duckdb"
 _LEFT_HOURS = 1.0
 #: Oldest version of DuckDB that can open it; left to itself, DuckDB 2 writes files that no earlier one can.
 STORAGE_VERSION = "v1.0.0"
+#: Files that were made for new catalogs, by what they say of themselves.
+_of_new: dict[str, bytes] = {}
 #: Unknown names in messages of DuckDB that do not show their position.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
                                   r'[Tt]able "([^"]+)" not found')))  # fmt: skip
@@ -206,20 +208,32 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
             path = Path(temporary) / VIEWS_FILE
-            config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION}
-            with duckdb.connect(str(path), config=config) as connection:
-                connection.execute("BEGIN")
-                add_macros(connection)
-                add_views(connection, files, whole=whole)
-                add_comments(connection)
-                connection.execute(_about_view(files, whole))
-                connection.execute("COMMIT")
+            _make_file(path, files, whole)
             path.replace(folder / VIEWS_FILE)
     except OSError as error:
         raise CatalogNotWritableError(folder, os.strerror(error.errno or 0)) from error
     except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
         # From "... could not write file X: No space left on device", keep the reason at the end.
         raise CatalogNotWritableError(folder, str(error).split("\n", 1)[0].rpartition(": ")[2]) from error
+
+
+def _make_file(path: Path, files: Files, whole: bool) -> None:
+    """Make the file, which is the same for all new catalogs: they have no rows."""
+    is_new = not any(each.files for each in files.values())
+    about_it = _about_view(files, whole)
+    if is_new and about_it in _of_new:
+        path.write_bytes(_of_new[about_it])
+        return
+    config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION}
+    with duckdb.connect(str(path), config=config) as connection:
+        connection.execute("BEGIN")
+        add_macros(connection)
+        add_views(connection, files, whole=whole)
+        add_comments(connection)
+        connection.execute(about_it)
+        connection.execute("COMMIT")
+    if is_new:
+        _of_new[about_it] = path.read_bytes()
 
 
 def remove_leftovers(folder: Path, grace_hours: float) -> None:
