@@ -151,6 +151,24 @@ def test_a_locked_catalog_sees_no_variables(catalog: Catalog) -> None:
     assert len(mine) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM exposures, query_table/**/('visits')",
+        "FROM exposures, pragma_table_info('visits')",
+        "FROM exposures JOIN Visits USING (visit)",
+        "FROM reads, information_schema.tables WHERE table_name = 'obscore'",
+        "FROM exposures, duckdb_views() WHERE view_name = 'programs'",
+        "FROM (FROM memory.main.flagged)",
+    ],
+)
+def test_derived_views_are_there_for_whoever_names_them(catalog: Catalog, text: str) -> None:
+    """They are made when a statement first needs them."""
+    with open_catalog(catalog.folder) as new:
+        assert new.sql("SELECT count(*) FROM exposures").fetchall() == [(2,)]
+        assert new.sql(f"SELECT count(*) > 0 {text}").fetchall() == [(True,)]
+
+
 def test_describe_and_show_tables_have_the_comments(catalog: Catalog) -> None:
     found = catalog.sql("DESCRIBE reads -- all").df().set_index("column_name")
     assert found.loc["rate"].tolist() == ["DOUBLE", "electron/s", "interval rate of the sky"]

@@ -92,6 +92,7 @@ class Catalog:
         self._stored: Files | None = None
         self._n_commits = 0
         self._connection: DuckDBPyConnection | None = None
+        self._has_derived = False
         self._frames: dict[str, object] = {}
 
     # --- reading -------------------------------------------------------------------------------------------
@@ -117,6 +118,16 @@ class Catalog:
     @property
     def connection(self) -> DuckDBPyConnection:
         """DuckDB connection (in memory) with the views of `snapshots`; errors as in `snapshots`."""
+        connection = self._with_tables
+        if not self._has_derived:
+            with duckdb_views.damage_errors(self.folder):
+                duckdb_views.add_derived(connection)
+            self._has_derived = True
+        return connection
+
+    @property
+    def _with_tables(self) -> DuckDBPyConnection:
+        """The connection, perhaps without the views that are derived from the tables."""
         check_not_forked(self.folder)
         if self._connection is None:
             with duckdb_views.damage_errors(self.folder):
@@ -161,7 +172,7 @@ class Catalog:
         QueryError
             If DuckDB rejects the statement, or it fails, or takes too long.
         """
-        connection = self.connection
+        connection = self._with_tables
         timer = threading.Timer(timeout, connection.interrupt) if timeout else None
         try:
             if timer:
@@ -365,15 +376,16 @@ class Catalog:
         """Run one SELECT, and return its relation and those of its columns that are the catalog's."""
         with duckdb_views.query_errors(text):
             own_files, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
-            checked = statements.check_statement(self.connection, text, own_files=own_files, scheme=scheme)
+            checked = statements.check_statement(self._with_tables, text, own_files=own_files, scheme=scheme)
             statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))
+            connection = self._with_tables if checked.tables_alone else self.connection
             if "duckdb_" in text.lower():
-                duckdb_views.add_comments(self.connection)
+                duckdb_views.add_comments(connection)
             if uses_macros(text):
-                duckdb_views.add_macros(self.connection)
+                duckdb_views.add_macros(connection)
             if not self._locked:
-                frames.register_callers(self.connection, checked.tables - RELATIONS.keys() - self._frames.keys())
-            relation = self.connection.sql(comments.with_comments(checked.sql, checked.tree), params=params)
+                frames.register_callers(connection, checked.tables - RELATIONS.keys() - self._frames.keys())
+            relation = connection.sql(comments.with_comments(checked.sql, checked.tree), params=params)
         known = lineage.origins(checked.tree)
         return relation, {name: known[name.lower()] for name in relation.columns if name.lower() in known}
 
@@ -394,7 +406,8 @@ class Catalog:
         files: Files = self._files()
         if self._locked:
             files = duckdb_views.lock(connection, files, own_files=self._own_files)
-        duckdb_views.add_views(connection, files, whole=whole)
+        duckdb_views.add_tables(connection, files, whole=whole)
+        self._has_derived = False
         for name, frame in self._frames.items():
             frames.register(connection, name, frame)
         return connection

@@ -26,7 +26,15 @@ from duckdb import DuckDBPyConnection
 from wfc3tvb import __version__
 from wfc3tvb.catalog import forked
 from wfc3tvb.catalog.sql.statements import READONLY, own_name, readonly_name
-from wfc3tvb.catalog.views import Files, comment_statements, literal, orphans_query, view_statements
+from wfc3tvb.catalog.views import (
+    Files,
+    comment_statements,
+    derived_statements,
+    literal,
+    orphans_query,
+    table_statements,
+    view_statements,
+)
 from wfc3tvb.catalog.vo.regions import macro_statements
 from wfc3tvb.catalog.write_errors import TEMPORARY
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
@@ -100,6 +108,16 @@ def _spilling_folder() -> Path:
 def add_views(connection: DuckDBPyConnection, files: Files, *, whole: bool) -> None:
     """Create the views of `files` in a connection."""
     connection.execute("; ".join(view_statements(files, whole=whole)))
+
+
+def add_tables(connection: DuckDBPyConnection, files: Files, *, whole: bool) -> None:
+    """Create the views of the tables of the schema alone, in less than half of the time of `add_views`."""
+    connection.execute("; ".join(table_statements(files, whole=whole)))
+
+
+def add_derived(connection: DuckDBPyConnection) -> None:
+    """Create the views that are derived from the tables."""
+    connection.execute("; ".join(derived_statements()))
 
 
 def has_no_orphans(connection: DuckDBPyConnection, files: Files) -> bool:

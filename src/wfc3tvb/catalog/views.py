@@ -153,7 +153,13 @@ def duckdb_type(kind: str) -> str:
 
 
 def view_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
-    """Yield the statements that create the macros and views of a catalog.
+    """Yield the statements that create the macros and views of a catalog; parameters as in `table_statements`."""
+    yield from table_statements(files, whole=whole)
+    yield from _derived()
+
+
+def table_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
+    """Yield the statements that create the macros, and the views of the tables of the schema.
 
     Parameters
     ----------
@@ -170,7 +176,6 @@ def view_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
             yield _create(name, f"SELECT r.* FROM ({scan}) r SEMI JOIN exposures USING (rootname)")
         elif name != "exposures":
             yield _create(name, table_select(name, files[name]))
-    yield from _derived()
 
 
 def table_select(name: str, stored: StoredFiles) -> str:

@@ -17,6 +17,7 @@ from duckdb import DuckDBPyConnection
 from wfc3tvb.catalog.sql import dates
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.errors import QueryError
+from wfc3tvb.schema import TABLES
 
 _Node = dict[str, Any]
 
@@ -32,6 +33,8 @@ _TABLES = re.compile(
     r"range|generate_series|unnest|repeat|repeat_row|json_each|json_tree|summary|histogram|histogram_values|query_table"
     r"|icu_calendar_names|pg_timezone_names|test_all_types|test_vector_types|duckdb_(?!secrets|logs)\w+|pragma_\w+"
 )
+#: Those that may be given the name of a table, or list the names.
+_TAKES_NAMES = re.compile(r"summary|histogram|query_table|duckdb_|pragma_", re.IGNORECASE)
 #: Table functions that read files, which are their first argument.
 _FILES = re.compile(r"read_(?:csv|parquet|json|ndjson|text|blob)\w*|parquet_\w+|glob|sniff_csv")
 #: Scalar functions that have side effects, run SQL, or only waste time.
@@ -66,6 +69,11 @@ class Checked:
     sql: str
     tree: Mapping[str, Any] | None = None
     tables: frozenset[str] = frozenset()
+
+    @property
+    def tables_alone(self) -> bool:
+        """Whether it surely reads tables of the schema, and no view derived from them."""
+        return bool(self.tables) and self.tables <= TABLES.keys() and not _TAKES_NAMES.search(self.sql)
 
 
 def check_statement(connection: DuckDBPyConnection, text: str, *, own_files: bool = True, scheme: str = "") -> Checked:
