@@ -104,5 +104,5 @@ def _say_that_nothing_is_cached() -> None:
         os.environ[_TOLD] = "1"
         log.warning(
             "compiled code cannot be kept, because no folder for it can be written, so every process compiles it again "
-            "(up to 40 s); set NUMBA_CACHE_DIR to a folder that you can write"
+            "(up to 20 s); set NUMBA_CACHE_DIR to a folder that you can write"
         )
