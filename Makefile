@@ -34,13 +34,13 @@ help:
 
 install: $(VENV)/.installed
 
-# An older pip takes a minute longer, and so would Python's compilation of all libraries, which wait for their first use.
+# An older pip takes a minute longer. It would also compile all libraries on one core; a few of their files are no Python 3.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("wfc3tvb needs Python 3.11 or newer; try: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25'
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	@$(BIN)/python -m compileall -q src
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib src || true
 	@touch $@
 
 demo: install
@@ -101,7 +101,7 @@ supply: install
 newest:
 	$(PYTHON) -m venv $(NEWEST)
 	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25'
-	$(NEWEST)/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --upgrade --editable '.[dev]'
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'
 	$(NEWEST)/bin/python tools/newer.py
 	$(NEWEST)/bin/python -m pytest -n $(TESTERS) --dist loadfile -m 'not slow'
 

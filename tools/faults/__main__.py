@@ -46,6 +46,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="fail every call, not three of each kind and file")
     parser.add_argument("--all-errors", action="store_true", help="with every error, not one for each call, in turn")
     parser.add_argument("--sample", type=int, help="fail only N calls of a command, drawn")
+    parser.add_argument("--skip", type=int, default=0, help="leave out the first N, which an earlier run has failed")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--lasting", action="store_true", help="all later calls of the kind fail, too")
     parser.add_argument("--case", nargs=3, metavar=("CALL", "N", "ERROR"), help="only this case")
@@ -104,7 +105,7 @@ def _cases(stage: Stage, given: argparse.Namespace) -> list[Case]:
             errors = errors if given.all_errors else errors[(n + given.seed) % len(errors) :][:1]
             cases += [Case(kind, n, error, given.lasting) for error in errors]
     if given.sample is None:
-        return cases
+        return cases[given.skip :]
     return random.Random(given.seed).sample(cases, min(given.sample, len(cases)))
 
 
