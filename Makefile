@@ -34,7 +34,7 @@ help:
 
 install: $(VENV)/.installed
 
-# An older pip takes a minute longer. It would also compile all libraries on one core; a few of their files are no Python 3.
+# An older pip takes a minute longer. It would also compile all libraries on one core. A few files of libraries cannot be compiled.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("wfc3tvb needs Python 3.11 or newer; try: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)

@@ -104,8 +104,9 @@ def _cases(stage: Stage, given: argparse.Namespace) -> list[Case]:
             errors = ERRORS[kind]
             errors = errors if given.all_errors else errors[(n + given.seed) % len(errors) :][:1]
             cases += [Case(kind, n, error, given.lasting) for error in errors]
+    cases = cases[given.skip :]
     if given.sample is None:
-        return cases[given.skip :]
+        return cases
     return random.Random(given.seed).sample(cases, min(given.sample, len(cases)))
 
 

@@ -402,7 +402,7 @@ class Catalog:
             self.reload()
 
     def _with_views(self, connection: DuckDBPyConnection, *, whole: bool = False) -> DuckDBPyConnection:
-        """Lock a connection if requested, and create the views in it."""
+        """Lock a connection if requested, and create the views of the tables in it."""
         files: Files = self._files()
         if self._locked:
             files = duckdb_views.lock(connection, files, own_files=self._own_files)

@@ -16,7 +16,7 @@ from numba.core import compiler, types
 from numba.core.caching import FunctionCache
 from numba.core.runtime.nrt import rtsys
 
-from wfc3tvb.system.numba_linking import OPTIONS, NoAliasCompiler
+from wfc3tvb.system.numba_linking import plain
 from wfc3tvb.system.object_code import Entry, callable_without_numba, room_of, source_state
 
 log = logging.getLogger(__name__)
@@ -63,8 +63,7 @@ def dispatcher(function: Callable[..., Any], *, overlap: bool) -> Any:
     overlap : bool
         Whether its arrays may share memory.
     """
-    options: Any = {} if overlap else {"pipeline_class": NoAliasCompiler}
-    made = numba.njit(**OPTIONS, **options)(function)
+    made = plain(function, overlap=overlap)
     try:
         made._cache = _NumbaCache(function)
     except RuntimeError:  # no writable folder for the cache: every process compiles

@@ -17,10 +17,10 @@ from numba.core.codegen import JITCodeLibrary
 _RELEASE = "0.68."
 
 #: What numba is told of every kernel: the rules of floating-point arithmetic are kept.
-OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": False}
+_OPTIONS: Any = {"nogil": True, "error_model": "numpy", "fastmath": False}
 
 
-class NoAliasCompiler(compiler.Compiler):
+class _NoAliasCompiler(compiler.Compiler):
     """Numba's compiler with the assumption that arrays do not overlap, without which it uses no vector instructions."""
 
     def define_pipelines(self) -> Any:
@@ -63,8 +63,13 @@ class _LinkedCompiler(compiler.Compiler):
         return super().define_pipelines()
 
 
-class _LinkedNoAliasCompiler(_LinkedCompiler, NoAliasCompiler):
+class _LinkedNoAliasCompiler(_LinkedCompiler, _NoAliasCompiler):
     """The same for arrays that do not overlap."""
+
+
+def plain(function: Callable[..., Any], *, overlap: bool) -> Any:
+    """Return a function for numba to compile as it is used to, for Python and for others; parameters as in `linked`."""
+    return numba.njit(**_OPTIONS, pipeline_class=compiler.Compiler if overlap else _NoAliasCompiler)(function)
 
 
 def linked(function: Callable[..., Any], *, overlap: bool) -> Any:
@@ -78,8 +83,7 @@ def linked(function: Callable[..., Any], *, overlap: bool) -> Any:
         Whether its arrays may share memory.
     """
     if not numba.__version__.startswith(_RELEASE):
-        options: Any = {} if overlap else {"pipeline_class": NoAliasCompiler}
-    else:
-        options = {"pipeline_class": _LinkedCompiler if overlap else _LinkedNoAliasCompiler}
-        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(**OPTIONS, **options)(function)
+        return plain(function, overlap=overlap)
+    pipeline = _LinkedCompiler if overlap else _LinkedNoAliasCompiler
+    without: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(**_OPTIONS, **without, pipeline_class=pipeline)(function)
