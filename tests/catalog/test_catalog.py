@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from wfc3tvb.catalog import compaction
+from wfc3tvb.catalog import compaction, delta_tables
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.compaction import compact
 from wfc3tvb.errors import (
@@ -28,7 +28,7 @@ from wfc3tvb.errors import (
     SchemaMismatchError,
 )  # fmt: skip
 from wfc3tvb.models import Measurement
-from wfc3tvb.schema import TABLES
+from wfc3tvb.schema import TABLES, to_arrow
 
 pytestmark = pytest.mark.slow
 
@@ -185,6 +185,25 @@ def test_compact_removes_what_a_killed_writer_left_beside(catalog: Catalog) -> N
     os.utime(catalog.folder / ".views-old", (0, 0))
     compact(catalog, grace_hours=1)
     assert [path.name for path in catalog.folder.glob(".views-*")] == [".views-new"]
+
+
+def test_compact_leaves_tables_alone_that_it_has_sorted(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = [to_arrow("reads", measurement(f"ib{n:04d}01q").reads) for n in range(3000)]
+    catalog.append("reads", pa.concat_tables(reads))
+    catalog.record([measurement("ibaaaa01q")])
+    monkeypatch.setattr(delta_tables, "TARGET_SIZE", 25_000)
+    compact(catalog)
+    once = catalog.snapshots["reads"]
+    assert len(once.files) > 1
+    compact(catalog)
+    assert catalog.snapshots["reads"] == once
+    catalog.record([measurement("ibaaaa02q")])
+    compact(catalog)
+    twice = catalog.snapshots["reads"]
+    assert twice.version > once.version
+    monkeypatch.setattr(delta_tables, "TARGET_SIZE", 2_000)  # these would be files of an older version
+    compact(catalog)
+    assert catalog.snapshots["reads"].version > twice.version
 
 
 def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ class Compacted:
 def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
     """Merge the files of every table, sorted, and remove files unused for `grace_hours` (whole hours).
 
+    Tables that have not changed since they were sorted stay as they are.
+
     Raises
     ------
     ReadOnlyCatalogError
@@ -52,7 +54,7 @@ def compact(catalog: Catalog, *, grace_hours: float = 24.0) -> list[Compacted]:
     """
     catalog.upgrade()
     before = {name: len(snapshot.files) for name, snapshot in catalog.snapshots.items()}
-    merged = {name: before[name] < 2 or catalog.tables.sort(name) for name in TABLES}
+    merged = {name: catalog.tables.is_sorted(name) or catalog.tables.sort(name) for name in TABLES}
     catalog.tables.changed.update(TABLES)  # commands that were killed left files without units
     catalog.update_views()
     removed = {name: catalog.tables.vacuum(name, grace_hours) for name in TABLES}

@@ -55,6 +55,8 @@ _COMMIT_TRIES = 30
 #: the schema that added columns after the table was created.
 SCHEMA_KEY, PACKAGE_KEY = "wfc3tvb.schema_version", "wfc3tvb.package_version"
 EXTENDED_KEY = "wfc3tvb.columns_added_in"
+#: Entry of commits that sort the rows of a table, or leave rows and order as they are.
+ORDER_KEY, SORTED, KEPT = "wfc3tvb.order", "sorted", "kept"
 #: Delta's types, as named in `schema.Column.type`.
 _TYPES = {"string": "str", "long": "int", "double": "float", "boolean": "bool"}
 #: Seconds to wait for other writers before sorting.
@@ -296,13 +298,21 @@ class Tables:
             below=MERGED_SIZE,
         )
 
+    def is_sorted(self, table: str) -> bool:
+        """Return whether a table is one file at most, or was sorted into small enough files after its last change."""
+        sizes = self.snapshot(table).sizes
+        if len(sizes) < 2:
+            return True
+        orders = (commit.get(ORDER_KEY) for commit in self.open(table).history())
+        return max(sizes) < 2 * TARGET_SIZE and next((order for order in orders if order != KEPT), None) == SORTED
+
     def sort(self, table: str) -> bool:
         """Rewrite a table sorted by its first key column; False if another writer prevented it."""
-        key = TABLES[table].key[0]
+        key, properties = TABLES[table].key[0], self.commit_properties(order=SORTED)
         return self._optimize(
             table,
             lambda: self.open(table).optimize.z_order(
-                [key], target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=self.commit_properties()
+                [key], target_size=TARGET_SIZE, writer_properties=WRITER, commit_properties=properties
             ),
             patience=_LOCK_TIMEOUT,
         )
@@ -344,10 +354,10 @@ class Tables:
             raise_if_key_not_exists=False,
         )
 
-    def commit_properties(self) -> CommitProperties:
-        """Return the versions and settings that every commit records."""
-        parameters = json.dumps(self.settings, sort_keys=True)
-        return CommitProperties(custom_metadata={**self._configuration(), "wfc3tvb.settings": parameters})
+    def commit_properties(self, *, order: str | None = None) -> CommitProperties:
+        """Return what a commit records: versions, settings, and where no rows change the order, `SORTED` or `KEPT`."""
+        recorded = self._configuration() | {"wfc3tvb.settings": json.dumps(self.settings, sort_keys=True)}
+        return CommitProperties(custom_metadata=recorded | ({ORDER_KEY: order} if order else {}))
 
     def _configure(self, table: str, properties: dict[str, str]) -> None:
         self.open(table).alter.set_table_properties(

@@ -18,7 +18,7 @@ from typing import Any
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from wfc3tvb.catalog.delta_tables import Tables
+from wfc3tvb.catalog.delta_tables import KEPT, Tables
 from wfc3tvb.catalog.durability import sync_commits
 from wfc3tvb.catalog.write_errors import first_line, probe, writing
 from wfc3tvb.catalog.write_lock import exclusive_lock
@@ -62,7 +62,7 @@ def _note(tables: Tables, table: str) -> None:
         [*map(_removed, bare), *added],
         mode="append",
         schema=delta.schema(),
-        commit_properties=tables.commit_properties(),
+        commit_properties=tables.commit_properties(order=KEPT),
     )
     sync_commits(place, began)
 
