@@ -24,6 +24,9 @@ from tools.faults.cases import Case, Stage  # noqa: E402
 from tools.faults.library import ERRORS, VARIABLE, Control, build, missing  # noqa: E402
 from tools.faults.scenes import scenes  # noqa: E402
 
+#: Number of cases between two lines of progress.
+_OFTEN = 50
+
 
 def main() -> None:
     """Run, and print a line for every finding, and a table."""
@@ -76,20 +79,33 @@ def run(place: Path, given: argparse.Namespace) -> int:
             continue
         stage = Stage(scene, place, control)
         stage.prepare()
-        failed, wrong, cases = Counter(), Counter(), _cases(stage, given)
+        cases = _cases(stage, given)
         print(f"{name}: {sum(stage.counts.values())} calls, {len(cases)} cases", flush=True)
-        for case in cases:
+        n_wrong += _fail_each(stage, cases, given.skip)
+    return n_wrong
+
+
+def _fail_each(stage: Stage, cases: list[Case], skipped: int) -> int:
+    """Run cases until all have run or SIGINT comes, print a table, and return the number of cases with findings."""
+    failed, wrong, name, done = Counter(), Counter(), stage.scene.name, 0
+    try:
+        for done, case in enumerate(cases):
             findings = stage.run(case)
-            failed[case.kind] += bool(control.failed)
+            failed[case.kind] += bool(stage.control.failed)
             wrong[case.kind] += bool(findings)
-            where = control.hit.removeprefix(str(stage.here) + "/")
+            where = stage.control.hit.removeprefix(str(stage.here) + "/")
             for each in findings:
                 print(f"{name}: {case}: {where}: {each}", flush=True)
-        n_wrong += wrong.total()
-        print("| command | call | calls | failed | findings |\n|---|---|---|---|---|")
-        print("\n".join(f"| {name} | {k} | {n} | {failed[k]} | {wrong[k]} |" for k, n in stage.counts.items() if n),
-              flush=True)  # fmt: skip
-    return n_wrong
+            if done % _OFTEN == _OFTEN - 1:
+                print(f"{name}: {done + 1} of {len(cases)} cases, {wrong.total()} with findings", flush=True)
+    except KeyboardInterrupt:
+        print(f"{name}: stopped; --skip {skipped + done} goes on")
+    print("| command | call | calls | failed | findings |\n|---|---|---|---|---|")
+    print(
+        "\n".join(f"| {name} | {k} | {n} | {failed[k]} | {wrong[k]} |" for k, n in stage.counts.items() if n),
+        flush=True,
+    )
+    return wrong.total()
 
 
 def _cases(stage: Stage, given: argparse.Namespace) -> list[Case]:
