@@ -22,7 +22,7 @@ from statistics import median
 
 from frames import make_files
 from joblib.externals.loky import get_reusable_executor
-from toy import TOY, arguments
+from toy import TOY, arguments, plan_of
 
 from wfc3tvb.archive.local_folder import FolderArchive
 from wfc3tvb.archive.remote import MastArchive, PublicArchive
@@ -30,6 +30,7 @@ from wfc3tvb.archive.source import Archive
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.config import MeasureSettings, Selection, Services
 from wfc3tvb.parallel.workers import Workers
+from wfc3tvb.simulate.visit import simulate
 from wfc3tvb.survey.survey import survey
 
 #: What was asked for: bytes [MB] and requests of an exposure, exposures/s on two cores, part of the link used,
@@ -134,8 +135,7 @@ def from_folder(name: str, folder: Path, rows: int | None) -> None:
 
 def simulated(folder: Path, preset: str, size: int) -> Path:
     """Return an exposure with stars, cosmic rays and a changing background: empty sky takes a third of the work."""
-    command = [sys.executable, "-m", "wfc3tvb", "simulate", str(folder), "--preset", preset, "--size", str(size)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    simulate(folder, plan_of(preset), size=size)
     return next(folder.rglob("ibohbfb9q_ima.fits"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,16 +22,8 @@ from wfc3tvb.references.crds import References, best_references, header_referenc
 from wfc3tvb.repair.astrodrizzle import warm_process
 from wfc3tvb.repair.dataset import RepairDataset
 from wfc3tvb.repair.fetch import FetchDataset, Fetched
-from wfc3tvb.repair.model import AHEAD, Repair, ReprocessSettings, memory_limit_mb
+from wfc3tvb.repair.model import AHEAD, Finished, Repair, ReprocessSettings, ignore, memory_limit_mb
 from wfc3tvb.repair.workspace import ReadyDataset
-
-#: Function that is called for each dataset as it ends, with its rows of `reprocessed` and of `failures`.
-Finished = Callable[[Sequence[Row], Sequence[Row]], None]
-
-
-def ignore(rows: Sequence[Row], failures: Sequence[Row]) -> None:
-    """Ignore the end of a dataset: the default `Finished`."""
-
 
 @dataclass(frozen=True)
 class _Portion:

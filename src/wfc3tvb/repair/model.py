@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wfc3tvb.identifiers import is_association
+from wfc3tvb.models import Row
 from wfc3tvb.schema.methods import PERFORM
 from wfc3tvb.system.memory import available_mb
 
@@ -22,6 +23,13 @@ _LIBRARIES_MB, _READ_BYTES, _DRIZZLED_BYTES = 710.0, 32, 41
 _SHARE = 0.8
 #: Seconds of a process for each million pixels of an exposure of 16 reads, and in addition for each dataset.
 _EXPOSURE_SECONDS, _DATASET_SECONDS = 1.2, 7.0
+
+#: Function that is called for each dataset as it ends, with its rows of `reprocessed` and of `failures`.
+Finished = Callable[[Sequence[Row], Sequence[Row]], None]
+
+
+def ignore(rows: Sequence[Row], failures: Sequence[Row]) -> None:
+    """Ignore the end of a dataset: the default `Finished`."""
 
 
 @dataclass(frozen=True)

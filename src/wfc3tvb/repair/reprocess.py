@@ -27,11 +27,9 @@ from wfc3tvb.errors import BadArgumentError
 from wfc3tvb.models import Row
 from wfc3tvb.parallel.workers import HERE, Workers
 from wfc3tvb.progress import Progress, silent
-from wfc3tvb.repair.astrodrizzle import read_parameters
 from wfc3tvb.repair.choose import Chosen, choose
-from wfc3tvb.repair.driver import Driver, Finished, ignore
 from wfc3tvb.repair.estimate import RepairPlan, summarize
-from wfc3tvb.repair.model import Repair, ReprocessSettings, scratch_bytes
+from wfc3tvb.repair.model import Finished, Repair, ReprocessSettings, ignore, scratch_bytes
 from wfc3tvb.system.interrupts import InterruptGuard
 from wfc3tvb.system.locks import folder_lock
 
@@ -146,6 +144,9 @@ def reprocess(
     CatalogNotWritableError
         If the catalog cannot be written.
     """
+    from wfc3tvb.repair.astrodrizzle import read_parameters  # with the driver 1 s, which a plan does not need
+    from wfc3tvb.repair.driver import Driver
+
     began = time.monotonic()
     settings, services = settings or ReprocessSettings(), services or Services()
     if settings.drizzle_pars is not None:
