@@ -14,9 +14,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from wfc3tvb.catalog import compaction, delta_tables
+from wfc3tvb.catalog import compaction, delta_tables, duckdb_views
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.compaction import compact
+from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.errors import (
     BadArgumentError,
     CatalogExistsError,
@@ -214,11 +215,33 @@ def test_a_moved_catalog_works_for_us_and_for_plain_duckdb(catalog: Catalog, tmp
     open_catalog(tmp_path / "moved here")
     with duckdb.connect(str(tmp_path / "moved here" / "catalog.duckdb"), read_only=True) as plain:
         assert plain.execute("SELECT count(*) FROM reads").fetchall() == [(3,)]
-        text = "SELECT comment FROM duckdb_columns() WHERE table_name = 'reads' AND column_name = 'rate'"
+        ours = "FROM duckdb_columns() WHERE database_name = 'catalog' AND schema_name = 'main' AND NOT internal"
+        text = f"SELECT comment {ours} AND table_name = 'reads' AND column_name = 'rate'"
         assert plain.execute(text).fetchall() == [("interval rate of the sky [electron/s]",)]
-        missing = plain.execute("SELECT count(*) FROM duckdb_columns() WHERE database_name = 'catalog' AND NOT "
-                                "internal AND table_name <> 'about' AND comment IS NULL").fetchall()  # fmt: skip
-        assert missing == [(0,)]
+        missing = f"SELECT count(*) {ours} AND table_name <> 'about' AND comment IS NULL"
+        assert plain.execute(missing).fetchall() == [(0,)]
+
+
+def test_comments_are_not_made_again_for_new_files(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog.record([measurement("ibaaaa01q")])
+    catalog.update_views()
+    monkeypatch.setattr(duckdb_views, "add_comments", None)
+    monkeypatch.setattr(duckdb_views, "_without_files", [])  # as in another process
+    catalog.record([measurement("ibaaaa02q")])
+    catalog.update_views()
+    with duckdb.connect(str(catalog.folder / "catalog.duckdb"), read_only=True) as plain:
+        assert plain.execute("SELECT sum(n_exposures) FROM visits").fetchall() == [(2,)]
+        text = "SELECT count(comment) FROM duckdb_columns() WHERE database_name = 'catalog'"
+        n_columns = sum(len(relation.columns) for relation in RELATIONS.values())
+        assert plain.execute(text).fetchall() == [(n_columns,)]
+    monkeypatch.undo()
+    monkeypatch.setattr(duckdb_views, "__version__", "0.0.1")
+    duckdb_views._definitions.cache_clear()
+    made = []
+    monkeypatch.setattr(duckdb_views, "_without_files", made)
+    catalog.update_views()
+    assert made, "a file of another version is made again from the beginning"
+    duckdb_views._definitions.cache_clear()
 
 
 @pytest.mark.parametrize("text", ["COPY (SELECT 1) TO 'x.csv'", "CREATE TABLE t (a INT)", "SELECT 1; SELECT 2", ""])

@@ -51,10 +51,10 @@ def test_the_views_file_stays_whole(catalog: Catalog, monkeypatch: pytest.Monkey
     before = (catalog.folder / duckdb_views.VIEWS_FILE).read_bytes()
     catalog.record([measurement("ibaaaa02q")])
 
-    def fail(connection: duckdb.DuckDBPyConnection) -> None:
+    def fail(*given: object, **more: object) -> None:
         raise duckdb.TransactionException('Failed to commit: Could not write file "x.wal": No space left on device')
 
-    monkeypatch.setattr(duckdb_views, "add_comments", fail)
+    monkeypatch.setattr(duckdb_views, "file_statements", fail)
     with pytest.raises(CatalogNotWritableError, match=FULL):
         catalog.update_views()
     assert (catalog.folder / duckdb_views.VIEWS_FILE).read_bytes() == before

@@ -25,6 +25,7 @@ from wfc3tvb.catalog.forked import check_not_forked, is_forked
 from wfc3tvb.catalog.formats.column_notes import with_notes
 from wfc3tvb.catalog.released import is_release
 from wfc3tvb.catalog.sql import comments, frames, lineage, statements
+from wfc3tvb.catalog.sql.query_errors import query_errors
 from wfc3tvb.catalog.views import RELATIONS, Files, StoredFiles
 from wfc3tvb.catalog.vo.regions import uses_macros
 from wfc3tvb.display import counted, html_table
@@ -177,7 +178,7 @@ class Catalog:
         try:
             if timer:
                 timer.start()
-            with duckdb_views.query_errors(text):
+            with query_errors(text):
                 found, columns = self._run(text, params)
                 rows = results.tidy(found.to_arrow_table() if cap is None else results.capped(found, cap))
                 return with_notes(rows, columns)
@@ -328,7 +329,7 @@ class Catalog:
         with duckdb_views.damage_errors(self.folder):
             whole = found.get("whole") == "True" if current else duckdb_views.has_no_orphans(connection, files)
             if not current and not is_release(self.folder):
-                duckdb_views.write_views(self.folder, files, whole=whole)
+                duckdb_views.write_views(self.folder, files, whole=whole, known=found)
             self._connection = self._with_views(connection, whole=whole)
 
     def compaction_advice(self) -> str | None:
@@ -374,7 +375,7 @@ class Catalog:
 
     def _run(self, text: str, params: Params) -> tuple[DuckDBPyRelation, dict[str, Column]]:
         """Run one SELECT, and return its relation and those of its columns that are the catalog's."""
-        with duckdb_views.query_errors(text):
+        with query_errors(text):
             own_files, scheme = self._own_files or not self._locked, statements.READONLY if self._locked else ""
             checked = statements.check_statement(self._with_tables, text, own_files=own_files, scheme=scheme)
             statements.check_text(*(params.values() if isinstance(params, Mapping) else params or ()))

@@ -1,7 +1,8 @@
 """DuckDB views of the tables' Parquet files: in the connection for queries, and in ``catalog.duckdb``.
 
 The connection is in memory, so that it does not depend on other users of ``catalog.duckdb``. That file has the same
-views for use with DuckDB alone; it is written in a temporary folder and renamed into place.
+views for use with DuckDB alone; it is written in a temporary folder and renamed into place. There they select from
+views of a schema of their own, which alone are replaced when files change: comments, which take longest, stay.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
+import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
@@ -20,25 +21,28 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
 from wfc3tvb.catalog import forked
-from wfc3tvb.catalog.sql.statements import READONLY, own_name, readonly_name
+from wfc3tvb.catalog.sql.statements import READONLY, readonly_name
 from wfc3tvb.catalog.views import (
+    FILES_SCHEMA,
     Files,
+    StoredFiles,
     comment_statements,
     derived_statements,
+    file_statements,
     literal,
     orphans_query,
+    stable_statements,
     table_statements,
     view_statements,
 )
 from wfc3tvb.catalog.vo.regions import macro_statements
 from wfc3tvb.catalog.write_errors import TEMPORARY
-from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError, QueryError
-from wfc3tvb.schema import SCHEMA_VERSION
+from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError
+from wfc3tvb.schema import SCHEMA_VERSION, TABLES
 from wfc3tvb.system.disk_errors import disk_error
 from wfc3tvb.system.files import remove_old
 
@@ -50,16 +54,8 @@ VIEWS_FILE = "catalog.duckdb"
 _LEFT_HOURS = 1.0
 #: Oldest version of DuckDB that can open it; left to itself, DuckDB 2 writes files that no earlier one can.
 STORAGE_VERSION = "v1.0.0"
-#: Files that were made for new catalogs, by what they say of themselves.
-_of_new: dict[str, bytes] = {}
-#: Unknown names in messages of DuckDB that do not show their position.
-_UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
-                                  r'[Tt]able "([^"]+)" not found')))  # fmt: skip
-#: Comparison of a number with a date, perhaps as a text.
-_DATE = re.compile(
-    r"Could not convert string '(\d{4}-\d\d(?:-\d\d[^']*)?)' to (?:DOUBLE|DECIMAL|INT|BIGINT)"
-    r"|Cannot (?:compare|mix) values of type DOUBLE and (?:type )?(?:DATE|TIMESTAMP)"
-)
+#: The file before views of files are in it, once it was made.
+_without_files: list[bytes] = []
 #: Settings of a locked connection. Only the registered file system can be reached, and there is no folder for temporary
 #: files, which would be writable.
 _LOCKED = "; ".join(
@@ -165,57 +161,15 @@ def damage_errors(folder: Path) -> Iterator[None]:
         raise DamagedCatalogError(folder, str(error).partition("\n")[0]) from error
 
 
-@contextmanager
-def query_errors(text: str = "") -> Iterator[None]:
-    """Convert DuckDB's errors (except an interrupt) to `QueryError`, with the line of `text` that has the mistake."""
-    try:
-        yield
-    except duckdb.InterruptException:
-        raise
-    except duckdb.Error as error:
-        message = _readable(str(error))
-        message = message if "\nLINE " in message else message + _place(message, text)
-        raise QueryError(message + _date_advice(message)) from error
-    except pa.ArrowInvalid as error:
-        if "Recursion level" not in str(error):
-            raise
-        raise QueryError("a column is nested too deeply; select a part of it, or cast it to text") from error
-    except RuntimeError as error:  # raised by DuckDB for a query that Ctrl-C stopped
-        if "interrupted" not in str(error).lower():
-            raise
-        raise KeyboardInterrupt from error
+def write_views(folder: Path, files: Files, *, whole: bool, known: Mapping[str, str] | None = None) -> None:
+    """Write or replace ``catalog.duckdb`` in `folder`.
 
-
-def _readable(message: str) -> str:
-    """Return DuckDB's message without empty lines, prefixes of file names, and tracebacks of the file system."""
-    message = own_name(message).replace("\n\n", "\n").strip()
-    return message.rpartition("\n")[2] if message.startswith("Traceback ") else message
-
-
-def _date_advice(message: str) -> str:
-    """Return how to compare a column of dates with a date, where the message is about such a comparison."""
-    found = _DATE.search(message)
-    if not found:
-        return ""
-    date = found[1] or "2013-01-31"
-    return f"\nDates are numbers (MJD, UTC): write e.g. expstart > mjd('{date}'), or utc(expstart) > '{date}'"
-
-
-def _place(message: str, text: str) -> str:
-    """Return the line of `text` with the unknown name in `message`, marked as in other messages of DuckDB."""
-    name = next((match[1] for match in (pattern.search(message) for pattern in _UNKNOWN) if match), None)
-    code = re.sub(r"--[^\n]*", lambda comment: " " * len(comment[0]), text)
-    found = name and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", code, re.IGNORECASE)
-    if not found:
-        return ""
-    number, start = text.count("\n", 0, found.start()) + 1, text.rfind("\n", 0, found.start()) + 1
-    head = f"LINE {number}: "
-    mark = " " * (len(head) + found.start() - start) + "^" * len(found[0])
-    return f"\n{head}{text[start:].splitlines()[0]}\n{mark}"
-
-
-def write_views(folder: Path, files: Files, *, whole: bool) -> None:
-    """Write or replace ``catalog.duckdb`` in `folder`; `whole` as in `view_statements`.
+    Parameters
+    ----------
+    folder, files, whole
+        As in `view_statements`.
+    known : mapping, optional
+        What the present file says `about` itself.
 
     Raises
     ------
@@ -226,7 +180,11 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
             path = Path(temporary) / VIEWS_FILE
-            _make_file(path, files, whole)
+            if (known or {}).get("definitions") == _definitions():
+                shutil.copyfile(folder / VIEWS_FILE, path)
+            else:
+                _make_without_files(path)
+            _add_files(path, files, whole)
             path.replace(folder / VIEWS_FILE)
     except OSError as error:
         raise CatalogNotWritableError(folder, os.strerror(error.errno or 0)) from error
@@ -235,23 +193,34 @@ def write_views(folder: Path, files: Files, *, whole: bool) -> None:
         raise CatalogNotWritableError(folder, str(error).split("\n", 1)[0].rpartition(": ")[2]) from error
 
 
-def _make_file(path: Path, files: Files, whole: bool) -> None:
-    """Make the file, which is the same for all new catalogs: they have no rows."""
-    is_new = not any(each.files for each in files.values())
-    about_it = _about_view(files, whole)
-    if is_new and about_it in _of_new:
-        path.write_bytes(_of_new[about_it])
-        return
+def _make_without_files(path: Path) -> None:
+    """Make the file with everything that does not depend on a catalog's files: 0.1 s, once in a process."""
+    if not _without_files:
+        with _opened(path) as connection:
+            add_macros(connection)
+            connection.execute(f"CREATE SCHEMA {FILES_SCHEMA}")
+            connection.execute("; ".join(file_statements({name: StoredFiles() for name in TABLES})))
+            connection.execute("; ".join([*stable_statements(), *derived_statements()]))
+            add_comments(connection)
+        _without_files.append(path.read_bytes())
+    path.write_bytes(_without_files[0])
+
+
+def _add_files(path: Path, files: Files, whole: bool) -> None:
+    """Replace the views of the files of a catalog, and what the file says about itself."""
+    with _opened(path) as connection:
+        connection.execute("; ".join(file_statements(files, whole=whole)))
+        connection.execute(_about_view(files, whole))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[DuckDBPyConnection]:
+    """Open a file of views, and commit all changes at the end."""
     config: dict[str, Any] = {"storage_compatibility_version": STORAGE_VERSION}
     with duckdb.connect(str(path), config=config) as connection:
         connection.execute("BEGIN")
-        add_macros(connection)
-        add_views(connection, files, whole=whole)
-        add_comments(connection)
-        connection.execute(about_it)
+        yield connection
         connection.execute("COMMIT")
-    if is_new:
-        _of_new[about_it] = path.read_bytes()
 
 
 def remove_leftovers(folder: Path, grace_hours: float) -> None:
@@ -276,14 +245,14 @@ def about(connection: DuckDBPyConnection, folder: Path) -> dict[str, str]:
 
 def fingerprint(files: Files) -> str:
     """Return a hash of the views, which changes with the folder, the versions of the tables, and their definitions."""
-    text = "\n".join([__version__, STORAGE_VERSION, _same_for_all(), *view_statements(files)])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256("\n".join([_definitions(), *table_statements(files)]).encode()).hexdigest()
 
 
 @cache
-def _same_for_all() -> str:
-    """Return the definitions that are those of every catalog."""
-    return "\n".join([*macro_statements(), *comment_statements()])
+def _definitions() -> str:
+    """Return a hash of what is the same in the files of all catalogs."""
+    same = [*macro_statements(), *comment_statements(), *stable_statements(), *derived_statements()]
+    return hashlib.sha256("\n".join([__version__, STORAGE_VERSION, *same]).encode()).hexdigest()
 
 
 def add_macros(connection: DuckDBPyConnection) -> None:
@@ -298,6 +267,6 @@ def add_comments(connection: DuckDBPyConnection) -> None:
 
 def _about_view(files: Files, whole: bool) -> str:
     values = {"package_version": __version__, "schema_version": SCHEMA_VERSION}
-    values |= {"fingerprint": fingerprint(files), "whole": str(whole)}
+    values |= {"definitions": _definitions(), "fingerprint": fingerprint(files), "whole": str(whole)}
     rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in values.items())
-    return f"CREATE VIEW about AS SELECT * FROM (VALUES {rows}) AS t(name, value)"
+    return f"CREATE OR REPLACE VIEW about AS SELECT * FROM (VALUES {rows}) AS t(name, value)"

@@ -138,6 +138,8 @@ DERIVED: Mapping[str, View] = {
     )
 }
 
+#: Schema of ``catalog.duckdb`` with the views of the Parquet files, from which the views of that name select.
+FILES_SCHEMA = "files"
 #: Macros for dates: an MJD from a date or its text, and the date of an MJD, both UTC.
 MACROS = (
     "CREATE OR REPLACE MACRO mjd(date) AS epoch_us(CAST(date AS TIMESTAMP)) / 86400e6 + 40587",
@@ -169,13 +171,29 @@ def table_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
         Whether every read is known to have its exposure, so that `reads` need not join on it.
     """
     yield from MACROS
-    yield _create("exposures", table_select("exposures", files["exposures"]))
+    yield from _of_files(files, whole, "")
+
+
+def file_statements(files: Files, *, whole: bool = False) -> Iterator[str]:
+    """Yield the statements that create the same views in `FILES_SCHEMA`; parameters as in `table_statements`."""
+    yield from _of_files(files, whole, f"{FILES_SCHEMA}.")
+
+
+def stable_statements() -> Iterator[str]:
+    """Yield the statements that create views of those of `file_statements`, and stay when files change."""
+    for name in TABLES:
+        yield _create(name, f"SELECT * FROM {FILES_SCHEMA}.{name}")
+
+
+def _of_files(files: Files, whole: bool, prefix: str) -> Iterator[str]:
+    yield _create(f"{prefix}exposures", table_select("exposures", files["exposures"]))
     for name in TABLES:
         if name == "reads" and not whole:
             scan = table_select(name, files[name])
-            yield _create(name, f"SELECT r.* FROM ({scan}) r SEMI JOIN exposures USING (rootname)")
+            joined = f"SELECT r.* FROM ({scan}) r SEMI JOIN {prefix}exposures USING (rootname)"
+            yield _create(f"{prefix}{name}", joined)
         elif name != "exposures":
-            yield _create(name, table_select(name, files[name]))
+            yield _create(f"{prefix}{name}", table_select(name, files[name]))
 
 
 def table_select(name: str, stored: StoredFiles) -> str:

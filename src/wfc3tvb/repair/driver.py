@@ -25,6 +25,7 @@ from wfc3tvb.repair.fetch import FetchDataset, Fetched
 from wfc3tvb.repair.model import AHEAD, Finished, Repair, ReprocessSettings, ignore, memory_limit_mb
 from wfc3tvb.repair.workspace import ReadyDataset
 
+
 @dataclass(frozen=True)
 class _Portion:
     """Datasets that are ready with files and references, and failures in preparing others."""

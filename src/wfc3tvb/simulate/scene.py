@@ -126,7 +126,7 @@ def _blurred(image: Float64Array, stamp: Float64Array) -> Float64Array:
     """Return an image convolved with a stamp; `scipy.signal`, which has this, takes half a second to import."""
     whole = [a + b - 1 for a, b in zip(image.shape, stamp.shape, strict=True)]
     fast = [next_fast_len(n, True) for n in whole]
-    found = irfft2(rfft2(image, fast) * rfft2(stamp, fast), fast)
+    found: Float64Array = irfft2(rfft2(image, fast) * rfft2(stamp, fast), fast)
     first = [(n - size) // 2 for n, size in zip(whole, image.shape, strict=True)]
     return found[first[0] : first[0] + image.shape[0], first[1] : first[1] + image.shape[1]]
 

@@ -19,6 +19,10 @@ from wfc3tvb.schema import SCHEMA_VERSION, Column
 
 #: Size of row groups that DuckDB reads fastest.
 _GROUP_ROWS = 100_000
+#: Entry with the columns as a VOTable.
+_VOTABLE = "IVOA.VOTable-Parquet.content"
+#: Number in the place of the first unknown length of a text; those of other columns follow.
+_UNKNOWN_LENGTH = 9_000_000_000
 
 
 def write(rows: Rows, path: Path, *, group_rows: int = _GROUP_ROWS) -> None:
@@ -54,21 +58,22 @@ def notes(rows: Rows) -> dict[str, str]:
     at a null without it), and the versions of the schema and of this package.
     """
     lengths = Extent.of(rows).lengths
-    described = _described(rows.schema.serialize().to_pybytes(), tuple(rows.columns.items()), tuple(lengths.items()))
-    return {**described, **{f"table::len::{name}": str(length) for name, length in lengths.items()}}
+    found = dict(_described(rows.schema.serialize().to_pybytes(), tuple(rows.columns.items())))
+    for i, length in enumerate(lengths.values()):
+        found[_VOTABLE] = found[_VOTABLE].replace(f'"{_UNKNOWN_LENGTH + i}"', f'"{length}"')
+    return found | {f"table::len::{name}": str(length) for name, length in lengths.items()}
 
 
 @lru_cache(maxsize=64)
-def _described(
-    schema: bytes, columns: tuple[tuple[str, Column], ...], lengths: tuple[tuple[str, int], ...]
-) -> Mapping[str, str]:
-    """Return the notes but for the lengths themselves; kept, since astropy takes 50 ms and a catalog's tables stay."""
+def _described(schema: bytes, columns: tuple[tuple[str, Column], ...]) -> Mapping[str, str]:
+    """Return the notes but for lengths, with numbers in their place: astropy takes 50 ms for a table of the catalog."""
     rows = Rows(pa.ipc.read_schema(pa.py_buffer(schema)), lambda: iter(()), 0, dict(columns))
+    lengths = {name: _UNKNOWN_LENGTH + i for i, name in enumerate(Extent.of(rows).lengths)}
     empty = to_astropy(pa.Table.from_batches([], rows.schema))
     return {
         "wfc3tvb.schema_version": SCHEMA_VERSION,
         "wfc3tvb.package_version": __version__,
         "IVOA.VOTable-Parquet.version": "1.0",
-        "IVOA.VOTable-Parquet.content": fields(rows, lengths=dict(lengths), lists=True),
+        _VOTABLE: fields(rows, lengths=lengths, lists=True),
         "table_meta_yaml": "\n".join(meta.get_yaml_from_table(empty)),
     }
