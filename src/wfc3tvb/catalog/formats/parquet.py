@@ -13,26 +13,24 @@ from astropy.table import meta
 from wfc3tvb import __version__
 from wfc3tvb.catalog.formats.astropy_tables import to_astropy
 from wfc3tvb.catalog.formats.column_notes import noted
-from wfc3tvb.catalog.formats.rows import Extent, Rows
+from wfc3tvb.catalog.formats.rows import GROUP_ROWS, Extent, Rows
 from wfc3tvb.catalog.formats.votable import fields
 from wfc3tvb.schema import SCHEMA_VERSION, Column
 
-#: Size of row groups that DuckDB reads fastest.
-_GROUP_ROWS = 100_000
 #: Entry with the columns as a VOTable.
 _VOTABLE = "IVOA.VOTable-Parquet.content"
 #: Number in the place of the first unknown length of a text; those of other columns follow.
 _UNKNOWN_LENGTH = 9_000_000_000
 
 
-def write(rows: Rows, path: Path, *, group_rows: int = _GROUP_ROWS) -> None:
+def write(rows: Rows, path: Path, *, group_rows: int = GROUP_ROWS) -> None:
     """Write a Parquet file, batch by batch, with `notes` in its metadata and so many rows in a row group."""
     schema = noted(rows.schema, rows.columns, notes(rows))  # before the second reading begins
     write_batches(rows.read(), path, schema, group_rows=group_rows)
 
 
 def write_batches(
-    batches: Iterable[pa.RecordBatch], path: Path, schema: pa.Schema, *, group_rows: int = _GROUP_ROWS
+    batches: Iterable[pa.RecordBatch], path: Path, schema: pa.Schema, *, group_rows: int = GROUP_ROWS
 ) -> None:
     """Write a Parquet file of batches that have the columns of a schema."""
     waiting: list[pa.RecordBatch] = []
@@ -44,7 +42,7 @@ def write_batches(
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for batch in batches:
             waiting.append(batch)
-            if sum(each.num_rows for each in waiting) >= _GROUP_ROWS:
+            if sum(each.num_rows for each in waiting) >= GROUP_ROWS:
                 writer.write_table(rows(), group_rows)
                 waiting.clear()
         writer.write_table(rows(), group_rows)

@@ -18,6 +18,9 @@ from wfc3tvb.schema import Column
 
 #: Rows in a batch; a row of `exposures` takes a kilobyte.
 BATCH_ROWS = 10_000
+#: Rows in a row group of a table of the catalog: with 100,000 a visit among 10^6 exposures takes longer to find, with
+#: 20,000 a count of all.
+GROUP_ROWS = 50_000
 #: Least length of a column of texts: to VOTable, one of length 1 is a column of single characters.
 _SHORTEST = 2
 
