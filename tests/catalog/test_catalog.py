@@ -14,9 +14,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from wfc3tvb.catalog import compaction, delta_tables, duckdb_views
+from wfc3tvb.catalog import compaction, duckdb_views
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.compaction import compact
+from wfc3tvb.catalog.delta import tables
 from wfc3tvb.catalog.views import RELATIONS
 from wfc3tvb.errors import (
     BadArgumentError,
@@ -192,7 +193,7 @@ def test_compact_leaves_tables_alone_that_it_has_sorted(catalog: Catalog, monkey
     reads = [to_arrow("reads", measurement(f"ib{n:04d}01q").reads) for n in range(3000)]
     catalog.append("reads", pa.concat_tables(reads))
     catalog.record([measurement("ibaaaa01q")])
-    monkeypatch.setattr(delta_tables, "TARGET_SIZE", 25_000)
+    monkeypatch.setattr(tables, "TARGET_SIZE", 25_000)
     compact(catalog)
     once = catalog.snapshots["reads"]
     assert len(once.files) > 1
@@ -202,7 +203,7 @@ def test_compact_leaves_tables_alone_that_it_has_sorted(catalog: Catalog, monkey
     compact(catalog)
     twice = catalog.snapshots["reads"]
     assert twice.version > once.version
-    monkeypatch.setattr(delta_tables, "TARGET_SIZE", 2_000)  # these would be files of an older version
+    monkeypatch.setattr(tables, "TARGET_SIZE", 2_000)  # these would be files of an older version
     compact(catalog)
     assert catalog.snapshots["reads"].version > twice.version
 

@@ -15,12 +15,13 @@ from click.testing import CliRunner
 from deltalake.exceptions import DeltaError
 
 from tests.catalog.test_catalog import measurement
-from wfc3tvb.catalog import delta_tables, duckdb_views, export, release
+from wfc3tvb.catalog import duckdb_views, export, release
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.compaction import compact
+from wfc3tvb.catalog.delta import tables
+from wfc3tvb.catalog.delta.write_errors import writing
 from wfc3tvb.catalog.formats import parquet
 from wfc3tvb.catalog.formats.rows import Rows
-from wfc3tvb.catalog.write_errors import writing
 from wfc3tvb.cli import main
 from wfc3tvb.errors import CatalogNotWritableError, StorageError
 
@@ -122,7 +123,7 @@ def test_a_log_that_the_disk_cannot_read_is_not_damaged(catalog: Catalog, monkey
     def fail(uri: str) -> None:
         raise DeltaError("Generic LocalFileSystem error: Unable to read (os error 5)")
 
-    monkeypatch.setattr(delta_tables, "DeltaTable", fail)
+    monkeypatch.setattr(tables, "DeltaTable", fail)
     with pytest.raises(StorageError, match="Input/output error"):
         catalog.tables.open("reads")
 

@@ -21,7 +21,7 @@ from wfc3tvb import schema
 from wfc3tvb.catalog import queries
 from wfc3tvb.catalog.catalog import Catalog, open_catalog
 from wfc3tvb.catalog.compaction import compact
-from wfc3tvb.catalog.delta_tables import Tables
+from wfc3tvb.catalog.delta.tables import Tables
 from wfc3tvb.catalog.export import read_table
 from wfc3tvb.catalog.release import write_release
 from wfc3tvb.catalog.upgrade import compare_catalog, read_snapshots, upgrade

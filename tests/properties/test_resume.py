@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.helpers.fakes import FakeSource, measure_fake, rootname
 from wfc3tvb.catalog.catalog import open_catalog
 from wfc3tvb.catalog.compaction import compact
-from wfc3tvb.catalog.delta_tables import Tables
+from wfc3tvb.catalog.delta.tables import Tables
 from wfc3tvb.catalog.verify import verify
 from wfc3tvb.config import Selection
 from wfc3tvb.survey import survey as module

@@ -20,7 +20,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from wfc3tvb.catalog import compaction, duckdb_views, queries, results, upgrade
-from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.catalog.delta.snapshot import Snapshot
+from wfc3tvb.catalog.delta.tables import Tables
 from wfc3tvb.catalog.forked import check_not_forked, is_forked
 from wfc3tvb.catalog.formats.column_notes import with_notes
 from wfc3tvb.catalog.released import is_release
@@ -315,7 +316,7 @@ class Catalog:
             If this version cannot read the catalog.
         """
         if self._writable and self.tables.changed:
-            from wfc3tvb.catalog.file_notes import note_files
+            from wfc3tvb.catalog.delta.file_notes import note_files
 
             note_files(self.tables)
         self.reload()

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfc3tvb import suggest
-from wfc3tvb.catalog.delta_tables import MERGED_SIZE, Snapshot, Tables
+from wfc3tvb.catalog.delta.snapshot import Snapshot
+from wfc3tvb.catalog.delta.tables import MERGED_SIZE, Tables
 from wfc3tvb.catalog.duckdb_views import remove_leftovers
 from wfc3tvb.schema import TABLES
 from wfc3tvb.system.files import remove_old

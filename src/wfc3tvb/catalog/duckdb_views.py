@@ -25,6 +25,7 @@ from duckdb import DuckDBPyConnection
 
 from wfc3tvb import __version__
 from wfc3tvb.catalog import forked
+from wfc3tvb.catalog.delta.write_errors import TEMPORARY
 from wfc3tvb.catalog.sql.statements import READONLY, readonly_name
 from wfc3tvb.catalog.views import (
     FILES_SCHEMA,
@@ -40,7 +41,6 @@ from wfc3tvb.catalog.views import (
     view_statements,
 )
 from wfc3tvb.catalog.vo.regions import macro_statements
-from wfc3tvb.catalog.write_errors import TEMPORARY
 from wfc3tvb.errors import CatalogNotWritableError, DamagedCatalogError
 from wfc3tvb.schema import SCHEMA_VERSION, TABLES
 from wfc3tvb.system.disk_errors import disk_error

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.catalog.delta.snapshot import Snapshot
+from wfc3tvb.catalog.delta.tables import Tables
 from wfc3tvb.errors import DamagedCatalogError
 from wfc3tvb.schema import TABLES, arrow_type
 from wfc3tvb.schema.migrations import StoredSchema

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wfc3tvb import schema
-from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.catalog.delta.snapshot import Snapshot
+from wfc3tvb.catalog.delta.tables import Tables
 from wfc3tvb.catalog.released import released_snapshots
 from wfc3tvb.errors import DamagedCatalogError, NewerCatalogError, NoCatalogError, OldCatalogError
 from wfc3tvb.schema import OLDEST_VERSION, TABLES

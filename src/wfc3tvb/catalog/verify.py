@@ -13,7 +13,8 @@ from duckdb import DuckDBPyConnection
 from wfc3tvb import schema
 from wfc3tvb.catalog import duckdb_views
 from wfc3tvb.catalog.catalog import Catalog
-from wfc3tvb.catalog.delta_tables import Snapshot, Tables
+from wfc3tvb.catalog.delta.snapshot import Snapshot
+from wfc3tvb.catalog.delta.tables import Tables
 from wfc3tvb.catalog.released import SUMS, is_release, released_files, released_snapshot
 from wfc3tvb.catalog.sql.rules import COUNTS, RULES, Rule
 from wfc3tvb.catalog.upgrade import CatalogSchema, compare_catalog

@@ -18,10 +18,10 @@ from typing import Any
 from deltalake.exceptions import DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from wfc3tvb.catalog.delta_tables import KEPT, Tables
-from wfc3tvb.catalog.durability import sync_commits
-from wfc3tvb.catalog.write_errors import first_line, probe, writing
-from wfc3tvb.catalog.write_lock import exclusive_lock
+from wfc3tvb.catalog.delta.durability import sync_commits
+from wfc3tvb.catalog.delta.tables import KEPT, Tables
+from wfc3tvb.catalog.delta.write_errors import first_line, probe, writing
+from wfc3tvb.catalog.delta.write_lock import exclusive_lock
 from wfc3tvb.errors import CatalogNotWritableError
 from wfc3tvb.schema import TABLES
 

@@ -12,7 +12,6 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,17 +20,17 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, WriterProperties, write_deltalake
 from deltalake import exceptions as delta_errors
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.schema import ArrayType, PrimitiveType
 
 from wfc3tvb import __version__, schema
-from wfc3tvb.catalog.durability import sync_commits
+from wfc3tvb.catalog.delta.durability import sync_commits
+from wfc3tvb.catalog.delta.snapshot import EXTENDED_KEY, PACKAGE_KEY, SCHEMA_KEY, Snapshot, stored_schema
+from wfc3tvb.catalog.delta.write_errors import check_links, first_line, probe, writing
+from wfc3tvb.catalog.delta.write_lock import exclusive_lock, shared_lock
 from wfc3tvb.catalog.forked import check_not_forked
 from wfc3tvb.catalog.formats.rows import GROUP_ROWS
-from wfc3tvb.catalog.write_errors import check_links, first_line, probe, writing
-from wfc3tvb.catalog.write_lock import exclusive_lock, shared_lock
 from wfc3tvb.errors import CatalogError, DamagedCatalogError, NoCatalogError, SchemaMismatchError
 from wfc3tvb.schema import TABLES, arrow_schema
-from wfc3tvb.schema.migrations import StoredSchema, earlier_names
+from wfc3tvb.schema.migrations import earlier_names
 from wfc3tvb.system.disk_errors import disk_error
 
 log = logging.getLogger(__name__)
@@ -43,45 +42,18 @@ _UNUSABLE = re.compile(r"[][|^\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 _NOT_WRITABLE = re.compile(r"[?]")
 #: Layout of files, with dictionaries, which DuckDB reads fast.
 WRITER = WriterProperties(compression="ZSTD", max_row_group_size=GROUP_ROWS)
-#: Target size of sorted files, and size below which a file counts as small [byte]. To replace one row, its whole file
+#: Target size of sorted files [byte]. To replace one row, its whole file
 #: is written again: among 300,000 exposures that takes 6 s, and 29 s with 256 MB; queries take the same time.
 TARGET_SIZE = 32 * 2**20
-SMALL_SIZE = 16 * 2**20
 #: Target size of files that are merged during a survey; to merge larger ones would take memory and time.
 MERGED_SIZE = 4 * 2**20
 #: Tables that record a history: a row is replaced only by one with the same complete key.
 _WHOLE_KEY = frozenset({"failures"})
 _COMMIT_TRIES = 30
-#: Keys of a table's Delta configuration: version of the schema, version of the package that recorded it, and version of
-#: the schema that added columns after the table was created.
-SCHEMA_KEY, PACKAGE_KEY = "wfc3tvb.schema_version", "wfc3tvb.package_version"
-EXTENDED_KEY = "wfc3tvb.columns_added_in"
 #: Entry of commits that sort the rows of a table, or leave rows and order as they are.
 ORDER_KEY, SORTED, KEPT = "wfc3tvb.order", "sorted", "kept"
-#: Delta's types, as named in `schema.Column.type`.
-_TYPES = {"string": "str", "long": "int", "double": "float", "boolean": "bool"}
 #: Seconds to wait for other writers before sorting.
 _LOCK_TIMEOUT = 30.0
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Version of a table: number, live Parquet files (absolute paths), number of rows, file sizes [byte], schema.
-
-    A table that is missing because the catalog's schema is older has version -1 and no files.
-    """
-
-    table: str
-    version: int
-    files: tuple[Path, ...]
-    n_rows: int
-    sizes: tuple[int, ...]
-    stored: StoredSchema
-
-    @property
-    def n_small(self) -> int:
-        """Number of files below `SMALL_SIZE`."""
-        return sum(size < SMALL_SIZE for size in self.sizes)
 
 
 class Tables:
@@ -180,7 +152,7 @@ class Tables:
         files = tuple(self.place(table) / name for name, _, _ in found)
         sizes = tuple(size for _, _, size in found)
         n_rows = sum(n for _, n, _ in found)
-        self._known[table] = Snapshot(table, delta.version(), files, n_rows, sizes, _stored_schema(delta))
+        self._known[table] = Snapshot(table, delta.version(), files, n_rows, sizes, stored_schema(delta))
         return self._known[table]
 
     def _is_newest(self, snapshot: Snapshot) -> bool:
@@ -418,22 +390,6 @@ class Tables:
 
 def _has_log(place: Path) -> bool:
     return (place / "_delta_log").is_dir()
-
-
-def _stored_schema(delta: DeltaTable) -> StoredSchema:
-    """Return the schema of a Delta table."""
-    configuration = delta.metadata().configuration
-    types = {field.name: _type_name(field.type) for field in delta.schema().fields}
-    version, package = configuration.get(SCHEMA_KEY, ""), configuration.get(PACKAGE_KEY, "")
-    return StoredSchema(version, package, types, EXTENDED_KEY in configuration)
-
-
-def _type_name(kind: object) -> str:
-    """Return the name of a Delta type in `schema.Column.type`."""
-    if isinstance(kind, ArrayType):
-        return f"{_type_name(kind.element_type)}[]"
-    name = kind.type if isinstance(kind, PrimitiveType) else str(kind)
-    return _TYPES.get(name, name)
 
 
 def _removed(table: str, rows: pa.Table, keys: Sequence[str] | None) -> pa.Table:

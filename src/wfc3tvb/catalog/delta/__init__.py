@@ -1,0 +1,1 @@
+"""Tables on disk: Delta Lake folders, their commits, locks and errors of writing."""
