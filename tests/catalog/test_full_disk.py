@@ -128,6 +128,18 @@ def test_a_log_that_the_disk_cannot_read_is_not_damaged(catalog: Catalog, monkey
         catalog.tables.open("reads")
 
 
+def test_a_history_that_the_disk_cannot_read_is_not_damaged(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: object) -> None:
+        raise OSError(
+            "Generic LocalFileSystem error\n  ↳ Unable to open file x.json\n  ↳ Input/output error (os error 5)"
+        )
+
+    catalog.record([measurement("ibaaaa02q")])
+    monkeypatch.setattr(tables.DeltaTable, "history", fail)
+    with pytest.raises(StorageError, match="Input/output error"):
+        catalog.tables.is_sorted("reads")
+
+
 def test_a_compaction_removes_what_a_commit_that_was_cut_short_has_left(catalog: Catalog) -> None:
     log = catalog.tables.place("reads") / "_delta_log"
     old, new = log / "00000000000000000009.json#1", log / "00000000000000000009.json#2"

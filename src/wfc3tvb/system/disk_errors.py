@@ -16,7 +16,7 @@ _NUMBERS = {os.strerror(number): number for number in (*_FULL, *_FAILING)}
 _WORDS = re.compile(f"({'|'.join(map(re.escape, _NUMBERS))})$")
 #: Errors of Python that astropy raises again with their text alone.
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
-#: Its number in a message of the table library.
+#: Its number in a message of the table library, perhaps on a later line.
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 _QUOTED = re.compile(r"[\"'](/[^\"']+)[\"']")
 
@@ -36,12 +36,12 @@ def disk_error(error: BaseException) -> TvbError | None:
     """
     line = str(error).partition("\n")[0].rstrip()
     if isinstance(error, OSError):
-        number, path = error.errno or _number_in(line), error.filename
+        number, path = error.errno or _number_in(str(error)), error.filename
     elif type(error).__module__ in ("duckdb", "_duckdb"):
         words, quoted = _WORDS.search(line), _QUOTED.search(line)
         number, path = _NUMBERS[words[1]] if words else None, quoted[1] if quoted else None
     elif type(error).__module__ in ("deltalake.exceptions", "_internal"):
-        named = _OS_ERROR.search(line)
+        named = _OS_ERROR.search(str(error))
         number, path = int(named[1]) if named else None, None
     else:
         return None
@@ -52,9 +52,9 @@ def disk_error(error: BaseException) -> TvbError | None:
     return None
 
 
-def _number_in(line: str) -> int | None:
-    """Return the number of an error of which astropy has kept only the text."""
-    if "Not enough space on disk" in line:
+def _number_in(text: str) -> int | None:
+    """Return the number of an error of which astropy or the table library has kept only the text."""
+    if "Not enough space on disk" in text:
         return errno.ENOSPC
-    named = _ERRNO.search(line)
+    named = _ERRNO.search(text) or _OS_ERROR.search(text)
     return int(named[1]) if named else None

@@ -11,7 +11,8 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,8 +131,14 @@ class Tables:
         """
         if not _has_log(self.place(table)):
             raise NoCatalogError(self.folder)
-        try:
+        with self._reading(table):
             return DeltaTable(self._uri(table))
+
+    @contextmanager
+    def _reading(self, table: str) -> Iterator[None]:
+        """Convert the errors of reading a table's transaction log, as `open` raises them."""
+        try:
+            yield
         except TableNotFoundError as error:
             raise NoCatalogError(self.folder) from error
         except (DeltaError, OSError) as error:
@@ -276,7 +283,9 @@ class Tables:
         sizes = self.snapshot(table).sizes
         if len(sizes) < 2:
             return True
-        orders = (commit.get(ORDER_KEY) for commit in self.open(table).history())
+        delta = self.open(table)
+        with self._reading(table):
+            orders = [commit.get(ORDER_KEY) for commit in delta.history()]
         return max(sizes) < 2 * TARGET_SIZE and next((order for order in orders if order != KEPT), None) == SORTED
 
     def sort(self, table: str) -> bool:
