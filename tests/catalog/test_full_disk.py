@@ -130,9 +130,7 @@ def test_a_log_that_the_disk_cannot_read_is_not_damaged(catalog: Catalog, monkey
 
 def test_a_history_that_the_disk_cannot_read_is_not_damaged(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*given: object) -> None:
-        raise OSError(
-            "Generic LocalFileSystem error\n  ↳ Unable to open x.json\n  ↳ Input/output error (os error 5)"
-        )
+        raise OSError("Generic LocalFileSystem error\n  ↳ Unable to open x.json\n  ↳ Input/output error (os error 5)")
 
     catalog.record([measurement("ibaaaa02q")])
     monkeypatch.setattr(tables.DeltaTable, "history", fail)
