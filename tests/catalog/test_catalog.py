@@ -236,6 +236,12 @@ def test_comments_are_not_made_again_for_new_files(catalog: Catalog, monkeypatch
         n_columns = sum(len(relation.columns) for relation in RELATIONS.values())
         assert plain.execute(text).fetchall() == [(n_columns,)]
     monkeypatch.undo()
+    with duckdb.connect(str(catalog.folder / "catalog.duckdb")) as plain:
+        plain.execute("DROP SCHEMA files CASCADE")
+    catalog.record([measurement("ibaaaa03q")])
+    catalog.update_views()
+    with duckdb.connect(str(catalog.folder / "catalog.duckdb"), read_only=True) as plain:
+        assert plain.execute("SELECT count(*) FROM exposures").fetchall() == [(3,)]
     monkeypatch.setattr(duckdb_views, "__version__", "0.0.1")
     duckdb_views._definitions.cache_clear()
     made = []

@@ -180,11 +180,10 @@ def write_views(folder: Path, files: Files, *, whole: bool, known: Mapping[str, 
     try:
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
             path = Path(temporary) / VIEWS_FILE
-            if (known or {}).get("definitions") == _definitions():
-                shutil.copyfile(folder / VIEWS_FILE, path)
-            else:
+            kept = folder / VIEWS_FILE if (known or {}).get("definitions") == _definitions() else None
+            if kept is None or not _made_from(kept, path, files, whole):
                 _make_without_files(path)
-            _add_files(path, files, whole)
+                _add_files(path, files, whole)
             path.replace(folder / VIEWS_FILE)
     except OSError as error:
         raise CatalogNotWritableError(folder, os.strerror(error.errno or 0)) from error
@@ -204,6 +203,18 @@ def _make_without_files(path: Path) -> None:
             add_comments(connection)
         _without_files.append(path.read_bytes())
     path.write_bytes(_without_files[0])
+
+
+def _made_from(kept: Path, path: Path, files: Files, whole: bool) -> bool:
+    """Make the file from the present one; False where something in that was changed by others."""
+    shutil.copyfile(kept, path)
+    try:
+        _add_files(path, files, whole)
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        log.info("%s is made from the beginning: %s", VIEWS_FILE, error)
+        path.unlink()
+        return False
+    return True
 
 
 def _add_files(path: Path, files: Files, whole: bool) -> None:
