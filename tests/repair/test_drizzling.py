@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +89,17 @@ def test_native_says_which_parameter_it_does_not_support(
 ) -> None:
     with pytest.raises(DrizzleError, match="final_kernel"):
         drizzled(visit, process, tmp_path / "native", 2, by="native", parameters={"final_kernel": "point"})
+
+
+class OneUnread(DrizzleProcess):
+    """A process that drizzles all exposures but the second, as AstroDrizzle does where it cannot read one."""
+
+    def run(self, job: Mapping[str, Any], folder: Path, name: str, timeout: float) -> dict[str, Any]:
+        """Run a job with fewer inputs."""
+        names = [each for each in job["inputs"] if each != sorted(job["files"])[1]]
+        return super().run({**job, "inputs": names}, folder, name, timeout)
+
+
+def test_an_exposure_that_could_not_be_read_is_an_error(visit: SimulatedVisit, tmp_path: Path) -> None:
+    with OneUnread() as process, pytest.raises(DrizzleError, match=r"could not read \w{9}_flt\.fits$"):
+        drizzled(visit, process, tmp_path / "unread", 3, by="auto")

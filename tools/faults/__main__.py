@@ -50,6 +50,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--all-errors", action="store_true", help="with every error, not one for each call, in turn")
     parser.add_argument("--sample", type=int, help="fail only N calls of a command, drawn")
     parser.add_argument("--skip", type=int, default=0, help="leave out the first N, which an earlier run has failed")
+    parser.add_argument("--part", default="1/1", help="K/N: every N-th case from the K-th, beside other parts")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--lasting", action="store_true", help="all later calls of the kind fail, too")
     parser.add_argument("--case", nargs=3, metavar=("CALL", "N", "ERROR"), help="only this case")
@@ -120,7 +121,8 @@ def _cases(stage: Stage, given: argparse.Namespace) -> list[Case]:
             errors = ERRORS[kind]
             errors = errors if given.all_errors else errors[(n + given.seed) % len(errors) :][:1]
             cases += [Case(kind, n, error, given.lasting) for error in errors]
-    cases = cases[given.skip :]
+    part, n_parts = map(int, given.part.split("/"))
+    cases = cases[part - 1 :: n_parts][given.skip :]
     if given.sample is None:
         return cases
     return random.Random(given.seed).sample(cases, min(given.sample, len(cases)))

@@ -264,7 +264,8 @@ def drizzle(
     Raises
     ------
     DrizzleError
-        If the process fails, or makes no product; the error has the end of the log. The exposures may be changed.
+        If the process fails, makes no product, or leaves out an exposure with light; the error has the end of the log.
+        The exposures may be changed.
     """
     settings = settings or DrizzleSettings()
     filled = {path.name[:9]: fill_not_finite(path) for path in flts}
@@ -281,6 +282,9 @@ def drizzle(
     path = folder / f"{product}_drz.fits" if product else None
     if path is not None and not path.exists():
         raise DrizzleError(name, "AstroDrizzle made no product", _excerpt(folder / LOG))
+    dropped = _dropped(flts, path)
+    if unread := [each.name for each in dropped if _has_light(each)]:
+        raise DrizzleError(name, f"AstroDrizzle could not read {', '.join(unread)}", _excerpt(folder / LOG))
     return Drizzled(
         path=path,
         log=folder / LOG,
@@ -289,7 +293,7 @@ def drizzle(
         warnings=_warnings(len(names), product, answer) + _filled(filled),
         wall_s=time.monotonic() - began,
         peak_rss_mb=answer["peak_rss_mb"],
-        dropped=_dropped(flts, path),
+        dropped=tuple(each.name[:9] for each in dropped),
         by=answer["by"],
     )
 
@@ -334,13 +338,21 @@ def _filled(numbers: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(f"{counted(n, 'pixel')} of {name} not finite, and left out" for name, n in numbers.items() if n)
 
 
-def _dropped(flts: Sequence[Path], product: Path | None) -> tuple[str, ...]:
-    """Return the rootnames of the exposures that are not in a drizzled image, by its header."""
+def _dropped(flts: Sequence[Path], product: Path | None) -> list[Path]:
+    """Return the exposures that are not in a drizzled image, by its header."""
     if product is None:
-        return ()
+        return []
     header = header_of(product)
     used = {str(header.get(f"D{number:03d}DATA", ""))[:9] for number in range(1, len(flts) + 1)}
-    return tuple(path.name[:9] for path in flts if path.name[:9] not in used)
+    return [path for path in flts if path.name[:9] not in used]
+
+
+def _has_light(flt: Path) -> bool:
+    """Return whether an exposure is not to be left out; AstroDrizzle takes one that it cannot read for missing."""
+    from astropy.io import fits
+
+    n_good = fits.getval(flt, "NGOODPIX", ("SCI", 1))
+    return bool(n_good) and float(header_of(flt).get("EXPTIME", 0.0)) > 0
 
 
 def _excerpt(log: Path) -> str:

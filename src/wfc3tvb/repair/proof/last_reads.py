@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wfc3tvb.errors import BadFileError
 from wfc3tvb.fits.calibrated_reads import IntegrationReads
 from wfc3tvb.fits.images import Picture
 from wfc3tvb.instrument import DQ
@@ -63,11 +66,21 @@ def write_last_reads(path: Path, reads: LastReads) -> None:
 
 
 def read_last_reads(path: Path) -> LastReads | None:
-    """Read the image of `write_last_reads`; None if there is no file."""
+    """Read the image of `write_last_reads`; None if there is no file.
+
+    Raises
+    ------
+    BadFileError
+        If the file is damaged.
+    """
     if not path.exists():
         return None
-    with np.load(path) as arrays:
-        return LastReads(arrays["image"], arrays["usable"], arrays["saturated"])
+    content = BytesIO(path.read_bytes())  # zipfile would take a disk that fails for a file that is no archive
+    try:
+        with np.load(content) as arrays:
+            return LastReads(arrays["image"], arrays["usable"], arrays["saturated"])
+    except (BadZipFile, ValueError, KeyError, EOFError) as error:
+        raise BadFileError(path, "damaged", "delete it and run again") from error
 
 
 def without_cosmic_rays(reads: LastReads, old: Picture, new: Picture, noise: float) -> Picture:
