@@ -11,13 +11,14 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from wfc3tvb.curve import noise_model
+from wfc3tvb.errors import BadFileError
 from wfc3tvb.fits.images import Picture, fill_not_finite
 from wfc3tvb.repair import inputs, sky_statistics
 from wfc3tvb.repair.acceptance import Fluxes, FluxRatio, Verdict, verdict
 from wfc3tvb.repair.model import Member
 from wfc3tvb.repair.proof import right_flux
 from wfc3tvb.repair.proof.compare_sky import drizzled_skies, exposure_masks
-from wfc3tvb.repair.proof.last_reads import LastReads, without_cosmic_rays
+from wfc3tvb.repair.proof.last_reads import LastReads, read_last_reads, without_cosmic_rays, write_last_reads
 from wfc3tvb.repair.proof.pictures import Pictures
 from wfc3tvb.repair.rows import _without_faulty
 from wfc3tvb.repair.sky_statistics import SkyStatistics, source_mask
@@ -389,3 +390,24 @@ def test_the_level_of_a_faint_ramp_fit_is_a_straight_line_through_the_reads() ->
     sky = 0.5 + 0.3 * times / 50
     assert noise_model.ramp_fit_level(times, sky) == pytest.approx(np.polyfit(times, sky * times, 1)[0])
     assert noise_model.ramp_fit_level(times * 40, np.full(10, 1.7)) == pytest.approx(1.7)
+
+
+def test_last_reads_are_read_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "last_reads.npz"
+    assert read_last_reads(path) is None
+    wrote = LastReads(np.float32([[1.5, np.nan]]), np.array([[True, False]]), np.array([[False, True]]))
+    write_last_reads(path, wrote)
+    read = read_last_reads(path)
+    assert read is not None
+    np.testing.assert_array_equal(read.image, wrote.image)
+    np.testing.assert_array_equal(read.usable, wrote.usable)
+    np.testing.assert_array_equal(read.saturated, wrote.saturated)
+
+
+@pytest.mark.parametrize("size", [0, 30, -30])
+def test_damaged_last_reads_are_named(tmp_path: Path, size: int) -> None:
+    path, image = tmp_path / "last_reads.npz", np.zeros((4, 4), np.float32)
+    write_last_reads(path, LastReads(image, image == 0, image > 0))
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(BadFileError, match=r"last_reads\.npz: damaged; delete it"):
+        read_last_reads(path)
