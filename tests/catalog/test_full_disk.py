@@ -22,8 +22,9 @@ from wfc3tvb.catalog.delta import tables
 from wfc3tvb.catalog.delta.write_errors import writing
 from wfc3tvb.catalog.formats import parquet
 from wfc3tvb.catalog.formats.rows import Rows
+from wfc3tvb.catalog.sql.query_errors import query_errors
 from wfc3tvb.cli import main
-from wfc3tvb.errors import CatalogNotWritableError, StorageError
+from wfc3tvb.errors import CatalogNotWritableError, DiskFullError, StorageError, TvbError
 
 FULL = "No space left on device; free some space and run the command again, or choose another folder"
 Usage = namedtuple("Usage", "total used free")
@@ -76,7 +77,7 @@ def test_a_file_is_written_whole_or_not_at_all(
     out.write_text("what was there")
     command = ["sql", "FROM reads", "--catalog", str(catalog.folder), "--output", str(out)]
     done = CliRunner().invoke(main, command)
-    assert done.exit_code == 2
+    assert done.exit_code == 1
     assert done.stderr.startswith("wfc3tvb: no space is left on the disk; free some space")
     assert [(path.name, path.read_text()) for path in out.parent.iterdir()] == [("reads.json", "what was there")]
 
@@ -116,7 +117,15 @@ def test_an_error_of_the_system_that_a_library_meets_is_one_line(
 
     monkeypatch.setattr(release, "write_release", fail)
     done = CliRunner().invoke(main, ["export", str(tmp_path / "out"), "--catalog", str(catalog.folder)])
-    assert (done.exit_code, done.stdout, done.stderr) == (2, "", f"wfc3tvb: {line}\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (1 if "the disk" in line else 2, "", f"wfc3tvb: {line}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [("No space left on device", DiskFullError), ("Input/output error", StorageError)]
+)
+def test_a_disk_that_fails_during_a_statement_is_no_mistake_in_it(words: str, expected: type[TvbError]) -> None:
+    with pytest.raises(expected), query_errors("SELECT 1"):
+        raise duckdb.IOException(f'IO Error: Could not read from file "/a/part.parquet": {words}')
 
 
 def test_a_log_that_the_disk_cannot_read_is_not_damaged(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def _end_if_disk(ctx: click.Context, error: Exception) -> None:
 
     if (found := disk_error(error)) is not None:
         print_error(found)
-        ctx.exit(EXIT_WRONG_INPUT)
+        ctx.exit(found.exit_code)
 
 
 def option_group(*options: Callable[[F], F]) -> Callable[[F], F]:

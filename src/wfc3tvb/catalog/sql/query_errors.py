@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from wfc3tvb.catalog.sql.statements import own_name
 from wfc3tvb.errors import QueryError
+from wfc3tvb.system.disk_errors import disk_error
 
 #: Unknown names in messages of DuckDB that do not show their position.
 _UNKNOWN = tuple(map(re.compile, (r'column named "([^"]+)"', r'[Cc]olumn "([^"]+)"', r"with name (\S+) does not exist",
@@ -24,12 +25,17 @@ _DATE = re.compile(
 
 @contextmanager
 def query_errors(text: str = "") -> Iterator[None]:
-    """Convert DuckDB's errors (except an interrupt) to `QueryError`, with the line of `text` that has the mistake."""
+    """Convert DuckDB's errors (except an interrupt) to `QueryError`, with the line of `text` that has the mistake.
+
+    Those of a full or failing disk become `DiskFullError` and `StorageError`.
+    """
     try:
         yield
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:
+        if (found := disk_error(error)) is not None:
+            raise found from error
         message = _readable(str(error))
         message = message if "\nLINE " in message else message + _place(message, text)
         raise QueryError(message + _date_advice(message)) from error
