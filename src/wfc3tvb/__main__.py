@@ -7,6 +7,7 @@ import os
 import sys
 
 from wfc3tvb.cli import main
+from wfc3tvb.system.imports import arrow_without_pandas
 from wfc3tvb.system.interrupts import end_when_terminated
 
 #: Commands that need no orderly shutdown: they leave no worker processes and no scratch folders.
@@ -36,6 +37,7 @@ def _prepare() -> None:
     gc.set_threshold(100_000)  # importing makes many objects, and none of them is garbage
     if sys.argv[1:2] and sys.argv[1] in _QUICK_EXIT:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy would start threads, and there is no algebra
+    arrow_without_pandas()
     end_when_terminated()
 
 

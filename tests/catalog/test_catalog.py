@@ -131,6 +131,29 @@ def test_removed_keys_need_no_new_row_and_no_quoting(catalog: Catalog) -> None:
     assert catalog.sql("SELECT dataset FROM datasets").fetchall() == [("kept",)]
 
 
+@pytest.mark.parametrize("most_listed", [0, 1000])
+def test_a_join_and_a_list_of_keys_replace_the_same(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, most_listed: int
+) -> None:
+    """At the end a row is added under a key that is not among those that are removed."""
+    monkeypatch.setattr("wfc3tvb.catalog.delta.tables._MOST_LISTED", most_listed)
+    names = ["ib-1", "ib_2", "ib", "i", "ibaaaa01q", "IB", "z", "ib0", "ü", "A", "a"]
+    rows = [TABLES["datasets"].empty_row() | {"dataset": name, "target_name": "old"} for name in names]
+    catalog.replace("datasets", rows)
+    catalog.replace("datasets", [row | {"target_name": "new"} for row in rows[:7]], keys=[*names[:8], "unknown"])
+    catalog.replace("datasets", [rows[0] | {"dataset": "other"}], keys=["a"])
+    found = dict(catalog.sql("SELECT dataset, target_name FROM datasets").fetchall())
+    assert found == dict.fromkeys(names[:7], "new") | {"ü": "old", "A": "old", "other": "old"}
+
+
+@pytest.mark.parametrize("name", ["it's", "''", "\\", 'a "b"', "c, d); --", "ü", "", "%_"])
+def test_keys_are_replaced_whatever_they_contain(catalog: Catalog, name: str) -> None:
+    rows = [TABLES["datasets"].empty_row() | {"dataset": each, "target_name": "old"} for each in (name, "ib")]
+    catalog.replace("datasets", rows)
+    catalog.replace("datasets", [rows[0] | {"target_name": "new"}])
+    assert dict(catalog.sql("SELECT dataset, target_name FROM datasets").fetchall()) == {name: "new", "ib": "old"}
+
+
 def test_reads_without_their_exposure_do_not_exist(catalog: Catalog) -> None:
     catalog.replace("reads", measurement("ibaaaa01q").reads)
     assert catalog.sql("SELECT count(*) FROM reads").fetchall() == [(0,)]

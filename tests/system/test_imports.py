@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.small_archive import make_archive
 
 DEFERRED = """
 import sys
@@ -32,9 +37,32 @@ import drizzlepac
 print(drizzlepac.tweakreg.__name__, callable(drizzlepac.tweakreg.TweakReg))
 """
 
+ARROW = """
+import sys
+from wfc3tvb.system.imports import arrow_without_pandas
+arrow_without_pandas()
+import pyarrow as pa
+import pyarrow.compute as pc
+rows = pa.table({"a": [1.5, None]})
+print(rows["a"].to_numpy(), rows.take(pc.sort_indices(rows, [("a", "ascending")]))["a"].to_pylist())
+print("pandas" in sys.modules, [each for each in sys.meta_path if "wfc3tvb" in type(each).__module__])
+print(list(rows.to_pandas()["a"]), pa.array(__import__("pandas").Series([1.5, float("nan")])).to_pylist())
+"""
 
-def output_of(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+SURVEY = """
+import sys
+from wfc3tvb.__main__ import _prepare
+from wfc3tvb.cli import main
+_prepare()
+folder, catalog = sys.argv[1:]
+main(["survey", "--source", folder, "--filters", "all", "--catalog", catalog], standalone_mode=False)
+print("pandas" in sys.modules)
+"""
+
+
+def output_of(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_a_deferred_module_is_loaded_when_it_is_used() -> None:
@@ -52,3 +80,16 @@ def test_drizzling_loads_nothing_of_drizzlepac_that_it_does_not_use() -> None:
     loaded, tweakreg = output_of(DRIZZLING).splitlines()
     assert loaded == "[]"
     assert tweakreg == "drizzlepac.tweakreg True"
+
+
+def test_arrow_needs_no_pandas_until_a_result_is_to_be_one_of_its_tables() -> None:
+    arrays, loaded, frame = output_of(ARROW).splitlines()
+    assert arrays == "[1.5 nan] [1.5, None]"
+    assert loaded == "False []"
+    assert frame == "[1.5, nan] [1.5, None]"
+
+
+@pytest.mark.slow
+def test_a_survey_loads_no_pandas(tmp_path: Path) -> None:
+    make_archive(tmp_path / "archive")
+    assert output_of(SURVEY, str(tmp_path / "archive"), str(tmp_path / "catalog")).splitlines()[-1] == "False"

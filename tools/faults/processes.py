@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ def forked(work: Callable[[], None], folder: Path, scratch: Path, patience: floa
         os.setpgid(0, 0)
         os._exit(_child(work, folder, out, err))
     code = _wait(pid, time.monotonic() + patience)
+    with suppress(ProcessLookupError):  # a process that has loaded libraries to drizzle, and was never needed
+        os.killpg(pid, signal.SIGKILL)
     return Ended(code, out.read_text(errors="replace"), err.read_text(errors="replace"))
 
 

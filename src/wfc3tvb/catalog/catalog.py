@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from wfc3tvb.catalog import compaction, duckdb_views, queries, results, upgrade
@@ -394,7 +395,8 @@ class Catalog:
     def _arrow(self, table: str, rows: Iterable[Mapping[str, Any]] | pa.Table) -> pa.Table:
         """Return rows as an Arrow table of the schema, sorted by key."""
         arrow = rows if isinstance(rows, pa.Table) else to_arrow(table, rows)
-        return arrow.sort_by([(name, "ascending") for name in TABLES[table].key])
+        order = pc.sort_indices(arrow, [(name, "ascending") for name in TABLES[table].key])
+        return arrow.take(order)  # `sort_by` would import pandas
 
     def _committed(self) -> None:
         """Make the next query read the commit, and merge small files after many commits."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ def without_list_of_packages() -> Iterator[None]:
     photutils makes that list, which takes longer than all the rest of its import, only to look up its own name, and
     takes the right one where the list does not have it.
     """
+    import importlib.metadata  # with 30 modules, which few commands need
+
     asked = importlib.metadata.packages_distributions
 
     def empty() -> Mapping[str, list[str]]:
@@ -49,6 +50,64 @@ def deferred(names: Collection[str]) -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
+
+
+def arrow_without_pandas() -> None:
+    """Let pyarrow, once it is imported, take no notice of pandas until a result is to be a pandas table.
+
+    It would import pandas to make the first array of a list, which takes longer than most commands. Until then it
+    takes a pandas series for any other sequence: NaN stays NaN.
+    """
+    sys.meta_path.insert(0, _AfterArrow())
+
+
+class _AfterArrow(MetaPathFinder):
+    """Finder of pyarrow that asks it for pandas as soon as it is imported, and answers that there is none."""
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Return the specification of pyarrow; None for other modules."""
+        if name != "pyarrow":
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _ArrowAlone(spec.loader)
+        return spec
+
+
+class _ArrowAlone(Loader):
+    """Loader of pyarrow."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Return the module, not loaded."""
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Load it, and let it find no pandas, unless that is imported already."""
+        self._loader.exec_module(module)
+        if "pandas" in sys.modules:
+            return
+        finder = _NoPandas()
+        sys.meta_path.insert(0, finder)
+        try:
+            _ = module.lib._pandas_api.have_pandas
+            module.array([None, True]).to_numpy(zero_copy_only=False)  # where its C++ asks once more
+        except AttributeError:  # in a later version
+            pass
+        finally:
+            sys.meta_path.remove(finder)
+
+
+class _NoPandas(MetaPathFinder):
+    """Finder that finds no pandas."""
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> None:
+        """Raise an error for pandas."""
+        if name == "pandas":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 class _Deferring(MetaPathFinder):

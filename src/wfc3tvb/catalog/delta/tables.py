@@ -50,6 +50,8 @@ TARGET_SIZE = 32 * 2**20
 MERGED_SIZE = 4 * 2**20
 #: Tables that record a history: a row is replaced only by one with the same complete key.
 _WHOLE_KEY = frozenset({"failures"})
+#: Most keys in a condition, and what they may look like: names of datasets and exposures, identifiers of runs.
+_MOST_LISTED, _PLAIN = 1000, re.compile(r"[A-Za-z0-9_-]+")
 _COMMIT_TRIES = 30
 #: Entry of commits that sort the rows of a table, or leave rows and order as they are.
 ORDER_KEY, SORTED, KEPT = "wfc3tvb.order", "sorted", "kept"
@@ -198,7 +200,19 @@ class Tables:
         removed = _removed(table, rows, keys)
         if removed.num_rows:
             stored = self._as_stored(table, rows)
-            self._commit(table, lambda: self._merge(table, stored, removed), rows.nbytes)
+            replace = self._overwrite if _can_be_listed(stored, removed) else self._merge
+            self._commit(table, lambda: replace(table, stored, removed), rows.nbytes)
+
+    def _overwrite(self, table: str, rows: pa.Table, removed: pa.Table) -> None:
+        """Remove the rows with the keys in `removed`, a few plain ones, and add `rows`, in one commit.
+
+        A join takes half as much time again, and reads more files.
+        """
+        name = removed.column_names[0]
+        keys = [f"'{value}'" for value in sorted(removed[name].to_pylist())]
+        among = f'"{name}" BETWEEN {keys[0]} AND {keys[-1]}'  # long lists alone do not tell which files to read
+        condition = f'{among} AND "{name}" IN ({", ".join(keys)})'
+        write_deltalake(self.open(table), rows, mode="overwrite", predicate=condition, **self._options())
 
     def _merge(self, table: str, rows: pa.Table, removed: pa.Table) -> None:
         """Remove the rows with the keys in `removed` and add `rows`, in one commit.
@@ -401,10 +415,23 @@ def _has_log(place: Path) -> bool:
     return (place / "_delta_log").is_dir()
 
 
+def _can_be_listed(rows: pa.Table, removed: pa.Table) -> bool:
+    """Return whether a condition can name the keys of the rows that are removed, and holds for all that are added."""
+    if removed.num_columns != 1 or removed.num_rows > _MOST_LISTED or not rows.num_rows:
+        return False
+    (name,) = removed.column_names
+    keys = set(removed[name].to_pylist())
+    return all(_PLAIN.fullmatch(str(key)) for key in keys) and set(rows[name].to_pylist()) <= keys
+
+
 def _removed(table: str, rows: pa.Table, keys: Sequence[str] | None) -> pa.Table:
     """Return the keys of the rows that `rows` replace, each once."""
     columns = TABLES[table].key
     if keys is not None:
         rows = pa.table({columns[0]: pa.array(keys, arrow_schema(table).field(columns[0]).type)})
     names = list(columns) if table in _WHOLE_KEY and keys is None else [columns[0]]
-    return rows.select(names).group_by(names).aggregate([])
+    found = dict.fromkeys(zip(*(rows[name].to_pylist() for name in names), strict=True))
+    fields = arrow_schema(table)
+    return pa.table(
+        {name: pa.array([key[i] for key in found], fields.field(name).type) for i, name in enumerate(names)}
+    )  # `group_by` of pyarrow would import pandas
