@@ -70,6 +70,12 @@ def report(out: Path, images: Sequence[Path], jobs: int, catalog: Path) -> None:
 @example("wfc3tvb serve")
 def serve(host: str, port: int, token: str | None, images: Sequence[Path], catalog: Path) -> None:
     """Explore the catalog in a browser, until Ctrl-C: search, visits, plots, SQL."""
+    with _listening(host, port) as sock:  # first, because what explores takes two seconds to load
+        _explore(sock, host, token, images, catalog)
+
+
+def _explore(sock: socket, host: str, token: str | None, images: Sequence[Path], catalog: Path) -> None:
+    """Answer requests at a socket until Ctrl-C."""
     import secrets
 
     import uvicorn
@@ -82,11 +88,10 @@ def serve(host: str, port: int, token: str | None, images: Sequence[Path], catal
     token = token or (None if is_local else secrets.token_urlsafe(24))
     hosts = ("127.0.0.1", "localhost", "[::1]") if is_local else ("*",)
     app = application(catalog, token=token, hosts=hosts, images=images)
-    with _listening(host, port) as sock:
-        name = gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-        address = f"http://{name}:{sock.getsockname()[1]}/" + (f"?token={token}" if token else "")
-        echo(f"open {address}   (stop with Ctrl-C)")
-        uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])
+    name = gethostname() if host in ("", "0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    address = f"http://{name}:{sock.getsockname()[1]}/" + (f"?token={token}" if token else "")
+    echo(f"open {address}   (stop with Ctrl-C)")
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[sock])
 
 
 def _listening(host: str, port: int) -> socket:
