@@ -149,17 +149,17 @@ def _path(function: Callable[..., Any], key: tuple[Any, ...]) -> Path | None:
 
 @cache
 def folder_for(source: Path) -> Path | None:
-    """Return the folder for the object code of a folder of kernels; None if none can be written.
+    """Return the folder for what is made once from a folder of code, as object code is; None if none can be written.
 
     Parameters
     ----------
     source : Path
-        Folder of the kernels.
+        Folder of the code, e.g. of kernels.
 
     Returns
     -------
     Path or None
-        The first that can be written of ``NUMBA_CACHE_DIR``, Python's own cache beside the kernels, and the user's.
+        The first that can be written of ``NUMBA_CACHE_DIR``, Python's own cache beside the code, and the user's.
     """
     given, home = os.environ.get("NUMBA_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     places = [Path(given)] if given else [source / "__pycache__", Path(home).expanduser() / "wfc3tvb"]

@@ -69,7 +69,7 @@ def _note(tables: Tables, table: str) -> None:
 
 def _rewritten(place: Path, table: str, action: Mapping[str, Any]) -> AddAction:
     """Write a file again with units and descriptions, and return the entry that adds it to the table."""
-    from wfc3tvb.catalog.formats import parquet  # astropy's tables take half a second to import
+    from wfc3tvb.catalog.formats import parquet
     from wfc3tvb.catalog.formats.rows import Rows
 
     path = place / f"{PREFIX}{uuid.uuid4().hex}.parquet"
