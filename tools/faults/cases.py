@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.faults import judge
 from tools.faults.library import Control
-from tools.faults.processes import AT_FIRST, PATIENCE, Ended, describe, forked, load, noting_descriptions, program
+from tools.faults.processes import AT_FIRST, PATIENCE, Ended, forked, load, program
 from tools.faults.scenes import Scene
 
 
@@ -107,7 +107,6 @@ class Stage:
             if ended.code:
                 raise RuntimeError(f"{self.scene.name} fails undisturbed:\n{ended.err}")
             load(json.loads((self.place / "modules").read_text()))
-            describe(self.place / "described")
             seen.append(self._look())
             if seen[-1].checks:
                 raise RuntimeError(f"{self.scene.name} undisturbed: {seen[-1].checks}")
@@ -198,8 +197,7 @@ class Stage:
 
     def _command_and_modules(self) -> None:
         try:
-            with noting_descriptions(self.place / "described"):
-                self._command()
+            self._command()
         finally:
             (self.place / "modules").write_text(json.dumps(sorted(sys.modules)))
 

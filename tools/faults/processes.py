@@ -5,14 +5,13 @@ from __future__ import annotations
 import atexit
 import importlib
 import os
-import pickle
 import signal
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,32 +65,6 @@ def load(names: list[str]) -> None:
                 importlib.import_module(name)
             except (ImportError, AttributeError, KeyError):  # made up by others, as six.moves is
                 continue
-
-
-@contextmanager
-def noting_descriptions(path: Path) -> Iterator[None]:
-    """Note in a file which tables' columns a run describes in the files that it writes."""
-    from wfc3tvb.catalog.formats import parquet
-
-    described, noted = parquet._described, []
-
-    def noting(*arguments: Any) -> Any:
-        noted.append(arguments)
-        return described(*arguments)
-
-    parquet._described = noting  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        path.write_bytes(pickle.dumps(noted))
-
-
-def describe(path: Path) -> None:
-    """Describe them now, once: it takes half of the time of a short run."""
-    from wfc3tvb.catalog.formats import parquet
-
-    for arguments in pickle.loads(path.read_bytes()):
-        parquet._described(*arguments)
 
 
 def _child(work: Callable[[], None], folder: Path, out: Path, err: Path) -> int:

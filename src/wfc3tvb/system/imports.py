@@ -61,6 +61,17 @@ def arrow_without_pandas() -> None:
     sys.meta_path.insert(0, _AfterArrow())
 
 
+class _Wrapping(Loader):
+    """Loader that lets another one find a module, and loads it in its own way."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Return the module, not loaded."""
+        return self._loader.create_module(spec)
+
+
 class _AfterArrow(MetaPathFinder):
     """Finder of pyarrow that asks it for pandas as soon as it is imported, and answers that there is none."""
 
@@ -75,15 +86,8 @@ class _AfterArrow(MetaPathFinder):
         return spec
 
 
-class _ArrowAlone(Loader):
+class _ArrowAlone(_Wrapping):
     """Loader of pyarrow."""
-
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Return the module, not loaded."""
-        return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
         """Load it, and let it find no pandas, unless that is imported already."""
@@ -126,15 +130,8 @@ class _Deferring(MetaPathFinder):
         return spec
 
 
-class _Putting(Loader):
+class _Putting(_Wrapping):
     """Loader that only notes how to load a module."""
-
-    def __init__(self, loader: Loader) -> None:
-        self._loader = loader
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Return the module, not loaded."""
-        return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
         """Make the module load itself when something of it is used."""

@@ -50,8 +50,10 @@ TARGET_SIZE = 32 * 2**20
 MERGED_SIZE = 4 * 2**20
 #: Tables that record a history: a row is replaced only by one with the same complete key.
 _WHOLE_KEY = frozenset({"failures"})
-#: Most keys in a condition, and what they may look like: names of datasets and exposures, identifiers of runs.
-_MOST_LISTED, _PLAIN = 1000, re.compile(r"[A-Za-z0-9_-]+")
+#: Most keys in a condition.
+_MOST_LISTED = 1000
+#: Keys that need no quoting: names of datasets and exposures, identifiers of runs.
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _COMMIT_TRIES = 30
 #: Entry of commits that sort the rows of a table, or leave rows and order as they are.
 ORDER_KEY, SORTED, KEPT = "wfc3tvb.order", "sorted", "kept"
@@ -421,7 +423,7 @@ def _can_be_listed(rows: pa.Table, removed: pa.Table) -> bool:
         return False
     (name,) = removed.column_names
     keys = set(removed[name].to_pylist())
-    return all(_PLAIN.fullmatch(str(key)) for key in keys) and set(rows[name].to_pylist()) <= keys
+    return all(isinstance(key, str) and _PLAIN.fullmatch(key) for key in keys) and set(rows[name].to_pylist()) <= keys
 
 
 def _removed(table: str, rows: pa.Table, keys: Sequence[str] | None) -> pa.Table:
